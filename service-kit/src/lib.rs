@@ -1,1 +1,25 @@
-//! Placeholder.
+//! What every service of the shop has in common, and nothing that only one of them needs.
+//!
+//! | module | job |
+//! |---|---|
+//! | [`settings`] | defaults, file and environment into typed sections |
+//! | [`telemetry`] | logs, and the Prometheus recorder |
+//! | [`database`] | a pool that survives cut connections and cancelled requests |
+//! | [`problem`] | RFC 9457 answers, and extractors that fail with them |
+//! | [`auth`] | bearer tokens into an identity with scopes |
+//! | [`trace`] | request ids and the W3C trace context |
+//! | [`server`] | limits, deadlines, health, metrics, documentation, shutdown |
+//! | [`shutdown`] | signals into a cancellation token |
+//! | [`healthcheck`] | the `healthcheck` subcommand |
+//!
+//! It depends on no other crate of the workspace, and knows no domain.
+
+pub mod auth;
+pub mod database;
+pub mod healthcheck;
+pub mod problem;
+pub mod server;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;
+pub mod trace;

@@ -1,0 +1,12 @@
+//! Bearer tokens into an identity with scopes.
+
+mod identity;
+mod jwks;
+mod verifier;
+
+pub use identity::{Authorized, Identity, Scope};
+pub use verifier::Verifier;
+
+/// The secret that `cargo shop up` and the Compose file give every service in development mode.
+/// It is published with the source, so production mode refuses it.
+pub const DEVELOPMENT_SECRET: &str = "shop-development-secret-not-for-production";

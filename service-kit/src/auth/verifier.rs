@@ -1,0 +1,137 @@
+//! Checks tokens against the configured secret or the issuer's keys.
+
+use std::sync::Arc;
+
+use anyhow::{bail, ensure};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+
+use super::jwks::{Jwks, KeyError};
+use super::{DEVELOPMENT_SECRET, Identity};
+use crate::problem::Problem;
+use crate::settings::{AuthSettings, Mode};
+
+/// The shortest secret that is accepted, in bytes: as long as what HS256 makes of it.
+const MIN_SECRET: usize = 32;
+/// The longest token that is looked at, in bytes.
+const MAX_TOKEN: usize = 8 * 1024;
+/// The longest subject, in characters.
+const MAX_SUBJECT: usize = 128;
+/// How far two clocks may be apart, in seconds.
+const LEEWAY: u64 = 5;
+
+/// Checks bearer tokens. Cheap to clone.
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+struct Inner {
+    keys: Keys,
+    validation: Validation,
+}
+
+enum Keys {
+    Secret(DecodingKey),
+    Published(Jwks),
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    #[serde(default)]
+    scope: String,
+}
+
+impl Verifier {
+    /// Makes the verifier that the settings ask for; an error names the setting that is wrong.
+    pub fn new(settings: &AuthSettings, mode: Mode) -> anyhow::Result<Self> {
+        let (keys, algorithms) = match (&settings.secret, &settings.jwks_url) {
+            (Some(_), Some(_)) => bail!("settings auth.secret and auth.jwks_url are both set: remove one"),
+            (None, None) => bail!(
+                "setting auth.secret is missing: set APP__AUTH__SECRET, APP__AUTH__SECRET_FILE or \
+                 APP__AUTH__JWKS_URL"
+            ),
+            (Some(secret), None) => {
+                let secret = secret.expose_secret();
+                ensure!(
+                    secret.len() >= MIN_SECRET,
+                    "setting auth.secret has {} bytes, at least {MIN_SECRET} are needed",
+                    secret.len()
+                );
+                ensure!(
+                    mode == Mode::Development || secret != DEVELOPMENT_SECRET,
+                    "setting auth.secret is the published development secret: set a secret of your own, \
+                     or APP__MODE=development"
+                );
+                (Keys::Secret(DecodingKey::from_secret(secret.as_bytes())), vec![Algorithm::HS256])
+            }
+            (None, Some(url)) => (Keys::Published(Jwks::new(url)?), Jwks::ALGORITHMS.to_vec()),
+        };
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.algorithms = algorithms;
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        validation.set_issuer(&[&settings.issuer]);
+        validation.set_audience(&[&settings.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        Ok(Self(Arc::new(Inner { keys, validation })))
+    }
+
+    /// Checks a token, and says whose it is and what it allows.
+    ///
+    /// 401 for a token that does not count, 503 when the issuer's keys cannot be had.
+    pub async fn verify(&self, token: &str) -> Result<Identity, Problem> {
+        let invalid = |detail: &str| Problem::unauthorized(Some("invalid_token"), detail);
+        if token.len() > MAX_TOKEN {
+            return Err(invalid("the token is too long"));
+        }
+        let mut validation = self.0.validation.clone();
+        let claims = match &self.0.keys {
+            Keys::Secret(key) => decode::<Claims>(token, key, &validation),
+            Keys::Published(keys) => {
+                let header = match decode_header(token) {
+                    Ok(header) => header,
+                    Err(error) => return Err(invalid(reason(error.kind()))),
+                };
+                // The algorithm is one of ours, and the key itself must be made for it: a public key
+                // is never taken for a shared secret.
+                if !validation.algorithms.contains(&header.alg) {
+                    return Err(invalid(reason(&ErrorKind::InvalidAlgorithm)));
+                }
+                let key =
+                    keys.find(header.kid.as_deref(), header.alg).await.map_err(|error| match error {
+                        KeyError::Unknown => invalid("the token is signed with an unknown key"),
+                        KeyError::Unavailable => Problem::unavailable(
+                            "the keys to check tokens with cannot be had now, try again",
+                            5,
+                        ),
+                    })?;
+                validation.algorithms = vec![header.alg];
+                decode::<Claims>(token, &key, &validation)
+            }
+        };
+        let Claims { sub, scope } =
+            claims.map_err(|error| invalid(reason(error.kind()))).map(|data| data.claims)?;
+        if sub.is_empty() || sub.chars().count() > MAX_SUBJECT || sub.chars().any(char::is_control) {
+            return Err(invalid("the token's subject cannot be used"));
+        }
+        Ok(Identity { subject: sub, scopes: scope.split_ascii_whitespace().map(ToOwned::to_owned).collect() })
+    }
+}
+
+/// What a caller may know about why a token does not count.
+fn reason(kind: &ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::ExpiredSignature => "the token has expired",
+        ErrorKind::ImmatureSignature => "the token is not valid yet",
+        ErrorKind::InvalidIssuer => "the token is from another issuer",
+        ErrorKind::InvalidAudience => "the token is for another audience",
+        ErrorKind::InvalidSignature => "the token's signature is wrong",
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {
+            "the token's algorithm is not accepted"
+        }
+        ErrorKind::MissingRequiredClaim(_) => "the token lacks one of sub, iss, aud and exp",
+        _ => "the token cannot be read",
+    }
+}

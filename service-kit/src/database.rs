@@ -1,0 +1,121 @@
+//! A pool that survives cut connections, cancelled requests and a database that is away.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, Executor, PgConnection, PgPool};
+
+use crate::settings::DatabaseSettings;
+
+/// How long a request waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a connection may take to prove that it is alive.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// A connection that was used more recently than this is not probed before it is used again.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// When a connection is replaced, so that a server's memory of it does not grow for ever.
+const MAX_LIFETIME: Duration = Duration::from_mins(30);
+
+/// Makes a pool for the database, without connecting: a service starts while its database is away.
+///
+/// `application_name` is what the database's own views show for these connections.
+pub fn connect(settings: &DatabaseSettings, application_name: &str) -> anyhow::Result<PgPool> {
+    let options = PgConnectOptions::from_str(settings.url.expose_secret())
+        .context("setting database.url (APP__DATABASE__URL): not a postgres:// URL")?
+        .application_name(application_name);
+    Ok(connect_with(options, settings.max_connections))
+}
+
+/// Makes a pool of at most `max_connections` with these options, without connecting.
+pub fn connect_with(options: PgConnectOptions, max_connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .max_lifetime(MAX_LIFETIME)
+        // sqlx's own probe costs a round trip each time; `before_acquire` does it only where needed.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move { Ok(meta.idle_for < TRUSTED_FOR || is_alive(connection).await) })
+        })
+        .after_release(|connection, _| Box::pin(async move { Ok(reset(connection).await) }))
+        .connect_lazy_with(options)
+}
+
+/// Runs the migrations on the database of `settings`, with one connection of the owner's.
+///
+/// Several processes may do so at once: they take turns, and the later ones find nothing to do.
+pub async fn migrate(settings: &DatabaseSettings, migrator: &Migrator) -> anyhow::Result<()> {
+    let options = PgConnectOptions::from_str(settings.url.expose_secret())
+        .context("setting database.url (APP__DATABASE__URL): not a postgres:// URL")?
+        .application_name("migrate");
+    let mut connection = tokio::time::timeout(Duration::from_secs(10), PgConnection::connect_with(&options))
+        .await
+        .context("the database did not answer within 10 seconds")?
+        .context("cannot connect to the database")?;
+    migrator.run(&mut connection).await.context("cannot migrate the database")?;
+    connection.close().await.context("cannot close the connection")
+}
+
+/// Says whether the database answers and has every migration that this build knows.
+pub async fn is_ready(pool: &PgPool, migrator: &Migrator) -> anyhow::Result<()> {
+    let wanted = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let query =
+        sqlx::query_scalar::<_, Option<i64>>("select max(version) from _sqlx_migrations where success")
+            .fetch_one(pool);
+    let found = tokio::time::timeout(ACQUIRE_TIMEOUT, query)
+        .await
+        .context("the database does not answer")?
+        .context("the database cannot be asked for its migrations")?
+        .unwrap_or(0);
+    anyhow::ensure!(found >= wanted, "the database is at migration {found}, {wanted} is needed: run migrate");
+    Ok(())
+}
+
+/// Publishes how many connections the pool has, by state.
+pub fn observe(pool: &PgPool) {
+    let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+    let used = pool.size().saturating_sub(idle);
+    metrics::gauge!("db_pool_connections", "state" => "idle").set(f64::from(idle));
+    metrics::gauge!("db_pool_connections", "state" => "used").set(f64::from(used));
+}
+
+/// Says whether an error means that the database cannot be used *now*, and a later try may succeed.
+///
+/// That is: no connection, a server that starts or stops, a limit, a deadline, a lock not had in
+/// time, a deadlock, or a server that became read-only in a failover.
+pub fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            ["08", "28", "3D", "40", "53", "57"].iter().any(|class| code.starts_with(class))
+                || ["25006", "25P03", "55P03"].contains(&code.as_ref())
+        }),
+        _ => false,
+    }
+}
+
+async fn is_alive(connection: &mut PgConnection) -> bool {
+    matches!(tokio::time::timeout(PROBE_TIMEOUT, connection.ping()).await, Ok(Ok(())))
+}
+
+/// Leaves a connection without an open transaction; `false` if that cannot be had in time.
+///
+/// A `begin` whose caller went away (a client that hung up) leaves its transaction open in sqlx 0.9,
+/// and whoever got the connection next would work inside it. The leading `begin` is for quiet: a
+/// lone `rollback` outside a transaction writes a warning to the server's log. Inside a failed
+/// transaction the `begin` is an error, and the connection is thrown away.
+/// The deadline matters as much: sqlx probes a released connection without one, and a connection
+/// that was cut silently would hold its place in the pool for ever.
+async fn reset(connection: &mut PgConnection) -> bool {
+    matches!(tokio::time::timeout(PROBE_TIMEOUT, connection.execute("begin; rollback")).await, Ok(Ok(_)))
+}

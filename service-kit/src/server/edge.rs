@@ -1,0 +1,200 @@
+//! What every request passes on its way in and every answer on its way out.
+
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
+use tracing::Instrument;
+
+use super::body;
+use super::documentation::DOCS;
+use crate::problem::Problem;
+use crate::settings::HttpSettings;
+use crate::trace::{RequestTrace, X_REQUEST_ID};
+
+/// What one request may take.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    body: usize,
+    body_time: Duration,
+    request_time: Duration,
+}
+
+impl Limits {
+    pub(super) fn new(settings: &HttpSettings) -> Self {
+        Self {
+            body: settings.body_limit_bytes,
+            body_time: settings.body_timeout(),
+            request_time: settings.request_timeout(),
+        }
+    }
+}
+
+/// Serves one request: names it, bounds it, measures it, and gives its answer the common headers.
+pub(super) async fn serve(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let start = Instant::now();
+    let trace = RequestTrace::from_headers(request.headers());
+    let method = known_method(request.method());
+    let is_docs = request.path().starts_with(DOCS);
+    let span = tracing::info_span!(
+        "request",
+        http.request.method = method,
+        url.path = request.path(),
+        request.id = trace.request_id,
+        trace.id = trace.trace_id(),
+    );
+    // What answers GET answers HEAD; the connection itself leaves the body out.
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
+    let request_id = trace.request_id.clone();
+    request.extensions_mut().insert(trace);
+
+    let _active = Active::start();
+    let mut outcome = bounded(request, next).instrument(span.clone()).await;
+    let (status, route) = match &outcome {
+        Ok(answer) => (answer.status(), answer.request().match_pattern()),
+        Err(problem) => (problem.status(), None),
+    };
+    measure(start.elapsed(), method, route, status);
+    span.in_scope(|| {
+        tracing::debug!(
+            http.response.status_code = status.as_u16(),
+            duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+    });
+    if let Ok(answer) = outcome {
+        outcome = Ok(name_problem(answer, &request_id));
+    }
+    match outcome {
+        Ok(mut answer) => {
+            add_headers(answer.headers_mut(), &request_id, is_docs);
+            Ok(answer)
+        }
+        Err(problem) => {
+            let problem = problem.request_id(&request_id);
+            let mut answer = problem.error_response();
+            add_headers(answer.headers_mut(), &request_id, is_docs);
+            Err(InternalError::from_response(problem, answer).into())
+        }
+    }
+}
+
+/// Reads the body and calls the service, both within their time.
+async fn bounded(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Problem> {
+    let Some(limits) = request.app_data::<Limits>().cloned() else {
+        return Err(Problem::internal(&"the server has no limits"));
+    };
+    if let Err(problem) = body::buffer(&mut request, limits.body, limits.body_time).await {
+        let mut answer = problem.error_response();
+        // What is left of the body must not be taken for the next request.
+        answer.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+        return Ok(request.into_response(answer));
+    }
+    match tokio::time::timeout(limits.request_time, next.call(request)).await {
+        Ok(Ok(answer)) => Ok(answer.map_into_boxed_body()),
+        Ok(Err(error)) => Err(as_problem(&error)),
+        Err(_elapsed) => {
+            tracing::warn!("a request took too long and was given up");
+            Err(Problem::unavailable("the request took too long, try again", 1))
+        }
+    }
+}
+
+/// Turns an error that is not ours into a problem that says no more than its status.
+fn as_problem(error: &Error) -> Problem {
+    error
+        .as_error::<Problem>()
+        .cloned()
+        .unwrap_or_else(|| Problem::from_status(error.as_response_error().status_code()))
+}
+
+/// Gives a problem the request's id; makes a problem of an error that is not one.
+fn name_problem(answer: ServiceResponse<BoxBody>, request_id: &str) -> ServiceResponse<BoxBody> {
+    let Some(problem) = answer.response().error().map(as_problem) else {
+        return answer;
+    };
+    let connection = answer.response().head().connection_type();
+    let (request, old) = answer.into_parts();
+    let mut response: HttpResponse = problem.request_id(request_id).error_response();
+    response.head_mut().set_connection_type(connection);
+    drop(old);
+    ServiceResponse::new(request, response)
+}
+
+fn add_headers(headers: &mut HeaderMap, request_id: &str, is_docs: bool) {
+    let mut add = |name: HeaderName, value: &'static str| {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    };
+    add(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    add(X_FRAME_OPTIONS, "DENY");
+    add(REFERRER_POLICY, "no-referrer");
+    add(CACHE_CONTROL, "no-store");
+    let policy = if is_docs {
+        "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+    } else {
+        "default-src 'none'; frame-ancestors 'none'"
+    };
+    add(CONTENT_SECURITY_POLICY, policy);
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+}
+
+/// The method as a label: what a client invents must not make new time series.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "PATCH" => "PATCH",
+        "OPTIONS" => "OPTIONS",
+        _ => "_OTHER",
+    }
+}
+
+fn measure(took: Duration, method: &'static str, route: Option<String>, status: StatusCode) {
+    let route = route.unwrap_or_else(|| "unmatched".to_owned());
+    metrics::histogram!(
+        "http_server_request_duration_seconds",
+        "http_request_method" => method,
+        "http_route" => route,
+        "http_response_status_code" => status.as_u16().to_string(),
+    )
+    .record(took);
+}
+
+/// Counts a request as active as long as it lives, also when its client goes away.
+struct Active;
+
+impl Active {
+    fn start() -> Self {
+        metrics::gauge!("http_server_active_requests").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        metrics::gauge!("http_server_active_requests").decrement(1.0);
+    }
+}

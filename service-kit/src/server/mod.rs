@@ -1,0 +1,150 @@
+//! The HTTP server: limits, deadlines, health, metrics, documentation, and a clean end.
+
+mod body;
+mod documentation;
+mod edge;
+mod fallback;
+mod operations;
+mod readiness;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::auth::Verifier;
+use crate::problem;
+use crate::settings::HttpSettings;
+use crate::telemetry;
+
+pub use documentation::document;
+pub use readiness::Readiness;
+
+/// How often the recorder tidies up what histograms have collected.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// How long an idle connection is kept for the client's next request.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// What a service says about itself.
+#[derive(Debug, Clone, Copy)]
+pub struct About {
+    /// The service's name, as in `catalog-api`.
+    pub name: &'static str,
+    /// The title of its documentation.
+    pub title: &'static str,
+    /// One or two sentences for its documentation.
+    pub description: &'static str,
+    /// The version of the build.
+    pub version: &'static str,
+    /// Where it listens when nothing is configured.
+    pub default_port: u16,
+}
+
+/// Cancelled when the service stops: a stream takes what it sends `until` this, and so ends cleanly
+/// instead of holding the shutdown up. Handlers get it as `web::Data<Stopping>`.
+#[derive(Debug, Clone)]
+pub struct Stopping(pub CancellationToken);
+
+/// A server that listens, and serves once it is [run](Server::run).
+pub struct Server {
+    name: &'static str,
+    address: SocketAddr,
+    inner: actix_web::dev::Server,
+    recorder: PrometheusHandle,
+    stop: CancellationToken,
+}
+
+impl Server {
+    /// Listens on the configured address.
+    ///
+    /// `routes` is called once for each worker thread: it adds the service's data and routes, and
+    /// everything added through it is in the documentation. `stop` ends the server: no new
+    /// connections, [`Stopping`] for streams, and a bounded time for the requests that run.
+    pub fn bind<F>(
+        settings: &HttpSettings,
+        about: About,
+        verifier: Verifier,
+        readiness: Readiness,
+        routes: F,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self>
+    where
+        F: Fn(&mut ServiceConfig<'_>) + Clone + Send + 'static,
+    {
+        let recorder = telemetry::recorder()?;
+        telemetry::build_info(about.version);
+        let limits = edge::Limits::new(settings);
+        let shared = (web::Data::new(verifier), web::Data::new(readiness), web::Data::new(recorder.clone()));
+        let stopping = Stopping(stop.clone());
+        let body_limit = settings.body_limit_bytes;
+        let server = HttpServer::new(move || {
+            let routes = routes.clone();
+            let (verifier, readiness, recorder) = shared.clone();
+            let (app, document) = App::new()
+                .into_utoipa_app()
+                .openapi(documentation::base(&about))
+                .app_data(verifier)
+                .app_data(readiness)
+                .app_data(recorder)
+                .app_data(web::Data::new(stopping.clone()))
+                .app_data(problem::path_config())
+                // The edge has checked the length already; actix's own lower limit must not apply.
+                .app_data(web::PayloadConfig::new(body_limit))
+                .configure(routes)
+                .configure(operations::routes)
+                .split_for_parts();
+            let methods = fallback::Methods::of(&document);
+            app.service(documentation::redirect)
+                .service(documentation::pages(document))
+                .app_data(web::Data::new(methods))
+                .default_service(web::to(fallback::no_route))
+                .wrap(from_fn(edge::serve))
+                .app_data(limits.clone())
+        });
+        let addresses = (settings.host.as_str(), settings.port.unwrap_or(about.default_port));
+        let addresses: Vec<SocketAddr> = addresses
+            .to_socket_addrs()
+            .with_context(|| format!("setting http.host: cannot find {:?}", settings.host))?
+            .collect();
+        let workers = settings.worker_count();
+        let server = server
+            .workers(workers)
+            .max_connections((settings.max_connections / workers).max(1))
+            .client_request_timeout(settings.header_timeout())
+            .keep_alive(KEEP_ALIVE)
+            .shutdown_timeout(settings.shutdown_timeout_seconds)
+            .shutdown_signal(stop.clone().cancelled_owned())
+            .bind(addresses.as_slice())
+            .with_context(|| {
+                format!("cannot listen on {addresses:?}: set APP__HTTP__PORT to a port that is free")
+            })?;
+        let address = server.addrs().first().copied().context("the server has no address")?;
+        Ok(Self { name: about.name, address, inner: server.run(), recorder, stop: stop.clone() })
+    }
+
+    /// Where the server listens; tells the port when the configured one was 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is cancelled and the requests that run are done, or their time is over.
+    pub async fn run(self) -> anyhow::Result<()> {
+        tracing::info!(service = self.name, address = %self.address, "listening");
+        let upkeep = async {
+            let mut ticks = tokio::time::interval(UPKEEP);
+            while self.stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                self.recorder.run_upkeep();
+            }
+        };
+        let (served, ()) = tokio::join!(self.inner, upkeep);
+        served.context("the server failed")?;
+        tracing::info!(service = self.name, "stopped");
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! The sections that services put together into their settings.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// How strict the process is about its own configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Real secrets are required. The default, so that nobody gets less by forgetting a setting.
+    #[default]
+    Production,
+    /// The published development secret is accepted.
+    Development,
+}
+
+/// Where the service listens, and what it lets one client do to it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpSettings {
+    /// The address to listen on. Default `127.0.0.1`.
+    pub host: String,
+    /// The port to listen on; 0 takes a free one. `None`: the service's own default.
+    pub port: Option<u16>,
+    /// Threads that serve requests. `None`: as many as there are processors, at most 4.
+    pub workers: Option<usize>,
+    /// Connections open at once, over all workers. Default 10,000.
+    pub max_connections: usize,
+    /// The largest request body, in bytes. Default 64 KiB.
+    pub body_limit_bytes: usize,
+    /// How long a client may take to send its request line and headers. Default 5,000.
+    pub header_timeout_ms: u64,
+    /// How long a client may take to send its body. Default 10,000.
+    pub body_timeout_ms: u64,
+    /// How long a request may take until its answer begins. Default 15,000.
+    pub request_timeout_ms: u64,
+    /// How long requests that run may go on after the order to stop. Default 10.
+    pub shutdown_timeout_seconds: u64,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: None,
+            workers: None,
+            max_connections: 10_000,
+            body_limit_bytes: 64 * 1024,
+            header_timeout_ms: 5_000,
+            body_timeout_ms: 10_000,
+            request_timeout_ms: 15_000,
+            shutdown_timeout_seconds: 10,
+        }
+    }
+}
+
+impl HttpSettings {
+    /// The number of threads that serve requests.
+    pub fn worker_count(&self) -> usize {
+        let available = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(4);
+        self.workers.unwrap_or_else(available).max(1)
+    }
+
+    /// How long a client may take to send its request line and headers.
+    pub fn header_timeout(&self) -> Duration {
+        Duration::from_millis(self.header_timeout_ms)
+    }
+
+    /// How long a client may take to send its body.
+    pub fn body_timeout(&self) -> Duration {
+        Duration::from_millis(self.body_timeout_ms)
+    }
+
+    /// How long a request may take until its answer begins.
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+}
+
+/// Which database, and how many connections to it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseSettings {
+    /// `postgres://user:password@host:port/name`; a secret, because it holds the password.
+    pub url: SecretString,
+    /// The most connections that this process opens. Default 16.
+    #[serde(default = "default_max_connections")]
+    pub max_connections: u32,
+}
+
+fn default_max_connections() -> u32 {
+    16
+}
+
+/// How bearer tokens are checked: by a shared secret, or by the keys at a URL. Exactly one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthSettings {
+    /// The HS256 secret, at least 32 bytes.
+    pub secret: Option<SecretString>,
+    /// Where the issuer publishes its keys (RS256, ES256, `EdDSA`).
+    pub jwks_url: Option<String>,
+    /// The `iss` that a token must have. Default `shop`.
+    pub issuer: String,
+    /// The `aud` that a token must have. Default `shop`.
+    pub audience: String,
+}
+
+impl Default for AuthSettings {
+    fn default() -> Self {
+        Self { secret: None, jwks_url: None, issuer: "shop".to_owned(), audience: "shop".to_owned() }
+    }
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// Text for people or JSON for programs. Default text.
+    pub format: LogFormat,
+    /// Which events, in the syntax of `RUST_LOG`. Default `info`.
+    pub filter: String,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
