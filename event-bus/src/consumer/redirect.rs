@@ -1,0 +1,119 @@
+//! Messages that are not acknowledged as done: to a retry queue, or to the dead-letter queue with the
+//! reason.
+
+use lapin::types::{AMQPValue, FieldTable};
+use uuid::Uuid;
+
+use super::message::{FAILURES, Message};
+use crate::broker::{BrokerSettings, Confirm, PublishError, Publisher, SubscriberTopology, topology};
+
+/// The headers of a message in a dead-letter or retry queue.
+const REASON: &str = "x-reason";
+const CONSUMER: &str = "x-consumer";
+const ROUTING_KEY: &str = "x-original-routing-key";
+
+/// A reason is for people: its first bytes are enough.
+const REASON_LIMIT: usize = 1_000;
+
+/// Publishes to the subscriber's redirect exchange, on a connection of its own that is opened when it
+/// is first needed.
+pub(crate) struct Redirect<'a> {
+    settings: &'a BrokerSettings,
+    topology: &'a SubscriberTopology,
+    consumer: &'a str,
+    publisher: Option<Publisher>,
+}
+
+impl<'a> Redirect<'a> {
+    pub(crate) fn new(
+        settings: &'a BrokerSettings,
+        topology: &'a SubscriberTopology,
+        consumer: &'a str,
+    ) -> Self {
+        Self { settings, topology, consumer, publisher: None }
+    }
+
+    /// Sends a message to the dead-letter queue, with why. The original may be acknowledged when the
+    /// returned confirmation is there.
+    pub(crate) async fn bury(&mut self, message: &Message, reason: &str) -> Result<Confirm, PublishError> {
+        let id = message.event.as_ref().map(|event| event.id).ok();
+        let event_id = id.map(tracing::field::display);
+        tracing::warn!(consumer = self.consumer, event.id = event_id, reason, "dead-lettered a message");
+        metrics::counter!("inbox_dead_lettered_total", "consumer" => self.consumer.to_owned()).increment(1);
+        self.send(message, topology::DEAD, reason, message.failures).await
+    }
+
+    /// Sends a message through a retry queue, or to the dead-letter queue when it has had all its tries.
+    pub(crate) async fn retry(&mut self, message: &Message, reason: &str) -> Result<Confirm, PublishError> {
+        let failures = message.failures.saturating_add(1);
+        match SubscriberTopology::retry_key(failures) {
+            Some(key) => {
+                metrics::counter!("inbox_retried_total", "consumer" => self.consumer.to_owned()).increment(1);
+                self.send(message, &key, reason, failures).await
+            }
+            None => self.bury(message, &format!("failed {failures} times, the last time: {reason}")).await,
+        }
+    }
+
+    async fn send(
+        &mut self,
+        message: &Message,
+        key: &str,
+        reason: &str,
+        failures: u32,
+    ) -> Result<Confirm, PublishError> {
+        let delivery = &message.delivery;
+        let mut headers = delivery.properties.headers().clone().unwrap_or_else(FieldTable::default);
+        let reason = reason.get(..reason.floor_char_boundary(REASON_LIMIT)).unwrap_or_default();
+        headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
+        headers.insert(CONSUMER.into(), AMQPValue::LongString(self.consumer.into()));
+        headers.insert(FAILURES.into(), AMQPValue::LongInt(i32::try_from(failures).unwrap_or(i32::MAX)));
+        if !headers.contains_key(ROUTING_KEY) {
+            let original = AMQPValue::LongString(delivery.routing_key.as_str().into());
+            headers.insert(ROUTING_KEY.into(), original);
+        }
+        // Not the expiration, which would count again in the next queue, nor the user, whom we are not.
+        let mut properties = delivery.properties.clone().with_headers(headers);
+        if properties.expiration().is_some() || properties.user_id().is_some() {
+            properties = stripped(&properties);
+        }
+        let event_id = message.event.as_ref().map_or(Uuid::nil(), |event| event.id);
+        let publisher = match &mut self.publisher {
+            Some(publisher) => publisher,
+            vacant => {
+                let name = format!("{} (redirect)", self.consumer);
+                vacant.insert(Publisher::to_exchange(self.settings, &name, &self.topology.redirect).await?)
+            }
+        };
+        publisher.send_raw(event_id, key, &delivery.data, properties).await
+    }
+
+    pub(crate) async fn close(self) {
+        if let Some(publisher) = self.publisher {
+            publisher.close().await;
+        }
+    }
+}
+
+fn stripped(properties: &lapin::BasicProperties) -> lapin::BasicProperties {
+    let mut kept = lapin::BasicProperties::default();
+    if let Some(headers) = properties.headers() {
+        kept = kept.with_headers(headers.clone());
+    }
+    if let Some(content_type) = properties.content_type() {
+        kept = kept.with_content_type(content_type.clone());
+    }
+    if let Some(message_id) = properties.message_id() {
+        kept = kept.with_message_id(message_id.clone());
+    }
+    if let Some(kind) = properties.kind() {
+        kept = kept.with_type(kind.clone());
+    }
+    if let Some(timestamp) = properties.timestamp() {
+        kept = kept.with_timestamp(*timestamp);
+    }
+    if let Some(app_id) = properties.app_id() {
+        kept = kept.with_app_id(app_id.clone());
+    }
+    kept
+}

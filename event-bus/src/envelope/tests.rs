@@ -1,0 +1,112 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::outbox::log::PendingEvent;
+
+fn pending() -> PendingEvent {
+    PendingEvent {
+        event_id: Uuid::now_v7(),
+        event_type: "shop.catalog.product_price_changed.v1".to_owned(),
+        key: "7".to_owned(),
+        key_version: 3,
+        partition: 0,
+        payload: r#"{"price":"12.50", "big":12345678901234567890}"#.to_owned(),
+        headers: TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None)
+            .unwrap(),
+        created_at: DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap(),
+    }
+}
+
+fn body(event: &PendingEvent) -> Vec<u8> {
+    let data: &RawValue = serde_json::from_str(&event.payload).unwrap();
+    serde_json::to_vec(&Outgoing::new("/catalog", event, data)).unwrap()
+}
+
+fn no_headers(_: &str) -> Option<String> {
+    None
+}
+
+fn sample() -> Value {
+    serde_json::from_slice(&body(&pending())).unwrap()
+}
+
+fn read_json(event: &Value) -> Result<Incoming, Malformed> {
+    read(Some(CONTENT_TYPE), no_headers, event.to_string().as_bytes())
+}
+
+#[test]
+fn what_is_written_is_read_back_with_the_payload_untouched() {
+    let event = pending();
+    let incoming =
+        read(Some("application/cloudevents+json; charset=utf-8"), no_headers, &body(&event)).unwrap();
+    assert_eq!(
+        (incoming.id, incoming.source.as_str(), incoming.event_type, incoming.key, incoming.version),
+        (event.event_id, "/catalog", event.event_type, event.key, 3)
+    );
+    assert_eq!(incoming.occurred_at, event.created_at);
+    assert_eq!(incoming.trace, event.headers);
+    assert_eq!(incoming.data.get(), event.payload, "digits and spaces as the producer wrote them");
+}
+
+#[test]
+fn binary_mode_is_read_from_headers() {
+    let id = Uuid::now_v7();
+    let header = |name: &str| {
+        Some(match name {
+            "ce-specversion" => "1.0".to_owned(),
+            "ce-id" => id.to_string(),
+            "ce-source" => "/catalog".to_owned(),
+            "ce-type" => "a.b.c.v1".to_owned(),
+            "ce-subject" => "7".to_owned(),
+            "ce-sequence" => "2".to_owned(),
+            _ => return None,
+        })
+    };
+    let incoming = read(Some("application/json"), header, br#"{"a":1}"#).unwrap();
+    assert_eq!((incoming.id, incoming.version, incoming.data.get()), (id, 2, r#"{"a":1}"#));
+    assert!(read(None, no_headers, br#"{"a":1}"#).is_err(), "a message without an id is no event");
+}
+
+#[test]
+fn what_is_not_an_event_is_refused_with_the_attribute_that_is_wrong() {
+    assert!(read_json(&sample()).is_ok());
+    for (attribute, value) in [
+        ("specversion", json!("0.3")),
+        ("id", json!("seven")),
+        ("id", Value::Null),
+        ("source", json!("")),
+        ("type", json!("x".repeat(300))),
+        ("subject", json!("a\0b")),
+        ("sequence", json!("1.5")),
+        ("sequence", json!(1)),
+        ("time", json!("yesterday")),
+        ("data", json!({"name": "a\0b"})),
+    ] {
+        let mut event = sample();
+        event[attribute] = value.clone();
+        assert!(read_json(&event).is_err(), "{attribute} = {value}");
+    }
+    for attribute in ["specversion", "id", "source", "type", "subject", "sequence", "data"] {
+        let mut event = sample();
+        event.as_object_mut().unwrap().remove(attribute);
+        assert!(read_json(&event).is_err(), "without {attribute}");
+    }
+    for body in [&b""[..], b"{", b"\xff\xfe", b"[]", b"null", &vec![b' '; BODY_LIMIT + 1]] {
+        assert!(read(Some(CONTENT_TYPE), no_headers, body).is_err());
+    }
+}
+
+#[test]
+fn an_escaped_backslash_before_u0000_is_not_a_nul() {
+    assert!(has_nul(r#""\u0000""#));
+    assert!(has_nul(r#""\\\u0000""#));
+    assert!(!has_nul(r#""\\u0000""#));
+    assert!(!has_nul(r#""u0000""#));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_reading_panic(body: Vec<u8>, content_type: Option<String>) {
+        drop(read(content_type.as_deref(), no_headers, &body));
+    }
+}

@@ -1,0 +1,86 @@
+//! The producer's side.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{PAYLOAD_LIMIT, partition_of};
+use crate::{Event, TraceContext};
+
+/// An AMQP short string, such as a routing key, holds at most 255 bytes.
+const SHORT_STRING_LIMIT: usize = 255;
+
+/// Why an event was not appended. The caller's transaction should be rolled back: a change that
+/// cannot be announced must not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The payload is over [`PAYLOAD_LIMIT`].
+    #[error("the payload of {event_type} is {size} bytes, the limit is {PAYLOAD_LIMIT}")]
+    TooLarge {
+        /// The event's type.
+        event_type: &'static str,
+        /// The size of its payload, in bytes.
+        size: usize,
+    },
+    /// The event's type or key is empty, or over 255 bytes, or has a NUL in it.
+    #[error("the {what} of an event must have 1 to 255 bytes and no NUL, got {size} bytes")]
+    NotRoutable {
+        /// `type` or `key`.
+        what: &'static str,
+        /// Its length, in bytes.
+        size: usize,
+    },
+    /// The event does not serialise to JSON.
+    #[error("the payload of {event_type} is not JSON")]
+    NotJson {
+        /// The event's type.
+        event_type: &'static str,
+        /// What the serialiser said.
+        source: serde_json::Error,
+    },
+    /// The database refused the row.
+    #[error("the outbox row could not be written")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Promises to announce `event`, if the caller's transaction commits; returns the event's id.
+///
+/// To be called after the row of the event's key was locked in the same transaction: the lock is what
+/// makes the log's order, within a key, the order of the commits. `trace` is the context of the
+/// request that caused the change.
+pub async fn append<E: Event>(
+    tx: &mut PgConnection,
+    event: &E,
+    trace: &TraceContext,
+) -> Result<Uuid, AppendError> {
+    let key = event.key();
+    check_short_string("type", E::TYPE)?;
+    check_short_string("key", &key)?;
+    let not_json = |source| AppendError::NotJson { event_type: E::TYPE, source };
+    let payload = serde_json::to_string(event).map_err(not_json)?;
+    if payload.len() > PAYLOAD_LIMIT {
+        return Err(AppendError::TooLarge { event_type: E::TYPE, size: payload.len() });
+    }
+    let headers = serde_json::to_string(trace).map_err(not_json)?;
+    let event_id = Uuid::now_v7();
+    sqlx::query(
+        "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload, headers)
+         values ($1, $2, $3, $4, $5, $6::json, $7::json)",
+    )
+    .bind(event_id)
+    .bind(E::TYPE)
+    .bind(&key)
+    .bind(event.version())
+    .bind(partition_of(&key))
+    .bind(payload)
+    .bind(headers)
+    .execute(tx)
+    .await?;
+    Ok(event_id)
+}
+
+fn check_short_string(what: &'static str, text: &str) -> Result<(), AppendError> {
+    if text.is_empty() || text.len() > SHORT_STRING_LIMIT || text.contains('\0') {
+        return Err(AppendError::NotRoutable { what, size: text.len() });
+    }
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! The relay's side of the log: what is pending, and what became of it.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgExecutor, types::Json};
+use uuid::Uuid;
+
+use super::ownership::Lease;
+use crate::TraceContext;
+
+/// A row of the log that waits to be published.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct PendingEvent {
+    /// The event's id, the same in every message that announces it.
+    pub event_id: Uuid,
+    /// The event's type, and routing key.
+    pub event_type: String,
+    /// What it is about.
+    pub key: String,
+    /// The version that the change gave the key.
+    pub key_version: i64,
+    /// The partition that the key belongs to.
+    pub partition: i16,
+    /// The payload, as the producer's JSON text.
+    pub payload: String,
+    /// The trace that caused the event.
+    #[sqlx(json)]
+    pub headers: TraceContext,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The oldest `limit` pending events of `partitions`, in order, leaving out keys that wait behind an
+/// event which could not be published.
+///
+/// Looks for the state, never for positions above the last one seen: a transaction that took its
+/// position early may commit late.
+pub async fn pending(
+    db: impl PgExecutor<'_>,
+    partitions: &[i16],
+    limit: i64,
+) -> Result<Vec<PendingEvent>, sqlx::Error> {
+    sqlx::query_as(
+        "select event_id, event_type, key, key_version, partition, payload::text as payload, headers, created_at
+           from integration_event_log as log
+          where state in ('NotPublished', 'InProgress')
+            and partition = any($1)
+            and not exists (select from integration_event_log as blocked
+                             where blocked.state = 'PublishedFailed' and blocked.skipped_at is null
+                               and blocked.key = log.key and blocked.position < log.position)
+          order by position
+          limit $2",
+    )
+    .bind(partitions)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
+/// Records that the broker has confirmed these events. Not fenced: what was confirmed is published,
+/// whoever owns its partition by now.
+pub async fn mark_published(db: impl PgExecutor<'_>, event_ids: &[Uuid]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update integration_event_log
+            set state = 'Published', published_at = coalesce(published_at, clock_timestamp()),
+                times_sent = times_sent + 1, last_error = null
+          where event_id = any($1)",
+    )
+    .bind(event_ids)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Records that an event can never be published as it is: its key waits until an operator decides.
+///
+/// Fenced: returns `false`, and changes nothing, if `lease` is no longer the partition's.
+pub async fn mark_failed(
+    db: impl PgExecutor<'_>,
+    event_id: Uuid,
+    error: &str,
+    lease: &Lease,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "update integration_event_log as log
+            set state = 'PublishedFailed', last_error = $2
+           from outbox_partition as owned
+          where log.event_id = $1 and log.state in ('NotPublished', 'InProgress')
+            and owned.partition = log.partition and owned.relay_id = $3 and owned.epoch = $4
+            and owned.owned_until > clock_timestamp()",
+    )
+    .bind(event_id)
+    .bind(error)
+    .bind(lease.relay_id)
+    .bind(lease.epoch)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// What an operator asks first.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+pub struct LogStatus {
+    /// Events that wait to be published.
+    pub pending: i64,
+    /// The age of the oldest of them, in seconds; 0 when there is none.
+    pub oldest_pending_age_seconds: f64,
+    /// Events that could not be published and wait for an operator.
+    pub failed: i64,
+    /// Relays at work on this database, on its own clock.
+    pub relays: i64,
+}
+
+/// Counts what is pending and what is stuck: through the partial indexes, so its cost follows the
+/// backlog and not the history.
+pub async fn status(db: impl PgExecutor<'_>) -> Result<LogStatus, sqlx::Error> {
+    sqlx::query_as(
+        "select waiting.pending, waiting.oldest_pending_age_seconds,
+                (select count(*) from integration_event_log
+                  where state = 'PublishedFailed' and skipped_at is null) as failed,
+                (select count(*) from outbox_relay where alive_until > clock_timestamp()) as relays
+           from (select count(*) as pending,
+                        coalesce(greatest(extract(epoch from clock_timestamp() - min(created_at)), 0), 0)::float8
+                            as oldest_pending_age_seconds
+                   from integration_event_log where state in ('NotPublished', 'InProgress')) as waiting",
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// An event as an operator sees it.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[serde(rename_all = "camelCase")]
+pub struct LoggedEvent {
+    /// The event's id.
+    pub event_id: Uuid,
+    /// Its type.
+    pub event_type: String,
+    /// What it is about.
+    pub key: String,
+    /// The version that the change gave the key.
+    pub key_version: i64,
+    /// The partition of the key.
+    pub partition: i16,
+    /// `NotPublished`, `Published` or `PublishedFailed`.
+    pub state: String,
+    /// How often the broker has confirmed it.
+    pub times_sent: i32,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// When the broker first confirmed it.
+    pub published_at: Option<DateTime<Utc>>,
+    /// Why it could not be published.
+    pub last_error: Option<String>,
+    /// When an operator skipped it.
+    pub skipped_at: Option<DateTime<Utc>>,
+    /// Who skipped it.
+    pub skipped_by: Option<String>,
+    /// Why they did.
+    pub skip_reason: Option<String>,
+    /// The trace that caused it.
+    pub headers: Json<TraceContext>,
+    /// What it announces.
+    pub payload: Json<Box<serde_json::value::RawValue>>,
+}
+
+/// Which events to list; what is `None` does not filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+pub struct Filter {
+    /// The state.
+    pub state: Option<String>,
+    /// The event's type.
+    pub event_type: Option<String>,
+    /// What it is about.
+    pub key: Option<String>,
+}
+
+/// The newest `limit` events that match.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<LoggedEvent>, sqlx::Error> {
+    sqlx::query_as(
+        "select * from integration_event_log
+          where ($1::text is null or state = $1) and ($2::text is null or event_type = $2)
+            and ($3::text is null or key = $3)
+          order by position desc limit $4",
+    )
+    .bind(&filter.state)
+    .bind(&filter.event_type)
+    .bind(&filter.key)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
+/// One event, or `None` if the log does not have it.
+pub async fn find(db: impl PgExecutor<'_>, event_id: Uuid) -> Result<Option<LoggedEvent>, sqlx::Error> {
+    sqlx::query_as("select * from integration_event_log where event_id = $1")
+        .bind(event_id)
+        .fetch_optional(db)
+        .await
+}
+
+/// Puts an event that could not be published back in line. `false` if it is not in that state.
+pub async fn requeue(db: impl PgExecutor<'_>, event_id: Uuid) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "update integration_event_log set state = 'NotPublished'
+          where event_id = $1 and state = 'PublishedFailed' and skipped_at is null",
+    )
+    .bind(event_id)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Lets the later events of a key pass one that could not be published, and records who decided so and
+/// why. `false` if the event is not in that state.
+pub async fn skip(
+    db: impl PgExecutor<'_>,
+    event_id: Uuid,
+    by: &str,
+    reason: &str,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "update integration_event_log
+            set skipped_at = clock_timestamp(), skipped_by = $2, skip_reason = $3
+          where event_id = $1 and state = 'PublishedFailed' and skipped_at is null",
+    )
+    .bind(event_id)
+    .bind(by)
+    .bind(reason)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

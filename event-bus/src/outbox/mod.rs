@@ -1,0 +1,26 @@
+//! The transactional outbox: a change and its announcement, in one transaction.
+//!
+//! A service calls [`append`] inside the transaction of the change; a relay reads [`pending`] rows of
+//! the partitions that it [owns](ownership), publishes them and [marks](log::mark_published) them.
+
+mod append;
+pub mod log;
+pub mod ownership;
+mod partition;
+mod wake_up;
+
+pub use append::{AppendError, append};
+pub use log::pending;
+pub use partition::{PARTITIONS, partition_of};
+pub use wake_up::WakeUp;
+
+/// The tables of the outbox, for a service's own migrations.
+///
+/// A service copies this text into a migration and grants its relay's role what `docs/` names.
+pub const SCHEMA: &str = include_str!("../../sql/integration_event_log.sql");
+
+/// The channel on which [`WakeUp`] tells relays that there may be something to publish.
+pub const CHANNEL: &str = "integration_event_log";
+
+/// The largest payload that [`append`] takes, in bytes of JSON: 256 KiB.
+pub const PAYLOAD_LIMIT: usize = 256 * 1024;

@@ -1,0 +1,101 @@
+//! W3C trace context, carried from the request that caused an event to those who handle it.
+//!
+//! Source of the format: W3C Trace Context, sections 3.2 and 3.3.
+
+use serde::{Deserialize, Serialize};
+
+/// The limit of W3C Trace Context, section 3.3.1.5, below which `tracestate` should be propagated.
+const TRACESTATE_LIMIT: usize = 512;
+
+/// The trace that something belongs to; empty where nobody traces.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceContext {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tracestate: Option<String>,
+}
+
+impl TraceContext {
+    /// Reads the two headers. `None` when `traceparent` is not of version 00 and well formed; a
+    /// `tracestate` that is empty, too long or not printable is left out.
+    pub fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<Self> {
+        if !is_traceparent(traceparent) {
+            return None;
+        }
+        let tracestate = tracestate
+            .filter(|state| !state.is_empty() && state.len() <= TRACESTATE_LIMIT)
+            .filter(|state| state.bytes().all(|byte| (0x20..0x7f).contains(&byte)))
+            .map(str::to_owned);
+        Some(Self { traceparent: Some(traceparent.to_owned()), tracestate })
+    }
+
+    /// The `traceparent` header, where there is a trace.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.traceparent.as_deref()
+    }
+
+    /// The `tracestate` header, where there is one.
+    pub fn tracestate(&self) -> Option<&str> {
+        self.tracestate.as_deref()
+    }
+
+    /// The trace's id, 32 hexadecimal digits.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.traceparent.as_deref().and_then(|parent| parent.get(3..35))
+    }
+}
+
+fn is_traceparent(text: &str) -> bool {
+    let is_hex = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+    let mut parts = text.split('-');
+    let (Some(version), Some(trace), Some(span), Some(flags), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    version == "00"
+        && (trace.len(), span.len(), flags.len()) == (32, 16, 2)
+        && [trace, span, flags].into_iter().all(is_hex)
+        && !is_zero(trace)
+        && !is_zero(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    #[test]
+    fn a_well_formed_traceparent_is_kept_with_its_state() {
+        let trace = TraceContext::parse(PARENT, Some("vendor=1")).unwrap();
+        assert_eq!(trace.traceparent(), Some(PARENT));
+        assert_eq!(trace.tracestate(), Some("vendor=1"));
+        assert_eq!(trace.trace_id(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+    }
+
+    #[test]
+    fn a_malformed_traceparent_is_no_trace() {
+        for text in [
+            "",
+            "00",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "00-ébf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(TraceContext::parse(text, None), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_a_header_is_left_out() {
+        for state in ["", "a\nb", &"x".repeat(513)] {
+            assert_eq!(TraceContext::parse(PARENT, Some(state)).unwrap().tracestate(), None);
+        }
+    }
+}
