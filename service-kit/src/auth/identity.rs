@@ -8,6 +8,7 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, web};
+use chrono::{DateTime, Utc};
 
 use super::Verifier;
 use crate::problem::Problem;
@@ -21,6 +22,8 @@ pub struct Identity {
     pub subject: String,
     /// What the token allows.
     pub scopes: BTreeSet<String>,
+    /// Until when the token counts (`exp`): what outlives a request, such as a stream, ends then.
+    pub expires_at: DateTime<Utc>,
 }
 
 impl Identity {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{bail, ensure};
+use chrono::{DateTime, Utc};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use secrecy::ExposeSecret;
@@ -41,6 +42,8 @@ struct Claims {
     sub: String,
     #[serde(default)]
     scope: String,
+    #[serde(with = "chrono::serde::ts_seconds")]
+    exp: DateTime<Utc>,
 }
 
 impl Verifier {
@@ -111,12 +114,13 @@ impl Verifier {
                 decode::<Claims>(token, &key, &validation)
             }
         };
-        let Claims { sub, scope } =
+        let Claims { sub, scope, exp } =
             claims.map_err(|error| invalid(reason(error.kind()))).map(|data| data.claims)?;
         if sub.is_empty() || sub.chars().count() > MAX_SUBJECT || sub.chars().any(char::is_control) {
             return Err(invalid("the token's subject cannot be used"));
         }
-        Ok(Identity { subject: sub, scopes: scope.split_ascii_whitespace().map(ToOwned::to_owned).collect() })
+        let scopes = scope.split_ascii_whitespace().map(ToOwned::to_owned).collect();
+        Ok(Identity { subject: sub, scopes, expires_at: exp })
     }
 }
 
