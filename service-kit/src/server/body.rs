@@ -1,60 +1,108 @@
 //! Reads a request's body before anything else looks at it: bounded in size and in time.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::HttpMessage;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest};
-use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::web::{Bytes, BytesMut};
+use actix_web::{HttpMessage, HttpResponse};
 use futures_util::{StreamExt, stream};
 
 use crate::problem::Problem;
 
-/// How much of a body that is too large is read and thrown away, as a multiple of the limit: a
-/// client that is still sending does not see the answer if the connection is closed under it.
-const DRAIN: usize = 128;
-
-/// Reads the body and puts it back, complete.
+/// Reads the body and puts it back, complete. An error is the answer to give instead.
 ///
 /// actix never gives up on a body that stalls after its headers; here it is 408. Too large is 413.
 pub(super) async fn buffer(
     request: &mut ServiceRequest,
     limit: usize,
     within: Duration,
-) -> Result<(), Problem> {
+) -> Result<(), HttpResponse> {
     let length = request
         .headers()
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<usize>().ok());
-    let has_body = length.is_some_and(|length| length > 0)
-        || request.headers().contains_key(actix_web::http::header::TRANSFER_ENCODING);
-    if !has_body {
+        .and_then(|value| value.parse::<usize>().ok())
+        .unwrap_or(0);
+    if length == 0 && !request.headers().contains_key(TRANSFER_ENCODING) {
         return Ok(());
     }
     let mut payload = request.take_payload();
-    let reading = read(&mut payload, limit, length.unwrap_or(0));
-    let bytes = tokio::time::timeout(within, reading).await.map_err(|_elapsed| {
-        Problem::too_slow(format!("the body did not arrive within {} ms", within.as_millis()))
-    })??;
-    request.set_payload(Payload::Stream { payload: Box::pin(stream::iter([Ok(bytes)])) });
-    Ok(())
+    let read = if length > limit {
+        Err(Problem::too_large(limit))
+    } else {
+        let reading = read(&mut payload, limit, length);
+        tokio::time::timeout(within, reading).await.unwrap_or_else(|_elapsed| {
+            let within = within.as_millis();
+            Err(Problem::too_slow(format!("the body did not arrive within {within} ms")))
+        })
+    };
+    match read {
+        Ok(bytes) => {
+            request.set_payload(Payload::Stream { payload: Box::pin(stream::iter([Ok(bytes)])) });
+            Ok(())
+        }
+        Err(problem) => {
+            let mut answer = HttpResponse::from_error(problem);
+            answer.extensions_mut().insert(Unread { _payload: payload });
+            Err(answer)
+        }
+    }
 }
 
-async fn read(payload: &mut Payload, limit: usize, announced: usize) -> Result<Bytes, Problem> {
-    let mut body = BytesMut::with_capacity(announced.min(limit));
-    let mut seen = 0_usize;
+/// What has not been read of a body.
+struct Unread {
+    _payload: Payload,
+}
+
+/// An answer's body that keeps the rest of the request's body alive until it is sent.
+///
+/// actix waits, without end, for the rest of a chunked body whose reader is gone. While the reader
+/// is there it closes the connection instead, after a moment in which it throws away what the client
+/// is still sending, so that the client gets to see the answer.
+struct Holding {
+    answer: BoxBody,
+    _unread: Unread,
+}
+
+impl MessageBody for Holding {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.answer).poll_next(context)
+    }
+}
+
+/// Hands the rest of the request's body, if there is one, from one answer over to `answer`.
+pub(super) fn hold_unread(from: &mut HttpResponse, answer: HttpResponse) -> HttpResponse {
+    let unread = from.extensions_mut().remove::<Unread>();
+    match unread {
+        Some(unread) => answer.map_body(|_, answer| BoxBody::new(Holding { answer, _unread: unread })),
+        None => answer,
+    }
+}
+
+async fn read(payload: &mut Payload, limit: usize, length: usize) -> Result<Bytes, Problem> {
+    let mut body = BytesMut::with_capacity(length);
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| {
             tracing::debug!(%error, "a body broke off");
             Problem::validation("the body broke off")
         })?;
-        seen = seen.saturating_add(chunk.len());
-        if seen <= limit {
-            body.extend_from_slice(&chunk);
-        } else if seen > limit.saturating_mul(DRAIN) {
-            break;
+        if body.len() + chunk.len() > limit {
+            return Err(Problem::too_large(limit));
         }
+        body.extend_from_slice(&chunk);
     }
-    if seen > limit { Err(Problem::too_large(limit)) } else { Ok(body.freeze()) }
+    Ok(body.freeze())
 }

@@ -11,7 +11,7 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
+use actix_web::{Error, HttpMessage, ResponseError};
 use tracing::Instrument;
 
 use super::body;
@@ -100,11 +100,8 @@ async fn bounded(
     let Some(limits) = request.app_data::<Limits>().cloned() else {
         return Err(Problem::internal(&"the server has no limits"));
     };
-    if let Err(problem) = body::buffer(&mut request, limits.body, limits.body_time).await {
-        let mut answer = problem.error_response();
-        // What is left of the body must not be taken for the next request.
-        answer.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
-        return Ok(request.into_response(answer));
+    if let Err(answer) = body::buffer(&mut request, limits.body, limits.body_time).await {
+        return Ok(ServiceResponse::new(request.into_parts().0, answer));
     }
     match tokio::time::timeout(limits.request_time, next.call(request)).await {
         Ok(Ok(answer)) => Ok(answer.map_into_boxed_body()),
@@ -129,12 +126,9 @@ fn name_problem(answer: ServiceResponse<BoxBody>, request_id: &str) -> ServiceRe
     let Some(problem) = answer.response().error().map(as_problem) else {
         return answer;
     };
-    let connection = answer.response().head().connection_type();
-    let (request, old) = answer.into_parts();
-    let mut response: HttpResponse = problem.request_id(request_id).error_response();
-    response.head_mut().set_connection_type(connection);
-    drop(old);
-    ServiceResponse::new(request, response)
+    let (request, mut old) = answer.into_parts();
+    let named = problem.request_id(request_id).error_response();
+    ServiceResponse::new(request, body::hold_unread(&mut old, named))
 }
 
 fn add_headers(headers: &mut HeaderMap, request_id: &str, is_docs: bool) {

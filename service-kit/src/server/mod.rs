@@ -28,6 +28,8 @@ pub use readiness::Readiness;
 
 /// How often the recorder tidies up what histograms have collected.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// How long a connection that is being closed goes on throwing away what its client still sends.
+const LINGER: Duration = Duration::from_secs(2);
 /// How long an idle connection is kept for the client's next request.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
@@ -117,6 +119,7 @@ impl Server {
             .workers(workers)
             .max_connections((settings.max_connections / workers).max(1))
             .client_request_timeout(settings.header_timeout())
+            .client_disconnect_timeout(LINGER)
             .keep_alive(KEEP_ALIVE)
             .shutdown_timeout(settings.shutdown_timeout_seconds)
             .shutdown_signal(stop.clone().cancelled_owned())
