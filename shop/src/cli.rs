@@ -1,0 +1,99 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::suite::{MOST_RELAYS, Name};
+use crate::token::{Lifetime, Scope};
+
+/// Runs the whole shop on this machine, and lets you break it.
+///
+/// Everything it starts is private to this checkout: servers and services listen on loopback ports
+/// of their own, and their data, logs and addresses are under .shop/.
+#[derive(Debug, Parser)]
+#[command(name = "cargo shop", bin_name = "cargo shop", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build and start everything, wait until it is ready, and say what to try
+    Up(UpArgs),
+    /// Stop everything that `up` started; data, logs and ports are kept
+    Down,
+    /// Show what runs, where, and whether it is well; exit code 1 if something that should run does not
+    Status,
+    /// Kill one process without warning (SIGKILL)
+    Kill {
+        /// catalog, basket, relay (relay-2 …), postgres or rabbitmq
+        name: Name,
+    },
+    /// Start one process again
+    Start {
+        /// catalog, basket, relay (relay-2 …), postgres or rabbitmq
+        name: Name,
+    },
+    /// Show what the processes wrote
+    Logs(LogsArgs),
+    /// Stop everything and clear its data, logs, passwords and ports
+    Reset,
+    /// Print a token for a buyer or an operator
+    Token(TokenArgs),
+    /// Run every test of the workspace against private servers of their own
+    Test(TestArgs),
+    /// Tell the suite's story with real calls, in about half a minute
+    Demo,
+}
+
+/// Arguments of `up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Return when everything is ready, instead of staying to watch
+    #[arg(long)]
+    pub detach: bool,
+    /// How many relays to run
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_RELAYS)))]
+    pub relays: u8,
+    /// Run optimised builds
+    #[arg(long)]
+    pub release: bool,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Whose log; all of them when left out
+    pub name: Option<Name>,
+    /// Go on showing what is written, until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many of the last lines to begin with
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 40)]
+    pub lines: usize,
+}
+
+/// Arguments of `token`.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// Who the token is for: a buyer's id, or any name for an operator
+    pub sub: String,
+    /// What it allows: catalog:write, ops; several separated by spaces or given several times
+    #[arg(long, value_name = "SCOPE")]
+    pub scope: Vec<Scope>,
+    /// How long it is good for: a number and s, m, h or d
+    #[arg(long, value_name = "TIME", default_value = "1d")]
+    pub expires_in: Lifetime,
+}
+
+/// Arguments of `test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Run only tests whose name contains one of these
+    pub filter: Vec<String>,
+    /// Further options of the runner (`cargo nextest run`, or `cargo test` where nextest is missing)
+    #[arg(last = true, value_name = "RUNNER OPTION")]
+    pub runner: Vec<String>,
+}

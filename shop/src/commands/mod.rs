@@ -1,0 +1,41 @@
+//! One file a subcommand.
+
+mod down;
+mod kill;
+mod logs;
+mod reset;
+mod start;
+mod status;
+mod token;
+mod up;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::cli::Command;
+use crate::suite::{Name, Suite};
+
+/// Does what the command line says; the exit code is the command's answer.
+pub fn dispatch(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Up(args) => up::run(&args),
+        Command::Down => down::run(),
+        Command::Status => status::run(),
+        Command::Kill { name } => kill::run(name),
+        Command::Start { name } => start::run(name),
+        Command::Logs(args) => logs::run(&args),
+        Command::Reset => reset::run(),
+        Command::Token(args) => token::run(&args),
+        Command::Test(_) | Command::Demo => bail!("not yet"),
+    }
+}
+
+/// Fails, saying why, for a process that this suite does not have.
+fn check_exists(suite: &Suite, name: Name) -> Result<()> {
+    if !suite.names().contains(&name) {
+        let relays = suite.settled.relays;
+        bail!("there is no {name}: the suite was started with {relays} relay(s), see cargo shop up --relays");
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! `cargo shop start`.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use super::check_exists;
+use crate::home::{Home, Lock};
+use crate::servers::Tools;
+use crate::suite::{Name, State, Suite};
+use crate::terminal::{Interrupt, Progress};
+
+/// Starts one process of a suite that is up, and returns when it is ready.
+pub(super) fn run(name: Name) -> Result<ExitCode> {
+    let suite = Suite::open()?;
+    check_exists(&suite, name)?;
+    let interrupt = Interrupt::install()?;
+    let _lock = Lock::take(&Home::of_checkout(), Duration::from_mins(1), &interrupt)?;
+    match suite.state(name)? {
+        State::Running(process) => {
+            println!("{name} already runs (pid {})", process.pid);
+            return Ok(ExitCode::SUCCESS);
+        }
+        State::Died(_) => {}
+        State::Stopped => bail!("the suite is not up: cargo shop up starts everything"),
+    }
+
+    let began = Instant::now();
+    let progress = Progress::new();
+    let running = match name {
+        Name::Postgres => {
+            suite.start_postgres(&Tools::find_or_install(&progress, &interrupt)?, &interrupt)?
+        }
+        Name::Rabbitmq => {
+            suite.start_rabbitmq(&Tools::find_or_install(&progress, &interrupt)?, &interrupt)?
+        }
+        _ => suite.start_service(name, &interrupt)?,
+    };
+    println!("{name} runs (pid {}), ready after {:.1} s", running.process.pid, began.elapsed().as_secs_f32());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,56 @@
+//! `cargo shop status`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::servers::{Postgres, Rabbitmq};
+use crate::suite::{Name, State, Suite, http};
+use crate::terminal::table;
+
+/// Prints a table; the exit code is 1 if something that should run does not, or is not ready.
+pub(super) fn run() -> Result<ExitCode> {
+    let suite = Suite::open()?;
+    let mut rows = vec![["NAME", "PID", "STATE", "ADDRESS", "HEALTH"].map(str::to_owned).to_vec()];
+    let mut is_well = true;
+    for name in suite.names() {
+        let port = suite.ports.of(name.port())?;
+        let (pid, state, health) = match suite.state(name)? {
+            State::Running(process) => {
+                let (healthy, health) = health(name, port);
+                is_well &= healthy;
+                (process.pid.to_string(), "running", health)
+            }
+            State::Died(process) => {
+                is_well = false;
+                (process.pid.to_string(), "died", format!("cargo shop start {name}"))
+            }
+            State::Stopped => {
+                is_well = false;
+                ("-".to_owned(), "stopped", "-".to_owned())
+            }
+        };
+        let address = match name {
+            Name::Postgres | Name::Rabbitmq => format!("127.0.0.1:{port}"),
+            _ => format!("http://127.0.0.1:{port}"),
+        };
+        rows.push(vec![name.to_string(), pid, state.to_owned(), address, health]);
+    }
+    print!("{}", table(&rows));
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn health(name: Name, port: u16) -> (bool, String) {
+    let answers = match name {
+        Name::Postgres => Postgres::answers(port),
+        Name::Rabbitmq => Rabbitmq::answers(port),
+        _ => {
+            return match http::readiness(port) {
+                Some(200) => (true, "ready".to_owned()),
+                Some(status) => (false, format!("not ready ({status})")),
+                None => (false, "no answer".to_owned()),
+            };
+        }
+    };
+    (answers, if answers { "ready" } else { "no answer" }.to_owned())
+}

@@ -1,0 +1,94 @@
+//! Watching a suite that is up.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::home::Lock;
+use crate::process::{Identity, Running, last_words};
+use crate::suite::{Name, State, Suite};
+use crate::terminal::{self, Interrupt, Progress};
+
+/// Shows each process that ends, until the user asks to stop; then stops everything.
+///
+/// A process that ended stays down until somebody starts it. Returns also when another command
+/// (`cargo shop down`) has stopped the suite.
+pub(super) fn supervise(
+    suite: &Suite,
+    mut children: Vec<Running>,
+    progress: &Progress,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    // Whom we have seen alive, and have not yet reported as ended.
+    let mut alive: BTreeMap<Name, Identity> =
+        children.iter().map(|child| (child.name, child.process.clone())).collect();
+    while interrupt.count() == 0 {
+        if suite.home.stopping_mark().exists() || !suite.is_recorded()? {
+            await_other_command(suite, interrupt)?;
+            if interrupt.count() == 0 {
+                progress.say("stopped by another cargo shop command");
+                return Ok(());
+            }
+            break;
+        }
+        for name in suite.names() {
+            look_at(name, suite, &mut children, &mut alive, progress)?;
+        }
+        terminal::pause();
+    }
+
+    let _lock = Lock::take(&suite.home, Duration::from_mins(1), &Interrupt::default())?;
+    suite.stop(progress, interrupt)?;
+    progress.say("the shop is down; its data is kept (cargo shop reset clears it)");
+    Ok(())
+}
+
+fn look_at(
+    name: Name,
+    suite: &Suite,
+    children: &mut [Running],
+    alive: &mut BTreeMap<Name, Identity>,
+    progress: &Progress,
+) -> Result<()> {
+    match suite.state(name)? {
+        State::Running(process) if alive.get(&name) != Some(&process) => {
+            progress.say(format!("  ✓ {name} runs again (pid {})", process.pid));
+            alive.insert(name, process);
+        }
+        State::Died(process)
+            if alive.get(&name) == Some(&process) && !suite.home.stopping_mark().exists() =>
+        {
+            alive.remove(&name);
+            let log = suite.home.log(name);
+            progress.say(format!(
+                "  ✗ {name} (pid {}) {}; the end of {}:\n{}\n    start it again: cargo shop start {name}",
+                process.pid,
+                how_it_ended(&process, children)?,
+                log.display(),
+                last_words(&log),
+            ));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Only a parent is told how a process ended: what `cargo shop start` has started is not our child.
+fn how_it_ended(process: &Identity, children: &mut [Running]) -> Result<String> {
+    match children.iter_mut().find(|child| child.process == *process) {
+        Some(child) => Ok(match child.ended()? {
+            Some(status) => format!("ended: {status}"),
+            None => "ended".to_owned(),
+        }),
+        None => Ok("ended".to_owned()),
+    }
+}
+
+/// Waits until whoever stops the suite has finished.
+fn await_other_command(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
+    while suite.is_recorded()? && interrupt.count() == 0 {
+        terminal::pause();
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! What `.shop/run/` says about a process that should be running.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::Identity;
+use crate::home::write_private;
+
+/// A process that was started and, unless somebody stopped the suite, should still run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Who it is.
+    pub process: Identity,
+}
+
+impl Record {
+    /// Writes `<name>.pid` (the number alone, for people and scripts) and `<name>.json` (what it is known by).
+    pub fn write(&self, run: &Path, name: &str) -> Result<()> {
+        write_private(&json(run, name), &serde_json::to_vec(self)?)?;
+        write_private(&pid(run, name), format!("{}\n", self.process.pid).as_bytes())
+    }
+
+    /// Reads what is recorded under `name`; `None` if nothing is.
+    pub fn read(run: &Path, name: &str) -> Result<Option<Self>> {
+        let path = json(run, name);
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).with_context(|| {
+                format!("{} is damaged: remove it, then run cargo shop down", path.display())
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Forgets what is recorded under `name`, if anything is.
+    pub fn remove(run: &Path, name: &str) -> Result<()> {
+        for path in [json(run, name), pid(run, name)] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn json(run: &Path, name: &str) -> PathBuf {
+    run.join(format!("{name}.json"))
+}
+
+fn pid(run: &Path, name: &str) -> PathBuf {
+    run.join(format!("{name}.pid"))
+}

@@ -1,0 +1,15 @@
+//! The private PostgreSQL and RabbitMQ: found or installed, set up, started, asked whether they are ready, stopped.
+
+mod find;
+mod install;
+mod place;
+mod postgres;
+mod provision;
+mod rabbitmq;
+mod user;
+
+pub use find::{ErlangTools, PostgresTools, Tools};
+pub use place::{Place, Purpose};
+pub use postgres::Postgres;
+pub use provision::provision;
+pub use rabbitmq::Rabbitmq;

@@ -1,0 +1,78 @@
+//! The files and variables that make a broker private.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::Rabbitmq;
+use crate::home::{create_dir, write_private};
+use crate::servers::user::give;
+
+impl Rabbitmq {
+    /// Writes its configuration anew; its data, if it has any, stays.
+    pub(super) fn write_files(&self, definitions: &[u8]) -> Result<()> {
+        for dir in [self.dir.clone(), self.dir.join("data"), self.dir.join("log"), self.dir.join("conf.d")] {
+            create_dir(&dir, 0o700)?;
+            give(&dir, self.user)?;
+        }
+        for (name, content) in [
+            ("rabbitmq.conf", self.configuration().as_bytes()),
+            ("advanced.config", b"[].\n".as_slice()),
+            ("enabled_plugins", b"[rabbitmq_management].\n".as_slice()),
+            ("definitions.json", definitions),
+        ] {
+            let path = self.dir.join(name);
+            write_private(&path, content)?;
+            give(&path, self.user)?;
+        }
+        Ok(())
+    }
+
+    fn configuration(&self) -> String {
+        let definitions = self.dir.join("definitions.json");
+        format!(
+            "listeners.tcp.default = 127.0.0.1:{}\n\
+             management.tcp.ip = 127.0.0.1\n\
+             management.tcp.port = {}\n\
+             load_definitions = {}\n\
+             disk_free_limit.absolute = 50MB\n\
+             log.console = true\n\
+             log.console.level = info\n\
+             log.file = false\n",
+            self.amqp,
+            self.management,
+            definitions.display(),
+        )
+    }
+
+    /// Every place that RabbitMQ would otherwise look for or leave something outside its directory.
+    pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
+        let at = |name: &str| path(&self.dir.join(name));
+        vec![
+            // Where Erlang keeps the cookie that lets its own tools in.
+            ("HOME", path(&self.dir)),
+            ("RABBITMQ_NODENAME", "shop@localhost".to_owned()),
+            ("RABBITMQ_USE_LONGNAME", "false".to_owned()),
+            ("RABBITMQ_CONF_ENV_FILE", "/dev/null".to_owned()),
+            ("RABBITMQ_CONFIG_FILE", at("rabbitmq.conf")),
+            ("RABBITMQ_CONFIG_FILES", at("conf.d")),
+            ("RABBITMQ_ADVANCED_CONFIG_FILE", at("advanced.config")),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", at("enabled_plugins")),
+            ("RABBITMQ_MNESIA_BASE", at("data")),
+            ("RABBITMQ_LOG_BASE", at("log")),
+            ("RABBITMQ_PID_FILE", at("pid")),
+            ("RABBITMQ_DIST_PORT", self.distribution.to_string()),
+            ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
+            ("ERL_EPMD_PORT", self.port_mapper.to_string()),
+            ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
+            ("ERL_CRASH_DUMP_SECONDS", "0".to_owned()),
+            // Makes the start script become the broker instead of staying in front of it: signals then
+            // reach the broker itself.
+            ("RUNNING_UNDER_SYSTEMD", "true".to_owned()),
+        ]
+    }
+}
+
+fn path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,102 @@
+//! A private RabbitMQ.
+
+mod definitions;
+mod epmd;
+mod files;
+mod probe;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::user::server_user;
+use super::{ErlangTools, Place};
+use crate::home::{Home, Ports, Secrets, Service};
+use crate::process::{self, Launch, RunAs, Running, wait_until};
+use crate::suite::Name;
+use crate::terminal::Interrupt;
+
+/// How long it may take to start: seconds on an idle machine, a minute beside a build.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+/// Its directory within the place.
+const DIRECTORY: &str = "rabbitmq";
+
+/// The vhost that everything of the suite is in.
+const VHOST: &str = "shop";
+
+/// One private broker, with a port mapper of its own, all on loopback.
+#[derive(Debug)]
+pub struct Rabbitmq {
+    tools: ErlangTools,
+    dir: PathBuf,
+    home: Home,
+    amqp: u16,
+    management: u16,
+    distribution: u16,
+    port_mapper: u16,
+    user: Option<RunAs>,
+}
+
+impl Rabbitmq {
+    /// Describes the broker of this place. Nothing is created yet.
+    pub fn new(tools: &ErlangTools, place: &Place, home: &Home, ports: &Ports) -> Result<Self> {
+        Ok(Self {
+            tools: tools.clone(),
+            dir: place.dir.join(DIRECTORY),
+            home: home.clone(),
+            amqp: ports.of(Service::Amqp)?,
+            management: ports.of(Service::Management)?,
+            distribution: ports.of(Service::Distribution)?,
+            port_mapper: ports.of(Service::PortMapper)?,
+            user: server_user("rabbitmq")?,
+        })
+    }
+
+    /// Starts it with the users and rights of `definitions` (the text of `deploy/rabbitmq/definitions.json`),
+    /// and waits until it answers as broker and as management interface.
+    pub fn start(&self, definitions: &str, secrets: &Secrets, interrupt: &Interrupt) -> Result<Running> {
+        self.write_files(&definitions::with_passwords(definitions, secrets)?)?;
+        self.start_port_mapper(interrupt)?;
+
+        let log = self.home.log(Name::Rabbitmq);
+        let launch = Launch::new(&self.tools.server, &log)
+            .envs(self.environment())
+            .directory(&self.dir)
+            .run_as(self.user);
+        let mut broker = Running::start(Name::Rabbitmq, launch, &log)?;
+        broker.record(&self.home)?;
+        let ready = wait_until("RabbitMQ's start", PATIENCE, interrupt, || {
+            broker.must_run()?;
+            Ok((probe::speaks_amqp(self.amqp) && probe::has_vhost(self.management, &secrets.broker_admin))
+                .then_some(()))
+        });
+        if let Err(error) = ready {
+            process::kill(&broker.process)?;
+            epmd::stop(&self.dir, interrupt)?;
+            return Err(error);
+        }
+        Ok(broker)
+    }
+
+    /// What a client connects to, as the administrator `admin` or one of the lesser users.
+    pub fn url(port: u16, user: &str, password: &str) -> String {
+        format!("amqp://{user}:{password}@127.0.0.1:{port}/{VHOST}")
+    }
+
+    /// The management interface with the administrator's name and password.
+    pub fn management_url(port: u16, password: &str) -> String {
+        format!("http://admin:{password}@127.0.0.1:{port}")
+    }
+
+    /// Ends the port mapper of the broker in this place, if it runs.
+    pub fn stop_port_mapper_in(place: &Path, interrupt: &Interrupt) -> Result<()> {
+        epmd::stop(&place.join(DIRECTORY), interrupt)
+    }
+
+    /// Whether somebody speaks AMQP on this port.
+    pub fn answers(port: u16) -> bool {
+        probe::speaks_amqp(port)
+    }
+}

@@ -1,0 +1,87 @@
+//! Building the services.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::terminal::{self, Interrupt};
+
+/// The services' programs.
+const BINARIES: [&str; 3] = ["catalog-api", "basket-api", "outbox-relay"];
+
+/// A line of `cargo build --message-format=json`, as far as it matters here.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+    target: Option<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// Runs cargo in the checkout, showing its own progress, and returns the programs by name.
+///
+/// Stops cargo when the user asks to, and when `is_pointless` becomes true.
+pub fn build(
+    checkout: &Path,
+    release: bool,
+    interrupt: &Interrupt,
+    is_pointless: &dyn Fn() -> bool,
+) -> Result<BTreeMap<String, PathBuf>> {
+    let mut command = cargo(checkout);
+    // --workspace, so that features are those of every other build and nothing is compiled twice.
+    command.args(["build", "--workspace", "--message-format=json-render-diagnostics"]);
+    command.args(BINARIES.iter().flat_map(|name| ["--bin", name]));
+    if release {
+        command.arg("--release");
+    }
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
+
+    let output = child.stdout.take().context("cargo has no output")?;
+    let reader = std::thread::spawn(move || executables(BufReader::new(output)));
+    let status = loop {
+        if let Some(status) = child.try_wait().context("cannot wait for cargo")? {
+            break status;
+        }
+        if interrupt.count() > 0 || is_pointless() {
+            child.kill().context("cannot stop cargo")?;
+        }
+        terminal::pause();
+    };
+    let binaries = reader.join().unwrap_or_default();
+    interrupt.check()?;
+    if !status.success() {
+        bail!("cargo build failed ({status})");
+    }
+    if let Some(missing) = BINARIES.iter().find(|name| !binaries.contains_key(**name)) {
+        bail!("cargo build made no program {missing}");
+    }
+    Ok(binaries)
+}
+
+/// Cargo, without what the cargo that runs this tool has told it about this tool.
+pub fn cargo(checkout: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(checkout);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let is_about_us = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        if is_about_us.iter().any(|prefix| text.starts_with(prefix)) || text == "CARGO_PRIMARY_PACKAGE" {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+fn executables(output: impl BufRead) -> BTreeMap<String, PathBuf> {
+    let messages = output.lines().map_while(Result::ok);
+    let messages = messages.filter_map(|line| serde_json::from_str::<Message>(&line).ok());
+    messages.filter_map(|message| Some((message.target?.name, message.executable?))).collect()
+}

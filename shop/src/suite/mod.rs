@@ -1,0 +1,56 @@
+//! What runs: its processes, their configuration, how they are started, watched and stopped.
+
+mod build;
+mod configuration;
+pub mod http;
+mod name;
+mod prepare;
+mod start;
+mod state;
+mod stop;
+mod summary;
+
+pub use build::{build, cargo};
+pub use name::{MOST_RELAYS, Name};
+pub use state::State;
+pub use summary::addresses;
+
+use anyhow::{Result, bail};
+
+use crate::home::{Home, Ports, Secrets, Settled};
+
+/// The suite of one checkout: everything that was settled by `up`.
+pub struct Suite {
+    /// Where its files are.
+    pub home: Home,
+    /// What runs, from which files.
+    pub settled: Settled,
+    /// Where it listens.
+    pub ports: Ports,
+    /// Its passwords.
+    pub secrets: Secrets,
+}
+
+impl Suite {
+    /// The suite of this checkout; fails if there has been no `up` yet.
+    pub fn open() -> Result<Self> {
+        let home = Home::of_checkout();
+        match Self::of_home(&home)? {
+            Some(suite) => Ok(suite),
+            None => bail!("the suite is not up here: start it with cargo shop up"),
+        }
+    }
+
+    /// The suite of this home; `None` if there has been no `up` since the last `reset`.
+    pub fn of_home(home: &Home) -> Result<Option<Self>> {
+        let Some(settled) = Settled::load(home)? else { return Ok(None) };
+        let ports = Ports::load(home)?;
+        let secrets = Secrets::load_or_create(home)?;
+        Ok(Some(Self { home: home.clone(), settled, ports, secrets }))
+    }
+
+    /// All its processes, in the order they are started in.
+    pub fn names(&self) -> Vec<Name> {
+        Name::all(self.settled.relays)
+    }
+}

@@ -1,0 +1,59 @@
+//! Starting one process and waiting until it is of use.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{Name, Suite, http};
+use crate::home::{BROKER_DEFINITIONS, Service, checkout};
+use crate::process::{Launch, Running, kill, wait_until};
+use crate::servers::{Place, Postgres, Purpose, Rabbitmq, Tools, provision};
+use crate::terminal::Interrupt;
+
+/// How long a service may take until it is ready.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+impl Suite {
+    /// Starts a service, and waits until it says that it is ready.
+    pub fn start_service(&self, name: Name, interrupt: &Interrupt) -> Result<Running> {
+        let program = self.settled.binary(name.binary().context("not a service")?)?;
+        let log = self.home.log(name);
+        let launch = Launch::new(program, &log).envs(self.configuration(name)?).directory(&checkout());
+        let mut service = Running::start(name, launch, &log)?;
+        service.record(&self.home)?;
+        let port = self.ports.of(name.port())?;
+        let ready = wait_until(&format!("{name}'s start"), PATIENCE, interrupt, || {
+            service.must_run()?;
+            Ok((http::readiness(port) == Some(200)).then_some(()))
+        });
+        if let Err(error) = ready {
+            kill(&service.process)?;
+            let log = log.display();
+            return Err(error.context(format!("{name} did not become ready; its log is {log}")));
+        }
+        Ok(service)
+    }
+
+    /// Starts PostgreSQL, and brings its databases and roles up to date.
+    pub fn start_postgres(&self, tools: &Tools, interrupt: &Interrupt) -> Result<Running> {
+        let port = self.ports.of(Service::Postgres)?;
+        let server = Postgres::new(&tools.postgres, &self.place(), &self.home, port)?;
+        let running = server.start(&self.secrets.postgres, interrupt)?;
+        provision(&tools.postgres, &checkout(), port, &self.secrets)?;
+        Ok(running)
+    }
+
+    /// Starts RabbitMQ, with users and rights as the checkout has them now.
+    pub fn start_rabbitmq(&self, tools: &Tools, interrupt: &Interrupt) -> Result<Running> {
+        let definitions = checkout().join(BROKER_DEFINITIONS);
+        let definitions = fs::read_to_string(&definitions)
+            .with_context(|| format!("cannot read {}", definitions.display()))?;
+        let broker = Rabbitmq::new(&tools.rabbitmq, &self.place(), &self.home, &self.ports)?;
+        broker.start(&definitions, &self.secrets, interrupt)
+    }
+
+    fn place(&self) -> Place {
+        Place { dir: self.settled.servers.clone(), purpose: Purpose::Keep }
+    }
+}

@@ -1,0 +1,48 @@
+//! What of the suite runs at this moment.
+
+use anyhow::Result;
+
+use super::{Name, Suite};
+use crate::process::{Identity, Record};
+
+/// What is known of one process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It was started and runs.
+    Running(Identity),
+    /// It was started, nobody stopped it, and it does not run.
+    Died(Identity),
+    /// It was not started, or was stopped with the whole suite.
+    Stopped,
+}
+
+impl Suite {
+    /// What is known of this process.
+    pub fn state(&self, name: Name) -> Result<State> {
+        Ok(match Record::read(&self.home.run(), &name.to_string())? {
+            Some(Record { process }) if process.is_alive() => State::Running(process),
+            Some(Record { process }) => State::Died(process),
+            None => State::Stopped,
+        })
+    }
+
+    /// Whether anything of it should run: it was started, and was not stopped.
+    pub fn is_recorded(&self) -> Result<bool> {
+        for name in self.names() {
+            if self.state(name)? != State::Stopped {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether anything of it runs.
+    pub fn is_up(&self) -> Result<bool> {
+        for name in self.names() {
+            if matches!(self.state(name)?, State::Running(_)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

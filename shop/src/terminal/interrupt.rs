@@ -1,0 +1,60 @@
+//! Ctrl-C, SIGTERM and a closed terminal: noticed, never fatal by themselves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+/// Counts the times that the user asked to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt {
+    count: Arc<AtomicUsize>,
+    terminate: Arc<AtomicUsize>,
+}
+
+/// The error of a wait that the user cut short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interrupted;
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+impl Interrupt {
+    /// Takes the signals over from their default, which would end this process and leave its children behind.
+    pub fn install() -> Result<Self> {
+        let interrupt = Self::default();
+        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
+            .context("cannot listen for Ctrl-C")?;
+        let seen = interrupt.clone();
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                seen.count.fetch_add(1, Ordering::SeqCst);
+                if signal != SIGINT {
+                    seen.terminate.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        });
+        Ok(interrupt)
+    }
+
+    /// How often the user has asked so far.
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// Whether one of the signals was meant for this process alone (anything but the terminal's Ctrl-C).
+    pub fn is_termination(&self) -> bool {
+        self.terminate.load(Ordering::SeqCst) > 0
+    }
+
+    /// Fails with [`Interrupted`] once the user has asked to stop.
+    pub fn check(&self) -> Result<(), Interrupted> {
+        if self.count() > 0 { Err(Interrupted) } else { Ok(()) }
+    }
+}
