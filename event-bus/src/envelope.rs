@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::TraceContext;
+use crate::{TraceContext, outbox::log::PendingEvent};
 
 /// The content type of a message in structured mode.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
@@ -23,20 +23,14 @@ pub const BODY_LIMIT: usize = crate::outbox::PAYLOAD_LIMIT + 8 * 1024;
 /// The longest that an attribute used as an identifier may be, in bytes.
 const ATTRIBUTE_LIMIT: usize = 255;
 
-/// The event as it is written to a message's body.
-#[derive(Debug, Serialize)]
-pub struct Outgoing<'a> {
+#[derive(Serialize)]
+struct Outgoing<'a> {
     specversion: &'static str,
-    /// The event's id, the same in every repeat.
-    pub id: Uuid,
-    /// The service that announces it, as a URI reference.
-    pub source: &'a str,
-    /// The event's type.
+    id: Uuid,
+    source: &'a str,
     #[serde(rename = "type")]
-    pub event_type: &'a str,
-    /// What it is about.
-    #[serde(rename = "subject")]
-    pub key: &'a str,
+    event_type: &'a str,
+    subject: &'a str,
     time: String,
     datacontenttype: &'static str,
     partitionkey: &'a str,
@@ -46,23 +40,37 @@ pub struct Outgoing<'a> {
     data: &'a RawValue,
 }
 
-impl<'a> Outgoing<'a> {
-    /// The message of a pending event. `data` is its payload, as the producer wrote it.
-    pub fn new(source: &'a str, event: &'a crate::outbox::log::PendingEvent, data: &'a RawValue) -> Self {
-        Self {
-            specversion: "1.0",
-            id: event.event_id,
-            source,
-            event_type: &event.event_type,
-            key: &event.key,
-            time: event.created_at.to_rfc3339_opts(SecondsFormat::Micros, true),
-            datacontenttype: "application/json",
-            partitionkey: &event.key,
-            sequence: event.key_version.to_string(),
-            trace: &event.headers,
-            data,
-        }
+/// Why a row of the log can never become a message.
+#[derive(Debug, thiserror::Error)]
+pub enum Unwritable {
+    /// A writer that does not use [`append`](crate::outbox::append) put something else there.
+    #[error("the payload is not JSON: {0}")]
+    NotJson(#[from] serde_json::Error),
+    /// No consumer could store it.
+    #[error("the payload has a NUL character in it")]
+    Nul,
+}
+
+/// Writes the body of a pending event's message; `source` is the service that announces it, as a URI
+/// reference. The payload goes out as the producer wrote it, to the byte.
+pub fn write(source: &str, event: &PendingEvent) -> Result<Vec<u8>, Unwritable> {
+    let data: &RawValue = serde_json::from_str(&event.payload)?;
+    if has_nul(data.get()) {
+        return Err(Unwritable::Nul);
     }
+    Ok(serde_json::to_vec(&Outgoing {
+        specversion: "1.0",
+        id: event.event_id,
+        source,
+        event_type: &event.event_type,
+        subject: &event.key,
+        time: event.created_at.to_rfc3339_opts(SecondsFormat::Micros, true),
+        datacontenttype: "application/json",
+        partitionkey: &event.key,
+        sequence: event.key_version.to_string(),
+        trace: &event.headers,
+        data,
+    })?)
 }
 
 /// An event as it was read from a message, its payload not yet.
@@ -215,7 +223,7 @@ fn check(
 }
 
 /// Whether a JSON text has the escape of NUL in a string: `\u0000` after an even number of backslashes.
-fn has_nul(json: &str) -> bool {
+pub(crate) fn has_nul(json: &str) -> bool {
     json.match_indices(r"\u0000").any(|(at, _)| {
         let before = json.as_bytes().get(..at).unwrap_or_default();
         before.iter().rev().take_while(|&&byte| byte == b'\\').count().is_multiple_of(2)

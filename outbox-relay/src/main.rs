@@ -1,2 +1,141 @@
-//! Placeholder.
-fn main() {}
+//! Publishes pending rows of any number of outboxes and marks them published.
+
+mod cli;
+mod operator;
+mod relay;
+mod settings;
+
+use std::{process::ExitCode, sync::Arc};
+
+use actix_web::web;
+use anyhow::{Context, bail, ensure};
+use clap::Parser;
+use event_bus::outbox::log::Filter;
+use service_kit::{
+    auth::Verifier,
+    healthcheck,
+    server::{About, Readiness, Server, document},
+    settings as kit, shutdown, telemetry,
+};
+use uuid::Uuid;
+
+use self::{
+    cli::{Cli, Command},
+    operator::{Decided, Decision, Sources, decide, http, tables},
+    relay::Source,
+    settings::Settings,
+};
+
+const ABOUT: About = About {
+    name: "outbox-relay",
+    title: "Outbox relay",
+    description: "Publishes what services have written to their outboxes; this is the operator's side of it.",
+    version: env!("CARGO_PKG_VERSION"),
+    default_port: 5103,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("outbox-relay: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Openapi) = cli.command {
+        println!("{}", document(&ABOUT, http::routes).to_pretty_json()?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings: Settings = kit::load(cli.config.as_deref())?;
+    ensure!(!settings.databases.is_empty(), "no database: set APP__DATABASES__<NAME>__URL");
+    let mut sources = Sources::new();
+    for (name, database) in &settings.databases {
+        sources.push(Arc::new(Source::new(name, database)?));
+    }
+    match cli.command.unwrap_or(Command::Run) {
+        Command::Run => publish(settings, sources).await?,
+        Command::Status => {
+            let status = operator::status(&sources, false).await;
+            println!("{}", if cli.json { tables::json(&status)? } else { tables::status(&status) });
+            if status.iter().any(operator::SourceStatus::is_troubled) {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::List { state, event_type, key, limit } => {
+            let events = operator::list(&sources, &Filter { state, event_type, key }, limit).await?;
+            println!("{}", if cli.json { tables::json(&events)? } else { tables::events(&events) });
+        }
+        Command::Show { id } => {
+            let event = operator::find(&sources, id).await?.with_context(|| unknown(id))?;
+            println!("{}", tables::json(&event)?);
+        }
+        Command::Requeue { id } => tell(id, decide(&sources, id, &Decision::Requeue).await?, cli.json)?,
+        Command::Skip { id, reason, by } => {
+            ensure!(!reason.trim().is_empty(), "give a reason, for whoever reads the log later");
+            let decision = Decision::Skip { by: &by, reason: reason.trim() };
+            tell(id, decide(&sources, id, &decision).await?, cli.json)?;
+        }
+        Command::Healthcheck => healthcheck::run(&settings.http, ABOUT.default_port).await?,
+        Command::Openapi => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(id: Uuid, decided: Decided, json: bool) -> anyhow::Result<()> {
+    match decided {
+        Decided::Done(found) if json => println!("{}", tables::json(&*found)?),
+        Decided::Done(found) => println!("{}", tables::events(&[*found])),
+        Decided::NotFailed(found) => {
+            bail!("the event {id} is in state {}: it does not wait for a decision", found.event.state)
+        }
+        Decided::Unknown => bail!(unknown(id)),
+    }
+    Ok(())
+}
+
+fn unknown(id: Uuid) -> String {
+    format!("no log of this relay has the event {id}")
+}
+
+/// Publishes, and serves the operator's routes beside it, until a signal.
+async fn publish(settings: Settings, sources: Sources) -> anyhow::Result<()> {
+    telemetry::init(&settings.log)?;
+    let stop = shutdown::on_signal()?;
+    let verifier = Verifier::new(&settings.auth, settings.mode)?;
+    let shared = web::Data::new(sources.clone());
+    let routes = move |cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>| {
+        cfg.app_data(shared.clone());
+        http::routes(cfg);
+    };
+    let readiness = readiness(&sources);
+    let server = Server::bind(&settings.http, ABOUT, verifier, readiness, routes, &stop)?;
+    let relaying = relay::run(&sources, &settings.broker, &settings.relay, &stop);
+    let (served, ()) = tokio::join!(server.run(), relaying);
+    served
+}
+
+/// Ready means: at work on every database, with the broker there.
+fn readiness(sources: &Sources) -> Readiness {
+    let (databases, brokers) = (sources.clone(), sources.clone());
+    let no_problem = |source: &Source, problem: Option<String>| match problem {
+        Some(problem) => Err(anyhow::anyhow!("{}: {problem}", source.name)),
+        None => Ok(()),
+    };
+    Readiness::new()
+        .check("database", move || {
+            let all = databases.iter();
+            let all: anyhow::Result<()> =
+                all.map(|source| no_problem(source, source.standing().database_problem)).collect();
+            std::future::ready(all)
+        })
+        .check("broker", move || {
+            let all = brokers.iter();
+            let all: anyhow::Result<()> =
+                all.map(|source| no_problem(source, source.standing().broker_problem)).collect();
+            std::future::ready(all)
+        })
+}

@@ -1,7 +1,6 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::outbox::log::PendingEvent;
 
 fn pending() -> PendingEvent {
     PendingEvent {
@@ -18,8 +17,7 @@ fn pending() -> PendingEvent {
 }
 
 fn body(event: &PendingEvent) -> Vec<u8> {
-    let data: &RawValue = serde_json::from_str(&event.payload).unwrap();
-    serde_json::to_vec(&Outgoing::new("/catalog", event, data)).unwrap()
+    write("/catalog", event).unwrap()
 }
 
 fn no_headers(_: &str) -> Option<String> {
@@ -94,6 +92,14 @@ fn what_is_not_an_event_is_refused_with_the_attribute_that_is_wrong() {
     for body in [&b""[..], b"{", b"\xff\xfe", b"[]", b"null", &vec![b' '; BODY_LIMIT + 1]] {
         assert!(read(Some(CONTENT_TYPE), no_headers, body).is_err());
     }
+}
+
+#[test]
+fn what_no_consumer_could_store_is_not_written() {
+    let event = PendingEvent { payload: r#"{"name":"a\u0000b"}"#.to_owned(), ..pending() };
+    assert!(matches!(write("/catalog", &event), Err(Unwritable::Nul)));
+    let event = PendingEvent { payload: "{".to_owned(), ..pending() };
+    assert!(matches!(write("/catalog", &event), Err(Unwritable::NotJson(_))));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{PAYLOAD_LIMIT, partition_of};
-use crate::{Event, TraceContext};
+use crate::{Event, TraceContext, envelope};
 
 /// An AMQP short string, such as a routing key, holds at most 255 bytes.
 const SHORT_STRING_LIMIT: usize = 255;
@@ -28,6 +28,12 @@ pub enum AppendError {
         what: &'static str,
         /// Its length, in bytes.
         size: usize,
+    },
+    /// A text of the payload has a NUL in it: no consumer could store it.
+    #[error("a text in the payload of {event_type} has a NUL character in it")]
+    Nul {
+        /// The event's type.
+        event_type: &'static str,
     },
     /// The event does not serialise to JSON.
     #[error("the payload of {event_type} is not JSON")]
@@ -59,6 +65,9 @@ pub async fn append<E: Event>(
     let payload = serde_json::to_string(event).map_err(not_json)?;
     if payload.len() > PAYLOAD_LIMIT {
         return Err(AppendError::TooLarge { event_type: E::TYPE, size: payload.len() });
+    }
+    if envelope::has_nul(&payload) {
+        return Err(AppendError::Nul { event_type: E::TYPE });
     }
     let headers = serde_json::to_string(trace).map_err(not_json)?;
     let event_id = Uuid::now_v7();

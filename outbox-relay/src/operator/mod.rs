@@ -1,0 +1,114 @@
+//! What an operator sees and steers: over HTTP and on the command line, by the same functions.
+
+pub(crate) mod http;
+pub(crate) mod tables;
+
+use std::sync::Arc;
+
+use event_bus::outbox::log::{self, Filter, LogStatus, LoggedEvent};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::relay::{Source, Standing, Trouble, within};
+
+/// The most events that a list has.
+pub(crate) const LIST_LIMIT: i64 = 1_000;
+
+/// The databases of this relay.
+pub(crate) type Sources = Vec<Arc<Source>>;
+
+/// How one database stands.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SourceStatus {
+    /// The database's name in the relay's settings.
+    pub(crate) database: String,
+    /// What its log says; absent while the database is away.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) log: Option<LogStatus>,
+    /// Why there are no figures.
+    pub(crate) problem: Option<String>,
+    /// How publishing stands in this relay; absent on the command line, which publishes nothing.
+    pub(crate) relay: Option<Standing>,
+}
+
+impl SourceStatus {
+    /// Whether somebody should look: a database or the broker is away, or an event waits for a decision.
+    pub(crate) fn is_troubled(&self) -> bool {
+        let stuck = self.log.as_ref().is_none_or(|log| log.failed > 0);
+        stuck || self.relay.as_ref().is_some_and(|relay| relay.broker_problem.is_some())
+    }
+}
+
+/// Asks every database how it stands, side by side.
+pub(crate) async fn status(sources: &Sources, with_relay: bool) -> Vec<SourceStatus> {
+    let ask = sources.iter().map(|source| async move {
+        let log = within("read the log's figures", log::status(&source.pool)).await;
+        let problem = log.as_ref().err().map(ToString::to_string);
+        let relay = with_relay.then(|| source.standing());
+        SourceStatus { database: source.name.clone(), log: log.ok(), problem, relay }
+    });
+    futures_util::future::join_all(ask).await
+}
+
+/// An event, and the database that has it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Found {
+    pub(crate) database: String,
+    #[serde(flatten)]
+    pub(crate) event: LoggedEvent,
+}
+
+/// The newest events that match, over all databases, each database's newest first.
+pub(crate) async fn list(sources: &Sources, filter: &Filter, limit: i64) -> Result<Vec<Found>, Trouble> {
+    let mut found = Vec::new();
+    for source in sources {
+        let events = within("list events", log::list(&source.pool, filter, limit)).await?;
+        found.extend(events.into_iter().map(|event| Found { database: source.name.clone(), event }));
+    }
+    Ok(found)
+}
+
+/// The event with this id, wherever it is.
+pub(crate) async fn find(sources: &Sources, id: Uuid) -> Result<Option<Found>, Trouble> {
+    for source in sources {
+        if let Some(event) = within("look for an event", log::find(&source.pool, id)).await? {
+            return Ok(Some(Found { database: source.name.clone(), event }));
+        }
+    }
+    Ok(None)
+}
+
+/// What an operator decides about an event that could not be published.
+pub(crate) enum Decision<'a> {
+    /// Try again.
+    Requeue,
+    /// Let the later events of its key pass it.
+    Skip { by: &'a str, reason: &'a str },
+}
+
+/// What came of a decision.
+pub(crate) enum Decided {
+    Done(Box<Found>),
+    /// The event is not one that could not be published.
+    NotFailed(Box<Found>),
+    Unknown,
+}
+
+/// Carries out a decision.
+pub(crate) async fn decide(sources: &Sources, id: Uuid, decision: &Decision<'_>) -> Result<Decided, Trouble> {
+    let mut done = false;
+    for source in sources {
+        done |= match decision {
+            Decision::Requeue => within("requeue an event", log::requeue(&source.pool, id)).await?,
+            Decision::Skip { by, reason } => {
+                within("skip an event", log::skip(&source.pool, id, by, reason)).await?
+            }
+        };
+    }
+    Ok(match find(sources, id).await? {
+        None => Decided::Unknown,
+        Some(found) if done => Decided::Done(Box::new(found)),
+        Some(found) => Decided::NotFailed(Box::new(found)),
+    })
+}

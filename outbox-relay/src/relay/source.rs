@@ -1,0 +1,108 @@
+//! A database with a log, and how its publishing stands.
+
+use std::{
+    str::FromStr,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use anyhow::Context;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use sqlx::{PgPool, postgres::PgConnectOptions};
+
+use crate::settings::SourceSettings;
+
+/// Connections to one database: the statements of the worker and, now and then, an operator's.
+const CONNECTIONS: u32 = 4;
+
+/// One database whose log is published.
+pub(crate) struct Source {
+    /// The service's name, and the `app_id` of its messages.
+    pub(crate) name: String,
+    /// The `source` of its events.
+    pub(crate) uri: String,
+    pub(crate) pool: PgPool,
+    pub(crate) options: PgConnectOptions,
+    pub(crate) notifications: bool,
+    standing: Mutex<Standing>,
+}
+
+/// How publishing from a database stands, in this process.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Standing {
+    /// The partitions that this relay owns.
+    pub(crate) partitions: Vec<i16>,
+    /// Events that were confirmed and marked since the process started.
+    pub(crate) published: u64,
+    /// What is wrong with the database, while something is.
+    pub(crate) database_problem: Option<String>,
+    /// What is wrong with the broker, while something is.
+    pub(crate) broker_problem: Option<String>,
+}
+
+impl Source {
+    /// Reads the settings of a database. Connects to nothing yet.
+    pub(crate) fn new(name: &str, settings: &SourceSettings) -> anyhow::Result<Self> {
+        let options = PgConnectOptions::from_str(settings.url.expose_secret())
+            .with_context(|| format!("setting databases.{name}.url: not a postgres:// URL"))?
+            .application_name("outbox-relay");
+        Ok(Self {
+            name: name.to_owned(),
+            uri: settings.source.clone().unwrap_or_else(|| format!("/{name}")),
+            pool: service_kit::database::connect_with(options.clone(), CONNECTIONS),
+            options,
+            notifications: settings.notifications,
+            // Not ready until both have answered for the first time.
+            standing: Mutex::new(Standing {
+                database_problem: Some("not connected yet".to_owned()),
+                broker_problem: Some("not connected yet".to_owned()),
+                ..Standing::default()
+            }),
+        })
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.lock().clone()
+    }
+
+    pub(crate) fn owns(&self, partitions: &[i16]) {
+        let mut standing = self.lock();
+        if standing.partitions != partitions {
+            tracing::info!(database = self.name, partitions = partitions.len(), "owns partitions");
+            standing.partitions = partitions.to_vec();
+        }
+    }
+
+    pub(crate) fn has_published(&self, events: usize) {
+        self.lock().published += events as u64;
+        metrics::counter!("outbox_published_total", "database" => self.name.clone()).increment(events as u64);
+    }
+
+    /// Notes that the database is away, or back; says so in the log when that is news.
+    pub(crate) fn database_is(&self, problem: Option<String>) {
+        let before = std::mem::replace(&mut self.lock().database_problem, problem.clone());
+        self.report("database", before, problem);
+    }
+
+    /// Notes that the broker is away, or back; says so in the log when that is news.
+    pub(crate) fn broker_is(&self, problem: Option<String>) {
+        let before = std::mem::replace(&mut self.lock().broker_problem, problem.clone());
+        self.report("broker", before, problem);
+    }
+
+    fn report(&self, what: &'static str, before: Option<String>, now: Option<String>) {
+        let labels = [("database", self.name.clone()), ("what", what.to_owned())];
+        metrics::gauge!("outbox_connected", &labels).set(if now.is_none() { 1.0 } else { 0.0 });
+        let database = self.name.as_str();
+        match (before, now) {
+            (None, Some(problem)) => tracing::warn!(database, what, problem, "away; will try again"),
+            (Some(_), None) => tracing::info!(database, what, "connected"),
+            _ => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

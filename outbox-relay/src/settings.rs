@@ -1,0 +1,63 @@
+//! What an operator configures.
+
+use std::collections::BTreeMap;
+
+use event_bus::BrokerSettings;
+use secrecy::SecretString;
+use serde::Deserialize;
+use service_kit::settings::{AuthSettings, HttpSettings, LogSettings, Mode};
+
+/// The settings of the relay and of its operator's commands.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    #[serde(default)]
+    pub(crate) mode: Mode,
+    #[serde(default)]
+    pub(crate) http: HttpSettings,
+    #[serde(default)]
+    pub(crate) log: LogSettings,
+    #[serde(default)]
+    pub(crate) auth: AuthSettings,
+    pub(crate) broker: BrokerSettings,
+    /// The databases whose logs are published, by the name of the service that each belongs to.
+    pub(crate) databases: BTreeMap<String, SourceSettings>,
+    #[serde(default)]
+    pub(crate) relay: RelaySettings,
+}
+
+/// One database with an `integration_event_log`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourceSettings {
+    /// `postgres://user:password@host:port/name`, with the rights of a relay's role.
+    pub(crate) url: SecretString,
+    /// The `source` of its events, a URI reference; default `/<name>`.
+    pub(crate) source: Option<String>,
+    /// Whether to listen for notifications. Off where a connection pooler stands in between that does
+    /// not pass them on: new events are then found by polling alone.
+    #[serde(default = "yes")]
+    pub(crate) notifications: bool,
+}
+
+/// How the relay works.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RelaySettings {
+    /// The name that operators see; default the process's id on its host.
+    pub(crate) name: Option<String>,
+    /// Events that are read, sent and marked together. Default 1,000.
+    pub(crate) chunk: u16,
+    /// Events on their way to the broker at once, at most. Default 1,000.
+    pub(crate) window: u16,
+}
+
+impl Default for RelaySettings {
+    fn default() -> Self {
+        Self { name: None, chunk: 1_000, window: 1_000 }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
