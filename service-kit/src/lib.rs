@@ -7,6 +7,7 @@
 //! | [`database`] | a pool that survives cut connections and cancelled requests |
 //! | [`problem`] | RFC 9457 answers, and extractors that fail with them |
 //! | [`auth`] | bearer tokens into an identity with scopes |
+//! | [`etag`] | entity tags and the conditions on them |
 //! | [`trace`] | request ids and the W3C trace context |
 //! | [`server`] | limits, deadlines, health, metrics, documentation, shutdown |
 //! | [`shutdown`] | signals into a cancellation token |
@@ -16,6 +17,7 @@
 
 pub mod auth;
 pub mod database;
+pub mod etag;
 pub mod healthcheck;
 pub mod problem;
 pub mod server;

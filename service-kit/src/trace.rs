@@ -32,10 +32,10 @@ impl RequestTrace {
         let request_id = text(X_REQUEST_ID.as_str())
             .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()))
             .map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned);
-        match text("traceparent").filter(|value| is_traceparent(value)) {
-            Some(parent) => Self {
+        match text("traceparent").and_then(read_traceparent) {
+            Some(traceparent) => Self {
                 request_id,
-                traceparent: parent.to_owned(),
+                traceparent,
                 tracestate: text("tracestate")
                     .filter(|state| (1..=MAX_TRACESTATE).contains(&state.len()))
                     .map(ToOwned::to_owned),
@@ -60,27 +60,23 @@ impl FromRequest for RequestTrace {
     }
 }
 
-/// Says whether a `traceparent` is one of the W3C's version 00, or a later one that begins like it.
-fn is_traceparent(value: &str) -> bool {
+/// Reads a `traceparent` of version 00, or what a later version has in common with it, as version 00.
+fn read_traceparent(value: &str) -> Option<String> {
     let is_hex = |part: &str, length: usize| {
         part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
     let is_zero = |part: &str| part.bytes().all(|b| b == b'0');
     let mut parts = value.split('-');
-    let (Some(version), Some(trace), Some(parent), Some(flags)) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return false;
-    };
-    is_hex(version, 2)
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_good = is_hex(version, 2)
         && version != "ff"
         && is_hex(trace, 32)
         && !is_zero(trace)
         && is_hex(parent, 16)
         && !is_zero(parent)
         && is_hex(flags, 2)
-        && (version != "00" || parts.next().is_none())
-        && value.len() <= 128
+        && (version != "00" || parts.next().is_none());
+    is_good.then(|| format!("00-{trace}-{parent}-{flags}"))
 }
 
 /// A new trace that nobody has recorded.

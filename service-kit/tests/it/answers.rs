@@ -143,6 +143,8 @@ async fn a_valid_trace_context_is_honoured_and_an_invalid_one_replaced() {
     };
     let (_, parent, state) = ask(good).await;
     assert_eq!((parent.as_str(), state.as_deref()), (good, Some("vendor=1")));
+    let later = good.replacen("00", "cc", 1) + "-what-the-future-brings";
+    assert_eq!(ask(&later).await.1, good, "a later version is read as far as it is known");
     for bad in [
         "",
         "00-0-0-0",
