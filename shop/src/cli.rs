@@ -93,7 +93,7 @@ pub struct TokenArgs {
 pub struct TestArgs {
     /// Run only tests whose name contains one of these
     pub filter: Vec<String>,
-    /// Further options of the runner (`cargo nextest run`, or `cargo test` where nextest is missing)
+    /// Options of the runner (`cargo nextest run`, else `cargo test`), such as -E 'package(shop)'
     #[arg(last = true, value_name = "RUNNER OPTION")]
     pub runner: Vec<String>,
 }

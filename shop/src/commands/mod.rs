@@ -6,6 +6,7 @@ mod logs;
 mod reset;
 mod start;
 mod status;
+mod test;
 mod token;
 mod up;
 
@@ -27,7 +28,8 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Logs(args) => logs::run(&args),
         Command::Reset => reset::run(),
         Command::Token(args) => token::run(&args),
-        Command::Test(_) | Command::Demo => bail!("not yet"),
+        Command::Test(args) => test::run(&args),
+        Command::Demo => bail!("not yet"),
     }
 }
 

@@ -13,3 +13,4 @@ pub use place::{Place, Purpose};
 pub use postgres::Postgres;
 pub use provision::provision;
 pub use rabbitmq::Rabbitmq;
+pub use user::is_open_to_all;

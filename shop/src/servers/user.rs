@@ -38,7 +38,7 @@ pub(super) fn give(path: &Path, user: Option<RunAs>) -> Result<()> {
 }
 
 /// Whether every user can pass through this directory and all above it.
-pub(super) fn is_open_to_all(dir: &Path) -> bool {
+pub fn is_open_to_all(dir: &Path) -> bool {
     dir.ancestors().all(|dir| fs::metadata(dir).is_ok_and(|dir| dir.mode() & 0o001 != 0))
 }
 
