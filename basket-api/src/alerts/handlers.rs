@@ -1,0 +1,255 @@
+//! The routes of a buyer's alerts.
+
+use std::{future::Future, pin::Pin};
+
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
+    get,
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING},
+    },
+    post, web,
+};
+use serde::{Deserialize, Deserializer};
+use service_kit::{
+    problem::{self, Json, Problem, Query},
+    server::Stopping,
+};
+use sqlx::PgPool;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    hub::{Hub, Refused},
+    model::{AlertId, AlertPage},
+    store::{self, Acknowledged},
+    stream::AlertStream,
+};
+use crate::{baskets::route::Buyer, startup::StreamPool};
+
+/// The most alerts that one request acknowledges by id.
+const MAX_IDS: usize = 1_000;
+
+/// When a client should try again to open a stream, in seconds.
+const STREAM_RETRY_AFTER: u32 = 30;
+
+/// Adds the routes.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_alerts).service(acknowledge_alerts).service(stream_alerts);
+}
+
+/// Which page of the list.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Page {
+    #[serde(default)]
+    page_index: u32,
+    #[serde(default)]
+    page_size: PageSize,
+}
+
+/// How many alerts a page has: 1 to 100.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "u32")]
+struct PageSize(u32);
+
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(10)
+    }
+}
+
+impl TryFrom<u32> for PageSize {
+    type Error = String;
+
+    fn try_from(size: u32) -> Result<Self, String> {
+        if (1..=100).contains(&size) {
+            Ok(Self(size))
+        } else {
+            Err(format!("a page has 1 to 100 entries, not {size}"))
+        }
+    }
+}
+
+/// Lists the buyer's alerts, newest first.
+#[utoipa::path(
+    tag = "alerts",
+    security(("bearer" = [])),
+    params(
+        ("buyerId" = String, Path, description = "the token's `sub`"),
+        ("pageIndex" = Option<u32>, Query, minimum = 0, description = "the page, from 0"),
+        ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 100, description = "alerts on a page; 10 if not given"),
+    ),
+    responses(
+        (status = 200, description = "one page of the alerts", body = AlertPage),
+        (status = 400, description = "a page that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 503, description = "not now: see `Retry-After`", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    )
+)]
+#[get("/api/v1/basket/{buyerId}/alerts")]
+async fn list_alerts(
+    buyer: Buyer,
+    Query(page): Query<Page>,
+    pool: web::Data<PgPool>,
+) -> Result<HttpResponse, Problem> {
+    let limit = i64::from(page.page_size.0);
+    let offset = i64::from(page.page_index) * limit;
+    let alerts = store::list(&mut *pool.acquire().await?, &buyer.id, offset, limit).await?;
+    Ok(HttpResponse::Ok().json(alerts))
+}
+
+/// Which alerts the buyer has seen.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Acknowledgement {
+    /// The alerts' ids, at most 1,000. Without it, all alerts.
+    #[serde(default, deserialize_with = "not_null")]
+    ids: Option<Vec<AlertId>>,
+}
+
+/// `null` is refused: it could be meant as none, and would be taken for all.
+fn not_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<AlertId>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
+}
+
+impl FromRequest for Acknowledged {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if !has_body(request.headers()) {
+            return Box::pin(std::future::ready(Ok(Self::All)));
+        }
+        let body = Json::<Acknowledgement>::from_request(request, payload);
+        Box::pin(async move {
+            match body.await?.value.ids {
+                None => Ok(Self::All),
+                Some(ids) if ids.len() > MAX_IDS => {
+                    let detail = format!("at most {MAX_IDS} ids at once, got {}", ids.len());
+                    Err(Problem::validation(detail.clone()).at("#/ids", detail))
+                }
+                Some(ids) => Ok(Self::Only(ids)),
+            }
+        })
+    }
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0")
+}
+
+/// Acknowledges alerts, and with them the present prices: the items' `oldUnitPrice` clears.
+///
+/// Without a body, all alerts and all items of the basket; with `ids`, those alerts and the items of
+/// their products. Ids of alerts that are not the buyer's are left out.
+#[utoipa::path(
+    tag = "alerts",
+    security(("bearer" = [])),
+    params(("buyerId" = String, Path, description = "the token's `sub`")),
+    request_body = Option<Acknowledgement>,
+    responses(
+        (status = 204, description = "the alerts are acknowledged"),
+        (status = 400, description = "a body that cannot be read", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 503, description = "not now: see `Retry-After`", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    )
+)]
+#[post("/api/v1/basket/{buyerId}/alerts/acknowledge")]
+async fn acknowledge_alerts(
+    buyer: Buyer,
+    which: Acknowledged,
+    pool: web::Data<PgPool>,
+) -> Result<HttpResponse, Problem> {
+    store::acknowledge(&pool, &buyer.id, &which).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// From where on a stream begins.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct StreamFrom {
+    last_event_id: Option<u64>,
+}
+
+/// Sends the buyer's alerts as they come, as server-sent events.
+///
+/// Each is an event `price-alert` whose id is the alert's and whose data is the alert as in the list.
+/// With `Last-Event-ID` (which browsers send when they connect again) or `lastEventId`, what came after
+/// that alert is sent first; without, only what comes from now on. A comment every 15 seconds shows that
+/// the stream lives. It ends with the token, and when the service stops.
+#[utoipa::path(
+    tag = "alerts",
+    security(("bearer" = [])),
+    params(
+        ("buyerId" = String, Path, description = "the token's `sub`"),
+        ("Last-Event-ID" = Option<u64>, Header, description = "the last alert that was received"),
+        ("lastEventId" = Option<u64>, Query, description = "the same, for clients that cannot set headers"),
+    ),
+    responses(
+        (status = 200, description = "the stream", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "not an alert's id", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 429, description = "the buyer has too many streams open: see `Retry-After`",
+            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 503, description = "too many streams are open, or the database is away: see `Retry-After`",
+            body = problem::Body, content_type = problem::MEDIA_TYPE),
+    )
+)]
+#[get("/api/v1/basket/{buyerId}/alerts/stream")]
+async fn stream_alerts(
+    request: HttpRequest,
+    buyer: Buyer,
+    Query(from): Query<StreamFrom>,
+    hub: web::Data<Hub>,
+    pool: web::Data<StreamPool>,
+    stopping: web::Data<Stopping>,
+) -> Result<HttpResponse, Problem> {
+    let from = last_event_id(request.headers())?.or(from.last_event_id);
+    // In this order: from the moment of joining nothing is overlooked, so nothing can fall between.
+    let subscription = hub.join(&buyer.id).map_err(refused)?;
+    let newest = store::newest(&mut *pool.0.acquire().await?, &buyer.id).await?;
+    // An id beyond the newest is from another life of the database: waiting for it would skip alerts.
+    let last = from.and_then(|id| i64::try_from(id).ok()).map_or(newest, |id| AlertId(id).min(newest));
+    let stream = AlertStream {
+        pool: pool.0.clone(),
+        buyer: buyer.id,
+        subscription,
+        last,
+        expires_at: buyer.expires_at,
+        stop: stopping.0.clone(),
+    };
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        // Proxies of the nginx family would collect the stream before they pass it on.
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(stream.into_bytes()))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get("last-event-id").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let id = value.to_str().ok().and_then(|text| text.parse().ok());
+    id.map(Some).ok_or_else(|| {
+        let detail = "the header last-event-id must be the id of an alert";
+        Problem::validation(detail).parameter("Last-Event-ID", detail)
+    })
+}
+
+fn refused(refused: Refused) -> Problem {
+    let (status, detail) = match refused {
+        Refused::TooManyOfBuyer => (StatusCode::TOO_MANY_REQUESTS, "too many streams of this buyer are open"),
+        Refused::TooManyOfAll => (StatusCode::SERVICE_UNAVAILABLE, "too many streams are open"),
+    };
+    Problem::new(status, "too-many-streams", "too many streams are open")
+        .detail(format!("{detail}: close one, or try again later"))
+        .header(RETRY_AFTER, &STREAM_RETRY_AFTER.to_string())
+}

@@ -1,0 +1,123 @@
+//! What a change of products does to the carts that hold them: new prices in their lines, a new version
+//! of the basket, and one alert for each event and cart.
+//!
+//! To be called after the products' rows were changed in the same transaction: they are locked by then,
+//! so nobody can put a product into a cart at its old price any more, and every line that was put in
+//! before is seen. Carts are locked in the order of their buyers before any line is; an alert's id is
+//! taken while its buyer's cart is locked (`migrations/*_create_alert.sql` says what for).
+//!
+//! One statement for any number of events, by index: carts without these products are not touched.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::products::{ProductId, store::PriceChange};
+
+/// Gives the lines of these products their new prices, and each cart an alert for each of the changes
+/// it goes through; returns how many alerts that were.
+pub async fn prices_changed(tx: &mut PgConnection, changes: &[PriceChange]) -> Result<u64, sqlx::Error> {
+    if changes.is_empty() {
+        return Ok(0);
+    }
+    // Counting the holders has all of them locked before the first line is changed.
+    let raised = sqlx::query(
+        "with change as (
+             select *
+             from unnest($1::uuid[], $2::bigint[], $3::text[], $4::numeric[], $5::numeric[]) with ordinality
+                  as change (event_id, product_id, product_name, old_price, new_price, position)
+         ), price as (
+             select distinct on (product_id) product_id, new_price
+             from change order by product_id, position desc
+         ), holder as (
+             select buyer_id from cart
+             where buyer_id in (select buyer_id from cart_line where product_id = any ($2))
+             order by buyer_id for update
+         ), newer_cart as (
+             update cart set version = version + 1, updated_at = now()
+             from holder where cart.buyer_id = holder.buyer_id
+         ), repriced as (
+             update cart_line as line set unit_price = price.new_price
+             from price
+             where line.product_id = price.product_id and (select count(*) from holder) > 0
+             returning line.buyer_id, line.product_id
+         )
+         insert into alert (buyer_id, event_id, kind, product_id, product_name, old_price, new_price)
+         select repriced.buyer_id, change.event_id, 'price_changed', change.product_id,
+                change.product_name, change.old_price, change.new_price
+         from repriced join change on change.product_id = repriced.product_id
+         order by change.position, repriced.buyer_id
+         on conflict (event_id, buyer_id) do nothing",
+    )
+    .bind(changes.iter().map(|change| change.event_id).collect::<Vec<_>>())
+    .bind(changes.iter().map(|change| change.product_id).collect::<Vec<_>>())
+    .bind(changes.iter().map(|change| change.product_name.clone()).collect::<Vec<_>>())
+    .bind(changes.iter().map(|change| change.old_price).collect::<Vec<_>>())
+    .bind(changes.iter().map(|change| change.new_price).collect::<Vec<_>>())
+    .execute(tx)
+    .await?;
+    Ok(raised.rows_affected())
+}
+
+/// Gives each cart that holds one of these products an alert that it is not sold any more; returns how
+/// many alerts that were. The lines stay, for the buyer to see.
+pub async fn products_removed(
+    tx: &mut PgConnection,
+    removals: &[(Uuid, ProductId)],
+) -> Result<u64, sqlx::Error> {
+    if removals.is_empty() {
+        return Ok(0);
+    }
+    let raised = sqlx::query(
+        "with removal as (
+             select * from unnest($1::uuid[], $2::bigint[]) as removal (event_id, product_id)
+         ), holder as (
+             select buyer_id from cart
+             where buyer_id in (select buyer_id from cart_line where product_id = any ($2))
+             order by buyer_id for update
+         ), newer_cart as (
+             update cart set version = version + 1, updated_at = now()
+             from holder where cart.buyer_id = holder.buyer_id
+         ), held as (
+             select line.buyer_id, line.product_id, line.unit_price, removal.event_id
+             from removal join cart_line as line on line.product_id = removal.product_id
+             where (select count(*) from holder) > 0
+             for update of line
+         )
+         insert into alert (buyer_id, event_id, kind, product_id, product_name, old_price)
+         select held.buyer_id, held.event_id, 'product_removed', held.product_id, product.name,
+                held.unit_price
+         from held join product on product.product_id = held.product_id
+         order by held.product_id, held.buyer_id
+         on conflict (event_id, buyer_id) do nothing",
+    )
+    .bind(removals.iter().map(|(event_id, _)| *event_id).collect::<Vec<_>>())
+    .bind(removals.iter().map(|(_, product_id)| *product_id).collect::<Vec<_>>())
+    .execute(tx)
+    .await?;
+    Ok(raised.rows_affected())
+}
+
+/// Gives each cart that holds one of these products a new version: what it shows of them has changed.
+pub async fn details_changed(tx: &mut PgConnection, products: &[ProductId]) -> Result<(), sqlx::Error> {
+    if products.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "with holder as (
+             select buyer_id from cart
+             where buyer_id in (select buyer_id from cart_line where product_id = any ($1))
+             order by buyer_id for update
+         )
+         update cart set version = version + 1, updated_at = now()
+         from holder where cart.buyer_id = holder.buyer_id",
+    )
+    .bind(products)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Counts alerts that were written. A batch that is rolled back and tried again counts twice.
+pub fn count(kind: &'static str, alerts: u64) {
+    metrics::counter!("alerts_raised_total", "kind" => kind).increment(alerts);
+}

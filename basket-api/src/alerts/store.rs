@@ -1,0 +1,128 @@
+//! A buyer's alerts: read, acknowledged, and watched for new ones.
+
+use sqlx::{PgConnection, PgPool};
+
+use super::model::{Alert, AlertId, AlertPage};
+use crate::{
+    baskets::{self, BuyerId},
+    transaction::retried,
+};
+
+/// Which of a buyer's alerts are acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acknowledged {
+    /// Every one.
+    All,
+    /// Those with these ids; other buyers' are left alone.
+    Only(Vec<AlertId>),
+}
+
+/// Reads one page of the buyer's alerts, newest first.
+pub async fn list(
+    connection: &mut PgConnection,
+    buyer: &BuyerId,
+    offset: i64,
+    limit: i64,
+) -> Result<AlertPage, sqlx::Error> {
+    let count = sqlx::query_scalar("select count(*) from alert where buyer_id = $1")
+        .bind(buyer)
+        .fetch_one(&mut *connection)
+        .await?;
+    let data = sqlx::query_as(
+        "select alert_id, event_id, kind, product_id, product_name, old_price, new_price, created_at,
+                acknowledged_at
+         from alert where buyer_id = $1 order by alert_id desc offset $2 limit $3",
+    )
+    .bind(buyer)
+    .bind(offset)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    Ok(AlertPage { count, data })
+}
+
+/// Notes that the buyer has seen alerts, and accepts the present price of the products that those were
+/// about (all products in the cart, when all are acknowledged).
+pub async fn acknowledge(pool: &PgPool, buyer: &BuyerId, which: &Acknowledged) -> Result<(), sqlx::Error> {
+    let ids = match which {
+        Acknowledged::All => None,
+        Acknowledged::Only(ids) => Some(ids),
+    };
+    retried(async || {
+        let mut tx = pool.begin().await?;
+        if baskets::store::lock(&mut tx, buyer).await?.is_none() {
+            return Ok(());
+        }
+        let accepted = sqlx::query(
+            "update cart_line set accepted_price = unit_price
+             where buyer_id = $1 and accepted_price <> unit_price
+               and ($2::bigint[] is null or product_id in (
+                   select product_id from alert where buyer_id = $1 and alert_id = any ($2)))",
+        )
+        .bind(buyer)
+        .bind(ids)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if accepted > 0 {
+            baskets::store::raise_version(&mut tx, buyer).await?;
+        }
+        sqlx::query(
+            "update alert set acknowledged_at = now()
+             where buyer_id = $1 and acknowledged_at is null and ($2::bigint[] is null or alert_id = any ($2))",
+        )
+        .bind(buyer)
+        .bind(ids)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await
+    })
+    .await
+}
+
+/// The buyer's alerts after `last`, oldest first, at most `limit`.
+pub async fn after(
+    connection: &mut PgConnection,
+    buyer: &BuyerId,
+    last: AlertId,
+    limit: i64,
+) -> Result<Vec<Alert>, sqlx::Error> {
+    sqlx::query_as(
+        "select alert_id, event_id, kind, product_id, product_name, old_price, new_price, created_at,
+                acknowledged_at
+         from alert where buyer_id = $1 and alert_id > $2 order by alert_id limit $3",
+    )
+    .bind(buyer)
+    .bind(last)
+    .bind(limit)
+    .fetch_all(connection)
+    .await
+}
+
+/// The newest alert of the buyer; the default id, below every alert's, where there is none.
+pub async fn newest(connection: &mut PgConnection, buyer: &BuyerId) -> Result<AlertId, sqlx::Error> {
+    let newest: Option<AlertId> = sqlx::query_scalar("select max(alert_id) from alert where buyer_id = $1")
+        .bind(buyer)
+        .fetch_one(connection)
+        .await?;
+    Ok(newest.unwrap_or_default())
+}
+
+/// The newest alert of each of these buyers who has any, in one statement.
+pub async fn newest_of(
+    connection: &mut PgConnection,
+    buyers: &[BuyerId],
+) -> Result<Vec<(BuyerId, AlertId)>, sqlx::Error> {
+    // One probe of the index for each buyer, however many alerts there are.
+    sqlx::query_as(
+        "select listening.buyer_id, newest.alert_id
+         from unnest($1::text[]) as listening (buyer_id)
+         cross join lateral (
+             select alert_id from alert where alert.buyer_id = listening.buyer_id
+             order by alert_id desc limit 1
+         ) as newest",
+    )
+    .bind(buyers)
+    .fetch_all(connection)
+    .await
+}

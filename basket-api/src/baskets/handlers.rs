@@ -1,0 +1,201 @@
+//! The basket's routes.
+
+use actix_web::{HttpResponse, delete, get, http::StatusCode, put, web};
+use serde::Deserialize;
+use service_kit::{
+    problem::{self, Json, Problem},
+    trace::RequestTrace,
+};
+use sqlx::PgPool;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    model::{Basket, MAX_LINES, Quantity},
+    route::{Buyer, InBasket},
+    store::{self, Put, Taken},
+};
+use crate::{
+    etag::{self, IfMatch, IfNoneMatch},
+    products::{
+        ProductId,
+        catalog::Catalog,
+        look_up::{self, LookedUp},
+    },
+};
+
+/// Adds the routes.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(get_basket).service(put_item).service(delete_item).service(delete_basket);
+}
+
+/// How many pieces of a product the buyer wants. The price is not theirs to say.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    quantity: Quantity,
+}
+
+/// Shows the buyer's basket; an empty one if they never put anything in.
+#[utoipa::path(
+    tag = "basket",
+    security(("bearer" = [])),
+    params(
+        ("buyerId" = String, Path, description = "the token's `sub`"),
+        ("If-None-Match" = Option<String>, Header, description = "the basket's `ETag`, to be told only of changes"),
+    ),
+    responses(
+        (status = 200, description = "the basket", body = Basket,
+            headers(("ETag" = String, description = "the basket's version"))),
+        (status = 304, description = "the basket is still at the version in `If-None-Match`"),
+        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 503, description = "not now: see `Retry-After`", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    )
+)]
+#[get("/api/v1/basket/{buyerId}")]
+async fn get_basket(
+    buyer: Buyer,
+    if_none_match: IfNoneMatch,
+    pool: web::Data<PgPool>,
+) -> Result<HttpResponse, Problem> {
+    let basket = store::find(&mut *pool.acquire().await?, &buyer.id).await?;
+    if if_none_match.has(basket.version) {
+        return Ok(HttpResponse::NotModified().insert_header(etag::of(basket.version)).finish());
+    }
+    Ok(shown(&basket))
+}
+
+/// Puts a product into the basket at its present price, or changes how many pieces of it are in there.
+#[utoipa::path(
+    tag = "basket",
+    security(("bearer" = [])),
+    params(
+        ("buyerId" = String, Path, description = "the token's `sub`"),
+        ("productId" = i64, Path, minimum = 1, description = "the product's id in the catalog"),
+        ("If-Match" = Option<String>, Header, description = "the `ETag` of the basket that is meant"),
+    ),
+    request_body = Wanted,
+    responses(
+        (status = 200, description = "the basket with the product in it", body = Basket,
+            headers(("ETag" = String, description = "the basket's version"))),
+        (status = 400, description = "a quantity outside 1–99, or a body or an id that cannot be read",
+            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 404, description = "another buyer's basket, or a product that the catalog does not sell",
+            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 409, description = "the basket holds 100 products already",
+            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 412, description = "the basket is not the one in `If-Match`",
+            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 503, description = "not now, for instance because the product is not known here yet and the \
+                                      catalog cannot be asked: see `Retry-After`",
+            body = problem::Body, content_type = problem::MEDIA_TYPE),
+    )
+)]
+#[put("/api/v1/basket/{buyerId}/items/{productId}")]
+async fn put_item(
+    buyer: Buyer,
+    InBasket(product): InBasket,
+    if_match: IfMatch,
+    trace: RequestTrace,
+    wanted: Json<Wanted>,
+    pool: web::Data<PgPool>,
+    catalog: web::Data<Catalog>,
+) -> Result<HttpResponse, Problem> {
+    let put = async || store::put_item(&pool, &buyer.id, product, wanted.value.quantity, &if_match).await;
+    let mut outcome = put().await?;
+    if let Put::UnknownProduct = outcome {
+        outcome = match look_up::look_up(&pool, &catalog, product, &trace).await? {
+            LookedUp::Known => put().await?,
+            LookedUp::NoSuchProduct => Put::RemovedProduct,
+        };
+    }
+    match outcome {
+        Put::Done(basket) => Ok(shown(&basket)),
+        Put::RemovedProduct => Err(no_such_product(product)),
+        Put::UnknownProduct => Err(look_up::cannot_ask()),
+        Put::Full => Err(full()),
+        Put::Stale => Err(stale()),
+    }
+}
+
+/// Takes a product out of the basket. One that is not in it is no error.
+#[utoipa::path(
+    tag = "basket",
+    security(("bearer" = [])),
+    params(
+        ("buyerId" = String, Path, description = "the token's `sub`"),
+        ("productId" = i64, Path, minimum = 1, description = "the product's id in the catalog"),
+        ("If-Match" = Option<String>, Header, description = "the `ETag` of the basket that is meant"),
+    ),
+    responses(
+        (status = 204, description = "the product is not in the basket any more"),
+        (status = 400, description = "not a product's id", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 412, description = "the basket is not the one in `If-Match`",
+            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 503, description = "not now: see `Retry-After`", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    )
+)]
+#[delete("/api/v1/basket/{buyerId}/items/{productId}")]
+async fn delete_item(
+    buyer: Buyer,
+    InBasket(product): InBasket,
+    if_match: IfMatch,
+    pool: web::Data<PgPool>,
+) -> Result<HttpResponse, Problem> {
+    taken(&store::delete_item(&pool, &buyer.id, product, &if_match).await?)
+}
+
+/// Takes everything out of the basket. Alerts stay.
+#[utoipa::path(
+    tag = "basket",
+    security(("bearer" = [])),
+    params(
+        ("buyerId" = String, Path, description = "the token's `sub`"),
+        ("If-Match" = Option<String>, Header, description = "the `ETag` of the basket that is meant"),
+    ),
+    responses(
+        (status = 204, description = "the basket is empty"),
+        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 412, description = "the basket is not the one in `If-Match`",
+            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 503, description = "not now: see `Retry-After`", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    )
+)]
+#[delete("/api/v1/basket/{buyerId}")]
+async fn delete_basket(
+    buyer: Buyer,
+    if_match: IfMatch,
+    pool: web::Data<PgPool>,
+) -> Result<HttpResponse, Problem> {
+    taken(&store::clear(&pool, &buyer.id, &if_match).await?)
+}
+
+fn shown(basket: &Basket) -> HttpResponse {
+    HttpResponse::Ok().insert_header(etag::of(basket.version)).json(basket)
+}
+
+fn taken(outcome: &Taken) -> Result<HttpResponse, Problem> {
+    match outcome {
+        Taken::Done => Ok(HttpResponse::NoContent().finish()),
+        Taken::Stale => Err(stale()),
+    }
+}
+
+fn no_such_product(id: ProductId) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown-product", "the catalog does not sell this")
+        .detail(format!("there is no product {id}, or it is not sold any more"))
+}
+
+fn full() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "basket-full", "the basket is full")
+        .detail(format!("a basket holds at most {MAX_LINES} different products: take one out first"))
+}
+
+fn stale() -> Problem {
+    Problem::precondition_failed("the basket is not at the version in if-match any more: read it again")
+}

@@ -1,0 +1,180 @@
+//! A buyer, their basket, and what lies in it.
+
+use std::{fmt, str::FromStr};
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::products::{Currency, PictureUrl, Price, ProductId, ProductName};
+
+/// The most different products in one cart.
+pub const MAX_LINES: i64 = 100;
+
+/// Whose basket it is: the `sub` of their token, 1 to 64 letters, digits and `-_.@+:|`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, sqlx::Type, utoipa::ToSchema)]
+#[sqlx(transparent)]
+#[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.@+:|-]+$", example = "alice")]
+pub struct BuyerId(String);
+
+/// Why something is not a buyer's id.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a buyer id is 1 to 64 letters, digits and -_.@+:|")]
+pub struct BuyerIdError;
+
+impl BuyerId {
+    /// The id as it stands in a token.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for BuyerId {
+    type Err = BuyerIdError;
+
+    fn from_str(text: &str) -> Result<Self, BuyerIdError> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+:|".contains(&byte);
+        if (1..=64).contains(&text.len()) && text.bytes().all(is_allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BuyerIdError)
+        }
+    }
+}
+
+impl fmt::Display for BuyerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How many pieces of a product: 1 to 99.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(try_from = "i64", into = "i64")]
+#[sqlx(transparent)]
+#[schema(value_type = i64, minimum = 1, maximum = 99, example = 2)]
+pub struct Quantity(i16);
+
+/// Why something is not a quantity.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a quantity is a whole number from 1 to 99, got {0}")]
+pub struct QuantityError(i64);
+
+impl TryFrom<i64> for Quantity {
+    type Error = QuantityError;
+
+    fn try_from(pieces: i64) -> Result<Self, QuantityError> {
+        match i16::try_from(pieces) {
+            Ok(count) if (1..=99).contains(&count) => Ok(Self(count)),
+            _ => Err(QuantityError(pieces)),
+        }
+    }
+}
+
+impl From<Quantity> for i64 {
+    fn from(quantity: Quantity) -> Self {
+        quantity.0.into()
+    }
+}
+
+/// A buyer's basket as they see it. A buyer who never put anything in has an empty one, version 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Basket {
+    /// Whose basket it is.
+    pub buyer_id: BuyerId,
+    /// What is in it, in the order in which it was put in.
+    pub items: Vec<BasketItem>,
+    /// What the available items cost together, with two decimal places; an item that is no longer
+    /// available does not count.
+    #[schema(value_type = String, pattern = r"^[0-9]+\.[0-9]{2}$", example = "25.00")]
+    pub total: Decimal,
+    /// The currency of all its prices.
+    pub currency: Currency,
+    /// Rises with every change of what is shown here; also the `ETag`.
+    pub version: i64,
+}
+
+/// One product in a basket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BasketItem {
+    /// The product's id in the catalog.
+    pub product_id: ProductId,
+    /// What it is called now.
+    pub product_name: ProductName,
+    /// What one piece costs now.
+    pub unit_price: Price,
+    /// The price that the buyer last accepted, by adding the product or by acknowledging an alert;
+    /// null while that is the present price.
+    #[schema(value_type = Option<String>, pattern = r"^[0-9]{1,10}\.[0-9]{2}$", example = "10.00")]
+    pub old_unit_price: Option<Price>,
+    /// How many pieces.
+    pub quantity: Quantity,
+    /// Where its picture is.
+    pub picture_url: PictureUrl,
+    /// Whether it can still be bought; false once the catalog has removed it.
+    pub available: bool,
+}
+
+impl Basket {
+    /// The basket of a buyer with these items.
+    pub fn new(buyer_id: BuyerId, items: Vec<BasketItem>, version: i64) -> Self {
+        let cost = |item: &BasketItem| item.unit_price.amount() * Decimal::from(i64::from(item.quantity));
+        let mut total: Decimal = items.iter().filter(|item| item.available).map(cost).sum();
+        total.rescale(2);
+        Self { buyer_id, items, total, currency: Currency::Eur, version }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn item(price: &str, quantity: i64, available: bool) -> BasketItem {
+        BasketItem {
+            product_id: ProductId::try_from(1).unwrap(),
+            product_name: ProductName::try_from("mug".to_owned()).unwrap(),
+            unit_price: Price::try_from(price.parse::<Decimal>().unwrap()).unwrap(),
+            old_unit_price: None,
+            quantity: Quantity::try_from(quantity).unwrap(),
+            picture_url: PictureUrl::try_from(String::new()).unwrap(),
+            available,
+        }
+    }
+
+    #[test]
+    fn the_total_counts_what_can_be_bought_and_has_two_decimals() {
+        let basket = |items| Basket::new("alice".parse().unwrap(), items, 1).total.to_string();
+        assert_eq!(basket(vec![]), "0.00");
+        assert_eq!(basket(vec![item("12.50", 2, true), item("0.1", 3, true)]), "25.30");
+        assert_eq!(basket(vec![item("12.50", 2, true), item("7", 1, false)]), "25.00");
+        let most = (0..MAX_LINES).map(|_| item("9999999999.99", 99, true)).collect();
+        assert_eq!(basket(most), "98999999999901.00");
+    }
+
+    #[test]
+    fn a_buyer_id_is_short_and_plain() {
+        for text in ["alice", "a", "auth0|63f", "a.b-c_d@example.org", &"x".repeat(64)] {
+            assert_eq!(text.parse::<BuyerId>().map(|id| id.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", " ", "a b", "a/b", "a\0b", "älice", "a%20b", "a,b", &"x".repeat(65)] {
+            assert_eq!(text.parse::<BuyerId>(), Err(BuyerIdError), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_quantity_is_from_1_to_99(pieces in any::<i64>()) {
+            prop_assert_eq!(Quantity::try_from(pieces).is_ok(), (1..=99).contains(&pieces));
+        }
+
+        #[test]
+        fn every_quantity_survives_the_wire(pieces in 1_i64..=99) {
+            let quantity = Quantity::try_from(pieces).unwrap();
+            prop_assert_eq!(serde_json::to_string(&quantity).unwrap(), pieces.to_string());
+            prop_assert_eq!(serde_json::from_str::<Quantity>(&pieces.to_string()).unwrap(), quantity);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The statements behind a buyer's own changes to their basket.
+//!
+//! Lock order: the product's row, then the cart's, then lines. See `migrations/*_create_cart.sql`.
+
+use sqlx::{FromRow, PgConnection, PgPool, Row};
+
+use super::model::{Basket, BasketItem, BuyerId, MAX_LINES, Quantity};
+use crate::{
+    etag::IfMatch,
+    products::{self, ProductId, store::Offer},
+    transaction::retried,
+};
+
+/// What became of the wish to have a product in the cart.
+#[derive(Debug)]
+pub enum Put {
+    /// It is in the cart, in that quantity.
+    Done(Basket),
+    /// The product is not known here (or not all of it); the catalog may know it.
+    UnknownProduct,
+    /// The catalog does not sell it any more.
+    RemovedProduct,
+    /// The cart already holds as many products as it may.
+    Full,
+    /// The caller meant another version of the basket than the present one.
+    Stale,
+}
+
+/// What became of the wish to take something out of the cart.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is not in the cart any more (perhaps it never was).
+    Done,
+    /// The caller meant another version of the basket than the present one.
+    Stale,
+}
+
+/// Reads a buyer's basket; an empty one where there is none.
+pub async fn find(connection: &mut PgConnection, buyer: &BuyerId) -> Result<Basket, sqlx::Error> {
+    let rows = sqlx::query(
+        "select cart.version, line.product_id, product.name as product_name, line.unit_price,
+                nullif(line.accepted_price, line.unit_price) as old_unit_price, line.quantity,
+                product.picture_url, product.available
+         from cart
+         left join cart_line as line on line.buyer_id = cart.buyer_id
+         left join product on product.product_id = line.product_id
+         where cart.buyer_id = $1
+         order by line.added_at, line.product_id",
+    )
+    .bind(buyer)
+    .fetch_all(connection)
+    .await?;
+    let version = rows.first().map_or(Ok(0), |row| row.try_get("version"))?;
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        // An empty cart is one row without a product.
+        if row.try_get::<Option<ProductId>, _>("product_id")?.is_some() {
+            items.push(BasketItem::from_row(row)?);
+        }
+    }
+    Ok(Basket::new(buyer.clone(), items, version))
+}
+
+/// Puts a product into the cart at its present price, or changes how many pieces of it are in there.
+///
+/// The quantity of a product that is in the cart already changes nothing about the price that the buyer
+/// accepted. Asking for what is already so changes nothing at all.
+pub async fn put_item(
+    pool: &PgPool,
+    buyer: &BuyerId,
+    product: ProductId,
+    quantity: Quantity,
+    if_match: &IfMatch,
+) -> Result<Put, sqlx::Error> {
+    retried(async || {
+        let mut tx = pool.begin().await?;
+        // Before the cart: a price change either waits for this transaction and then finds the line,
+        // or has been waited for here and its price is read.
+        let price = match products::store::lock_offer(&mut tx, product).await? {
+            Offer::OnSale(price) => price,
+            Offer::Removed => return Ok(Put::RemovedProduct),
+            Offer::Unknown => return Ok(Put::UnknownProduct),
+        };
+        if !if_match.allows(lock_or_open(&mut tx, buyer).await?) {
+            return Ok(Put::Stale);
+        }
+        let changed = sqlx::query(
+            "insert into cart_line as line (buyer_id, product_id, quantity, unit_price, accepted_price)
+             values ($1, $2, $3, $4, $4)
+             on conflict (buyer_id, product_id) do update set quantity = excluded.quantity
+             where line.quantity <> excluded.quantity",
+        )
+        .bind(buyer)
+        .bind(product)
+        .bind(quantity)
+        .bind(price)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if changed > 0 {
+            raise_version(&mut tx, buyer).await?;
+        }
+        let basket = find(&mut tx, buyer).await?;
+        if i64::try_from(basket.items.len()).is_ok_and(|lines| lines > MAX_LINES) {
+            return Ok(Put::Full);
+        }
+        tx.commit().await?;
+        Ok(Put::Done(basket))
+    })
+    .await
+}
+
+/// Takes one product out of the cart.
+pub async fn delete_item(
+    pool: &PgPool,
+    buyer: &BuyerId,
+    product: ProductId,
+    if_match: &IfMatch,
+) -> Result<Taken, sqlx::Error> {
+    delete_lines(pool, buyer, Some(product), if_match).await
+}
+
+/// Takes everything out of the cart. The buyer's alerts stay: they are history.
+pub async fn clear(pool: &PgPool, buyer: &BuyerId, if_match: &IfMatch) -> Result<Taken, sqlx::Error> {
+    delete_lines(pool, buyer, None, if_match).await
+}
+
+async fn delete_lines(
+    pool: &PgPool,
+    buyer: &BuyerId,
+    product: Option<ProductId>,
+    if_match: &IfMatch,
+) -> Result<Taken, sqlx::Error> {
+    retried(async || {
+        let mut tx = pool.begin().await?;
+        let version = lock(&mut tx, buyer).await?;
+        if !if_match.allows(version.unwrap_or(0)) {
+            return Ok(Taken::Stale);
+        }
+        let deleted = sqlx::query(
+            "delete from cart_line where buyer_id = $1 and product_id = coalesce($2, product_id)",
+        )
+        .bind(buyer)
+        .bind(product)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if deleted > 0 {
+            raise_version(&mut tx, buyer).await?;
+        }
+        tx.commit().await?;
+        Ok(Taken::Done)
+    })
+    .await
+}
+
+/// Locks the buyer's cart until the transaction ends and returns its version; `None` without a cart.
+pub async fn lock(tx: &mut PgConnection, buyer: &BuyerId) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar("select version from cart where buyer_id = $1 for update")
+        .bind(buyer)
+        .fetch_optional(tx)
+        .await
+}
+
+async fn lock_or_open(tx: &mut PgConnection, buyer: &BuyerId) -> Result<i64, sqlx::Error> {
+    if let Some(version) = lock(tx, buyer).await? {
+        return Ok(version);
+    }
+    sqlx::query("insert into cart (buyer_id) values ($1) on conflict (buyer_id) do nothing")
+        .bind(buyer)
+        .execute(&mut *tx)
+        .await?;
+    // Someone else may have been faster, so the row that is there now is locked and read, whosever it is.
+    Ok(lock(tx, buyer).await?.unwrap_or(0))
+}
+
+/// Notes that what the buyer sees has changed.
+pub async fn raise_version(tx: &mut PgConnection, buyer: &BuyerId) -> Result<(), sqlx::Error> {
+    sqlx::query("update cart set version = version + 1, updated_at = now() where buyer_id = $1")
+        .bind(buyer)
+        .execute(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Learning of a product that no event has told of yet, because a buyer wants it.
+
+use event_bus::inbox;
+use service_kit::{problem::Problem, trace::RequestTrace};
+use sqlx::PgPool;
+
+use super::{
+    ProductId,
+    catalog::Catalog,
+    store::{self, ProductFacts},
+};
+use crate::{subscriptions, transaction::retried};
+
+/// When a buyer may try again to put an unknown product into their basket, in seconds.
+const RETRY_AFTER: u32 = 2;
+
+/// What asking the catalog has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookedUp {
+    /// The product is known here now.
+    Known,
+    /// The catalog does not know it either.
+    NoSuchProduct,
+}
+
+/// Asks the catalog for a product and stores the answer; 503 when it cannot be asked now.
+pub async fn look_up(
+    pool: &PgPool,
+    catalog: &Catalog,
+    id: ProductId,
+    trace: &RequestTrace,
+) -> Result<LookedUp, Problem> {
+    match catalog.find(id, trace).await {
+        Ok(Some(product)) => {
+            store_answer(pool, &product).await?;
+            Ok(LookedUp::Known)
+        }
+        Ok(None) => Ok(LookedUp::NoSuchProduct),
+        Err(error) => {
+            metrics::counter!("product_look_ups_failed_total").increment(1);
+            tracing::warn!(
+                product.id = i64::from(id),
+                error = &error as &dyn std::error::Error,
+                "cannot ask the catalog for a product"
+            );
+            Err(cannot_ask())
+        }
+    }
+}
+
+/// 503: the product is not known here, and the catalog cannot be asked.
+pub fn cannot_ask() -> Problem {
+    Problem::unavailable("the product is not known here yet and the catalog cannot be asked now", RETRY_AFTER)
+}
+
+/// Stores the catalog's answer as if events had told it: those up to its version are then old news, and
+/// one that is newer wins, whether it came meanwhile or comes later.
+pub async fn store_answer(pool: &PgPool, product: &ProductFacts) -> Result<(), sqlx::Error> {
+    retried(async || {
+        let mut tx = pool.begin().await?;
+        // First the inbox, then the product: the order in which the consumer takes its locks.
+        inbox::advance(
+            &mut tx,
+            subscriptions::CONSUMER,
+            &product.id.to_string(),
+            &subscriptions::TOLD_BY_AN_ITEM,
+            product.version,
+        )
+        .await?;
+        if store::complete(&mut tx, product).await? {
+            tx.commit().await?;
+        }
+        Ok(())
+    })
+    .await
+}

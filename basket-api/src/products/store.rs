@@ -1,0 +1,226 @@
+//! The projection's statements.
+//!
+//! Every write is guarded by the product's version, so it may come in any order and more than once:
+//! the row always ends as the newest of what was told. All take the product rows in the order of their
+//! ids and leave them locked until the transaction ends.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Currency, PictureUrl, Price, ProductId, ProductName};
+
+/// A product as the catalog had it at one version.
+#[derive(Debug, Clone)]
+pub struct ProductFacts {
+    /// Which product.
+    pub id: ProductId,
+    /// Its name at that version.
+    pub name: ProductName,
+    /// Its picture at that version.
+    pub picture_url: PictureUrl,
+    /// Its price at that version.
+    pub price: Price,
+    /// The price's currency.
+    pub currency: Currency,
+    /// The version.
+    pub version: i64,
+}
+
+/// A product's new price, as one event announced it.
+#[derive(Debug, Clone)]
+pub struct PriceChange {
+    /// The announcing event.
+    pub event_id: Uuid,
+    /// Which product.
+    pub product_id: ProductId,
+    /// What it is called.
+    pub product_name: ProductName,
+    /// What it cost.
+    pub old_price: Price,
+    /// What it costs.
+    pub new_price: Price,
+    /// The new price's currency.
+    pub currency: Currency,
+    /// The product's version since.
+    pub version: i64,
+}
+
+/// A product's new name or picture.
+#[derive(Debug, Clone)]
+pub struct DetailsChange {
+    /// Which product.
+    pub product_id: ProductId,
+    /// What it is called now.
+    pub name: ProductName,
+    /// Where its picture is now.
+    pub picture_url: PictureUrl,
+    /// The product's version since.
+    pub version: i64,
+}
+
+/// What is to be known before a product may be put into a cart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// On sale at this price.
+    OnSale(Price),
+    /// Taken from the catalog, for good.
+    Removed,
+    /// Not told of yet, or not all of it: the catalog has to be asked.
+    Unknown,
+}
+
+/// Reads what a product costs, and keeps its price from changing until the transaction ends.
+pub async fn lock_offer(tx: &mut PgConnection, id: ProductId) -> Result<Offer, sqlx::Error> {
+    let row: Option<(Option<Price>, bool, bool)> = sqlx::query_as(
+        "select price, name is not null, available from product where product_id = $1 for share",
+    )
+    .bind(id)
+    .fetch_optional(tx)
+    .await?;
+    Ok(match row {
+        Some((_, _, false)) => Offer::Removed,
+        Some((Some(price), true, true)) => Offer::OnSale(price),
+        _ => Offer::Unknown,
+    })
+}
+
+/// Stores products that were added to the catalog.
+///
+/// A product may be told of before its addition is (see the table's comment): only what is newer than
+/// the row is taken, and a removed product stays removed.
+pub async fn add(tx: &mut PgConnection, products: &[ProductFacts]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into product as known
+             (product_id, name, picture_url, details_version, price, currency, price_version)
+         select distinct on (product_id) product_id, name, picture_url, version, price, currency, version
+         from unnest($1::bigint[], $2::text[], $3::text[], $4::numeric[], $5::text[], $6::bigint[])
+              as added (product_id, name, picture_url, price, currency, version)
+         order by product_id, version desc
+         on conflict (product_id) do update set
+             name = case when known.details_version < excluded.details_version then excluded.name else known.name end,
+             picture_url = case when known.details_version < excluded.details_version then excluded.picture_url else known.picture_url end,
+             price = case when known.price_version < excluded.price_version then excluded.price else known.price end,
+             currency = case when known.price_version < excluded.price_version then excluded.currency else known.currency end,
+             details_version = greatest(known.details_version, excluded.details_version),
+             price_version = greatest(known.price_version, excluded.price_version)
+         where known.details_version < excluded.details_version
+            or known.price_version < excluded.price_version",
+    )
+    .bind(column(products, |product| product.id))
+    .bind(column(products, |product| product.name.clone()))
+    .bind(column(products, |product| product.picture_url.clone()))
+    .bind(column(products, |product| product.price))
+    .bind(column(products, |product| product.currency.code()))
+    .bind(column(products, |product| product.version))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Sets the products' prices, where a change is newer than what is known, and returns those products
+/// with the version at which their price was known before (0: not at all).
+///
+/// A product that is not known yet is entered with what the change tells: an addition that comes late
+/// then cannot bring the old price back.
+pub async fn change_prices(
+    tx: &mut PgConnection,
+    changes: &[PriceChange],
+) -> Result<Vec<(ProductId, i64)>, sqlx::Error> {
+    sqlx::query_as(
+        "with newest as (
+             select distinct on (product_id) product_id, price, currency, version
+             from unnest($1::bigint[], $2::numeric[], $3::text[], $4::bigint[])
+                  as change (product_id, price, currency, version)
+             order by product_id, version desc
+         ), before as (
+             select product_id, price_version from product
+             where product_id = any ($1) order by product_id for update
+         ), changed as (
+             insert into product as known (product_id, price, currency, price_version)
+             select newest.product_id, price, currency, version
+             from newest left join before on before.product_id = newest.product_id
+             order by newest.product_id
+             on conflict (product_id) do update set
+                 price = excluded.price, currency = excluded.currency, price_version = excluded.price_version
+             where known.price_version < excluded.price_version
+             returning known.product_id
+         )
+         select changed.product_id, coalesce(before.price_version, 0)
+         from changed left join before on before.product_id = changed.product_id",
+    )
+    .bind(column(changes, |change| change.product_id))
+    .bind(column(changes, |change| change.new_price))
+    .bind(column(changes, |change| change.currency.code()))
+    .bind(column(changes, |change| change.version))
+    .fetch_all(tx)
+    .await
+}
+
+/// Sets the products' names and pictures, where a change is newer than what is known, and returns
+/// those products.
+pub async fn change_details(
+    tx: &mut PgConnection,
+    changes: &[DetailsChange],
+) -> Result<Vec<ProductId>, sqlx::Error> {
+    sqlx::query_scalar(
+        "insert into product as known (product_id, name, picture_url, details_version)
+         select distinct on (product_id) product_id, name, picture_url, version
+         from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[])
+              as change (product_id, name, picture_url, version)
+         order by product_id, version desc
+         on conflict (product_id) do update set
+             name = excluded.name, picture_url = excluded.picture_url,
+             details_version = excluded.details_version
+         where known.details_version < excluded.details_version
+         returning product_id",
+    )
+    .bind(column(changes, |change| change.product_id))
+    .bind(column(changes, |change| change.name.clone()))
+    .bind(column(changes, |change| change.picture_url.clone()))
+    .bind(column(changes, |change| change.version))
+    .fetch_all(tx)
+    .await
+}
+
+/// Takes the products off sale for good, also those not known yet, and returns those that were on sale.
+pub async fn remove(tx: &mut PgConnection, ids: &[ProductId]) -> Result<Vec<ProductId>, sqlx::Error> {
+    sqlx::query_scalar(
+        "insert into product as known (product_id, available)
+         select distinct product_id, false from unnest($1::bigint[]) as removed (product_id)
+         order by product_id
+         on conflict (product_id) do update set available = false where known.available
+         returning product_id",
+    )
+    .bind(ids)
+    .fetch_all(tx)
+    .await
+}
+
+/// Stores what the catalog answered about a product that was not fully known, and says whether it was
+/// needed: meanwhile events may have told the rest.
+///
+/// A fully known product is left alone, for it may lie in carts already: its price may only be changed
+/// by the event that also changes theirs.
+pub async fn complete(tx: &mut PgConnection, product: &ProductFacts) -> Result<bool, sqlx::Error> {
+    // The row is locked before the question is asked: an event may be about to answer it.
+    sqlx::query("insert into product (product_id) values ($1) on conflict do nothing")
+        .bind(product.id)
+        .execute(&mut *tx)
+        .await?;
+    let is_complete: bool = sqlx::query_scalar(
+        "select not available or (name is not null and price is not null)
+         from product where product_id = $1 for update",
+    )
+    .bind(product.id)
+    .fetch_one(&mut *tx)
+    .await?;
+    if is_complete {
+        return Ok(false);
+    }
+    add(tx, std::slice::from_ref(product)).await?;
+    Ok(true)
+}
+
+fn column<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}

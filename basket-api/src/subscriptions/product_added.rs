@@ -1,0 +1,52 @@
+//! A product came into the catalog: it may be put into carts.
+
+use event_bus::{HandleError, Handler, Received};
+use serde::Deserialize;
+use sqlx::PgConnection;
+
+use super::check_key;
+use crate::products::{
+    Currency, PictureUrl, Price, ProductId, ProductName,
+    store::{self, ProductFacts},
+};
+
+/// Enters products in the projection.
+#[derive(Debug, Clone, Copy)]
+pub struct AddProduct;
+
+/// The fields that are read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductAdded {
+    product_id: ProductId,
+    name: ProductName,
+    price: Price,
+    currency: Currency,
+    picture_url: PictureUrl,
+}
+
+impl Handler for AddProduct {
+    const EVENT_TYPE: &'static str = "shop.catalog.product_added.v1";
+    type Payload = ProductAdded;
+
+    async fn handle(
+        &self,
+        tx: &mut PgConnection,
+        events: &[Received<ProductAdded>],
+    ) -> Result<(), HandleError> {
+        let mut products = Vec::with_capacity(events.len());
+        for event in events {
+            check_key(event, event.data.product_id)?;
+            products.push(ProductFacts {
+                id: event.data.product_id,
+                name: event.data.name.clone(),
+                picture_url: event.data.picture_url.clone(),
+                price: event.data.price,
+                currency: event.data.currency,
+                version: event.version,
+            });
+        }
+        store::add(tx, &products).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! A product got another name or picture.
+
+use event_bus::{HandleError, Handler, Received};
+use serde::Deserialize;
+use sqlx::PgConnection;
+
+use super::check_key;
+use crate::{
+    alerts::raise,
+    products::{
+        PictureUrl, ProductId, ProductName,
+        store::{self, DetailsChange},
+    },
+};
+
+/// Updates products in the projection, and so the baskets that show them.
+#[derive(Debug, Clone, Copy)]
+pub struct UpdateProduct;
+
+/// The fields that are read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductChanged {
+    product_id: ProductId,
+    name: ProductName,
+    picture_url: PictureUrl,
+}
+
+impl Handler for UpdateProduct {
+    const EVENT_TYPE: &'static str = "shop.catalog.product_changed.v1";
+    type Payload = ProductChanged;
+
+    async fn handle(
+        &self,
+        tx: &mut PgConnection,
+        events: &[Received<ProductChanged>],
+    ) -> Result<(), HandleError> {
+        let mut changes = Vec::with_capacity(events.len());
+        for event in events {
+            check_key(event, event.data.product_id)?;
+            changes.push(DetailsChange {
+                product_id: event.data.product_id,
+                name: event.data.name.clone(),
+                picture_url: event.data.picture_url.clone(),
+                version: event.version,
+            });
+        }
+        let touched = store::change_details(tx, &changes).await?;
+        raise::details_changed(tx, &touched).await?;
+        Ok(())
+    }
+}

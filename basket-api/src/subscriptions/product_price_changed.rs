@@ -1,0 +1,63 @@
+//! A product got another price: the carts that hold it show it, and their buyers are told.
+
+use std::collections::HashMap;
+
+use event_bus::{HandleError, Handler, Received};
+use serde::Deserialize;
+use sqlx::PgConnection;
+
+use super::check_key;
+use crate::{
+    alerts::raise,
+    products::{
+        Currency, Price, ProductId, ProductName,
+        store::{self, PriceChange},
+    },
+};
+
+/// Puts new prices into the projection and into the carts, and raises one alert for each event and cart.
+#[derive(Debug, Clone, Copy)]
+pub struct RepriceBaskets;
+
+/// The fields that are read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductPriceChanged {
+    product_id: ProductId,
+    name: ProductName,
+    old_price: Price,
+    new_price: Price,
+    currency: Currency,
+}
+
+impl Handler for RepriceBaskets {
+    const EVENT_TYPE: &'static str = "shop.catalog.product_price_changed.v1";
+    type Payload = ProductPriceChanged;
+
+    async fn handle(
+        &self,
+        tx: &mut PgConnection,
+        events: &[Received<ProductPriceChanged>],
+    ) -> Result<(), HandleError> {
+        let mut changes = Vec::with_capacity(events.len());
+        for event in events {
+            check_key(event, event.data.product_id)?;
+            changes.push(PriceChange {
+                event_id: event.id,
+                product_id: event.data.product_id,
+                product_name: event.data.name.clone(),
+                old_price: event.data.old_price,
+                new_price: event.data.new_price,
+                currency: event.data.currency,
+                version: event.version,
+            });
+        }
+        let known: HashMap<ProductId, i64> = store::change_prices(tx, &changes).await?.into_iter().collect();
+        // What a look-up brought meanwhile is in the carts already.
+        changes
+            .retain(|change| known.get(&change.product_id).is_some_and(|version| change.version > *version));
+        let alerts = raise::prices_changed(tx, &changes).await?;
+        raise::count("price_changed", alerts);
+        Ok(())
+    }
+}

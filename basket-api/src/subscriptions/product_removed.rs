@@ -1,0 +1,50 @@
+//! A product left the catalog: carts show it as no longer available, and their buyers are told.
+
+use std::collections::HashSet;
+
+use event_bus::{HandleError, Handler, Received};
+use serde::Deserialize;
+use sqlx::PgConnection;
+
+use super::check_key;
+use crate::{
+    alerts::raise,
+    products::{ProductId, store},
+};
+
+/// Takes products off sale, and raises one alert for each event and cart.
+#[derive(Debug, Clone, Copy)]
+pub struct RemoveProduct;
+
+/// The field that is read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductRemoved {
+    product_id: ProductId,
+}
+
+impl Handler for RemoveProduct {
+    const EVENT_TYPE: &'static str = "shop.catalog.product_removed.v1";
+    type Payload = ProductRemoved;
+
+    async fn handle(
+        &self,
+        tx: &mut PgConnection,
+        events: &[Received<ProductRemoved>],
+    ) -> Result<(), HandleError> {
+        for event in events {
+            check_key(event, event.data.product_id)?;
+        }
+        let products: Vec<ProductId> = events.iter().map(|event| event.data.product_id).collect();
+        let mut removed: HashSet<ProductId> = store::remove(tx, &products).await?.into_iter().collect();
+        // A product goes once: a second removal of it in the same run is no news.
+        let removals: Vec<_> = events
+            .iter()
+            .filter(|event| removed.remove(&event.data.product_id))
+            .map(|event| (event.id, event.data.product_id))
+            .collect();
+        let alerts = raise::products_removed(tx, &removals).await?;
+        raise::count("product_removed", alerts);
+        Ok(())
+    }
+}
