@@ -1,0 +1,11 @@
+//! What the tool promises, as far as it can be shown without starting servers.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+mod env_file;
+mod identity;
+mod logs;
+mod names;
+mod ports;
+mod secrets;
+mod token;
