@@ -1,5 +1,6 @@
 //! Logs, and the Prometheus recorder.
 
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 
 use anyhow::Context;
@@ -14,15 +15,23 @@ use crate::settings::{LogFormat, LogSettings};
 const SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
+/// Libraries that report as an error of their own what we handle, and report ourselves. A filter that
+/// names one of them wins.
+const QUIET: &str = "lapin=off,actix_server=warn";
+
 /// Sends logs to standard output. A second call in the same process changes nothing.
 ///
 /// The error names the setting when the filter cannot be read.
 pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.filter)
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", settings.filter))
         .with_context(|| format!("setting log.filter: cannot read {:?}", settings.filter))?;
     let registry = tracing_subscriber::registry().with(filter);
     let already_set = match settings.format {
-        LogFormat::Text => registry.with(tracing_subscriber::fmt::layer()).try_init(),
+        LogFormat::Text => {
+            // Colours are for people: a file or a pipe gets plain text.
+            let colours = std::io::stdout().is_terminal();
+            registry.with(tracing_subscriber::fmt::layer().with_ansi(colours)).try_init()
+        }
         LogFormat::Json => {
             registry.with(tracing_subscriber::fmt::layer().json().flatten_event(true)).try_init()
         }

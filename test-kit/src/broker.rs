@@ -56,6 +56,47 @@ impl Vhost {
         assert!(answer.status().is_success(), "DELETE {kind}{rest}: {}", answer.status());
     }
 
+    /// Closes the connections to this virtual host whose name begins like this, as a broker that goes
+    /// away would.
+    ///
+    /// # Panics
+    /// When the broker does not answer.
+    pub async fn close_connections(&self, name: &str) {
+        let management = setting("RABBITMQ_MANAGEMENT_URL");
+        let client = reqwest::Client::new();
+        let url = format!("{management}/api/vhosts/{}/connections", self.name);
+        let find = async || {
+            let all: Vec<Value> = client.get(&url).send().await.ok()?.json().await.ok()?;
+            let is_wanted = |one: &Value| {
+                one["client_properties"]["connection_name"].as_str().is_some_and(|text| text.starts_with(name))
+            };
+            let found: Vec<String> =
+                all.iter().filter(|one| is_wanted(one)).filter_map(|one| Some(one["name"].as_str()?.to_owned())).collect();
+            (!found.is_empty()).then_some(found)
+        };
+        // The management database learns of connections a few seconds after they were made.
+        for connection in crate::eventually("a connection to close", Duration::from_secs(15), find).await {
+            let mut one = reqwest::Url::parse(&format!("{management}/api/connections/")).unwrap();
+            one.path_segments_mut().unwrap().pop_if_empty().push(&connection);
+            client.delete(one).send().await.expect("the management API");
+        }
+    }
+
+    /// Binds a queue for everything that refuses what goes beyond `length` messages.
+    ///
+    /// # Panics
+    /// When it cannot be declared.
+    pub async fn fill(&self, queue: &str, length: u32) {
+        let arguments = json!({"x-queue-type": "quorum", "x-max-length": length, "x-overflow": "reject-publish"});
+        let declared = json!({"durable": true, "arguments": arguments});
+        self.put("queues", &format!("/{queue}"), &declared).await;
+        let connection = self.connect().await;
+        let channel = connection.create_channel().await.unwrap();
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        channel.queue_bind(queue.into(), "shop.events".into(), "#".into(), options, none).await.unwrap();
+        connection.close(200, "OK".into()).await.unwrap();
+    }
+
     /// A connection to the virtual host.
     ///
     /// # Panics

@@ -1,0 +1,102 @@
+//! The broker is away, at start and later.
+
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::support::{LONG, MOMENT, Stage, assert_in_order};
+
+#[sqlx::test(migrations = false)]
+async fn an_outage_of_the_broker_costs_nothing_but_time(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let relay = stage.relay().start();
+    relay.until_ready(true).await;
+    stage.log.raise("a", 1..=1).await;
+    stage.seen(1).await;
+
+    // The relay's user is locked out and its connections are closed: a broker that is there for nobody.
+    let lock = json!({"configure": "", "write": "", "read": ""});
+    let administrator = user();
+    stage.vhost.put("permissions", &format!("/{administrator}"), &lock).await;
+    stage.vhost.close_connections("relay-").await;
+    stage.log.raise("a", 2..=40).await;
+    relay.until_ready(false).await;
+    let failed: i64 = sqlx::query_scalar(
+        "select count(*) from integration_event_log where state <> 'NotPublished' and key_version > 1 or last_error is not null",
+    )
+    .fetch_one(&stage.log.pool)
+    .await
+    .unwrap();
+    assert_eq!(failed, 0, "an outage is counted against no event");
+
+    let open = json!({"configure": ".*", "write": ".*", "read": ".*"});
+    stage.vhost.put("permissions", &format!("/{administrator}"), &open).await;
+    let mut seen = vec![("a".to_owned(), 1)];
+    seen.extend(stage.seen(39).await);
+    assert_in_order(&seen);
+    relay.until_ready(true).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_relay_starts_before_its_broker(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.log.raise("a", 1..=1).await;
+    let relay = stage.relay().env("APP__BROKER__URL", "amqp://guest:guest@127.0.0.1:1/none").start();
+    relay.until_ready(false).await;
+    assert_eq!(relay.get("/health/live").await.status(), 200, "alive all the same");
+    assert_eq!(stage.log.count("NotPublished").await, 1);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_message_that_a_broken_topology_returns_stays_pending(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let relay = stage.relay().start();
+    relay.until_ready(true).await;
+    stage.vhost.delete("queues", "/shop.unrouted").await;
+    stage.vhost.delete("queues", "/probe").await;
+    stage.log.raise("a", 1..=2).await;
+    relay.until_ready(false).await;
+    assert_eq!(stage.log.count("NotPublished").await, 2, "nobody has it, so nobody says so");
+    // Whoever repairs the topology finds everything still there.
+    stage.probe = stage.vhost.probe().await;
+    assert_eq!(stage.seen(2).await, [("a".to_owned(), 1), ("a".to_owned(), 2)]);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_deleted_exchange_is_declared_again(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let relay = stage.relay().start();
+    relay.until_ready(true).await;
+    stage.vhost.delete("exchanges", "/shop.events").await;
+    stage.log.raise("a", 1..=1).await;
+    stage.log.drained().await;
+    let kept = stage.vhost.take("shop.unrouted").await.expect("the probe was no longer bound");
+    assert_eq!(kept.json()["subject"], "a");
+    stage.probe = stage.vhost.probe().await;
+    stage.log.raise("a", 2..=2).await;
+    assert_eq!(stage.seen(1).await, [("a".to_owned(), 2)]);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_full_queue_stops_the_relay_until_there_is_room(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    stage.vhost.fill("full", 1).await;
+    let relay = stage.relay().start();
+    relay.until_ready(true).await;
+    stage.log.raise("a", 1..=3).await;
+    relay.until_ready(false).await;
+    assert!(stage.log.count("NotPublished").await >= 1);
+    stage.vhost.delete("queues", "/full").await;
+    stage.log.drained().await;
+    let mut seen = stage.seen(3).await;
+    while let Some(message) = stage.probe.try_next(MOMENT).await {
+        seen.push(crate::support::key_version(&message));
+    }
+    assert_in_order(&seen);
+    relay.until_ready(true).await;
+    let _ = LONG;
+}
+
+fn user() -> String {
+    let url = std::env::var("AMQP_URL").unwrap();
+    url.split("//").nth(1).unwrap().split(':').next().unwrap().to_owned()
+}

@@ -1,0 +1,53 @@
+//! Killed with SIGKILL at each point where it matters.
+#![cfg(feature = "crash-points")]
+
+use sqlx::PgPool;
+
+use crate::support::{Stage, assert_in_order};
+
+const KEYS: i64 = 5;
+const VERSIONS: i64 = 12;
+
+async fn survives(pool: PgPool, point: &str, at_least_repeats: usize) {
+    let mut stage = Stage::set(pool).await;
+    stage.log.raise_many(KEYS, VERSIONS).await;
+    let mut relay = stage.relay().env("CRASH_POINT", point).env("APP__RELAY__CHUNK", "20").start();
+    if point.starts_with("relay.while_resigning") {
+        stage.log.drained().await;
+        relay.signal("TERM");
+    }
+    let status = relay.ended().await;
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "killed at {point}");
+
+    let _next = stage.relay().start();
+    stage.log.drained().await;
+    let mut seen = Vec::new();
+    while let Some(message) = stage.probe.try_next(crate::support::MOMENT).await {
+        seen.push(crate::support::key_version(&message));
+    }
+    let repeats = assert_in_order(&seen);
+    assert_eq!(seen.len() - repeats, usize::try_from(KEYS * VERSIONS).unwrap(), "nothing is lost");
+    assert!(repeats >= at_least_repeats, "{repeats} repeats after {point}");
+}
+
+macro_rules! killed {
+    ($($name:ident: $point:literal, at least $repeats:literal repeats;)*) => {
+        $(
+            #[sqlx::test(migrations = false)]
+            async fn $name(pool: PgPool) {
+                survives(pool, $point, $repeats).await;
+            }
+        )*
+    };
+}
+
+killed! {
+    killed_before_it_takes_partitions_loses_nothing: "relay.before_ownership", at least 0 repeats;
+    killed_after_it_took_partitions_loses_nothing: "relay.after_ownership", at least 0 repeats;
+    killed_while_it_connects_loses_nothing: "relay.while_reconnecting", at least 0 repeats;
+    killed_before_the_first_publication_loses_nothing: "relay.after_read", at least 0 repeats;
+    killed_in_the_middle_of_publishing_loses_nothing: "relay.after_publish:17", at least 0 repeats;
+    killed_between_confirm_and_mark_sends_the_events_again: "relay.before_mark:2", at least 20 repeats;
+    killed_after_the_mark_loses_and_repeats_nothing: "relay.after_mark", at least 0 repeats;
+    killed_while_it_gives_up_partitions_loses_nothing: "relay.while_resigning", at least 0 repeats;
+}

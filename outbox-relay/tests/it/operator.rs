@@ -1,0 +1,123 @@
+//! What an operator sees and steers.
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use test_kit::eventually;
+use uuid::Uuid;
+
+use crate::support::{LONG, MOMENT, Stage};
+
+/// A row that no relay can publish, as a writer that does not use `append` might leave it.
+async fn poison(pool: &PgPool, key: &str) -> Uuid {
+    sqlx::query_scalar(
+        r#"insert into integration_event_log (event_id, event_type, key, key_version, partition, payload)
+           values (gen_random_uuid(), 'shop.test.counter_raised.v1', $1, 1, 0, '{"name":"a\u0000b"}')
+           returning event_id"#,
+    )
+    .bind(key)
+    .fetch_one(pool)
+    .await
+    .unwrap()
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_that_can_never_go_holds_up_its_key_alone_until_it_is_skipped(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let stuck = poison(&stage.log.pool, "stuck").await;
+    stage.log.raise("stuck", 2..=3).await;
+    stage.log.raise("free", 1..=2).await;
+    let relay = stage.relay().start();
+    assert_eq!(stage.seen(2).await, [("free".to_owned(), 1), ("free".to_owned(), 2)], "other keys flow");
+    eventually("it is parked", LONG, async || (stage.log.count("PublishedFailed").await == 1).then_some(())).await;
+    assert!(stage.probe.try_next(MOMENT).await.is_none(), "its key waits");
+
+    let status: Value = relay.get("/api/v1/outbox/status").await.json().await.unwrap();
+    assert_eq!((&status[0]["log"]["failed"], &status[0]["log"]["pending"]), (&json!(1), &json!(2)));
+    let event: Value = relay.get(&format!("/api/v1/outbox/events/{stuck}")).await.json().await.unwrap();
+    assert_eq!(event["state"], "PublishedFailed");
+    assert!(event["lastError"].as_str().unwrap().contains("NUL"), "{event}");
+
+    let path = format!("/api/v1/outbox/events/{stuck}/skip");
+    assert_eq!(relay.post(&path, &json!({"reason": " "})).await.status(), 400, "a reason is needed");
+    let skipped = relay.post(&path, &json!({"reason": "bad import"})).await;
+    assert_eq!(skipped.status(), 200);
+    let skipped: Value = skipped.json().await.unwrap();
+    assert_eq!((&skipped["skippedBy"], &skipped["skipReason"]), (&json!("olga"), &json!("bad import")));
+    assert_eq!(stage.seen(2).await, [("stuck".to_owned(), 2), ("stuck".to_owned(), 3)]);
+    assert_eq!(relay.post(&path, &json!({"reason": "again"})).await.status(), 409, "decided already");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_repaired_event_is_requeued_and_keeps_its_place(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let stuck = poison(&stage.log.pool, "a").await;
+    stage.log.raise("a", 2..=2).await;
+    let _relay = stage.relay().start();
+    eventually("it is parked", LONG, async || (stage.log.count("PublishedFailed").await == 1).then_some(())).await;
+    sqlx::query("update integration_event_log set payload = '{}' where event_id = $1")
+        .bind(stuck)
+        .execute(&stage.log.pool)
+        .await
+        .unwrap();
+
+    let (code, _, _) = stage.relay().output(&["status"]);
+    assert_eq!(code, 1, "something waits for an operator");
+    let (code, out, _) = stage.relay().output(&["list", "--state", "PublishedFailed", "--json"]);
+    let list: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &list[0]["eventId"]), (0, &json!(stuck)));
+    let (code, _, err) = stage.relay().output(&["requeue", &stuck.to_string()]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(stage.seen(2).await, [("a".to_owned(), 1), ("a".to_owned(), 2)]);
+    stage.log.drained().await;
+    let (code, out, _) = stage.relay().output(&["status"]);
+    assert_eq!(code, 0, "{out}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn misuse_is_answered_with_a_sentence(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let unknown = Uuid::new_v4().to_string();
+    for (arguments, says) in [
+        (&["show", &unknown][..], "no log of this relay has the event"),
+        (&["requeue", &unknown], "no log of this relay has the event"),
+        (&["skip", &unknown, "--reason", " "], "give a reason"),
+        (&["show", "seven"], "invalid value"),
+        (&["skip", &unknown], "--reason"),
+    ] {
+        let (code, _, err) = stage.relay().output(arguments);
+        assert!(code != 0 && err.contains(says), "{arguments:?}: {code} {err}");
+    }
+    let (code, _, err) = stage.relay().env("APP__DATABASES__TEST__URL", "nonsense").output(&["status"]);
+    assert!(code == 1 && err.contains("databases.test.url"), "{err}");
+    let (code, _, err) = stage.relay().env("APP__MODE", "production").output(&["run"]);
+    assert!(code == 1 && err.contains("secret"), "{err}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_operators_routes_are_for_operators(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let relay = stage.relay().start();
+    let client = reqwest::Client::new();
+    for path in ["status", "events", &format!("events/{}", Uuid::new_v4())] {
+        let url = format!("{}/api/v1/outbox/{path}", relay.address);
+        assert_eq!(client.get(&url).send().await.unwrap().status(), 401, "{path}");
+        let buyer = client.get(&url).bearer_auth(test_kit::token("alice", "")).send().await.unwrap();
+        assert_eq!(buyer.status(), 403, "{path}");
+        let expired = client.get(&url).bearer_auth(test_kit::expired_token("olga", "ops")).send().await.unwrap();
+        assert_eq!(expired.status(), 401, "{path}");
+    }
+    for (path, status) in [
+        ("/api/v1/outbox/events/seven", 400),
+        ("/api/v1/outbox/events?limit=0", 400),
+        ("/api/v1/outbox/events?colour=red", 400),
+        ("/api/v1/outbox/events?key=a%00b", 400),
+        ("/api/v1/outbox/nothing", 404),
+        ("/metrics", 200),
+        ("/openapi.json", 200),
+    ] {
+        assert_eq!(relay.get(path).await.status(), status, "{path}");
+    }
+    let snapshot = include_str!("../../../contracts/openapi/outbox-relay.json");
+    let (_, document, _) = stage.relay().output(&["openapi"]);
+    assert_eq!(document, snapshot, "run: outbox-relay openapi > contracts/openapi/outbox-relay.json");
+}
