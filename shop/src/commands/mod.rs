@@ -1,5 +1,6 @@
 //! One file a subcommand.
 
+mod demo;
 mod down;
 mod kill;
 mod logs;
@@ -29,7 +30,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Reset => reset::run(),
         Command::Token(args) => token::run(&args),
         Command::Test(args) => test::run(&args),
-        Command::Demo => bail!("not yet"),
+        Command::Demo => demo::run(),
     }
 }
 

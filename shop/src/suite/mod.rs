@@ -4,6 +4,7 @@ mod build;
 mod configuration;
 pub mod http;
 mod name;
+mod pending;
 mod prepare;
 mod start;
 mod state;

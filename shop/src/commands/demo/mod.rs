@@ -1,0 +1,51 @@
+//! `cargo shop demo`.
+
+mod api;
+mod cents;
+mod story;
+mod teller;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use super::up;
+use crate::cli::UpArgs;
+use crate::home::Home;
+use crate::suite::{Name, State, Suite};
+use crate::terminal::Interrupt;
+
+/// Tells the story, bringing the suite up before if it is not, and leaves the suite as it was found: running.
+///
+/// May be told any number of times: every time there is another buyer, and prices are put back.
+pub(super) fn run() -> Result<ExitCode> {
+    let suite = match Suite::of_home(&Home::of_checkout())? {
+        Some(suite) if suite.is_up()? => suite,
+        _ => {
+            eprintln!("The shop is not up yet; bringing it up first.");
+            up::run(&UpArgs { detach: true, relays: 1, release: false })?;
+            Suite::open()?
+        }
+    };
+    let interrupt = Interrupt::install()?;
+    start_what_is_down(&suite, &interrupt).context("the demo needs everything running")?;
+
+    let told = story::tell(&suite, &interrupt);
+    if told.is_err() {
+        // It may have ended between the relay's death and its return. Whoever asked to stop has asked for that
+        // of the story, not of this.
+        start_what_is_down(&suite, &Interrupt::default())?;
+    }
+    told?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_what_is_down(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
+    for name in Name::services(suite.settled.relays) {
+        if let State::Died(_) = suite.state(name)? {
+            eprintln!("  … starting {name}, which was down");
+            suite.start_service(name, interrupt)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! The story: a price change reaches a cart; then once more, with the relay killed in between.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::api::{Alert, Api, Item};
+use super::cents::Cents;
+use super::teller::Teller;
+use crate::home::random;
+use crate::process::{kill, wait_until};
+use crate::suite::{Name, State, Suite};
+use crate::terminal::{self, Interrupt};
+
+/// How long an alert may take to arrive before the demo says that it did not.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long the cart is watched while nothing can arrive.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// By how much the price goes up each time, in cents.
+const RISE: i64 = 100;
+
+/// Tells it. Fails where the suite does not keep what it promises.
+pub(super) fn tell(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
+    let mut teller = Teller::new();
+    let buyer = format!("demo-{}", &random()?[..8]);
+    println!("\nOne buyer, one product, and a relay that is killed. Each step shows how to do it by hand,");
+    println!("after `. .shop/env`.\n");
+
+    let step =
+        teller.step(&format!("Sign in as buyer {buyer}"), &format!("TOKEN=$(cargo shop token {buyer})"));
+    let api = Api::sign_in(suite, &buyer)?;
+    step.done("a token, signed with the development secret, good for a day");
+
+    let item = api.first_item()?;
+    let base: Cents = item.price.parse()?;
+    let story = Story { suite, interrupt, api, buyer, item, base };
+    let told = story.chapters(&mut teller);
+    // Whatever happened, the next buyer finds the price and this one leaves no cart.
+    let tidied = story.put_back();
+    told?;
+    tidied?;
+    teller.end("Nothing was lost, nothing came twice, and the price is what it was.");
+    Ok(())
+}
+
+struct Story<'a> {
+    suite: &'a Suite,
+    interrupt: &'a Interrupt,
+    api: Api,
+    buyer: String,
+    item: Item,
+    /// The price before the story.
+    base: Cents,
+}
+
+impl Story<'_> {
+    fn chapters(&self, teller: &mut Teller) -> Result<()> {
+        self.fill_the_cart(teller)?;
+        self.first_change(teller)?;
+        self.second_change(teller)?;
+        let alerts = self.api.alerts()?;
+        ensure!(alerts.len() == 2, "two changes made {} alerts", alerts.len());
+        Ok(())
+    }
+
+    fn fill_the_cart(&self, teller: &mut Teller) -> Result<()> {
+        let Item { id, name, currency, .. } = &self.item;
+        let by_hand = format!(
+            "curl -s -X PUT $BASKET_URL/api/v1/basket/{}/items/{id} -H \"Authorization: Bearer $TOKEN\" \
+             -H 'Content-Type: application/json' -d '{{\"quantity\":2}}'",
+            self.buyer
+        );
+        let step = teller.step(&format!("Put two of product {id}, {name:?}, into the cart"), &by_hand);
+        self.api.put_into_cart(&self.item, 2)?;
+        let line = self.api.line()?;
+        ensure!(
+            line.unit_price.parse::<Cents>()? == self.base,
+            "the cart has another price than the catalog"
+        );
+        step.done(&format!("in the cart at {} {currency}, the catalog's price", line.unit_price));
+        Ok(())
+    }
+
+    fn first_change(&self, teller: &mut Teller) -> Result<()> {
+        let event = self.change_price(teller, "Change the price", self.base.plus(RISE))?;
+
+        let step = teller.step("The alert arrives", &self.look_by_hand());
+        let alert = self.await_alert(&event)?;
+        let line = self.api.line()?;
+        ensure!(line.unit_price == self.base.plus(RISE).to_string(), "the cart did not follow");
+        step.done(&format!(
+            "{}; the cart shows {} instead of {}",
+            describe(&alert),
+            line.unit_price,
+            line.old_unit_price.unwrap_or_default()
+        ));
+        Ok(())
+    }
+
+    fn second_change(&self, teller: &mut Teller) -> Result<()> {
+        let relays: Vec<Name> = (1..=self.suite.settled.relays).map(Name::Relay).collect();
+        let by_hand = |verb: &str| {
+            relays.iter().map(|name| format!("cargo shop {verb} {name}")).collect::<Vec<_>>().join("\n")
+        };
+        let step = teller.step("Kill the relay, without warning (SIGKILL)", &by_hand("kill"));
+        for &name in &relays {
+            if let State::Running(process) = self.suite.state(name)? {
+                kill(&process)?;
+            }
+        }
+        step.done("it is gone, and nobody publishes");
+
+        let event = self.change_price(teller, "Change the price again", self.base.plus(2 * RISE))?;
+
+        let pending = "psql $CATALOG_DATABASE_URL -c \"select event_type, key, state, created_at \
+                       from integration_event_log where state = 'NotPublished'\"";
+        let step = teller.step("Nothing arrives: the event waits in the catalog's log", pending);
+        self.watch_nothing_arrive(&event)?;
+        let pending = self.suite.pending_events()?;
+        ensure!(pending >= 1, "the event is not in the log");
+        step.done(&format!("{pending} event(s) pending, none lost, the cart as before"));
+
+        let step = teller.step("Start the relay", &by_hand("start"));
+        for &name in &relays {
+            self.suite.start_service(name, self.interrupt)?;
+        }
+        step.done("it is ready");
+
+        let step = teller.step("The alert arrives, late but once", &self.look_by_hand());
+        let alert = self.await_alert(&event)?;
+        let line = self.api.line()?;
+        ensure!(line.unit_price == self.base.plus(2 * RISE).to_string(), "the cart did not follow");
+        step.done(&format!("{}; the cart shows {}", describe(&alert), line.unit_price));
+        Ok(())
+    }
+
+    fn change_price(&self, teller: &mut Teller, title: &str, price: Cents) -> Result<String> {
+        let by_hand = format!(
+            "curl -s -i -X PUT $CATALOG_URL/api/v1/catalog/items/{}/price -H \"Authorization: Bearer $OPS_TOKEN\" \
+             -H 'Content-Type: application/json' -d '{{\"price\":\"{price}\"}}'",
+            self.item.id
+        );
+        let step = teller.step(&format!("{title} to {price} {}", self.item.currency), &by_hand);
+        let event = self.api.set_price(&self.item, price)?;
+        step.done(&format!("done, and promised to everybody as event {event}"));
+        Ok(event)
+    }
+
+    fn look_by_hand(&self) -> String {
+        format!("curl -s $BASKET_URL/api/v1/basket/{}/alerts -H \"Authorization: Bearer $TOKEN\"", self.buyer)
+    }
+
+    fn await_alert(&self, event: &str) -> Result<Alert> {
+        let arrived = || Ok(self.api.alerts()?.into_iter().find(|alert| alert.event_id == event));
+        wait_until("the alert", PATIENCE, self.interrupt, arrived)
+            .with_context(|| "see cargo shop status, and cargo shop logs relay")
+    }
+
+    fn watch_nothing_arrive(&self, event: &str) -> Result<()> {
+        let until = Instant::now() + SILENCE;
+        while Instant::now() < until {
+            self.interrupt.check()?;
+            let has_arrived = self.api.alerts()?.iter().any(|alert| alert.event_id == event);
+            ensure!(!has_arrived, "an alert arrived although no relay runs");
+            terminal::pause();
+        }
+        Ok(())
+    }
+
+    fn put_back(&self) -> Result<()> {
+        let price: Cents = self.api.first_item()?.price.parse()?;
+        if price != self.base {
+            self.api.set_price(&self.item, self.base)?;
+        }
+        self.api.empty_cart()
+    }
+}
+
+fn describe(alert: &Alert) -> String {
+    let price = |price: &Option<String>| price.clone().unwrap_or_else(|| "?".to_owned());
+    format!("{} → {}", price(&alert.old_price), price(&alert.new_price))
+}
