@@ -1,0 +1,74 @@
+//! A request to change something: who asks, on whose behalf, and whether it may be sent again.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use event_bus::TraceContext;
+use service_kit::auth::{Authorized, Scope};
+use service_kit::problem::Problem;
+use service_kit::trace::RequestTrace;
+
+use crate::idempotency::{Key, Request};
+
+/// The right to change the catalog.
+#[derive(Debug, Clone)]
+pub struct CatalogWrite;
+
+impl Scope for CatalogWrite {
+    const NAME: &'static str = "catalog:write";
+}
+
+/// What every changing request has in common. 401 and 403 come before anything else is looked at.
+#[derive(Debug, Clone)]
+pub struct Command {
+    subject: String,
+    method: String,
+    path: String,
+    key: Option<Key>,
+    /// The trace that the events of this change belong to.
+    pub trace: TraceContext,
+    /// Set where the same request again must have the same answer.
+    pub request: Option<Request>,
+}
+
+impl Command {
+    /// Has the answer kept under the request's `Idempotency-Key`, if it has one.
+    #[must_use]
+    pub fn repeatable(mut self, body: &[u8]) -> Self {
+        self.request =
+            self.key.take().map(|key| Request::new(&self.subject, (&self.method, &self.path), key, body));
+        self
+    }
+
+    /// Ignores an `Idempotency-Key`: the request is safe to send again as it is.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.key = None;
+        self
+    }
+}
+
+impl FromRequest for Command {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let authorized = Authorized::<CatalogWrite>::from_request(request, payload);
+        let request = request.clone();
+        Box::pin(async move {
+            let identity = authorized.await?.identity;
+            let trace = RequestTrace::extract(&request).await?;
+            Ok(Self {
+                subject: identity.subject,
+                method: request.method().to_string(),
+                path: request.path().to_owned(),
+                key: Key::of(&request)?,
+                trace: TraceContext::parse(&trace.traceparent, trace.tracestate.as_deref())
+                    .unwrap_or_default(),
+                request: None,
+            })
+        })
+    }
+}

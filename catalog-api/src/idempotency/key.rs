@@ -1,0 +1,67 @@
+//! The key that a client gives a request, and what the key stands for.
+
+use actix_web::HttpRequest;
+use service_kit::problem::Problem;
+use sha2::{Digest, Sha256};
+
+/// The header.
+const NAME: &str = "idempotency-key";
+/// The longest key, in characters.
+const MAX_LENGTH: usize = 255;
+
+/// A client's own name for a request: 1 to 255 visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key(String);
+
+impl Key {
+    /// Reads the header. `None` without it; 400 if it holds no key, or there are two.
+    ///
+    /// The draft wants the key in quotes, and most clients send it without: both are accepted, and
+    /// are the same key.
+    pub fn of(request: &HttpRequest) -> Result<Option<Self>, Problem> {
+        let mut values = request.headers().get_all(NAME);
+        let Some(value) = values.next() else { return Ok(None) };
+        let wrong = || {
+            let detail = format!("send one key of 1 to {MAX_LENGTH} visible ASCII characters");
+            Problem::validation(format!("{NAME}: {detail}")).parameter(NAME, detail)
+        };
+        let text = value.to_str().map_err(|_not_ascii| wrong())?.trim();
+        let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        let is_good = (1..=MAX_LENGTH).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if !is_good || values.next().is_some() {
+            return Err(wrong());
+        }
+        Ok(Some(Self(text.to_owned())))
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A request that its client can send again: whose it is, what it asks for, and its name.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Who asks: keys of different subjects never meet.
+    pub subject: String,
+    /// Method and path.
+    pub operation: String,
+    /// The client's name for it.
+    pub key: Key,
+    /// SHA-256 of the body.
+    pub fingerprint: [u8; 32],
+}
+
+impl Request {
+    /// Puts a request's parts together.
+    pub fn new(subject: &str, request: (&str, &str), key: Key, body: &[u8]) -> Self {
+        let (method, path) = request;
+        Self {
+            subject: subject.to_owned(),
+            operation: format!("{method} {path}"),
+            key,
+            fingerprint: Sha256::digest(body).into(),
+        }
+    }
+}

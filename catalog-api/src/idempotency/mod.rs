@@ -1,0 +1,13 @@
+//! The same request twice has one effect and one answer.
+//!
+//! A client that does not know whether its request arrived sends it again with the same
+//! `Idempotency-Key`. The answer to the first is kept for 24 hours, in the transaction of its effect.
+//! Source: draft-ietf-httpapi-idempotency-key-header-07.
+
+mod answer;
+mod key;
+mod store;
+
+pub use answer::Answer;
+pub use key::{Key, Request};
+pub use store::{Known, keep, keep_refusal, look_up, remove_old};

@@ -1,0 +1,124 @@
+//! What clients send and get.
+
+use serde::{Deserialize, Serialize};
+use service_kit::problem::Problem;
+use utoipa::ToSchema;
+
+use super::price::CURRENCY;
+use super::{BrandId, Description, Item, Name, Price, Stock, TypeId};
+
+/// Everything of a product that a client decides.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Details {
+    /// What it is called, on one line.
+    #[schema(value_type = String, min_length = 1, max_length = 100, example = "Tarn 2 trekking tent")]
+    pub name: Name,
+    /// What there is to say about it.
+    #[serde(default)]
+    #[schema(value_type = String, max_length = 4000)]
+    pub description: Description,
+    /// What one piece costs, in euro: a string or an exact number, in whole cents.
+    #[schema(value_type = String, pattern = r"^\d{1,7}(\.\d{1,2})?$", example = "12.50")]
+    pub price: Price,
+    /// One of the types of `GET /catalogtypes`.
+    #[schema(value_type = i32, minimum = 1)]
+    pub type_id: TypeId,
+    /// One of the brands of `GET /catalogbrands`.
+    #[schema(value_type = i32, minimum = 1)]
+    pub brand_id: BrandId,
+    /// Pieces that can be sold.
+    #[serde(default)]
+    #[schema(value_type = i32, minimum = 0, maximum = 1_000_000)]
+    pub available_stock: Stock,
+    /// Pieces at which more are ordered.
+    #[serde(default)]
+    #[schema(value_type = i32, minimum = 0, maximum = 1_000_000)]
+    pub restock_threshold: Stock,
+    /// Pieces that the warehouse can hold; not below `restockThreshold`, which is also the default.
+    #[schema(value_type = Option<i32>, minimum = 0, maximum = 1_000_000)]
+    pub max_stock_threshold: Option<Stock>,
+}
+
+impl Details {
+    /// Pieces that the warehouse can hold.
+    pub fn max_stock(&self) -> Stock {
+        self.max_stock_threshold.unwrap_or(self.restock_threshold)
+    }
+
+    /// Refuses with 400 what is right by itself but not together.
+    pub fn check(&self) -> Result<(), Problem> {
+        if self.max_stock() < self.restock_threshold {
+            let detail = "maxStockThreshold must not be below restockThreshold";
+            return Err(Problem::validation(detail).at("#/maxStockThreshold", detail));
+        }
+        Ok(())
+    }
+}
+
+/// A new price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PriceChange {
+    /// What one piece costs from now on, in euro: a string or an exact number, in whole cents.
+    #[schema(value_type = String, pattern = r"^\d{1,7}(\.\d{1,2})?$", example = "12.50")]
+    pub price: Price,
+}
+
+/// A product, as clients see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Item)]
+pub struct ItemBody {
+    /// Which one.
+    #[schema(minimum = 1)]
+    id: i64,
+    /// What it is called.
+    name: String,
+    /// What there is to say about it.
+    description: String,
+    /// What one piece costs, with two decimals.
+    #[schema(value_type = String, pattern = r"^\d{1,7}\.\d{2}$", example = "12.50")]
+    price: Price,
+    /// The currency of the price.
+    #[schema(example = "EUR")]
+    currency: &'static str,
+    /// Its type.
+    type_id: i32,
+    /// Its brand.
+    brand_id: i32,
+    /// Pieces that can be sold.
+    #[schema(value_type = i32)]
+    available_stock: Stock,
+    /// Pieces at which more are ordered.
+    #[schema(value_type = i32)]
+    restock_threshold: Stock,
+    /// Pieces that the warehouse can hold.
+    #[schema(value_type = i32)]
+    max_stock_threshold: Stock,
+    /// The path of its picture.
+    #[schema(example = "/api/v1/catalog/items/7/pic")]
+    picture_url: String,
+    /// Rises with every change; the number in the entity tag.
+    #[schema(minimum = 1)]
+    version: i64,
+}
+
+impl From<&Item> for ItemBody {
+    fn from(item: &Item) -> Self {
+        Self {
+            id: item.id.get(),
+            name: item.name.as_str().to_owned(),
+            description: item.description.as_str().to_owned(),
+            price: item.price,
+            currency: CURRENCY,
+            type_id: item.type_id.get(),
+            brand_id: item.brand_id.get(),
+            available_stock: item.available_stock,
+            restock_threshold: item.restock_threshold,
+            max_stock_threshold: item.max_stock_threshold,
+            picture_url: item.id.picture_url(),
+            version: item.version,
+        }
+    }
+}

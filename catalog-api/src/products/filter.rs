@@ -1,0 +1,190 @@
+//! Which products are asked for, and which page of them.
+
+use std::str::FromStr;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use utoipa::IntoParams;
+
+use super::{BrandId, ProductId, TextError, TypeId, ValueError};
+
+/// The most ids that one list can be asked for.
+const MAX_IDS: usize = 100;
+/// The largest page.
+const MAX_PAGE: u8 = 100;
+/// The longest prefix of a name, in characters: as long as a name.
+const MAX_PREFIX: usize = 100;
+
+/// Which products, and which page of them. An empty value is the same as none.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Filter {
+    /// The page, from 0.
+    #[serde(deserialize_with = "or_default")]
+    #[param(value_type = Option<u32>, minimum = 0, default = 0)]
+    pub(super) page_index: u32,
+    /// Products on a page.
+    #[serde(deserialize_with = "or_default")]
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100, default = 10)]
+    pub(super) page_size: PageSize,
+    /// What the name begins with, in any case.
+    #[serde(deserialize_with = "unless_empty")]
+    #[param(value_type = Option<String>, max_length = 100)]
+    pub(super) name: Option<NamePrefix>,
+    /// The type.
+    #[serde(deserialize_with = "unless_empty")]
+    #[param(value_type = Option<i32>, minimum = 1)]
+    pub(super) type_id: Option<TypeId>,
+    /// The brand.
+    #[serde(deserialize_with = "unless_empty")]
+    #[param(value_type = Option<i32>, minimum = 1)]
+    pub(super) brand_id: Option<BrandId>,
+    /// Up to 100 ids, with commas between.
+    #[serde(deserialize_with = "unless_empty")]
+    #[param(value_type = Option<String>, example = "1,2,3")]
+    pub(super) ids: Option<IdList>,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            page_index: 0,
+            page_size: PageSize::default(),
+            name: None,
+            type_id: None,
+            brand_id: None,
+            ids: None,
+        }
+    }
+}
+
+/// Why a filter cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// Text where a number is asked for.
+    #[error("not a number")]
+    NotANumber,
+    /// A page of nothing, or of too much.
+    #[error("a page size is a number from 1 to {MAX_PAGE}")]
+    PageSize,
+    /// More than can be asked for at once.
+    #[error("at most {MAX_IDS} ids can be asked for at once")]
+    TooManyIds,
+    /// A number that is no id.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// A text that begins no name.
+    #[error(transparent)]
+    Text(#[from] TextError),
+}
+
+/// Products on a page: 1 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PageSize(u8);
+
+/// What a name begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NamePrefix(String);
+
+/// Ids with commas between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct IdList(Vec<ProductId>);
+
+impl PageSize {
+    /// The size as a number.
+    pub(super) fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl NamePrefix {
+    /// The prefix as text.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl IdList {
+    /// The ids, as often as they were given.
+    pub(super) fn as_slice(&self) -> &[ProductId] {
+        &self.0
+    }
+}
+
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(10)
+    }
+}
+
+impl FromStr for PageSize {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        let size = text.parse().ok().filter(|size| (1..=MAX_PAGE).contains(size));
+        size.map(Self).ok_or(FilterError::PageSize)
+    }
+}
+
+impl FromStr for NamePrefix {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        let got = text.chars().count();
+        if text.chars().any(char::is_control) {
+            Err(TextError::Control.into())
+        } else if got > MAX_PREFIX {
+            Err(TextError::TooLong { limit: MAX_PREFIX, got }.into())
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+impl FromStr for IdList {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        let ids = text.split(',').map(|id| Ok(ProductId::try_from(number(id.trim())?)?));
+        let ids: Vec<ProductId> = ids.take(MAX_IDS + 1).collect::<Result<_, FilterError>>()?;
+        if ids.len() > MAX_IDS { Err(FilterError::TooManyIds) } else { Ok(Self(ids)) }
+    }
+}
+
+impl FromStr for TypeId {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        Ok(Self::try_from(number(text)?)?)
+    }
+}
+
+impl FromStr for BrandId {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        Ok(Self::try_from(number(text)?)?)
+    }
+}
+
+fn number(text: &str) -> Result<i64, FilterError> {
+    text.parse().map_err(|_not_digits| FilterError::NotANumber)
+}
+
+fn unless_empty<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
+}
+
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: std::fmt::Display> + Default,
+{
+    unless_empty(deserializer).map(Option::unwrap_or_default)
+}

@@ -1,0 +1,138 @@
+//! What identifies a product and what it consists of, each value checked once, where it comes in.
+
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+
+use super::{BASE, Description, Name, Price};
+
+/// The largest stock figure.
+const MAX_STOCK: i32 = 1_000_000;
+
+/// Why a number cannot be what it was given for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// Ids count from 1.
+    #[error("an id is a number from 1, got {0}")]
+    Id(i64),
+    /// Stock is a count of things.
+    #[error("a stock figure is a number from 0 to {MAX_STOCK}, got {0}")]
+    Stock(i64),
+}
+
+/// Which product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
+#[serde(try_from = "i64")]
+#[sqlx(transparent)]
+pub struct ProductId(i64);
+
+/// Which type of product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(try_from = "i64")]
+#[sqlx(transparent)]
+pub struct TypeId(i32);
+
+/// Which brand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(try_from = "i64")]
+#[sqlx(transparent)]
+pub struct BrandId(i32);
+
+/// A number of pieces, from 0 to 1,000,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, sqlx::Type)]
+#[serde(try_from = "i64")]
+#[sqlx(transparent)]
+pub struct Stock(i32);
+
+impl ProductId {
+    /// The id as a number.
+    pub fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The path of the product's picture.
+    pub fn picture_url(self) -> String {
+        format!("{BASE}/items/{}/pic", self.0)
+    }
+}
+
+impl TryFrom<i64> for ProductId {
+    type Error = ValueError;
+
+    fn try_from(value: i64) -> Result<Self, ValueError> {
+        if value > 0 { Ok(Self(value)) } else { Err(ValueError::Id(value)) }
+    }
+}
+
+impl TypeId {
+    /// The id as a number.
+    pub fn get(self) -> i32 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for TypeId {
+    type Error = ValueError;
+
+    fn try_from(value: i64) -> Result<Self, ValueError> {
+        small_id(value).map(Self)
+    }
+}
+
+impl BrandId {
+    /// The id as a number.
+    pub fn get(self) -> i32 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for BrandId {
+    type Error = ValueError;
+
+    fn try_from(value: i64) -> Result<Self, ValueError> {
+        small_id(value).map(Self)
+    }
+}
+
+fn small_id(value: i64) -> Result<i32, ValueError> {
+    i32::try_from(value).ok().filter(|id| *id > 0).ok_or(ValueError::Id(value))
+}
+
+impl TryFrom<i64> for Stock {
+    type Error = ValueError;
+
+    fn try_from(value: i64) -> Result<Self, ValueError> {
+        i32::try_from(value)
+            .ok()
+            .filter(|count| (0..=MAX_STOCK).contains(count))
+            .map(Self)
+            .ok_or(ValueError::Stock(value))
+    }
+}
+
+/// A product as it is.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Item {
+    /// Which one.
+    #[sqlx(rename = "product_id")]
+    pub id: ProductId,
+    /// What it is called.
+    pub name: Name,
+    /// What there is to say about it.
+    pub description: Description,
+    /// What one piece costs, in euro.
+    pub price: Price,
+    /// Its type.
+    #[sqlx(rename = "product_type_id")]
+    pub type_id: TypeId,
+    /// Its brand.
+    #[sqlx(rename = "product_brand_id")]
+    pub brand_id: BrandId,
+    /// Pieces that can be sold.
+    pub available_stock: Stock,
+    /// Pieces at which more are ordered.
+    pub restock_threshold: Stock,
+    /// Pieces that the warehouse can hold.
+    pub max_stock_threshold: Stock,
+    /// Rises with every change, from 1.
+    pub version: i64,
+}

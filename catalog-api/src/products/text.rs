@@ -1,0 +1,121 @@
+//! Names and descriptions.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text cannot be what it was given for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// A name of nothing, or of spaces.
+    #[error("a name must not be empty")]
+    Empty,
+    /// Over the limit.
+    #[error("at most {limit} characters are allowed, got {got}")]
+    TooLong {
+        /// The limit, in characters.
+        limit: usize,
+        /// What was given, in characters.
+        got: usize,
+    },
+    /// NUL, escape and the like.
+    #[error("control characters are not allowed")]
+    Control,
+}
+
+/// What a product is called: 1 to 100 characters on one line. Spaces around it are dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(try_from = "String")]
+#[sqlx(transparent)]
+pub struct Name(String);
+
+/// What there is to say about a product: up to 4,000 characters, on any number of lines.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, sqlx::Type)]
+#[serde(try_from = "String")]
+#[sqlx(transparent)]
+pub struct Description(String);
+
+impl Name {
+    const LIMIT: usize = 100;
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Description {
+    const LIMIT: usize = 4_000;
+
+    /// The description as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = TextError;
+
+    fn try_from(text: String) -> Result<Self, TextError> {
+        if text.chars().any(char::is_control) {
+            return Err(TextError::Control);
+        }
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(TextError::Empty);
+        }
+        check_length(text, Self::LIMIT)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Description {
+    type Error = TextError;
+
+    fn try_from(text: String) -> Result<Self, TextError> {
+        if text.chars().any(|c| c.is_control() && !['\n', '\r', '\t'].contains(&c)) {
+            return Err(TextError::Control);
+        }
+        check_length(&text, Self::LIMIT)?;
+        Ok(Self(text))
+    }
+}
+
+fn check_length(text: &str, limit: usize) -> Result<(), TextError> {
+    let got = text.chars().count();
+    if got > limit { Err(TextError::TooLong { limit, got }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_line_of_1_to_100_characters() {
+        let name = |text: &str| Name::try_from(text.to_owned());
+        assert_eq!(name("  Tarn 2  ").map(|name| name.to_string()), Ok("Tarn 2".to_owned()));
+        assert!(name(&"ü".repeat(100)).is_ok());
+        assert_eq!(name(&"ü".repeat(101)), Err(TextError::TooLong { limit: 100, got: 101 }));
+        for text in ["", "   "] {
+            assert_eq!(name(text), Err(TextError::Empty));
+        }
+        for text in ["a\0b", "a\nb", "\u{1b}[2J"] {
+            assert_eq!(name(text), Err(TextError::Control));
+        }
+    }
+
+    #[test]
+    fn a_description_may_have_lines_but_no_other_control_characters() {
+        let description = |text: &str| Description::try_from(text.to_owned());
+        assert!(description("one\r\n\ttwo").is_ok());
+        assert!(description(&"ü".repeat(4_000)).is_ok());
+        assert!(matches!(description(&"ü".repeat(4_001)), Err(TextError::TooLong { .. })));
+        assert_eq!(description("a\0b"), Err(TextError::Control));
+    }
+}

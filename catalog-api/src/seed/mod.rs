@@ -1,0 +1,99 @@
+//! The products that a new shop starts with: 101 of them, of 8 types and 13 brands, all made up.
+
+use anyhow::Context;
+use event_bus::TraceContext;
+use sqlx::{PgConnection, PgPool};
+
+use crate::products::{BrandId, Description, Details, Name, Product, ProductId, Stock, TypeId};
+use crate::unit_of_work::UnitOfWork;
+
+/// The types, from id 1.
+const TYPES: [&str; 8] =
+    ["Tents", "Backpacks", "Footwear", "Jackets", "Lamps", "Stoves", "Climbing", "Paddling"];
+
+/// The brands, from id 1.
+const BRANDS: [&str; 13] = [
+    "Larkfell",
+    "Moorhen",
+    "Gritgate",
+    "Tidewrack",
+    "Hoarbeck",
+    "Emberline",
+    "Quillmoor",
+    "Saltfern",
+    "Otterholt",
+    "Brackenby",
+    "Skylode",
+    "Pinemarch",
+    "Windrush & Daughters",
+];
+
+/// Type, brand, price, stock, name and description of each product, with tabs between; from id 1.
+const PRODUCTS: &str = include_str!("products.tsv");
+
+/// More are ordered at this many.
+const RESTOCK_THRESHOLD: i64 = 10;
+/// The warehouse holds this many.
+const MAX_STOCK: i64 = 200;
+
+/// Fills an empty catalog, and announces every product like any other change. Returns how many
+/// products were added: 0 where there was a seed before, whatever became of it since.
+///
+/// It is one transaction, under a lock: of two seeds at once, or a seed that is killed and started
+/// again, exactly one fills the catalog.
+pub async fn run(pool: &PgPool) -> anyhow::Result<usize> {
+    let mut work = UnitOfWork::begin(pool, TraceContext::default()).await?;
+    sqlx::query("lock table product_type in share row exclusive mode").execute(work.connection()).await?;
+    let is_seeded: bool =
+        sqlx::query_scalar("select exists (select from product_type)").fetch_one(work.connection()).await?;
+    if is_seeded {
+        return Ok(0);
+    }
+    add_classification(work.connection()).await?;
+    let mut count = 0;
+    for (line, id) in PRODUCTS.lines().zip(1_i64..) {
+        let details = read(line).with_context(|| format!("product {id} of the seed"))?;
+        work.save(&mut Product::new(ProductId::try_from(id)?, &details)).await?;
+        count += 1;
+    }
+    // Products that are added from now on go on after these.
+    sqlx::query("select setval('product_product_id_seq', (select max(product_id) from product))")
+        .execute(work.connection())
+        .await?;
+    work.commit().await?;
+    Ok(count)
+}
+
+async fn add_classification(tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for (table, names) in [
+        (
+            "insert into product_type (product_type_id, name)
+             select id, name from unnest($1::text[]) with ordinality as new (name, id)",
+            TYPES.as_slice(),
+        ),
+        (
+            "insert into product_brand (product_brand_id, name)
+             select id, name from unnest($1::text[]) with ordinality as new (name, id)",
+            BRANDS.as_slice(),
+        ),
+    ] {
+        sqlx::query(table).bind(names).execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// Reads a line of the products.
+fn read(line: &str) -> anyhow::Result<Details> {
+    let mut parts = line.split('\t');
+    let mut next = |what: &'static str| parts.next().context(what);
+    Ok(Details {
+        type_id: TypeId::try_from(next("no type")?.parse::<i64>()?)?,
+        brand_id: BrandId::try_from(next("no brand")?.parse::<i64>()?)?,
+        price: next("no price")?.parse()?,
+        available_stock: Stock::try_from(next("no stock")?.parse::<i64>()?)?,
+        restock_threshold: Stock::try_from(RESTOCK_THRESHOLD)?,
+        max_stock_threshold: Some(Stock::try_from(MAX_STOCK)?),
+        name: Name::try_from(next("no name")?.to_owned())?,
+        description: Description::try_from(next("no description")?.to_owned())?,
+    })
+}
