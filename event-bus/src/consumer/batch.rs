@@ -15,6 +15,10 @@ use crate::inbox::receive::{Receipt, receive};
 /// connection says nothing for ever.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long a connection to the database may take. Shorter than the pool's own patience may be: while
+/// it waits, messages are kept from other consumers.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+
 /// How often one message is tried at once when another transaction was in its way.
 const CONFLICT_TRIES: u32 = 3;
 
@@ -121,17 +125,17 @@ async fn attempt(
     if messages.is_empty() {
         return Ok(Vec::new());
     }
-    let silent = || Failed::Away(DatabaseAway(format!("no answer within {} s", DEADLINE.as_secs())));
-    let mut db = tokio::time::timeout(DEADLINE, pool.acquire())
-        .await
-        .ok()
-        .ok_or_else(silent)?
-        .map_err(Failed::from)?;
+    let silent =
+        |limit: Duration| Failed::Away(DatabaseAway(format!("no answer within {} s", limit.as_secs())));
+    // Whatever the code of an error here, it is about the database and not about a message.
+    let away = |error: sqlx::Error| Failed::Away(DatabaseAway(error.to_string()));
+    let acquired = tokio::time::timeout(CONNECT_DEADLINE, pool.acquire()).await;
+    let mut db = acquired.ok().ok_or_else(|| silent(CONNECT_DEADLINE))?.map_err(away)?;
     let outcome = tokio::time::timeout(DEADLINE, transaction(&mut db, consumer, handlers, messages)).await;
     // A connection that was left in the middle of something must not go back to the pool.
     outcome.unwrap_or_else(|_| {
         db.close_on_drop();
-        Err(silent())
+        Err(silent(DEADLINE))
     })
 }
 

@@ -1,0 +1,104 @@
+//! Delivered at least once, applied exactly once, in order.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use sqlx::PgPool;
+
+use test_kit::eventually;
+
+use crate::support::{Stage, raised};
+
+#[sqlx::test(migrations = false)]
+async fn an_event_sent_twice_has_its_effect_once(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let event = raised("a", 1, "");
+    stage.send(&event).await;
+    stage.until_applied(1).await;
+    stage.send(&event).await;
+    stage.send(&event).await;
+    stage.until_received("repeated", 2).await;
+    assert_eq!(stage.applied().await, [("a".to_owned(), 1)]);
+    assert_eq!((stage.receipts("first"), stage.receipts("redelivered_known")), (1, 0));
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_that_was_committed_but_not_acknowledged_is_known_when_it_comes_again(pool: PgPool) {
+    let is_first = AtomicBool::new(true);
+    let stage = Stage::set_with(pool, move |vhost, consumer| {
+        if is_first.swap(false, Ordering::SeqCst) {
+            // The acknowledgement waits until its connection is gone.
+            let (vhost, consumer) = (Arc::clone(vhost), consumer.to_owned());
+            let closing = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(vhost.close_connections(&consumer));
+            });
+            closing.join().unwrap();
+        }
+    })
+    .await;
+    stage.send(&raised("a", 1, "")).await;
+    stage.until_applied(1).await;
+    stage.until_received("redelivered_known", 1).await;
+    assert_eq!(stage.applied().await, [("a".to_owned(), 1)], "acknowledged at once, nothing touched");
+    assert_eq!(stage.receipts("repeated"), 0);
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_older_than_what_is_known_of_its_key_has_no_effect(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.send(&raised("a", 5, "")).await;
+    stage.until_applied(1).await;
+    stage.send(&raised("a", 4, "")).await;
+    stage.send(&raised("b", 1, "")).await;
+    stage.until_received("stale", 1).await;
+    stage.until_applied(2).await;
+    assert_eq!(stage.applied().await, [("a".to_owned(), 5), ("b".to_owned(), 1)]);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_burst_is_applied_in_order_each_event_once_though_some_come_twice(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let events: Vec<_> =
+        (1..=60).flat_map(|version| ["a", "b"].map(|key| raised(key, version, ""))).collect();
+    for (index, event) in events.iter().enumerate() {
+        stage.send(event).await;
+        if index % 7 == 0 {
+            stage.send(event).await;
+        }
+    }
+    stage.until_applied(120).await;
+    stage.until_received("repeated", 18).await;
+    for key in ["a", "b"] {
+        let of_key = stage.applied().await.into_iter().filter(|(name, _)| name == key);
+        assert_eq!(of_key.map(|(_, version)| version).collect::<Vec<_>>(), (1..=60).collect::<Vec<_>>());
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_stop_finishes_what_was_begun(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    for version in 1..=50 {
+        stage.send(&raised("a", version, "")).await;
+    }
+    stage.stop.cancel();
+    let limit = crate::support::LONG;
+    let Stage { running, pool, vhost, consumer, .. } = stage;
+    tokio::time::timeout(limit, running).await.unwrap().unwrap();
+    let applied: i64 = sqlx::query_scalar("select count(*) from applied").fetch_one(&pool).await.unwrap();
+    // What was handed out and not acknowledged returns to the queue a moment after the connection ends.
+    for _ in applied..50 {
+        let queue = format!("{consumer}.events");
+        let message =
+            eventually("the rest is back in its queue", limit, async || vhost.take(&queue).await).await;
+        let id: uuid::Uuid = message.json()["id"].as_str().unwrap().parse().unwrap();
+        let known: bool = sqlx::query_scalar("select exists (select from inbox where event_id = $1)")
+            .bind(id)
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert!(!known, "committed, but not acknowledged");
+    }
+}

@@ -1,0 +1,95 @@
+//! What cannot be handled goes where somebody can look at it, and holds nobody up.
+
+use sqlx::PgPool;
+use test_kit::eventually;
+
+use crate::support::{LONG, RAISED, Stage, raised};
+
+#[sqlx::test(migrations = false)]
+async fn messages_that_are_no_events_are_dead_lettered_with_the_reason(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let cloud = || lapin::BasicProperties::default().with_content_type("application/cloudevents+json".into());
+    let event = |version: &str, id: &str, data: &str| {
+        format!(
+            r#"{{"specversion":"1.0","id":"{id}","source":"/x","type":"{RAISED}","subject":"a","sequence":"{version}","data":{data}}}"#
+        )
+    };
+    let id = uuid::Uuid::now_v7().to_string();
+    for (body, says) in [
+        ("not json".to_owned(), "not a CloudEvents event"),
+        ("{}".to_owned(), "missing field"),
+        (event("1", "seven", "{}"), "`id` is not a UUID"),
+        (event("one", &id, "{}"), "`sequence`"),
+        (event("1", &id, r#"{"value":"one"}"#), "not that of a shop.test.counter_raised.v1"),
+        (event("1", &id, r#"{"value":1,"wish":"a\u0000b"}"#), "NUL"),
+        (
+            event("1", &id, r#"{"value":1}"#).replace("counter_raised.v1", "counter_raised.v9"),
+            "nobody here handles",
+        ),
+        ("x".repeat(300_000), "the limit is"),
+    ] {
+        stage.vhost.publish("shop.events", RAISED, body.as_bytes(), cloud()).await;
+        let (reason, message) = stage.dead_letter().await;
+        assert!(reason.contains(says), "{body:.100}: {reason}");
+        assert_eq!(message.body, body.as_bytes(), "as it came");
+        assert_eq!(message.header("x-original-routing-key").as_deref(), Some(RAISED));
+    }
+    stage.send(&raised("a", 1, "")).await;
+    stage.until_applied(1).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn one_message_that_is_rejected_holds_none_of_its_batch_up(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    for version in 1..=10 {
+        stage.send(&raised("good", version, "")).await;
+        if version == 5 {
+            stage.send(&raised("bad", 1, "reject")).await;
+        }
+    }
+    let applied = stage.until_applied(10).await;
+    assert_eq!(applied.iter().map(|(_, version)| *version).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
+    let (reason, message) = stage.dead_letter().await;
+    assert_eq!((reason.as_str(), &message.json()["subject"]), ("this one is rejected", &"bad".into()));
+    let entered: bool = sqlx::query_scalar("select exists (select from inbox where key = 'bad')")
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
+    assert!(!entered, "what had no effect can be replayed from the dead-letter queue");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_message_that_fails_is_tried_again_later_while_others_flow(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.send(&raised("slow", 1, "retry twice")).await;
+    stage.send(&raised("fast", 1, "")).await;
+    let applied = stage.until_applied(2).await;
+    assert_eq!(applied, [("fast".to_owned(), 1), ("slow".to_owned(), 1)]);
+    assert!(stage.vhost.take(&stage.dead()).await.is_none());
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_message_that_always_fails_is_dead_lettered_after_a_bounded_number_of_tries(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    // As if it had been through all its delays, so that the test need not wait for them.
+    let event = raised("a", 1, "break a constraint");
+    let body = event_bus::envelope::write("/test", &event).unwrap();
+    let mut headers = lapin::types::FieldTable::default();
+    headers.insert("x-failures".into(), lapin::types::AMQPValue::LongInt(4));
+    let properties = lapin::BasicProperties::default()
+        .with_content_type("application/cloudevents+json".into())
+        .with_headers(headers);
+    stage.vhost.publish("shop.events", RAISED, &body, properties).await;
+    let (reason, _) = stage.dead_letter().await;
+    assert!(reason.starts_with("failed 5 times") && reason.contains("null value"), "{reason}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_message_that_fails_for_the_first_time_waits_in_a_retry_queue(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.send(&raised("a", 1, "retry")).await;
+    let queue = format!("{}.retry.2000ms", stage.queue());
+    // After its second failure it waits for two seconds: long enough to be seen there.
+    let message = eventually("it waits", LONG, async || stage.vhost.take(&queue).await).await;
+    assert_eq!(message.header("x-reason").as_deref(), Some("not today"));
+}

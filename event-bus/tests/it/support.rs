@@ -1,0 +1,201 @@
+//! A subscriber that counts, and messages for it.
+
+use std::{
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use event_bus::{
+    BrokerSettings, HandleError, Handler, Received, Subscriber, TraceContext,
+    broker::{Message, Publisher},
+    consumer::ConsumerHealth,
+    envelope, inbox,
+    outbox::log::PendingEvent,
+};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use serde::Deserialize;
+use sqlx::{PgConnection, PgPool};
+use test_kit::{Vhost, eventually};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How long anything may take on a busy machine before a test gives up on it.
+pub const LONG: Duration = Duration::from_secs(30);
+
+pub const RAISED: &str = "shop.test.counter_raised.v1";
+
+#[derive(Deserialize)]
+pub struct Raised {
+    pub value: i64,
+    /// What the handler is to do with it.
+    #[serde(default)]
+    pub wish: Option<String>,
+}
+
+/// Adds what it gets to a table, and does as it is told.
+pub struct CountUp {
+    /// How often each wish was met, in this process.
+    pub met: Arc<Mutex<Vec<String>>>,
+}
+
+impl Handler for CountUp {
+    const EVENT_TYPE: &'static str = RAISED;
+    type Payload = Raised;
+
+    async fn handle(&self, tx: &mut PgConnection, events: &[Received<Raised>]) -> Result<(), HandleError> {
+        for event in events {
+            let wish = event.data.wish.clone().unwrap_or_default();
+            let times = {
+                let mut met = self.met.lock().unwrap();
+                met.push(wish.clone());
+                met.iter().filter(|other| **other == wish).count()
+            };
+            match wish.as_str() {
+                "reject" => return Err(HandleError::Reject("this one is rejected".to_owned())),
+                "retry" => return Err(HandleError::Retry("not today".to_owned())),
+                // Alone in a batch it fails once in the batch and once by itself.
+                "retry twice" if times <= 2 => return Err(HandleError::Retry("not yet".to_owned())),
+                "break a constraint" => {
+                    sqlx::query("insert into applied values (null, 0, null)").execute(&mut *tx).await?;
+                }
+                _ => {}
+            }
+            sqlx::query("insert into applied values ($1, $2, $3)")
+                .bind(&event.key)
+                .bind(event.version)
+                .bind(event.data.value)
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// A subscriber at work.
+pub struct Stage {
+    pub pool: PgPool,
+    pub vhost: Arc<Vhost>,
+    pub consumer: String,
+    pub health: ConsumerHealth,
+    pub publisher: Publisher,
+    pub stop: CancellationToken,
+    pub running: JoinHandle<()>,
+}
+
+fn recorder() -> &'static PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER.get_or_init(|| PrometheusBuilder::new().install_recorder().unwrap())
+}
+
+impl Stage {
+    pub async fn set(pool: PgPool) -> Self {
+        Self::set_with(pool, |_, _| {}).await
+    }
+
+    /// With something to do after each commit, before the acknowledgement; it gets the broker and the
+    /// consumer's name.
+    pub async fn set_with(
+        pool: PgPool,
+        after_commit: impl Fn(&Arc<Vhost>, &str) + Send + Sync + 'static,
+    ) -> Self {
+        recorder();
+        sqlx::raw_sql(inbox::SCHEMA).execute(&pool).await.unwrap();
+        sqlx::raw_sql("create table applied (key text not null, version bigint not null, value bigint)")
+            .execute(&pool)
+            .await
+            .unwrap();
+        let vhost = Arc::new(test_kit::vhost().await);
+        let settings = BrokerSettings::new(vhost.url.clone());
+        let publisher = Publisher::connect(&settings, "test").await.unwrap();
+        let consumer = format!("counter-{}", Uuid::new_v4().simple());
+        let subscriber = Subscriber::new(&consumer, pool.clone(), settings)
+            .handle(CountUp { met: Arc::default() })
+            .after_commit({
+                let (vhost, consumer) = (Arc::clone(&vhost), consumer.clone());
+                move || after_commit(&vhost, &consumer)
+            });
+        let (health, stop) = (subscriber.health(), CancellationToken::new());
+        let running = tokio::spawn(subscriber.run(stop.clone()));
+        let stage = Self { pool, vhost, consumer, health, publisher, stop, running };
+        stage.consuming().await;
+        stage
+    }
+
+    pub async fn consuming(&self) {
+        eventually("it consumes", LONG, async || self.health.is_connected().then_some(())).await;
+    }
+
+    pub fn queue(&self) -> String {
+        format!("{}.events", self.consumer)
+    }
+
+    pub fn dead(&self) -> String {
+        format!("{}.events.dead", self.consumer)
+    }
+
+    /// How many deliveries were of this kind.
+    pub fn receipts(&self, receipt: &str) -> u64 {
+        let line = format!("inbox_deliveries_total{{consumer=\"{}\",receipt=\"{receipt}\"}} ", self.consumer);
+        let text = recorder().render();
+        text.lines().find_map(|text| text.strip_prefix(&line)?.parse().ok()).unwrap_or(0)
+    }
+
+    /// Publishes an event, as the relay does.
+    pub async fn send(&self, event: &PendingEvent) {
+        let body = envelope::write("/test", event).unwrap();
+        let message = Message {
+            event_id: event.event_id,
+            event_type: &event.event_type,
+            service: "test",
+            timestamp: 0,
+            trace: &event.headers,
+            body: &body,
+        };
+        self.publisher.send(message).await.unwrap().outcome().await.unwrap();
+    }
+
+    /// What was applied, in order.
+    pub async fn applied(&self) -> Vec<(String, i64)> {
+        sqlx::query_as("select key, version from applied order by ctid").fetch_all(&self.pool).await.unwrap()
+    }
+
+    /// Waits until so many are applied.
+    pub async fn until_applied(&self, count: usize) -> Vec<(String, i64)> {
+        eventually(&format!("{count} events are applied"), LONG, async || {
+            let applied = self.applied().await;
+            (applied.len() >= count).then_some(applied)
+        })
+        .await
+    }
+
+    /// Waits until so many deliveries were of this kind.
+    pub async fn until_received(&self, receipt: &str, count: u64) {
+        eventually(&format!("{count} deliveries are {receipt}"), LONG, async || {
+            (self.receipts(receipt) >= count).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits for a message in the dead-letter queue and returns its reason.
+    pub async fn dead_letter(&self) -> (String, test_kit::Seen) {
+        let dead = self.dead();
+        let message =
+            eventually("something is dead-lettered", LONG, async || self.vhost.take(&dead).await).await;
+        (message.header("x-reason").unwrap_or_default(), message)
+    }
+}
+
+/// An event about `key`, with a wish for the handler.
+pub fn raised(key: &str, version: i64, wish: &str) -> PendingEvent {
+    PendingEvent {
+        event_id: Uuid::now_v7(),
+        event_type: RAISED.to_owned(),
+        key: key.to_owned(),
+        key_version: version,
+        partition: 0,
+        payload: serde_json::json!({"value": version, "wish": wish}).to_string(),
+        headers: TraceContext::default(),
+        created_at: chrono::Utc::now(),
+    }
+}
