@@ -19,9 +19,9 @@ impl Suite {
         self.run_step(name, "migrate", self.owner_configuration(name)?, interrupt)
     }
 
-    /// Fills an empty catalog; a catalog that has products already stays as it is.
+    /// Fills an empty catalog, as its owner; a catalog that has products already stays as it is.
     pub fn seed(&self, interrupt: &Interrupt) -> Result<()> {
-        self.run_step(Name::Catalog, "seed", self.configuration(Name::Catalog)?, interrupt)
+        self.run_step(Name::Catalog, "seed", self.owner_configuration(Name::Catalog)?, interrupt)
     }
 
     /// Runs a service's program with a subcommand, to its end. What it writes goes to the service's log.

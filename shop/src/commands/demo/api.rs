@@ -81,6 +81,11 @@ impl Api {
         page.data.into_iter().next().context("the catalog is empty")
     }
 
+    /// One product.
+    pub(super) fn item(&self, id: i64) -> Result<Item> {
+        read(self.agent.get(format!("{}/items/{id}", self.catalog)).call(), "the product")
+    }
+
     /// Sets a product's price; returns the id of the event that announces it.
     pub(super) fn set_price(&self, item: &Item, price: Cents) -> Result<String> {
         let answer = self

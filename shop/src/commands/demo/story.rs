@@ -16,14 +16,14 @@ use crate::terminal::{self, Interrupt};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long the cart is watched while nothing can arrive.
-const SILENCE: Duration = Duration::from_secs(3);
+const SILENCE: Duration = Duration::from_secs(4);
 
 /// By how much the price goes up each time, in cents.
 const RISE: i64 = 100;
 
 /// Tells it. Fails where the suite does not keep what it promises.
 pub(super) fn tell(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
-    let mut teller = Teller::new();
+    let mut teller = Teller::new(interrupt);
     let buyer = format!("demo-{}", &random()?[..8]);
     println!("\nOne buyer, one product, and a relay that is killed. Each step shows how to do it by hand,");
     println!("after `. .shop/env`.\n");
@@ -56,7 +56,7 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
-    fn chapters(&self, teller: &mut Teller) -> Result<()> {
+    fn chapters(&self, teller: &mut Teller<'_>) -> Result<()> {
         self.fill_the_cart(teller)?;
         self.first_change(teller)?;
         self.second_change(teller)?;
@@ -65,7 +65,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn fill_the_cart(&self, teller: &mut Teller) -> Result<()> {
+    fn fill_the_cart(&self, teller: &mut Teller<'_>) -> Result<()> {
         let Item { id, name, currency, .. } = &self.item;
         let by_hand = format!(
             "curl -s -X PUT $BASKET_URL/api/v1/basket/{}/items/{id} -H \"Authorization: Bearer $TOKEN\" \
@@ -83,7 +83,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn first_change(&self, teller: &mut Teller) -> Result<()> {
+    fn first_change(&self, teller: &mut Teller<'_>) -> Result<()> {
         let event = self.change_price(teller, "Change the price", self.base.plus(RISE))?;
 
         let step = teller.step("The alert arrives", &self.look_by_hand());
@@ -99,7 +99,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn second_change(&self, teller: &mut Teller) -> Result<()> {
+    fn second_change(&self, teller: &mut Teller<'_>) -> Result<()> {
         let relays: Vec<Name> = (1..=self.suite.settled.relays).map(Name::Relay).collect();
         let by_hand = |verb: &str| {
             relays.iter().map(|name| format!("cargo shop {verb} {name}")).collect::<Vec<_>>().join("\n")
@@ -136,7 +136,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn change_price(&self, teller: &mut Teller, title: &str, price: Cents) -> Result<String> {
+    fn change_price(&self, teller: &mut Teller<'_>, title: &str, price: Cents) -> Result<String> {
         let by_hand = format!(
             "curl -s -i -X PUT $CATALOG_URL/api/v1/catalog/items/{}/price -H \"Authorization: Bearer $OPS_TOKEN\" \
              -H 'Content-Type: application/json' -d '{{\"price\":\"{price}\"}}'",
@@ -170,7 +170,7 @@ impl Story<'_> {
     }
 
     fn put_back(&self) -> Result<()> {
-        let price: Cents = self.api.first_item()?.price.parse()?;
+        let price: Cents = self.api.item(self.item.id)?.price.parse()?;
         if price != self.base {
             self.api.set_price(&self.item, self.base)?;
         }

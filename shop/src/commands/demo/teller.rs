@@ -1,27 +1,42 @@
 //! How the story is printed.
 
-use std::time::Instant;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use crate::terminal::{self, Interrupt};
+
+/// How long a reader gets before the next step, where there is a reader.
+const BREATH: Duration = Duration::from_millis(2500);
 
 /// Numbers the steps, and says how long each took.
-pub(super) struct Teller {
+pub(super) struct Teller<'a> {
     step: usize,
     began: Instant,
+    interrupt: &'a Interrupt,
 }
 
-impl Teller {
+impl<'a> Teller<'a> {
     /// Begins the story.
-    pub(super) fn new() -> Self {
-        Self { step: 0, began: Instant::now() }
+    pub(super) fn new(interrupt: &'a Interrupt) -> Self {
+        Self { step: 0, began: Instant::now(), interrupt }
     }
 
     /// Says what is going to be done, and how to do it by hand.
     pub(super) fn step(&mut self, title: &str, by_hand: &str) -> Step {
         self.step += 1;
+        self.take_breath();
         println!("{}. {title}", self.step);
         for line in by_hand.lines() {
             println!("   $ {line}");
         }
         Step(Instant::now())
+    }
+
+    fn take_breath(&self) {
+        let until = Instant::now() + BREATH;
+        while std::io::stdout().is_terminal() && Instant::now() < until && self.interrupt.count() == 0 {
+            terminal::pause();
+        }
     }
 
     /// Says how it ended.
