@@ -20,6 +20,9 @@ use crate::terminal::Interrupt;
 /// How long it may take to start, recovery after a kill included.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// The pause before it is started once more because its predecessor was still leaving.
+const SECOND_TRY: Duration = Duration::from_millis(300);
+
 /// One private server: over TCP on a loopback port, with passwords, without a Unix socket.
 #[derive(Debug)]
 pub struct Postgres {
@@ -53,8 +56,8 @@ impl Postgres {
         }
         let mut server = self.launch()?;
         let ready = wait_until("PostgreSQL's start", PATIENCE, interrupt, || {
-            // Killed, it leaves its sessions behind for a moment, and the next server finds their memory in use.
-            if server.ended()?.is_some() && self.was_memory_in_use() {
+            if server.ended()?.is_some() && self.found_predecessor() {
+                std::thread::sleep(SECOND_TRY);
                 server = self.launch()?;
             }
             server.must_run()?;
@@ -167,8 +170,11 @@ impl Postgres {
         asked.status().is_ok_and(|status| status.success())
     }
 
-    fn was_memory_in_use(&self) -> bool {
+    /// Whether the last start failed because a killed server is still leaving: its sessions hold its memory for
+    /// a moment, and its number exists until its parent has taken notice. Both pass by themselves.
+    fn found_predecessor(&self) -> bool {
+        let signs = ["pre-existing shared memory block", "lock file \"postmaster.pid\" already exists"];
         crate::terminal::tail(&self.home.log(Name::Postgres), 3)
-            .is_ok_and(|lines| lines.iter().any(|line| line.contains("pre-existing shared memory block")))
+            .is_ok_and(|lines| lines.iter().any(|line| signs.iter().any(|sign| line.contains(sign))))
     }
 }

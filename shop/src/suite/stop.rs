@@ -20,7 +20,7 @@ impl Suite {
         fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))?;
         let services = self.stop_these(&Name::services(MOST_RELAYS), progress, interrupt)?;
         let servers = self.stop_these(&[Name::Postgres, Name::Rabbitmq], progress, interrupt)?;
-        Rabbitmq::stop_port_mapper_in(&self.settled.servers, interrupt)?;
+        Rabbitmq::stop_port_mapper_in(&self.settled.servers)?;
         fs::remove_file(&mark).with_context(|| format!("cannot remove {}", mark.display()))?;
         Ok(services + servers)
     }

@@ -7,12 +7,12 @@ mod teller;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::up;
 use crate::cli::UpArgs;
 use crate::home::Home;
-use crate::suite::{Name, State, Suite};
+use crate::suite::{State, Suite};
 use crate::terminal::Interrupt;
 
 /// Tells the story, bringing the suite up before if it is not, and leaves the suite as it was found: running.
@@ -41,8 +41,11 @@ pub(super) fn run() -> Result<ExitCode> {
 }
 
 fn start_what_is_down(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
-    for name in Name::services(suite.settled.relays) {
+    for name in suite.names() {
         if let State::Died(_) = suite.state(name)? {
+            if name.binary().is_none() {
+                bail!("{name} does not run: cargo shop start {name}");
+            }
             eprintln!("  … starting {name}, which was down");
             suite.start_service(name, interrupt)?;
         }

@@ -10,7 +10,6 @@ use crate::home::Home;
 use crate::process::{Identity, Record, kill};
 use crate::servers::{Place, Rabbitmq};
 use crate::suite::Name;
-use crate::terminal::Interrupt;
 
 /// What the directory of a test run is called, before its random end.
 pub(super) const PREFIX: &str = "shop-test-";
@@ -25,12 +24,12 @@ pub(super) fn own(home: &Home) -> Result<()> {
 }
 
 /// Ends the servers of runs that were themselves killed, and removes their directories.
-pub(super) fn clear(interrupt: &Interrupt) -> Result<()> {
+pub(super) fn clear() -> Result<()> {
     for dir in [std::env::temp_dir(), PathBuf::from("/var/tmp")] {
         for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
             let is_named_so = entry.file_name().to_string_lossy().starts_with(PREFIX);
             if is_named_so && is_abandoned(&entry.path()) {
-                remove(&Home::at(&entry.path()), interrupt)?;
+                remove(&Home::at(&entry.path()))?;
             }
         }
     }
@@ -38,14 +37,14 @@ pub(super) fn clear(interrupt: &Interrupt) -> Result<()> {
 }
 
 /// Ends the servers of a directory without ceremony (nothing in them is worth keeping), and removes it.
-pub(super) fn remove(home: &Home, interrupt: &Interrupt) -> Result<()> {
+pub(super) fn remove(home: &Home) -> Result<()> {
     for name in [Name::Rabbitmq, Name::Postgres] {
         if let Some(record) = Record::read(&home.run(), &name.to_string())? {
             kill(&record.process)?;
         }
     }
     let servers = home.dir().join("servers");
-    Rabbitmq::stop_port_mapper_in(&servers, interrupt)?;
+    Rabbitmq::stop_port_mapper_in(&servers)?;
     Place::clear(home.dir())
 }
 

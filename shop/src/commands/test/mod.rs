@@ -19,7 +19,7 @@ use crate::terminal::{Interrupt, Progress};
 pub(super) fn run(args: &TestArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let progress = Progress::new();
-    leftovers::clear(&interrupt)?;
+    leftovers::clear()?;
     let tools = Tools::find_or_install(&progress, &interrupt)?;
     let servers = progress.during(
         "starting PostgreSQL and RabbitMQ for the tests",

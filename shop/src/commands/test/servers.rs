@@ -76,7 +76,7 @@ impl TestServers {
 
 impl Drop for TestServers {
     fn drop(&mut self) {
-        if let Err(error) = leftovers::remove(&self.home, &Interrupt::default()) {
+        if let Err(error) = leftovers::remove(&self.home) {
             eprintln!("  ! {}: {error:#}", self.home.dir().display());
         }
     }

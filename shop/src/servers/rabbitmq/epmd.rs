@@ -8,10 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use rustix::process::Signal;
 
 use super::Rabbitmq;
-use crate::process::{Launch, Record, end, wait_until};
+use crate::process::{Launch, Record, kill, wait_until};
 use crate::suite::Name;
 use crate::terminal::Interrupt;
 
@@ -39,9 +38,10 @@ impl Rabbitmq {
 }
 
 /// Ends the port mapper of the broker in this directory, if it runs.
-pub(super) fn stop(dir: &Path, interrupt: &Interrupt) -> Result<()> {
+pub(super) fn stop(dir: &Path) -> Result<()> {
     if let Some(record) = Record::read(dir, NAME)? {
-        end(&record.process, Signal::TERM, Duration::from_secs(5), interrupt)?;
+        // It has nothing to save, and takes no notice of SIGTERM.
+        kill(&record.process)?;
         Record::remove(dir, NAME)?;
     }
     Ok(())

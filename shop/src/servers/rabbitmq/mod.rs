@@ -74,7 +74,7 @@ impl Rabbitmq {
         });
         if let Err(error) = ready {
             process::kill(&broker.process)?;
-            epmd::stop(&self.dir, interrupt)?;
+            epmd::stop(&self.dir)?;
             return Err(error);
         }
         Ok(broker)
@@ -91,8 +91,8 @@ impl Rabbitmq {
     }
 
     /// Ends the port mapper of the broker in this place, if it runs.
-    pub fn stop_port_mapper_in(place: &Path, interrupt: &Interrupt) -> Result<()> {
-        epmd::stop(&place.join(DIRECTORY), interrupt)
+    pub fn stop_port_mapper_in(place: &Path) -> Result<()> {
+        epmd::stop(&place.join(DIRECTORY))
     }
 
     /// Whether somebody speaks AMQP on this port.
