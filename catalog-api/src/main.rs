@@ -30,7 +30,7 @@ enum Task {
     Migrate,
     /// Put the first products into an empty catalog, and announce them; as the database's owner.
     Seed,
-    /// Print the OpenAPI document.
+    /// Print the description of the API, as a JSON document.
     Openapi,
     /// Ask the service on the configured port whether it is ready.
     Healthcheck,

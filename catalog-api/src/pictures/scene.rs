@@ -32,7 +32,7 @@ pub(super) fn draw(subject: &Subject) -> String {
 </g>
 <rect y="396" width="640" height="84" fill="white" opacity="0.86"/>
 <text x="32" y="434" font-family="system-ui, sans-serif" font-size="27" font-weight="600" fill="{shade}">{name}</text>
-<text x="32" y="463" font-family="system-ui, sans-serif" font-size="18" letter-spacing="1" fill="{near}">{brand}</text>
+<text x="32" y="463" font-family="system-ui, sans-serif" font-size="18" letter-spacing="1" fill="{shade}" opacity="0.75">{brand}</text>
 </svg>
 "#
     )

@@ -16,7 +16,7 @@ const MAX_PAGE: u8 = 100;
 const MAX_PREFIX: usize = 100;
 
 /// Which products, and which page of them. An empty value is the same as none.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, IntoParams)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Filter {
@@ -44,19 +44,6 @@ pub struct Filter {
     #[serde(deserialize_with = "unless_empty")]
     #[param(value_type = Option<String>, example = "1,2,3")]
     pub(super) ids: Option<IdList>,
-}
-
-impl Default for Filter {
-    fn default() -> Self {
-        Self {
-            page_index: 0,
-            page_size: PageSize::default(),
-            name: None,
-            type_id: None,
-            brand_id: None,
-            ids: None,
-        }
-    }
 }
 
 /// Why a filter cannot be used.

@@ -14,7 +14,7 @@ use crate::app::Catalog;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Page)]
-pub struct PageBody {
+pub(super) struct PageBody {
     /// The page, from 0.
     page_index: u32,
     /// Products on a page.
@@ -76,8 +76,8 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
         // A range instead of `like`: nothing to escape, and a plan made for any prefix can use the
         // index. No name goes on with the last of all characters.
         query.push(" and lower(name) ~>=~ lower(").push_bind(prefix.as_str().to_owned());
-        query.push(") and lower(name) ~<~ lower(").push_bind(prefix.as_str().to_owned());
-        query.push(") || chr(1114111)");
+        query.push(") and lower(name) ~<~ (lower(").push_bind(prefix.as_str().to_owned());
+        query.push(") || chr(1114111))");
     }
     if let Some(id) = filter.type_id {
         query.push(" and product_type_id = ").push_bind(id);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// The currency of every price.
-pub const CURRENCY: &str = "EUR";
+pub(super) const CURRENCY: &str = "EUR";
 
 /// An amount that a customer can be charged for one piece: above zero, in whole cents, at most
 /// 9,999,999.99. Written as a string with two decimals; read from a string or a JSON number, exactly.

@@ -1,0 +1,20 @@
+//! What the catalog promises, seen from outside: real HTTP on a free port, a real database per test,
+//! with the rights of the service's own role.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on says so")]
+
+mod announcing;
+mod app;
+mod auth;
+mod bad_input;
+mod concurrency;
+mod contracts;
+#[cfg(feature = "crash-points")]
+mod crashing;
+mod idempotency;
+mod outage;
+mod pictures;
+mod reading;
+mod roles;
+mod seeding;
+mod writing;
