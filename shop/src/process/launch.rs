@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +13,9 @@ use super::Identity;
 
 /// A log that has grown beyond this many bytes is put aside when its process starts again.
 const LOG_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// What the line begins with that separates a process's words from those of its predecessors.
+pub(super) const START_MARK: &str = "--- cargo shop starts ";
 
 /// The user a server runs as when `cargo shop` itself runs as root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +80,10 @@ impl Launch {
 
     /// Starts it, and takes down who it is.
     pub fn start(mut self) -> Result<(Child, Identity)> {
-        let log = open_log(&self.log)?;
+        let mut log = open_log(&self.log)?;
+        let name = self.program.file_name().unwrap_or_default().display();
+        writeln!(log, "{START_MARK}{name}")
+            .with_context(|| format!("cannot write {}", self.log.display()))?;
         self.command.stdout(log.try_clone().context("cannot share the log file")?).stderr(log);
         let child =
             self.command.spawn().with_context(|| format!("cannot start {}", self.program.display()))?;

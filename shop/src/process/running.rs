@@ -5,13 +5,14 @@ use std::process::{Child, ExitStatus};
 
 use anyhow::{Context, Result, bail};
 
+use super::launch::START_MARK;
 use super::{Identity, Launch, Record};
 use crate::home::Home;
 use crate::suite::Name;
 use crate::terminal::tail;
 
 /// How many lines of its log are shown when a process has ended unasked.
-const LAST_WORDS: usize = 15;
+const LAST_WORDS: usize = 12;
 
 /// A child of ours: dropping it neither ends it nor waits for it.
 #[derive(Debug)]
@@ -53,9 +54,12 @@ impl Running {
     }
 }
 
-/// The last lines of a log, indented.
+/// The last lines that the latest process of a log has written, indented.
 pub fn last_words(log: &Path) -> String {
-    let lines = tail(log, LAST_WORDS).unwrap_or_default();
+    let mut lines = tail(log, LAST_WORDS).unwrap_or_default();
+    if let Some(start) = lines.iter().rposition(|line| line.starts_with(START_MARK)) {
+        lines.drain(..=start);
+    }
     if lines.is_empty() {
         return "    (nothing)".to_owned();
     }

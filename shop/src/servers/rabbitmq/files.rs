@@ -37,7 +37,6 @@ impl Rabbitmq {
              load_definitions = {}\n\
              disk_free_limit.absolute = 50MB\n\
              log.console = true\n\
-             log.console.level = info\n\
              log.file = false\n",
             self.amqp,
             self.management,
@@ -61,6 +60,7 @@ impl Rabbitmq {
             ("RABBITMQ_MNESIA_BASE", at("data")),
             ("RABBITMQ_LOG_BASE", at("log")),
             ("RABBITMQ_PID_FILE", at("pid")),
+            ("RABBITMQ_LOG", "info,-color".to_owned()),
             ("RABBITMQ_DIST_PORT", self.distribution.to_string()),
             ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
             ("ERL_EPMD_PORT", self.port_mapper.to_string()),
