@@ -6,3 +6,5 @@ grant select, insert, update, delete on cart_line to basket_app;
 grant select, insert, update on alert to basket_app;
 grant select, insert, update, delete on inbox to basket_app;
 grant select, insert, update on inbox_version to basket_app;
+-- To say whether it is ready, the service asks which migrations there have been.
+grant select on _sqlx_migrations to basket_app;

@@ -13,7 +13,6 @@
 
 pub mod alerts;
 pub mod baskets;
-pub mod etag;
 pub mod products;
 pub mod settings;
 pub mod startup;

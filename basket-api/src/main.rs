@@ -1,5 +1,7 @@
 //! The `basket-api` process.
 
+#![expect(clippy::doc_markdown, reason = "the command's help is text, not markdown")]
+
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;

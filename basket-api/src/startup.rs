@@ -1,6 +1,6 @@
 //! The service put together: server, subscriber and the hub of the streams, over one database.
 
-use std::{net::SocketAddr, str::FromStr};
+use std::{net::SocketAddr, str::FromStr, time::Duration};
 
 use actix_web::web;
 use anyhow::Context;
@@ -11,6 +11,7 @@ use service_kit::{
     database,
     server::{About, Readiness, Server},
     settings::DatabaseSettings,
+    telemetry,
 };
 use sqlx::{PgPool, migrate::Migrator, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
@@ -37,11 +38,15 @@ pub const ABOUT: About = About {
     default_port: 5102,
 };
 
-/// Connections of the subscriber: one for its batches, one for what it does beside them.
+/// Connections of the subscriber: one for its batches, one for what it does beside them. Its own, so that no
+/// load of requests holds events up.
 const SUBSCRIBER_CONNECTIONS: u32 = 2;
 
 /// Connections of all streams together: one listens, the others read alerts.
 const STREAM_CONNECTIONS: u32 = 4;
+
+/// How long the database may take to close its connections.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The connections that streams read through: their own, so that a thousand readers who hear of the same
 /// price change do not stand in the way of requests.
@@ -53,8 +58,15 @@ pub struct Application {
     server: Server,
     subscriber: Subscriber,
     hub: hub::Hub,
-    stream_pool: PgPool,
+    pools: Pools,
     stop: CancellationToken,
+}
+
+/// Who has connections to the database.
+struct Pools {
+    requests: PgPool,
+    streams: StreamPool,
+    subscriber: PgPool,
 }
 
 /// Adds all routes of the service.
@@ -67,18 +79,18 @@ impl Application {
     /// Puts the service together and listens; nothing is connected yet, so the database and the broker
     /// may be away. `stop` ends it.
     pub fn build(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<Self> {
-        let pool = database::connect(settings.database()?, ABOUT.name)?;
-        let stream_pool = StreamPool(stream_pool(settings.database()?)?);
-        let subscriber_pool = subscriber_pool(settings.database()?)?;
+        // First of all: what is counted before there is a recorder is lost.
+        telemetry::recorder()?;
+        let pools = Pools::new(settings.database()?)?;
         let catalog = Catalog::new(&settings.catalog()?.url)?;
         let verifier = Verifier::new(&settings.auth, settings.mode)?;
         let hub = hub::Hub::new(settings.streams.max, settings.streams.max_per_buyer);
 
-        let alerts_written = WakeUp::start_on(subscriber_pool.clone(), hub::CHANNEL, stop.clone());
-        let subscriber = subscriptions::subscriber(subscriber_pool, settings.broker()?.clone())
+        let alerts_written = WakeUp::start_on(pools.subscriber.clone(), hub::CHANNEL, stop.clone());
+        let subscriber = subscriptions::subscriber(pools.subscriber.clone(), settings.broker()?.clone())
             .after_commit(move || alerts_written.ring());
 
-        let asked = pool.clone();
+        let asked = pools.requests.clone();
         let readiness = Readiness::new().check("database", move || {
             let pool = asked.clone();
             async move {
@@ -87,8 +99,8 @@ impl Application {
             }
         });
         let shared = (
-            web::Data::new(pool),
-            web::Data::new(stream_pool.clone()),
+            web::Data::new(pools.requests.clone()),
+            web::Data::new(pools.streams.clone()),
             web::Data::new(catalog),
             web::Data::new(hub.clone()),
         );
@@ -98,7 +110,7 @@ impl Application {
             routes(config);
         };
         let server = Server::bind(&settings.http, ABOUT, verifier, readiness, with_data, stop)?;
-        Ok(Self { server, subscriber, hub, stream_pool: stream_pool.0, stop: stop.clone() })
+        Ok(Self { server, subscriber, hub, pools, stop: stop.clone() })
     }
 
     /// Where the service listens.
@@ -108,37 +120,45 @@ impl Application {
 
     /// Serves and consumes until told to stop; what was begun is finished first.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { server, subscriber, hub, stream_pool, stop } = self;
+        let Self { server, subscriber, hub, pools, stop } = self;
         let subscriber = tokio::spawn(subscriber.run(stop.clone()));
-        let hub = tokio::spawn(hub.run(stream_pool, stop.clone()));
+        let hub = tokio::spawn(hub.run(pools.streams.0.clone(), stop.clone()));
         let served = server.run().await;
         // Also where the server failed by itself: the others must not go on without it.
         stop.cancel();
         subscriber.await.context("the subscriber failed")?;
         hub.await.context("the hub of the streams failed")?;
+        pools.close().await;
         served
     }
 }
 
-fn stream_pool(settings: &DatabaseSettings) -> anyhow::Result<PgPool> {
-    let options = options(settings)?.application_name("basket-api streams");
-    Ok(database::connect_with(options, STREAM_CONNECTIONS))
-}
+impl Pools {
+    fn new(settings: &DatabaseSettings) -> anyhow::Result<Self> {
+        let options = PgConnectOptions::from_str(settings.url.expose_secret())
+            .context("setting database.url (APP__DATABASE__URL): not a postgres:// URL")?;
+        let streams = options.clone().application_name("basket-api streams");
+        let subscriber = options.application_name("basket-api subscriber").options([
+            // A price change of a product in very many carts takes longer than any request may.
+            ("statement_timeout", "25s"),
+            // Which products a batch is about is not known when its statements are planned. Usually they
+            // are in few carts of many: the planner must not bet on reading a whole table instead.
+            ("enable_seqscan", "off"),
+        ]);
+        Ok(Self {
+            requests: database::connect(settings, ABOUT.name)?,
+            streams: StreamPool(database::connect_with(streams, STREAM_CONNECTIONS)),
+            subscriber: database::connect_with(subscriber, SUBSCRIBER_CONNECTIONS),
+        })
+    }
 
-/// The subscriber has connections of its own, so that no load of requests holds events up, and with
-/// settings of their own.
-fn subscriber_pool(settings: &DatabaseSettings) -> anyhow::Result<PgPool> {
-    let options = options(settings)?.application_name("basket-api subscriber").options([
-        // A price change of a product in very many carts takes longer than any request may.
-        ("statement_timeout", "25s"),
-        // Which products a batch is about is not known when its statements are planned. Usually they are
-        // in few carts of many: the planner must not bet on reading a whole table instead.
-        ("enable_seqscan", "off"),
-    ]);
-    Ok(database::connect_with(options, SUBSCRIBER_CONNECTIONS))
-}
-
-fn options(settings: &DatabaseSettings) -> anyhow::Result<PgConnectOptions> {
-    PgConnectOptions::from_str(settings.url.expose_secret())
-        .context("setting database.url (APP__DATABASE__URL): not a postgres:// URL")
+    /// Takes leave of the database; one that does not answer is left without.
+    async fn close(self) {
+        let closed = async {
+            tokio::join!(self.requests.close(), self.streams.0.close(), self.subscriber.close());
+        };
+        if tokio::time::timeout(FAREWELL, closed).await.is_err() {
+            tracing::debug!("the database did not take leave in time");
+        }
+    }
 }

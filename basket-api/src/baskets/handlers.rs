@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, delete, get, http::StatusCode, put, web};
 use serde::Deserialize;
 use service_kit::{
+    etag::{self, IfMatch, IfNoneMatch},
     problem::{self, Json, Problem},
     trace::RequestTrace,
 };
@@ -14,13 +15,10 @@ use super::{
     route::{Buyer, InBasket},
     store::{self, Put, Taken},
 };
-use crate::{
-    etag::{self, IfMatch, IfNoneMatch},
-    products::{
-        ProductId,
-        catalog::Catalog,
-        look_up::{self, LookedUp},
-    },
+use crate::products::{
+    ProductId,
+    catalog::Catalog,
+    look_up::{self, LookedUp},
 };
 
 /// Adds the routes.

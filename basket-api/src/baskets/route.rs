@@ -1,13 +1,13 @@
 //! What a basket's address says, checked: whose it is, and which product in it.
 
 use std::{
-    collections::HashMap,
     future::{Future, Ready, ready},
     pin::Pin,
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use service_kit::{auth::Identity, problem::Problem};
 
 use super::BuyerId;
@@ -31,7 +31,7 @@ impl FromRequest for Buyer {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let identity = Identity::from_request(request, payload);
-        let named = parameter(request, "buyerId");
+        let named = Address::of(request).buyer_id;
         Box::pin(async move {
             let identity = identity.await?;
             match named.as_deref().map(str::parse::<BuyerId>) {
@@ -53,15 +53,23 @@ impl FromRequest for InBasket {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let product = parameter(request, "productId").unwrap_or_default().parse::<ProductId>();
+        let product = Address::of(request).product_id.unwrap_or_default().parse::<ProductId>();
         ready(product.map(Self).map_err(|error| {
             Problem::validation(error.to_string()).parameter("productId", error.to_string())
         }))
     }
 }
 
-/// A part of the path, decoded; `None` where it is not UTF-8.
-fn parameter(request: &HttpRequest, name: &str) -> Option<String> {
-    let path = web::Path::<HashMap<String, String>>::extract(request).into_inner();
-    path.ok()?.into_inner().remove(name)
+/// The parts of the path, decoded; none where the path cannot be read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Address {
+    buyer_id: Option<String>,
+    product_id: Option<String>,
+}
+
+impl Address {
+    fn of(request: &HttpRequest) -> Self {
+        web::Path::<Self>::extract(request).into_inner().map(web::Path::into_inner).unwrap_or_default()
+    }
 }

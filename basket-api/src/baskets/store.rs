@@ -2,11 +2,11 @@
 //!
 //! Lock order: the product's row, then the cart's, then lines. See `migrations/*_create_cart.sql`.
 
+use service_kit::etag::IfMatch;
 use sqlx::{FromRow, PgConnection, PgPool, Row};
 
 use super::model::{Basket, BasketItem, BuyerId, MAX_LINES, Quantity};
 use crate::{
-    etag::IfMatch,
     products::{self, ProductId, store::Offer},
     transaction::retried,
 };

@@ -1,0 +1,310 @@
+//! The catalog's events, over a real broker.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use lapin::{
+    BasicProperties,
+    options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions},
+    types::FieldTable,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use test_kit::{Vhost, eventually, vhost};
+use uuid::Uuid;
+
+use crate::{
+    app::{SOON, Setup, TestApp, added, repriced},
+    sse::EventSource,
+};
+
+const ADDED: &str = "shop.catalog.product_added.v1";
+const REPRICED: &str = "shop.catalog.product_price_changed.v1";
+
+async fn spawn(pool: &PgPool, vhost: &Vhost) -> TestApp {
+    // As the relay does when it starts: the exchange for events is the relay's.
+    let settings = event_bus::BrokerSettings::new(vhost.url.clone());
+    event_bus::broker::Publisher::connect(&settings, "test").await.unwrap().close().await;
+    let app = Setup::of(pool).with("APP__BROKER__URL", &vhost.url).spawn();
+    eventually("the service consumes", SOON, async || {
+        // Asking for a queue that is not there yet ends the channel.
+        let connection = vhost.connect().await;
+        let channel = connection.create_channel().await.unwrap();
+        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+        let queue = channel.queue_declare("basket.events".into(), passive, FieldTable::default()).await.ok();
+        connection.close(200, "OK".into()).await.unwrap();
+        queue.filter(|queue| queue.consumer_count() > 0)
+    })
+    .await;
+    app
+}
+
+/// A message as the relay publishes it.
+fn message(event_type: &str, product: i64, version: i64, data: &Value) -> Value {
+    json!({
+        "specversion": "1.0", "id": Uuid::now_v7(), "source": "/catalog", "type": event_type,
+        "subject": product.to_string(), "time": "2026-11-22T12:00:00.000001Z",
+        "datacontenttype": "application/json", "partitionkey": product.to_string(),
+        "sequence": version.to_string(), "data": data,
+    })
+}
+
+fn add(product: i64, price: &str) -> Value {
+    message(ADDED, product, 1, &added(product, price))
+}
+
+fn change(product: i64, old: &str, new: &str, version: i64) -> Value {
+    message(REPRICED, product, version, &repriced(product, old, new, version))
+}
+
+fn properties() -> BasicProperties {
+    BasicProperties::default().with_content_type("application/cloudevents+json".into()).with_delivery_mode(2)
+}
+
+async fn announce(vhost: &Vhost, message: &Value) {
+    let key = message["type"].as_str().unwrap();
+    vhost.publish("shop.events", key, message.to_string().as_bytes(), properties()).await;
+}
+
+/// Waits until the service has had the event, and says whether it had an effect.
+async fn taken_in(pool: &PgPool, message: &Value) -> bool {
+    let id: Uuid = message["id"].as_str().unwrap().parse().unwrap();
+    eventually("the event is in the inbox", SOON, async || {
+        let applied =
+            sqlx::query_scalar("select applied from inbox where consumer = 'basket' and event_id = $1");
+        applied.bind(id).fetch_optional(pool).await.unwrap()
+    })
+    .await
+}
+
+/// How many deliveries of this kind the process has counted.
+async fn counted(app: &TestApp, receipt: &str) -> u64 {
+    let metrics = app.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    let start = format!("inbox_deliveries_total{{consumer=\"basket\",receipt=\"{receipt}\"}} ");
+    let value = metrics.lines().find_map(|line| line.strip_prefix(&start));
+    value.unwrap_or_else(|| panic!("no {start} in {metrics}")).parse().unwrap()
+}
+
+#[sqlx::test]
+async fn a_price_change_reaches_the_cart_and_the_open_page(pool: PgPool) {
+    let vhost = vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    let new = add(1, "10.00");
+    announce(&vhost, &new).await;
+    assert!(taken_in(&pool, &new).await);
+    app.fill("alice", 1, 2).await;
+    let mut stream = EventSource::open(&app, "alice").await;
+    let change = change(1, "10.00", "12.50", 2);
+    announce(&vhost, &change).await;
+    let alert = stream.alert().await;
+    assert_eq!((&alert["eventId"], &alert["newPrice"]), (&change["id"], &json!("12.50")));
+    let basket = app.see("alice").await;
+    let item = &basket["items"][0];
+    assert_eq!((&item["unitPrice"], &item["oldUnitPrice"]), (&json!("12.50"), &json!("10.00")));
+    assert_eq!(basket["total"], "25.00");
+}
+
+#[sqlx::test]
+async fn a_removed_and_a_renamed_product_reach_the_cart(pool: PgPool) {
+    let vhost = vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    let new = add(1, "10.00");
+    announce(&vhost, &new).await;
+    taken_in(&pool, &new).await;
+    app.fill("alice", 1, 2).await;
+    let data = json!({"productId": 1, "name": "Renamed", "pictureUrl": "/renamed", "version": 2});
+    announce(&vhost, &message("shop.catalog.product_changed.v1", 1, 2, &data)).await;
+    let removed = message("shop.catalog.product_removed.v1", 1, 3, &json!({"productId": 1, "version": 3}));
+    announce(&vhost, &removed).await;
+    assert!(taken_in(&pool, &removed).await);
+    let item = app.see("alice").await["items"][0].clone();
+    assert_eq!((&item["productName"], &item["available"]), (&json!("Renamed"), &json!(false)));
+    assert_eq!(app.alerts("alice").await["data"][0]["kind"], "product_removed");
+}
+
+#[sqlx::test]
+async fn an_event_that_is_sent_again_as_a_new_message_alerts_once(pool: PgPool) {
+    let vhost = vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    let new = add(1, "10.00");
+    announce(&vhost, &new).await;
+    taken_in(&pool, &new).await;
+    app.fill("alice", 1, 2).await;
+    let before = counted(&app, "repeated").await;
+    let change = change(1, "10.00", "12.50", 2);
+    for _ in 0..3 {
+        announce(&vhost, &change).await;
+    }
+    eventually("the repeats are counted", SOON, async || {
+        (counted(&app, "repeated").await == before + 2).then_some(())
+    })
+    .await;
+    assert_eq!(app.alerts("alice").await["count"], 1);
+    assert_eq!(app.see("alice").await["version"], 2);
+}
+
+#[sqlx::test]
+async fn an_event_that_the_broker_delivers_again_is_recognised_by_the_inbox(pool: PgPool) {
+    let vhost = vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    let new = add(1, "10.00");
+    announce(&vhost, &new).await;
+    taken_in(&pool, &new).await;
+    app.fill("alice", 1, 2).await;
+    let change = change(1, "10.00", "12.50", 2);
+    announce(&vhost, &change).await;
+    taken_in(&pool, &change).await;
+    app.stop();
+
+    // The message as it is after a crash between commit and acknowledgement: in the queue, flag set.
+    announce(&vhost, &change).await;
+    let connection = vhost.connect().await;
+    let channel = connection.create_channel().await.unwrap();
+    let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
+    let mut deliveries =
+        channel.basic_consume("basket.events".into(), "crash".into(), options, none).await.unwrap();
+    let delivery = tokio::time::timeout(SOON, deliveries.next()).await.unwrap().unwrap().unwrap();
+    assert!(!delivery.redelivered);
+    connection.close(200, "not acknowledged".into()).await.unwrap();
+
+    let app = Setup::of(&pool).with("APP__BROKER__URL", &vhost.url).spawn();
+    let before = counted(&app, "redelivered_known").await;
+    eventually("the delivery is counted", SOON, async || {
+        (counted(&app, "redelivered_known").await > before).then_some(())
+    })
+    .await;
+    assert_eq!(app.alerts("alice").await["count"], 1);
+    assert_eq!(app.see("alice").await["version"], 2);
+}
+
+#[sqlx::test]
+async fn an_event_older_than_what_is_known_has_no_effect(pool: PgPool) {
+    let vhost = vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    let new = add(1, "10.00");
+    announce(&vhost, &new).await;
+    taken_in(&pool, &new).await;
+    app.fill("alice", 1, 2).await;
+    let newest = change(1, "12.50", "15.00", 3);
+    announce(&vhost, &newest).await;
+    assert!(taken_in(&pool, &newest).await);
+    let older = change(1, "10.00", "12.50", 2);
+    announce(&vhost, &older).await;
+    assert!(!taken_in(&pool, &older).await, "entered, but not applied");
+    assert_eq!(app.see("alice").await["items"][0]["unitPrice"], "15.00");
+    assert_eq!(app.alerts("alice").await["count"], 1);
+}
+
+#[sqlx::test]
+async fn what_happened_while_the_service_was_down_is_caught_up_with(pool: PgPool) {
+    let vhost = vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    let new = add(1, "1.00");
+    announce(&vhost, &new).await;
+    taken_in(&pool, &new).await;
+    app.fill("alice", 1, 1).await;
+    app.stop();
+    let mut last = Value::Null;
+    for version in 2..=21 {
+        last = change(1, &format!("{}.00", version - 1), &format!("{version}.00"), version);
+        announce(&vhost, &last).await;
+    }
+    let app = spawn(&pool, &vhost).await;
+    taken_in(&pool, &last).await;
+    assert_eq!(app.see("alice").await["items"][0]["unitPrice"], "21.00");
+    let alerts = app.alerts("alice").await;
+    assert_eq!(alerts["count"], 20);
+    let prices: Vec<_> =
+        alerts["data"].as_array().unwrap().iter().map(|alert| alert["newPrice"].as_str().unwrap()).collect();
+    let expected: Vec<String> = (2..=21).rev().map(|version| format!("{version}.00")).collect();
+    assert_eq!(prices, expected);
+}
+
+/// Messages that nobody can handle, each with a word of the reason.
+fn poison() -> Vec<(Vec<u8>, &'static str)> {
+    let good = change(1, "10.00", "12.50", 2);
+    let with = |path: &str, value: Value| {
+        let mut message = good.clone();
+        *message.pointer_mut(path).unwrap() = value;
+        message["id"] = if path == "/id" { message["id"].take() } else { json!(Uuid::now_v7()) };
+        message.to_string().into_bytes()
+    };
+    let without = |field: &str| {
+        let mut message = good.clone();
+        message.as_object_mut().unwrap().remove(field);
+        message.to_string().into_bytes()
+    };
+    let mut incomplete = good.clone();
+    incomplete["data"].as_object_mut().unwrap().remove("newPrice");
+    vec![
+        (b"not json".to_vec(), "not a CloudEvents event"),
+        (b"\xFF\xFE".to_vec(), "not a CloudEvents event"),
+        (Vec::new(), "not a CloudEvents event"),
+        (b"[]".to_vec(), "not a CloudEvents event"),
+        (without("id"), "id"),
+        (without("sequence"), "sequence"),
+        (without("data"), "data"),
+        (with("/id", json!("7")), "id"),
+        (with("/type", json!("shop.catalog.product_painted.v1")), "product_painted"),
+        (with("/type", json!("shop.catalog.product_price_changed.v2")), "product_price_changed.v2"),
+        (with("/subject", json!("2")), "about product 1"),
+        (incomplete.to_string().into_bytes(), "newPrice"),
+        (with("/data/productId", json!("one")), "expected i64"),
+        (with("/data/productId", json!(0)), "greater than zero"),
+        (with("/data/newPrice", json!("-1.00")), "greater than zero"),
+        (with("/data/newPrice", json!("1.005")), "two decimal places"),
+        (with("/data/newPrice", json!("NaN")), "newPrice"),
+        (with("/data/newPrice", json!("99999999999.00")), "at most"),
+        (with("/data/currency", json!("USD")), "USD"),
+        (with("/data/name", json!("a\0b")), "NUL"),
+        (with("/data/name", json!("x".repeat(2_000))), "at most 1000"),
+    ]
+}
+
+#[sqlx::test]
+async fn what_cannot_be_handled_is_dead_lettered_with_the_reason_and_the_rest_flows(pool: PgPool) {
+    let vhost = vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    let new = add(1, "10.00");
+    announce(&vhost, &new).await;
+    taken_in(&pool, &new).await;
+    app.fill("alice", 1, 1).await;
+
+    let connection = vhost.connect().await;
+    let channel = connection.create_channel().await.unwrap();
+    let mut version = 2;
+    for (body, _) in poison() {
+        // Straight into the queue, as no binding would bring most of these there.
+        let options = BasicPublishOptions::default();
+        channel.basic_publish("".into(), "basket.events".into(), options, &body, properties()).await.unwrap();
+        let good = change(1, &format!("{}.00", version + 8), &format!("{}.00", version + 9), version);
+        let body = good.to_string();
+        channel
+            .basic_publish("".into(), "basket.events".into(), options, body.as_bytes(), properties())
+            .await
+            .unwrap();
+        version += 1;
+    }
+    let mut reasons = Vec::new();
+    for _ in poison() {
+        let dead = eventually("a dead letter", Duration::from_secs(20), async || {
+            vhost.take("basket.events.dead").await
+        })
+        .await;
+        reasons.push((dead.body.clone(), dead.header("x-reason").expect("a reason")));
+    }
+    for (body, reason) in poison() {
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let found = reasons.iter().any(|(_, given)| given.contains(reason));
+        assert!(found, "nothing was dead-lettered because of {reason:?} ({body}): {reasons:#?}");
+    }
+    assert!(vhost.take("basket.events.dead").await.is_none(), "an innocent was dead-lettered");
+    eventually("the good ones are all applied", SOON, async || {
+        let price = app.see("alice").await["items"][0]["unitPrice"].clone();
+        (price == format!("{}.00", version + 8)).then_some(())
+    })
+    .await;
+    assert_eq!(app.alerts("alice").await["count"], i64::try_from(poison().len()).unwrap());
+    connection.close(200, "OK".into()).await.unwrap();
+}

@@ -1,0 +1,20 @@
+//! basket-api from outside: real HTTP on a free port, a database of its own for each test, and, where a
+//! test is about messages, a virtual host of its own on a real broker.
+//!
+//! Everything runs with the rights of the role `basket_app`.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
+
+mod access;
+mod acknowledging;
+mod alerts;
+mod app;
+mod bad_input;
+mod baskets;
+mod catalog;
+mod contracts;
+mod events;
+mod look_up;
+mod races;
+mod schema;
+mod sse;
+mod streams;

@@ -1,0 +1,86 @@
+//! The database: what the migrations make, and what the service's role may do with it.
+
+use service_kit::{database, settings::DatabaseSettings};
+use sqlx::PgPool;
+
+use basket_api::startup::MIGRATIONS;
+
+use crate::app::{TestApp, add_product, reprice};
+
+#[test]
+fn the_inbox_is_the_one_of_the_event_bus() {
+    let copy = include_str!("../../migrations/202611221230_create_inbox.sql");
+    assert!(
+        copy == event_bus::inbox::SCHEMA,
+        "copy event-bus/sql/inbox.sql, in a new migration if this one is out"
+    );
+}
+
+#[sqlx::test]
+async fn the_services_role_can_change_rows_and_nothing_else(pool: PgPool) {
+    let app = TestApp::spawn(&pool);
+    add_product(&pool, 1, "1.00").await;
+    app.fill("alice", 1, 1).await;
+    reprice(&pool, 1, "1.00", "2.00", 2).await;
+    for forbidden in [
+        "create table mine ()",
+        "drop table alert",
+        "truncate alert",
+        "alter table alert add column more text",
+        "create index on alert (kind)",
+        "alter table cart_line disable trigger all",
+        "delete from alert",
+        "delete from cart",
+        "delete from product",
+        "delete from inbox_version",
+        "insert into _sqlx_migrations (version) values (1)",
+        "create role other",
+        "grant select on alert to public",
+        "set role basket_owner",
+        "copy alert to program 'cat'",
+    ] {
+        let mut connection = pool.acquire().await.unwrap().detach();
+        sqlx::query("set session authorization basket_app").execute(&mut connection).await.unwrap();
+        let outcome = sqlx::query(sqlx::AssertSqlSafe(forbidden)).execute(&mut connection).await;
+        if forbidden.starts_with("grant") {
+            // PostgreSQL only warns that nothing was granted.
+            continue;
+        }
+        let error = outcome.expect_err(forbidden);
+        let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
+        assert_eq!(code.as_deref(), Some("42501"), "{forbidden}: {error}");
+    }
+    let public: bool = sqlx::query_scalar(
+        "select exists (select from information_schema.role_table_grants
+                        where grantee = 'PUBLIC' and table_schema = 'public')",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert!(!public);
+}
+
+#[sqlx::test(migrations = false)]
+async fn migrating_from_several_processes_at_once_is_done_once(pool: PgPool) {
+    let server = std::env::var("DATABASE_URL").unwrap();
+    let server = server.rsplit_once('/').unwrap().0.to_owned();
+    let options = pool.connect_options();
+    let settings = DatabaseSettings {
+        url: format!("{server}/{}", options.get_database().unwrap()).into(),
+        max_connections: 1,
+    };
+    let migrations = (0..4).map(|_| database::migrate(&settings, &MIGRATIONS));
+    for outcome in futures_util::future::join_all(migrations).await {
+        outcome.unwrap();
+    }
+    database::is_ready(&pool, &MIGRATIONS).await.unwrap();
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_service_whose_database_is_not_migrated_is_not_ready(pool: PgPool) {
+    let app = TestApp::spawn(&pool);
+    let answer = app.request(reqwest::Method::GET, "/health/ready").send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let answer = app.request(reqwest::Method::GET, "/health/live").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
