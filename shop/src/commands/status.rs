@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::servers::{Postgres, Rabbitmq};
-use crate::suite::{Name, State, Suite, http};
+use crate::suite::http::{self, Readiness};
+use crate::suite::{Name, State, Suite};
 use crate::terminal::table;
 
 /// Prints a table; the exit code is 1 if something that should run does not, or is not ready.
@@ -46,9 +47,9 @@ fn health(name: Name, port: u16) -> (bool, String) {
         Name::Rabbitmq => Rabbitmq::answers(port),
         _ => {
             return match http::readiness(port) {
-                Some(200) => (true, "ready".to_owned()),
-                Some(status) => (false, format!("not ready ({status})")),
-                None => (false, "no answer".to_owned()),
+                Readiness::Ready => (true, "ready".to_owned()),
+                Readiness::NotReady(status, _) => (false, format!("not ready ({status})")),
+                Readiness::NoAnswer => (false, "no answer".to_owned()),
             };
         }
     };

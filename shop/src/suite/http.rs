@@ -15,8 +15,26 @@ pub fn agent(deadline: Duration) -> Agent {
         .into()
 }
 
-/// What `/health/ready` of a service says: its status, or `None` if nobody answered in time.
-pub fn readiness(port: u16) -> Option<u16> {
+/// What a service says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// It does its work.
+    Ready,
+    /// It runs but cannot do its work: the status and the text of its answer.
+    NotReady(u16, String),
+    /// Nobody answered in time.
+    NoAnswer,
+}
+
+/// Asks `/health/ready` of the service on this port.
+pub fn readiness(port: u16) -> Readiness {
     let answer = agent(Duration::from_secs(2)).get(format!("http://127.0.0.1:{port}/health/ready")).call();
-    answer.ok().map(|answer| answer.status().as_u16())
+    match answer {
+        Ok(answer) if answer.status() == 200 => Readiness::Ready,
+        Ok(mut answer) => {
+            let text = answer.body_mut().with_config().limit(2048).read_to_string().unwrap_or_default();
+            Readiness::NotReady(answer.status().as_u16(), text)
+        }
+        Err(_) => Readiness::NoAnswer,
+    }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Name, Suite, http};
+use super::http::{self, Readiness};
+use super::{Name, Suite};
 use crate::home::{BROKER_DEFINITIONS, Service, checkout};
 use crate::process::{Launch, Running, kill, wait_until};
 use crate::servers::{Place, Postgres, Purpose, Rabbitmq, Tools, provision};
@@ -13,6 +14,9 @@ use crate::terminal::Interrupt;
 
 /// How long a service may take until it is ready.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The pause after an answer that says "not yet".
+const NOT_SO_FAST: Duration = Duration::from_millis(150);
 
 impl Suite {
     /// Starts a service, and waits until it says that it is ready.
@@ -23,14 +27,25 @@ impl Suite {
         let mut service = Running::start(name, launch, &log)?;
         service.record(&self.home)?;
         let port = self.ports.of(name.port())?;
+        let mut answer = Readiness::NoAnswer;
         let ready = wait_until(&format!("{name}'s start"), PATIENCE, interrupt, || {
             service.must_run()?;
-            Ok((http::readiness(port) == Some(200)).then_some(()))
+            answer = http::readiness(port);
+            if let Readiness::NotReady(..) = answer {
+                // It logs that somebody asked too early: not too often, then.
+                std::thread::sleep(NOT_SO_FAST);
+            }
+            Ok((answer == Readiness::Ready).then_some(()))
         });
         if let Err(error) = ready {
             kill(&service.process)?;
-            let log = log.display();
-            return Err(error.context(format!("{name} did not become ready; its log is {log}")));
+            let said = match answer {
+                Readiness::NotReady(status, text) => format!(" and last said {status} {text}"),
+                _ => String::new(),
+            };
+            return Err(
+                error.context(format!("{name} did not become ready{said}; its log is {}", log.display()))
+            );
         }
         Ok(service)
     }
