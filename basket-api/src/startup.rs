@@ -81,6 +81,7 @@ impl Application {
     pub fn build(settings: &Settings, stop: &CancellationToken) -> anyhow::Result<Self> {
         // First of all: what is counted before there is a recorder is lost.
         telemetry::recorder()?;
+        alerts::describe_metrics();
         let pools = Pools::new(settings.database()?)?;
         let catalog = Catalog::new(&settings.catalog()?.url)?;
         let verifier = Verifier::new(&settings.auth, settings.mode)?;
@@ -144,6 +145,7 @@ impl Pools {
             // Which products a batch is about is not known when its statements are planned. Usually they
             // are in few carts of many: the planner must not bet on reading a whole table instead.
             ("enable_seqscan", "off"),
+            ("jit", "off"),
         ]);
         Ok(Self {
             requests: database::connect(settings, ABOUT.name)?,

@@ -92,7 +92,6 @@ pub struct Subscription {
 impl Hub {
     /// A hub for at most so many streams, in all and of one buyer.
     pub fn new(max_streams: usize, max_streams_per_buyer: usize) -> Self {
-        metrics::gauge!("alert_streams_open").set(0.0);
         Self(Arc::new(Shared {
             max_streams,
             max_streams_per_buyer,
@@ -258,5 +257,32 @@ impl Drop for Subscription {
         }
         listeners.streams -= 1;
         metrics::gauge!("alert_streams_open").decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_who_stalls_loses_the_place_to_others() {
+        let hub = Hub::new(2, 2);
+        let buyer: BuyerId = "alice".parse().unwrap();
+        let (stalled, reads) = (hub.join(&buyer).unwrap(), hub.join(&buyer).unwrap());
+        assert_eq!(hub.join(&buyer).unwrap_err(), Refused::TooManyOfAll);
+        for place in hub.listeners().by_buyer.get_mut(&buyer).unwrap().places.values_mut() {
+            place.last_read = place.last_read.checked_sub(STALLED * 2).unwrap();
+        }
+        reads.is_read();
+        hub.drop_stalled();
+        assert!(stalled.dropped.is_cancelled());
+        assert!(!reads.dropped.is_cancelled());
+
+        let next = hub.join(&buyer).unwrap();
+        drop(stalled);
+        assert_eq!(hub.listeners().streams, 2, "a place that was taken away is not given back");
+        drop((reads, next));
+        assert_eq!(hub.listeners().streams, 0);
+        assert!(hub.buyers().is_empty());
     }
 }

@@ -11,3 +11,20 @@ pub mod store;
 pub mod stream;
 
 pub use model::{Alert, AlertId, AlertKind};
+
+/// Says what this feature's figures mean, and has them start at zero.
+pub(crate) fn describe_metrics() {
+    metrics::describe_gauge!("alert_streams_open", "Streams of alerts that are open in this process.");
+    metrics::describe_counter!(
+        "alerts_raised_total",
+        "Alerts written, by kind; those of a batch that was rolled back and tried again count twice."
+    );
+    metrics::describe_counter!(
+        "product_look_ups_failed_total",
+        "Times that the catalog could not be asked for a product."
+    );
+    metrics::gauge!("alert_streams_open").set(0.0);
+    raise::count("price_changed", 0);
+    raise::count("product_removed", 0);
+    metrics::counter!("product_look_ups_failed_total").increment(0);
+}

@@ -1,6 +1,10 @@
 //! The basket's routes.
 
-use actix_web::{HttpResponse, delete, get, http::StatusCode, put, web};
+use actix_web::{
+    HttpResponse, delete, get,
+    http::{StatusCode, header::CACHE_CONTROL},
+    put, web,
+};
 use serde::Deserialize;
 use service_kit::{
     etag::{self, IfMatch, IfNoneMatch},
@@ -57,10 +61,13 @@ async fn get_basket(
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
     let basket = store::find(&mut *pool.acquire().await?, &buyer.id).await?;
+    // A client may keep it, but must ask each time: an event may have changed it.
+    let keep = (CACHE_CONTROL, "private, no-cache");
+    let tag = etag::of(basket.version);
     if if_none_match.has(basket.version) {
-        return Ok(HttpResponse::NotModified().insert_header(etag::of(basket.version)).finish());
+        return Ok(HttpResponse::NotModified().insert_header(tag).insert_header(keep).finish());
     }
-    Ok(shown(&basket))
+    Ok(HttpResponse::Ok().insert_header(tag).insert_header(keep).json(basket))
 }
 
 /// Puts a product into the basket at its present price, or changes how many pieces of it are in there.
@@ -110,7 +117,7 @@ async fn put_item(
         };
     }
     match outcome {
-        Put::Done(basket) => Ok(shown(&basket)),
+        Put::Done(basket) => Ok(HttpResponse::Ok().insert_header(etag::of(basket.version)).json(basket)),
         Put::RemovedProduct => Err(no_such_product(product)),
         Put::UnknownProduct => Err(look_up::cannot_ask()),
         Put::Full => Err(full()),
@@ -171,10 +178,6 @@ async fn delete_basket(
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
     taken(&store::clear(&pool, &buyer.id, &if_match).await?)
-}
-
-fn shown(basket: &Basket) -> HttpResponse {
-    HttpResponse::Ok().insert_header(etag::of(basket.version)).json(basket)
 }
 
 fn taken(outcome: &Taken) -> Result<HttpResponse, Problem> {

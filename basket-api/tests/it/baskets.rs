@@ -93,7 +93,11 @@ async fn who_has_the_present_version_is_not_sent_it_again(pool: PgPool) {
     let answer = get("\"1\"").await;
     assert_eq!((answer.status().as_u16(), &answer.headers()["etag"]), (304, &"\"1\"".parse().unwrap()));
     assert_eq!(answer.text().await.unwrap(), "");
-    assert_eq!(get("\"0\"").await.status(), 200);
+    let answer = get("\"0\"").await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["cache-control"]),
+        (200, &"private, no-cache".parse().unwrap())
+    );
 
     reprice(&pool, 1, "2.00", "3.00", 2).await;
     let answer = get("\"1\"").await;

@@ -241,10 +241,13 @@ async fn a_buyer_may_have_so_many_streams_open_and_a_process_so_many(pool: PgPoo
     problem(refused).await;
     assert_eq!(app.see("carol").await["version"], 0, "other requests are answered");
 
-    // The place of a client who goes is free again, at the latest when the next sign of life fails.
+    // The place of a client who went is free again once something that it is sent does not arrive.
     drop(first);
     with_a_mug(&pool, &app, &["alice"]).await;
-    eventually("there is room again", Duration::from_secs(40), async || {
+    let mut version = 1;
+    eventually("there is room again", SOON, async || {
+        version += 1;
+        change(&pool, version).await;
         let answer = app.basket(Method::GET, "carol", "/alerts/stream").send().await.unwrap();
         (answer.status() == 200).then_some(())
     })
