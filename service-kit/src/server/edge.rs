@@ -46,11 +46,13 @@ pub(super) async fn serve(
     let start = Instant::now();
     let trace = RequestTrace::from_headers(request.headers());
     let method = known_method(request.method());
+    // The pattern, not the path: a path may name a person, and would make a time series of its own.
+    let route = request.match_pattern().unwrap_or_else(|| "unmatched".to_owned());
     let is_docs = request.path().starts_with(DOCS);
     let span = tracing::info_span!(
         "request",
         http.request.method = method,
-        url.path = request.path(),
+        http.route = route,
         request.id = trace.request_id,
         trace.id = trace.trace_id(),
     );
@@ -63,10 +65,7 @@ pub(super) async fn serve(
 
     let _active = Active::start();
     let mut outcome = bounded(request, next).instrument(span.clone()).await;
-    let (status, route) = match &outcome {
-        Ok(answer) => (answer.status(), answer.request().match_pattern()),
-        Err(problem) => (problem.status(), None),
-    };
+    let status = outcome.as_ref().map_or_else(Problem::status, ServiceResponse::status);
     measure(start.elapsed(), method, route, status);
     span.in_scope(|| {
         tracing::debug!(
@@ -166,8 +165,7 @@ fn known_method(method: &Method) -> &'static str {
     }
 }
 
-fn measure(took: Duration, method: &'static str, route: Option<String>, status: StatusCode) {
-    let route = route.unwrap_or_else(|| "unmatched".to_owned());
+fn measure(took: Duration, method: &'static str, route: String, status: StatusCode) {
     metrics::histogram!(
         "http_server_request_duration_seconds",
         "http_request_method" => method,

@@ -4,6 +4,7 @@
 
 mod answers;
 mod auth;
+mod database;
 mod jwks;
 mod limits;
 mod service;
