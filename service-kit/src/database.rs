@@ -24,10 +24,17 @@ const MAX_LIFETIME: Duration = Duration::from_mins(30);
 ///
 /// `application_name` is what the database's own views show for these connections.
 pub fn connect(settings: &DatabaseSettings, application_name: &str) -> anyhow::Result<PgPool> {
-    let options = PgConnectOptions::from_str(settings.url.expose_secret())
-        .context("setting database.url (APP__DATABASE__URL): not a postgres:// URL")?
-        .application_name(application_name);
-    Ok(connect_with(options, settings.max_connections))
+    Ok(connect_with(options(settings, application_name)?, settings.max_connections))
+}
+
+/// Reads the URL; an error names the setting and does not repeat the URL, which holds a password.
+fn options(settings: &DatabaseSettings, application_name: &str) -> anyhow::Result<PgConnectOptions> {
+    let url = settings.url.expose_secret();
+    // sqlx itself takes any scheme.
+    let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let options = PgConnectOptions::from_str(url).ok().filter(|_| is_postgres);
+    let options = options.context("setting database.url (APP__DATABASE__URL): not a postgres:// URL")?;
+    Ok(options.application_name(application_name))
 }
 
 /// Makes a pool of at most `max_connections` with these options, without connecting.
@@ -49,9 +56,7 @@ pub fn connect_with(options: PgConnectOptions, max_connections: u32) -> PgPool {
 ///
 /// Several processes may do so at once: they take turns, and the later ones find nothing to do.
 pub async fn migrate(settings: &DatabaseSettings, migrator: &Migrator) -> anyhow::Result<()> {
-    let options = PgConnectOptions::from_str(settings.url.expose_secret())
-        .context("setting database.url (APP__DATABASE__URL): not a postgres:// URL")?
-        .application_name("migrate");
+    let options = options(settings, "migrate")?;
     let mut connection = tokio::time::timeout(Duration::from_secs(10), PgConnection::connect_with(&options))
         .await
         .context("the database did not answer within 10 seconds")?

@@ -1,5 +1,6 @@
 //! The kept answers.
 
+use actix_web::http::header::RETRY_AFTER;
 use service_kit::problem::Problem;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
@@ -33,7 +34,8 @@ pub async fn look_up(tx: &mut PgConnection, request: &Request) -> Result<Known, 
     .fetch_one(&mut *tx)
     .await?;
     if !is_alone {
-        return Err(Problem::conflict("a request with this idempotency-key is still running"));
+        let running = Problem::conflict("a request with this idempotency-key is still running");
+        return Err(running.header(RETRY_AFTER, "1"));
     }
     // A statement of its own, after the lock: an earlier snapshot might not see the row of a
     // transaction that ended in between.

@@ -14,6 +14,7 @@ mod crashing;
 mod idempotency;
 mod outage;
 mod pictures;
+mod program;
 mod reading;
 mod roles;
 mod seeding;
