@@ -34,11 +34,11 @@ pub fn run() -> ExitCode {
     match commands::dispatch(cli.command) {
         Ok(code) => code,
         Err(error) if error.is::<terminal::Interrupted>() => {
-            eprintln!("interrupted");
+            terminal::complain("interrupted");
             ExitCode::from(130)
         }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            terminal::complain(format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use super::check_exists;
 use crate::process;
 use crate::suite::{Name, State, Suite};
+use crate::terminal;
 
 /// Kills one process with SIGKILL, and returns when it is gone.
 pub(super) fn run(name: Name) -> Result<ExitCode> {
@@ -17,7 +18,10 @@ pub(super) fn run(name: Name) -> Result<ExitCode> {
             if !process::kill(&process)? {
                 bail!("{name} has just ended by itself: cargo shop logs {name} may say why");
             }
-            println!("killed {name} (pid {}); start it again: cargo shop start {name}", process.pid);
+            terminal::say(format!(
+                "killed {name} (pid {}); start it again: cargo shop start {name}",
+                process.pid
+            ));
             Ok(ExitCode::SUCCESS)
         }
         State::Died(_) => bail!("{name} does not run: cargo shop start {name}"),

@@ -22,7 +22,11 @@ pub(super) fn run(args: &LogsArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let width = names.iter().map(|name| name.to_string().len()).max().unwrap_or(0);
     let show = |name: Name, line: &str| {
-        if args.name.is_some() { println!("{line}") } else { println!("{name:<width$} | {line}") }
+        if args.name.is_some() {
+            terminal::print(line)
+        } else {
+            terminal::print(format!("{name:<width$} | {line}"))
+        }
     };
 
     let mut followers = Vec::new();
@@ -30,15 +34,15 @@ pub(super) fn run(args: &LogsArgs) -> Result<ExitCode> {
         let log = suite.home.log(name);
         followers.push((name, Follower::from_end(&log)));
         let lines = tail(&log, args.lines).with_context(|| format!("cannot read {}", log.display()))?;
-        for line in lines {
-            show(name, &line);
+        if !lines.iter().all(|line| show(name, line)) {
+            return Ok(ExitCode::SUCCESS);
         }
     }
     while args.follow && interrupt.count() == 0 {
         for (name, follower) in &mut followers {
             let lines = follower.new_lines().with_context(|| format!("cannot read the log of {name}"))?;
-            for line in lines {
-                show(*name, &line);
+            if !lines.iter().all(|line| show(*name, line)) {
+                return Ok(ExitCode::SUCCESS);
             }
         }
         terminal::pause();

@@ -1,29 +1,28 @@
 //! `cargo shop reset`.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::home::{Home, Lock};
 use crate::servers::Place;
 use crate::suite::Suite;
-use crate::terminal::{Interrupt, Progress};
+use crate::terminal::{self, Interrupt, Progress};
 
 /// Stops everything and removes `.shop/`, and the servers' data if that lies elsewhere.
 pub(super) fn run() -> Result<ExitCode> {
     let home = Home::of_checkout();
     if !home.dir().is_dir() {
-        println!("there is nothing to clear");
+        terminal::say("there is nothing to clear");
         return Ok(ExitCode::SUCCESS);
     }
     let interrupt = Interrupt::install()?;
-    let _lock = Lock::take(&home, Duration::from_mins(2), &interrupt)?;
+    let _lock = Lock::take(&home, &interrupt)?;
     if let Some(suite) = Suite::of_home(&home)? {
         suite.stop(&Progress::new(), &interrupt)?;
         Place::clear(&suite.settled.servers)?;
     }
     Place::clear(home.dir())?;
-    println!("cleared: the next cargo shop up begins with an empty shop");
+    terminal::say("cleared: the next cargo shop up begins with an empty shop");
     Ok(ExitCode::SUCCESS)
 }

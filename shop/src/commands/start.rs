@@ -1,7 +1,7 @@
 //! `cargo shop start`.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 
@@ -9,21 +9,21 @@ use super::check_exists;
 use crate::home::{Home, Lock};
 use crate::servers::Tools;
 use crate::suite::{Name, State, Suite};
-use crate::terminal::{Interrupt, Progress};
+use crate::terminal::{self, Interrupt, Progress};
 
 /// Starts one process of a suite that is up, and returns when it is ready.
 pub(super) fn run(name: Name) -> Result<ExitCode> {
     let suite = Suite::open()?;
     check_exists(&suite, name)?;
     let interrupt = Interrupt::install()?;
-    let _lock = Lock::take(&Home::of_checkout(), Duration::from_mins(1), &interrupt)?;
+    let _lock = Lock::take(&Home::of_checkout(), &interrupt)?;
     match suite.state(name)? {
         State::Running(process) => {
-            println!("{name} already runs (pid {})", process.pid);
+            terminal::say(format!("{name} already runs (pid {})", process.pid));
             return Ok(ExitCode::SUCCESS);
         }
-        State::Died(_) => {}
-        State::Stopped => bail!("the suite is not up: cargo shop up starts everything"),
+        State::Died(_) | State::Stopped if suite.is_recorded()? => {}
+        State::Died(_) | State::Stopped => bail!("the suite is not up: cargo shop up starts everything"),
     }
 
     let began = Instant::now();
@@ -37,6 +37,10 @@ pub(super) fn run(name: Name) -> Result<ExitCode> {
         }
         _ => suite.start_service(name, &interrupt)?,
     };
-    println!("{name} runs (pid {}), ready after {:.1} s", running.process.pid, began.elapsed().as_secs_f32());
+    terminal::say(format!(
+        "{name} runs (pid {}), ready after {:.1} s",
+        running.process.pid,
+        began.elapsed().as_secs_f32()
+    ));
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::servers::{Postgres, Rabbitmq};
 use crate::suite::http::{self, Readiness};
 use crate::suite::{Name, State, Suite};
-use crate::terminal::table;
+use crate::terminal::{self, table};
 
 /// Prints a table; the exit code is 1 if something that should run does not, or is not ready.
 pub(super) fn run() -> Result<ExitCode> {
@@ -37,7 +37,7 @@ pub(super) fn run() -> Result<ExitCode> {
         };
         rows.push(vec![name.to_string(), pid, state.to_owned(), address, health]);
     }
-    print!("{}", table(&rows));
+    terminal::say(table(&rows).trim_end());
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

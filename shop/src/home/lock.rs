@@ -1,9 +1,9 @@
 //! One command at a time changes what runs.
 
-use std::fs::{File, TryLockError};
-use std::time::{Duration, Instant};
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::MetadataExt;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::Home;
 use crate::terminal::{self, Interrupt};
@@ -15,21 +15,28 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Waits for its turn, up to `patience`.
-    pub fn take(home: &Home, patience: Duration, interrupt: &Interrupt) -> Result<Self> {
-        let path = home.dir().join("lock");
-        // The file is inherited by nobody: files are opened close-on-exec.
-        let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
-        let deadline = Instant::now() + patience;
+    /// Waits for its turn, and says so if that is not at once. Creates the home if it is not there.
+    ///
+    /// Another command may be building the whole workspace: there is no sensible limit but the user's.
+    pub fn take(home: &Home, interrupt: &Interrupt) -> Result<Self> {
+        let mut has_said = false;
         loop {
+            home.create()?;
+            let path = home.dir().join("lock");
+            let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
             match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                // Whoever had it may have removed the home with the lock in it: then this is nobody's lock.
+                Ok(()) if is_same(&file, &path) => return Ok(Self { _file: file }),
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    if !has_said {
+                        terminal::complain(
+                            "  … waiting for another cargo shop that starts or stops things here",
+                        );
+                        has_said = true;
+                    }
                     interrupt.check()?;
                     terminal::pause();
-                }
-                Err(TryLockError::WouldBlock) => {
-                    bail!("another `cargo shop` is starting or stopping things in {}", home.dir().display())
                 }
                 Err(TryLockError::Error(error)) => {
                     return Err(error).with_context(|| format!("cannot lock {}", path.display()));
@@ -37,4 +44,9 @@ impl Lock {
             }
         }
     }
+}
+
+fn is_same(file: &File, path: &std::path::Path) -> bool {
+    let (Ok(ours), Ok(there)) = (file.metadata(), fs::metadata(path)) else { return false };
+    (ours.dev(), ours.ino()) == (there.dev(), there.ino())
 }

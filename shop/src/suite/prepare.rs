@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::configuration::Variables;
 use super::{Name, Suite};
@@ -17,6 +17,7 @@ impl Suite {
     /// Brings a service's tables up to date, as their owner.
     pub fn migrate(&self, name: Name, interrupt: &Interrupt) -> Result<()> {
         self.run_step(name, "migrate", self.owner_configuration(name)?, interrupt)
+            .context("if its data is that of other code: cargo shop reset begins with an empty shop")
     }
 
     /// Fills an empty catalog, as its owner; a catalog that has products already stays as it is.

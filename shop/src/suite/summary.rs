@@ -52,8 +52,6 @@ pub fn addresses(suite: &Suite) -> Result<String> {
 
 "#
     )?;
-    text.push_str(
-        "Then: cargo shop demo, cargo shop status, cargo shop kill relay, cargo shop start relay\n",
-    );
+    text.push_str("Then: cargo shop demo, cargo shop status, cargo shop kill relay, cargo shop start relay");
     Ok(text)
 }

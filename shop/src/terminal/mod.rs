@@ -1,11 +1,13 @@
 //! What the person at the terminal sees and presses.
 
 mod interrupt;
+mod output;
 mod progress;
 mod table;
 mod tail;
 
 pub use interrupt::{Interrupt, Interrupted};
+pub use output::{complain, print, say};
 pub use progress::Progress;
 pub use table::table;
 pub use tail::{Follower, tail};

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::complain;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How often a long step is mentioned where there is no spinner.
@@ -35,7 +36,7 @@ impl Progress {
         self.with_screen(|screen| match screen {
             Screen { held: Some(lines), .. } => lines.push(line.into()),
             Screen { spinner: Some(spinner), .. } => spinner.println(line.into()),
-            Screen { .. } => eprintln!("{}", line.into()),
+            Screen { .. } => complain(line.into()),
         });
     }
 

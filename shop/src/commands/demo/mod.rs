@@ -13,7 +13,7 @@ use super::up;
 use crate::cli::UpArgs;
 use crate::home::Home;
 use crate::suite::{State, Suite};
-use crate::terminal::Interrupt;
+use crate::terminal::{self, Interrupt};
 
 /// Tells the story, bringing the suite up before if it is not, and leaves the suite as it was found: running.
 ///
@@ -22,7 +22,7 @@ pub(super) fn run() -> Result<ExitCode> {
     let suite = match Suite::of_home(&Home::of_checkout())? {
         Some(suite) if suite.is_up()? => suite,
         _ => {
-            eprintln!("The shop is not up yet; bringing it up first.");
+            terminal::complain("The shop is not up yet; bringing it up first.");
             up::run(&UpArgs { detach: true, relays: 1, release: false })?;
             Suite::open()?
         }
@@ -42,11 +42,11 @@ pub(super) fn run() -> Result<ExitCode> {
 
 fn start_what_is_down(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
     for name in suite.names() {
-        if let State::Died(_) = suite.state(name)? {
+        if !matches!(suite.state(name)?, State::Running(_)) {
             if name.binary().is_none() {
                 bail!("{name} does not run: cargo shop start {name}");
             }
-            eprintln!("  … starting {name}, which was down");
+            terminal::complain(format!("  … starting {name}, which was down"));
             suite.start_service(name, interrupt)?;
         }
     }

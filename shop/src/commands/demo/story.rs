@@ -25,8 +25,10 @@ const RISE: i64 = 100;
 pub(super) fn tell(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
     let mut teller = Teller::new(interrupt);
     let buyer = format!("demo-{}", &random()?[..8]);
-    println!("\nOne buyer, one product, and a relay that is killed. Each step shows how to do it by hand,");
-    println!("after `. .shop/env`.\n");
+    terminal::say(
+        "\nOne buyer, one product, and a relay that is killed. Each step shows how to do it by hand,",
+    );
+    terminal::say("after `. .shop/env`.\n");
 
     let step =
         teller.step(&format!("Sign in as buyer {buyer}"), &format!("TOKEN=$(cargo shop token {buyer})"));
@@ -155,7 +157,7 @@ impl Story<'_> {
     fn await_alert(&self, event: &str) -> Result<Alert> {
         let arrived = || Ok(self.api.alerts()?.into_iter().find(|alert| alert.event_id == event));
         wait_until("the alert", PATIENCE, self.interrupt, arrived)
-            .with_context(|| "see cargo shop status, and cargo shop logs relay")
+            .context("no alert came (cargo shop status and cargo shop logs may say why)")
     }
 
     fn watch_nothing_arrive(&self, event: &str) -> Result<()> {

@@ -25,9 +25,9 @@ impl<'a> Teller<'a> {
     pub(super) fn step(&mut self, title: &str, by_hand: &str) -> Step {
         self.step += 1;
         self.take_breath();
-        println!("{}. {title}", self.step);
+        terminal::say(format!("{}. {title}", self.step));
         for line in by_hand.lines() {
-            println!("   $ {line}");
+            terminal::say(format!("   $ {line}"));
         }
         Step(Instant::now())
     }
@@ -41,7 +41,7 @@ impl<'a> Teller<'a> {
 
     /// Says how it ended.
     pub(super) fn end(&self, sentence: &str) {
-        println!("{sentence} Told in {:.1} s.", self.began.elapsed().as_secs_f32());
+        terminal::say(format!("{sentence} Told in {:.1} s.", self.began.elapsed().as_secs_f32()));
     }
 }
 
@@ -57,6 +57,6 @@ impl Step {
         } else {
             format!("{:.1} s", took.as_secs_f32())
         };
-        println!("   → {what} ({took})\n");
+        terminal::say(format!("   → {what} ({took})\n"));
     }
 }

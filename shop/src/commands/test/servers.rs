@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use super::leftovers;
 use crate::home::{BROKER_DEFINITIONS, Home, Ports, Secrets, Service, checkout, create_dir, random};
 use crate::servers::{Place, Postgres, Purpose, Rabbitmq, Tools, is_open_to_all, provision};
-use crate::terminal::Interrupt;
+use crate::terminal::{self, Interrupt};
 
 /// How far above a running suite's ports a test run's begin.
 const OFFSET: u16 = 1000;
@@ -77,7 +77,7 @@ impl TestServers {
 impl Drop for TestServers {
     fn drop(&mut self) {
         if let Err(error) = leftovers::remove(&self.home) {
-            eprintln!("  ! {}: {error:#}", self.home.dir().display());
+            terminal::complain(format!("  ! {}: {error:#}", self.home.dir().display()));
         }
     }
 }

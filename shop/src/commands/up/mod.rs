@@ -4,14 +4,13 @@ mod bring_up;
 mod supervise;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::cli::UpArgs;
 use crate::home::{Home, Lock};
 use crate::suite::{State, Suite, addresses};
-use crate::terminal::{Interrupt, Progress};
+use crate::terminal::{self, Interrupt, Progress};
 
 /// Brings the suite up and, unless detached, watches it until Ctrl-C, then stops it.
 ///
@@ -20,8 +19,7 @@ pub(super) fn run(args: &UpArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let progress = Progress::new();
     let home = Home::of_checkout();
-    home.create()?;
-    let lock = Lock::take(&home, Duration::from_secs(5), &interrupt)?;
+    let lock = Lock::take(&home, &interrupt)?;
     if let Some(suite) = Suite::of_home(&home)?
         && suite.is_up()?
     {
@@ -29,23 +27,23 @@ pub(super) fn run(args: &UpArgs) -> Result<ExitCode> {
     }
 
     let (suite, children) = bring_up::bring_up(args, &home, &progress, &interrupt)?;
-    print!("{}", addresses(&suite)?);
+    terminal::say(addresses(&suite)?);
     drop(lock);
     if args.detach {
-        println!("It runs in the background: cargo shop down stops it.");
+        terminal::say("It runs in the background: cargo shop down stops it.");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("Ctrl-C stops everything.\n");
+    terminal::say("Ctrl-C stops everything.\n");
     supervise::supervise(&suite, children, &progress, &interrupt)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn already_up(suite: &Suite) -> Result<ExitCode> {
-    print!("{}", addresses(suite)?);
-    println!("It was already up, and was left as it is: cargo shop down stops it.");
+    terminal::say(addresses(suite)?);
+    terminal::say("It was already up, and was left as it is: cargo shop down stops it.");
     for name in suite.names() {
         if !matches!(suite.state(name)?, State::Running(_)) {
-            println!("  ! {name} does not run: cargo shop start {name}");
+            terminal::say(format!("  ! {name} does not run: cargo shop start {name}"));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,7 +1,6 @@
 //! Watching a suite that is up.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::Result;
 
@@ -38,7 +37,7 @@ pub(super) fn supervise(
         terminal::pause();
     }
 
-    let _lock = Lock::take(&suite.home, Duration::from_mins(1), &Interrupt::default())?;
+    let _lock = Lock::take(&suite.home, &Interrupt::default())?;
     suite.stop(progress, interrupt)?;
     progress.say("the shop is down; its data is kept (cargo shop reset clears it)");
     Ok(())
