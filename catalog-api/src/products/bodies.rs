@@ -12,7 +12,7 @@ use super::{BrandId, Description, Item, Name, Price, Stock, TypeId};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Details {
     /// What it is called, on one line.
-    #[schema(value_type = String, min_length = 1, max_length = 100, example = "Tarn 2 trekking tent")]
+    #[schema(value_type = String, min_length = 1, max_length = 100, pattern = r"\S", example = "Tarn 2 trekking tent")]
     pub name: Name,
     /// What there is to say about it.
     #[serde(default)]

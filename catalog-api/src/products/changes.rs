@@ -16,7 +16,8 @@ use crate::unit_of_work::UnitOfWork;
 #[utoipa::path(
     tag = "products",
     security(("bearer" = ["catalog:write"])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "makes it safe to send the request again")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes it safe to send the request again",
+            min_length = 1, max_length = 255, pattern = r"^[!-~]+$")),
     request_body = Details,
     responses(
         (status = 201, description = "added", body = ItemBody, headers(
@@ -58,7 +59,8 @@ pub(super) async fn add_item(
     params(
         ("id" = i64, Path, description = "which product", minimum = 1),
         ("If-Match" = Option<String>, Header, description = "the version that the change is meant for"),
-        ("Idempotency-Key" = Option<String>, Header, description = "makes it safe to send the request again"),
+        ("Idempotency-Key" = Option<String>, Header, description = "makes it safe to send the request again",
+            min_length = 1, max_length = 255, pattern = r"^[!-~]+$"),
     ),
     request_body = PriceChange,
     responses(
@@ -103,7 +105,8 @@ pub(super) async fn change_price(
     params(
         ("id" = i64, Path, description = "which product", minimum = 1),
         ("If-Match" = Option<String>, Header, description = "the version that the change is meant for"),
-        ("Idempotency-Key" = Option<String>, Header, description = "makes it safe to send the request again"),
+        ("Idempotency-Key" = Option<String>, Header, description = "makes it safe to send the request again",
+            min_length = 1, max_length = 255, pattern = r"^[!-~]+$"),
     ),
     request_body = Details,
     responses(

@@ -22,11 +22,11 @@ const MAX_PREFIX: usize = 100;
 pub struct Filter {
     /// The page, from 0.
     #[serde(deserialize_with = "or_default")]
-    #[param(value_type = Option<u32>, minimum = 0, default = 0)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64, default = 0)]
     pub(super) page_index: u32,
     /// Products on a page.
     #[serde(deserialize_with = "or_default")]
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100, default = 10)]
+    #[param(value_type = Option<i32>, minimum = 1, maximum = 100, default = 10)]
     pub(super) page_size: PageSize,
     /// What the name begins with, in any case.
     #[serde(deserialize_with = "unless_empty")]
@@ -42,7 +42,7 @@ pub struct Filter {
     pub(super) brand_id: Option<BrandId>,
     /// Up to 100 ids, with commas between.
     #[serde(deserialize_with = "unless_empty")]
-    #[param(value_type = Option<String>, example = "1,2,3")]
+    #[param(value_type = Option<String>, pattern = r"^(\d{1,18}(,\d{1,18}){0,99})?$", example = "1,2,3")]
     pub(super) ids: Option<IdList>,
 }
 
