@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    alerts::{self, hub},
+    alerts::{self, hub, lookout},
     baskets,
     products::catalog::Catalog,
     settings::Settings,
@@ -87,7 +87,7 @@ impl Application {
         let verifier = Verifier::new(&settings.auth, settings.mode)?;
         let hub = hub::Hub::new(settings.streams.max, settings.streams.max_per_buyer);
 
-        let alerts_written = WakeUp::start_on(pools.subscriber.clone(), hub::CHANNEL, stop.clone());
+        let alerts_written = WakeUp::start_on(pools.subscriber.clone(), lookout::CHANNEL, stop.clone());
         let subscriber = subscriptions::subscriber(pools.subscriber.clone(), settings.broker()?.clone())
             .after_commit(move || alerts_written.ring());
 

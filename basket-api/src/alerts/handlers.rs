@@ -1,6 +1,6 @@
 //! The routes of a buyer's alerts.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use actix_web::{
     FromRequest, HttpRequest, HttpResponse,
@@ -33,6 +33,9 @@ const MAX_IDS: usize = 1_000;
 
 /// When a client should try again to open a stream, in seconds.
 const STREAM_RETRY_AFTER: u32 = 30;
+
+/// How long the beginning of a stream may wait for the database.
+const STREAM_BEGINS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -212,9 +215,11 @@ async fn stream_alerts(
     stopping: web::Data<Stopping>,
 ) -> Result<HttpResponse, Problem> {
     let from = last_event_id(request.headers())?.or(from.last_event_id);
-    // In this order: from the moment of joining nothing is overlooked, so nothing can fall between.
-    let subscription = hub.join(&buyer.id).map_err(refused)?;
-    let newest = store::newest(&mut *pool.0.acquire().await?, &buyer.id).await?;
+    let mut subscription = hub.join(&buyer.id).map_err(refused)?;
+    let newest = tokio::time::timeout(STREAM_BEGINS_WITHIN, subscription.newest()).await;
+    let Ok(Some(newest)) = newest else {
+        return Err(Problem::unavailable("the database cannot be used now, try again", 1));
+    };
     // An id beyond the newest is from another life of the database: waiting for it would skip alerts.
     let last = from.and_then(|id| i64::try_from(id).ok()).map_or(newest, |id| AlertId(id).min(newest));
     let stream = AlertStream {

@@ -1,9 +1,6 @@
-//! Notices new alerts for the buyers who listen to this process.
+//! Who listens to this process: the places of streams, and what each is told.
 //!
-//! Streams read their alerts themselves, at their own pace; the hub only tells them that there is
-//! something to read. It listens on one channel of the database for all of them, which whoever
-//! commits alerts rings, in whichever process; and it looks by itself every second, for a
-//! notification may get lost. While nobody listens it asks the database nothing.
+//! `lookout` finds the news and gives them to the streams through here.
 
 use std::{
     collections::HashMap,
@@ -11,55 +8,57 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{PgPool, postgres::PgListener};
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{model::AlertId, store};
+use super::model::{Alert, AlertId};
 use crate::baskets::BuyerId;
-
-/// The channel that is rung after alerts were committed.
-pub const CHANNEL: &str = "basket_alert";
-
-/// How long a lost notification can delay an alert.
-const POLL: Duration = Duration::from_secs(1);
-
-/// How long one look may take before it is given up.
-const DEADLINE: Duration = Duration::from_secs(2);
-
-/// How long after a failure the database is asked again.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a stream may leave unread what it was sent before its place is given to others.
 const STALLED: Duration = Duration::from_mins(1);
 
 /// Who listens to this process. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Hub(Arc<Shared>);
+pub struct Hub(pub(super) Arc<Shared>);
 
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     max_streams: usize,
     max_streams_per_buyer: usize,
     listeners: Mutex<Listeners>,
-    /// Rung when there may be something to read.
-    news: Notify,
+    /// Rung when there may be something to see.
+    pub(super) rung: Notify,
+    /// The number of the last look that succeeded.
+    pub(super) looked: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-struct Listeners {
-    by_buyer: HashMap<BuyerId, Listener>,
+pub(super) struct Listeners {
+    pub(super) by_buyer: HashMap<BuyerId, Listener>,
     streams: usize,
     next_id: u64,
+    /// The number of the last look that was begun.
+    pub(super) looks: u64,
 }
 
 #[derive(Debug, Default)]
-struct Listener {
-    newest: watch::Sender<AlertId>,
+pub(super) struct Listener {
+    pub(super) news: watch::Sender<News>,
     places: HashMap<u64, Place>,
+}
+
+/// What the hub saw of a buyer's alerts.
+#[derive(Debug, Clone, Default)]
+pub struct News {
+    /// The newest alert; `None` before the first look, and 0 where there are no alerts.
+    pub newest: Option<AlertId>,
+    /// After this alert come `alerts`, and none are missing up to `newest`.
+    pub since: AlertId,
+    /// What the last look that brought something brought, oldest first.
+    pub alerts: Arc<[Alert]>,
 }
 
 #[derive(Debug)]
@@ -83,8 +82,11 @@ pub struct Subscription {
     hub: Hub,
     buyer: BuyerId,
     id: u64,
-    /// The buyer's newest alert, as far as the hub has seen.
-    pub newest: watch::Receiver<AlertId>,
+    /// The first look that is sure to have seen what was there before this subscription.
+    look: u64,
+    looked: watch::Receiver<u64>,
+    /// The buyer's alerts, as far as the hub has seen.
+    pub news: watch::Receiver<News>,
     /// Cancelled when the hub gave the place away, because the reader stalled.
     pub dropped: CancellationToken,
 }
@@ -96,7 +98,8 @@ impl Hub {
             max_streams,
             max_streams_per_buyer,
             listeners: Mutex::default(),
-            news: Notify::new(),
+            rung: Notify::new(),
+            looked: watch::Sender::new(0),
         }))
     }
 
@@ -112,102 +115,20 @@ impl Hub {
         }
         listeners.streams += 1;
         listeners.next_id += 1;
-        let id = listeners.next_id;
+        let (id, look) = (listeners.next_id, listeners.looks + 1);
         let listener = listeners.by_buyer.entry(buyer.clone()).or_default();
         let dropped = CancellationToken::new();
         listener.places.insert(id, Place { last_read: Instant::now(), dropped: dropped.clone() });
-        let newest = listener.newest.subscribe();
+        let news = listener.news.subscribe();
         metrics::gauge!("alert_streams_open").increment(1.0);
         drop(listeners);
-        // The one who waits for the first stream is woken, or who waits for news looks again.
-        self.0.news.notify_one();
-        Ok(Subscription { hub: self.clone(), buyer: buyer.clone(), id, newest, dropped })
-    }
-
-    /// Watches for alerts until `stop`, through `pool`.
-    pub async fn run(self, pool: PgPool, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            if self.buyers().is_empty() {
-                stop.run_until_cancelled(self.0.news.notified()).await;
-                continue;
-            }
-            tokio::select! {
-                () = self.look_while_needed(&pool, &stop) => {}
-                () = self.listen(&pool) => {}
-            }
-        }
-    }
-
-    /// Listens for ever; a connection that is lost is opened again.
-    async fn listen(&self, pool: &PgPool) {
-        loop {
-            if let Err(error) = self.listen_once(pool).await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "lost the channel of alerts");
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    async fn listen_once(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(pool).await?;
-        listener.listen(CHANNEL).await?;
-        loop {
-            // Also at first: whatever was committed before this listened is looked for now.
-            self.0.news.notify_one();
-            listener.recv().await?;
-        }
-    }
-
-    /// Looks for new alerts, again and again, as long as somebody listens.
-    async fn look_while_needed(&self, pool: &PgPool, stop: &CancellationToken) {
-        let mut is_away = false;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.0.news.notified() => {}
-                () = tokio::time::sleep(POLL) => {}
-            }
-            self.drop_stalled();
-            let buyers = self.buyers();
-            if buyers.is_empty() {
-                return;
-            }
-            let started = Instant::now();
-            match self.look(pool, &buyers).await {
-                Ok(()) => is_away = false,
-                Err(reason) if is_away => tracing::debug!(reason, "still cannot look for alerts"),
-                Err(reason) => {
-                    is_away = true;
-                    tracing::warn!(reason, "cannot look for alerts; will try again");
-                }
-            }
-            // However many listen and however often it rings, looking takes a quarter of the time at most.
-            let rest = (started.elapsed() * 3).min(PAUSE);
-            stop.run_until_cancelled(tokio::time::sleep(rest)).await;
-        }
-    }
-
-    async fn look(&self, pool: &PgPool, buyers: &[BuyerId]) -> Result<(), String> {
-        let look = async { store::newest_of(&mut *pool.acquire().await?, buyers).await };
-        let newest = tokio::time::timeout(DEADLINE, look)
-            .await
-            .map_err(|_elapsed| "the database does not answer".to_owned())?
-            .map_err(|error: sqlx::Error| error.to_string())?;
-        let listeners = self.listeners();
-        for (buyer, found) in newest {
-            if let Some(listener) = listeners.by_buyer.get(&buyer) {
-                listener.newest.send_if_modified(|known| {
-                    let is_news = found > *known;
-                    *known = found.max(*known);
-                    is_news
-                });
-            }
-        }
-        Ok(())
+        self.0.rung.notify_one();
+        let looked = self.0.looked.subscribe();
+        Ok(Subscription { hub: self.clone(), buyer: buyer.clone(), id, look, looked, news, dropped })
     }
 
     /// Takes the places of readers who stalled. Their streams end when they next read.
-    fn drop_stalled(&self) {
+    pub(super) fn drop_stalled(&self) {
         let mut listeners = self.listeners();
         let mut dropped = 0;
         for listener in listeners.by_buyer.values_mut() {
@@ -224,17 +145,21 @@ impl Hub {
         }
     }
 
-    fn buyers(&self) -> Vec<BuyerId> {
-        self.listeners().by_buyer.keys().cloned().collect()
-    }
-
-    fn listeners(&self) -> MutexGuard<'_, Listeners> {
+    pub(super) fn listeners(&self) -> MutexGuard<'_, Listeners> {
         // Nothing panics while it holds the lock, and the map is whole at every moment anyway.
         self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Subscription {
+    /// Waits for the first look after this subscription, and returns the newest alert that there was;
+    /// the default id, below every alert's, where there was none. `None` when the hub is gone.
+    pub async fn newest(&mut self) -> Option<AlertId> {
+        let look = self.look;
+        self.looked.wait_for(|looked| *looked >= look).await.ok()?;
+        Some(self.news.borrow().newest.unwrap_or_default())
+    }
+
     /// Notes that the client reads.
     pub fn is_read(&self) {
         let mut listeners = self.hub.listeners();
@@ -283,6 +208,6 @@ mod tests {
         assert_eq!(hub.listeners().streams, 2, "a place that was taken away is not given back");
         drop((reads, next));
         assert_eq!(hub.listeners().streams, 0);
-        assert!(hub.buyers().is_empty());
+        assert!(hub.listeners().by_buyer.is_empty());
     }
 }

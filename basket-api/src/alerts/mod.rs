@@ -1,10 +1,11 @@
 //! What a buyer is told about the products in their cart.
 //!
-//! `raise` writes alerts when events are applied, `store` reads and acknowledges them; `hub` notices
-//! new ones for the buyers who listen, and `stream` sends them.
+//! `raise` writes alerts when events are applied, `store` reads and acknowledges them; `lookout` looks for
+//! new ones on behalf of the buyers who listen, `hub` passes them on, and `stream` sends them.
 
 pub mod handlers;
 pub mod hub;
+pub mod lookout;
 pub mod model;
 pub mod raise;
 pub mod store;

@@ -1,6 +1,6 @@
 //! A buyer's alerts: read, acknowledged, and watched for new ones.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{FromRow, PgConnection, PgPool, Row};
 
 use super::model::{Alert, AlertId, AlertPage};
 use crate::{
@@ -99,30 +99,37 @@ pub async fn after(
     .await
 }
 
-/// The newest alert of the buyer; the default id, below every alert's, where there is none.
-pub async fn newest(connection: &mut PgConnection, buyer: &BuyerId) -> Result<AlertId, sqlx::Error> {
-    let newest: Option<AlertId> = sqlx::query_scalar("select max(alert_id) from alert where buyer_id = $1")
-        .bind(buyer)
-        .fetch_one(connection)
-        .await?;
-    Ok(newest.unwrap_or_default())
-}
+/// A buyer who listens, and the newest of their alerts that is known; `None` before the first look.
+pub type Listening = (BuyerId, Option<AlertId>);
 
-/// The newest alert of each of these buyers who has any, in one statement.
-pub async fn newest_of(
+/// What is new for these buyers, in one statement: of each, the alerts after the one that is known,
+/// oldest first and at most `limit`; and where none is known, only the newest.
+pub async fn news(
     connection: &mut PgConnection,
-    buyers: &[BuyerId],
-) -> Result<Vec<(BuyerId, AlertId)>, sqlx::Error> {
-    // One probe of the index for each buyer, however many alerts there are.
-    sqlx::query_as(
-        "select listening.buyer_id, newest.alert_id
-         from unnest($1::text[]) as listening (buyer_id)
+    listening: &[Listening],
+    limit: i64,
+) -> Result<Vec<(BuyerId, Alert)>, sqlx::Error> {
+    // One or two probes of the index for each buyer, however many alerts there are.
+    let rows = sqlx::query(
+        "select listening.buyer_id as listener, news.*
+         from unnest($1::text[], $2::bigint[]) as listening (buyer_id, known)
          cross join lateral (
-             select alert_id from alert where alert.buyer_id = listening.buyer_id
-             order by alert_id desc limit 1
-         ) as newest",
+             (select alert_id, event_id, kind, product_id, product_name, old_price, new_price, created_at,
+                     acknowledged_at
+              from alert where buyer_id = listening.buyer_id and alert_id > listening.known
+              order by alert_id limit $3)
+             union all
+             (select alert_id, event_id, kind, product_id, product_name, old_price, new_price, created_at,
+                     acknowledged_at
+              from alert where buyer_id = listening.buyer_id and listening.known is null
+              order by alert_id desc limit 1)
+         ) as news
+         order by news.alert_id",
     )
-    .bind(buyers)
+    .bind(listening.iter().map(|(buyer, _)| buyer.clone()).collect::<Vec<_>>())
+    .bind(listening.iter().map(|(_, known)| *known).collect::<Vec<_>>())
+    .bind(limit)
     .fetch_all(connection)
-    .await
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("listener")?, Alert::from_row(row)?))).collect()
 }

@@ -1,8 +1,8 @@
 //! One buyer's alerts as server-sent events.
 //!
-//! A stream remembers the last alert that it sent and reads from there on, a page at a time and only
-//! when the client has taken the page before. So it sends every alert once and in order, and holds no
-//! more than a page, whatever the client's pace.
+//! A stream remembers the last alert that it sent. What comes after that it takes from the hub's news, or,
+//! where it is further behind, reads a page at a time, and only when the client has taken the page before.
+//! So it sends every alert once and in order, and holds no more than a page, whatever the client's pace.
 
 use std::{convert::Infallible, fmt::Write, time::Duration};
 
@@ -83,25 +83,32 @@ impl AlertStream {
     /// Waits for alerts that were not sent yet. May be dropped at any point without losing one.
     async fn next_page(&mut self) -> Bytes {
         loop {
-            let newest = *self.subscription.newest.borrow_and_update();
-            if newest <= self.last {
+            let news = self.subscription.news.borrow_and_update().clone();
+            if news.newest.is_none_or(|newest| newest <= self.last) {
                 // It cannot close while this stream has its place; if it did, the heartbeat goes on.
-                if self.subscription.newest.changed().await.is_err() {
+                if self.subscription.news.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }
                 continue;
             }
-            match self.read().await {
-                Ok(alerts) if alerts.is_empty() => self.last = newest,
-                Ok(alerts) => {
-                    self.last = alerts.last().map_or(self.last, |alert| alert.id);
-                    return encode(&alerts);
+            let unsent = if self.last >= news.since {
+                news.alerts.iter().filter(|alert| alert.id > self.last).cloned().collect()
+            } else {
+                match self.read().await {
+                    Ok(alerts) => alerts,
+                    Err(error) => {
+                        tracing::debug!(error, "cannot read alerts for a stream; will try again");
+                        tokio::time::sleep(PAUSE).await;
+                        continue;
+                    }
                 }
-                Err(error) => {
-                    tracing::debug!(error, "cannot read alerts for a stream; will try again");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
+            };
+            let Some(last) = unsent.last() else {
+                self.last = news.newest.unwrap_or(self.last);
+                continue;
+            };
+            self.last = last.id;
+            return encode(&unsent);
         }
     }
 
