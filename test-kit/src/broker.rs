@@ -68,10 +68,15 @@ impl Vhost {
         let find = async || {
             let all: Vec<Value> = client.get(&url).send().await.ok()?.json().await.ok()?;
             let is_wanted = |one: &Value| {
-                one["client_properties"]["connection_name"].as_str().is_some_and(|text| text.starts_with(name))
+                one["client_properties"]["connection_name"]
+                    .as_str()
+                    .is_some_and(|text| text.starts_with(name))
             };
-            let found: Vec<String> =
-                all.iter().filter(|one| is_wanted(one)).filter_map(|one| Some(one["name"].as_str()?.to_owned())).collect();
+            let found: Vec<String> = all
+                .iter()
+                .filter(|one| is_wanted(one))
+                .filter_map(|one| Some(one["name"].as_str()?.to_owned()))
+                .collect();
             (!found.is_empty()).then_some(found)
         };
         // The management database learns of connections a few seconds after they were made.
@@ -87,7 +92,8 @@ impl Vhost {
     /// # Panics
     /// When it cannot be declared.
     pub async fn fill(&self, queue: &str, length: u32) {
-        let arguments = json!({"x-queue-type": "quorum", "x-max-length": length, "x-overflow": "reject-publish"});
+        let arguments =
+            json!({"x-queue-type": "quorum", "x-max-length": length, "x-overflow": "reject-publish"});
         let declared = json!({"durable": true, "arguments": arguments});
         self.put("queues", &format!("/{queue}"), &declared).await;
         let connection = self.connect().await;

@@ -4,10 +4,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 
 mod broker;
+mod process;
 mod token;
 mod wait;
 
 pub use broker::{Probe, Seen, Vhost, vhost};
+pub use process::Process;
 pub use token::{expired_token, token};
 pub use wait::eventually;
 

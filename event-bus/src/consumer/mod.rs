@@ -62,18 +62,32 @@ impl Shared {
     }
 }
 
-/// Whether a subscriber is connected and consuming.
+/// How a subscriber stands.
 #[derive(Debug, Clone, Default)]
-pub struct ConsumerHealth(Arc<AtomicBool>);
+pub struct ConsumerHealth(Arc<Standing>);
+
+#[derive(Debug, Default)]
+struct Standing {
+    is_connected: AtomicBool,
+    has_subscribed: AtomicBool,
+}
 
 impl ConsumerHealth {
     /// Whether events are arriving, as far as one knows.
     pub fn is_connected(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_connected.load(Ordering::Relaxed)
+    }
+
+    /// Whether the queue has been bound since the process started: from then on no event is missed,
+    /// though it may be late. What was announced before a queue was bound for the very first time never
+    /// reaches it, so a fact that is asked for before that must not be kept.
+    pub fn has_subscribed(&self) -> bool {
+        self.0.has_subscribed.load(Ordering::Acquire)
     }
 
     fn set_connected(&self, connected: bool) {
-        self.0.store(connected, Ordering::Relaxed);
+        self.0.is_connected.store(connected, Ordering::Relaxed);
+        self.0.has_subscribed.fetch_or(connected, Ordering::AcqRel);
         metrics::gauge!("amqp_consumer_connected").set(if connected { 1.0 } else { 0.0 });
     }
 }
@@ -111,7 +125,7 @@ impl Subscriber {
         self
     }
 
-    /// Tells, now and later, whether the subscriber is connected.
+    /// Tells, now and later, how the subscriber stands.
     pub fn health(&self) -> ConsumerHealth {
         self.0.health.clone()
     }

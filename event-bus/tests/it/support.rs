@@ -21,22 +21,22 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How long anything may take on a busy machine before a test gives up on it.
-pub const LONG: Duration = Duration::from_secs(30);
+pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-pub const RAISED: &str = "shop.test.counter_raised.v1";
+pub(crate) const RAISED: &str = "shop.test.counter_raised.v1";
 
 #[derive(Deserialize)]
-pub struct Raised {
-    pub value: i64,
+pub(crate) struct Raised {
+    pub(crate) value: i64,
     /// What the handler is to do with it.
     #[serde(default)]
-    pub wish: Option<String>,
+    pub(crate) wish: Option<String>,
 }
 
 /// Adds what it gets to a table, and does as it is told.
-pub struct CountUp {
+pub(crate) struct CountUp {
     /// How often each wish was met, in this process.
-    pub met: Arc<Mutex<Vec<String>>>,
+    pub(crate) met: Arc<Mutex<Vec<String>>>,
 }
 
 impl Handler for CountUp {
@@ -73,14 +73,14 @@ impl Handler for CountUp {
 }
 
 /// A subscriber at work.
-pub struct Stage {
-    pub pool: PgPool,
-    pub vhost: Arc<Vhost>,
-    pub consumer: String,
-    pub health: ConsumerHealth,
-    pub publisher: Publisher,
-    pub stop: CancellationToken,
-    pub running: JoinHandle<()>,
+pub(crate) struct Stage {
+    pub(crate) pool: PgPool,
+    pub(crate) vhost: Arc<Vhost>,
+    pub(crate) consumer: String,
+    pub(crate) health: ConsumerHealth,
+    pub(crate) publisher: Publisher,
+    pub(crate) stop: CancellationToken,
+    pub(crate) running: JoinHandle<()>,
 }
 
 fn recorder() -> &'static PrometheusHandle {
@@ -89,13 +89,13 @@ fn recorder() -> &'static PrometheusHandle {
 }
 
 impl Stage {
-    pub async fn set(pool: PgPool) -> Self {
+    pub(crate) async fn set(pool: PgPool) -> Self {
         Self::set_with(pool, |_, _| {}).await
     }
 
     /// With something to do after each commit, before the acknowledgement; it gets the broker and the
     /// consumer's name.
-    pub async fn set_with(
+    pub(crate) async fn set_with(
         pool: PgPool,
         after_commit: impl Fn(&Arc<Vhost>, &str) + Send + Sync + 'static,
     ) -> Self {
@@ -122,27 +122,27 @@ impl Stage {
         stage
     }
 
-    pub async fn consuming(&self) {
+    pub(crate) async fn consuming(&self) {
         eventually("it consumes", LONG, async || self.health.is_connected().then_some(())).await;
     }
 
-    pub fn queue(&self) -> String {
+    pub(crate) fn queue(&self) -> String {
         format!("{}.events", self.consumer)
     }
 
-    pub fn dead(&self) -> String {
+    pub(crate) fn dead(&self) -> String {
         format!("{}.events.dead", self.consumer)
     }
 
     /// How many deliveries were of this kind.
-    pub fn receipts(&self, receipt: &str) -> u64 {
+    pub(crate) fn receipts(&self, receipt: &str) -> u64 {
         let line = format!("inbox_deliveries_total{{consumer=\"{}\",receipt=\"{receipt}\"}} ", self.consumer);
         let text = recorder().render();
         text.lines().find_map(|text| text.strip_prefix(&line)?.parse().ok()).unwrap_or(0)
     }
 
     /// Publishes an event, as the relay does.
-    pub async fn send(&self, event: &PendingEvent) {
+    pub(crate) async fn send(&self, event: &PendingEvent) {
         let body = envelope::write("/test", event).unwrap();
         let message = Message {
             event_id: event.event_id,
@@ -156,12 +156,12 @@ impl Stage {
     }
 
     /// What was applied, in order.
-    pub async fn applied(&self) -> Vec<(String, i64)> {
+    pub(crate) async fn applied(&self) -> Vec<(String, i64)> {
         sqlx::query_as("select key, version from applied order by ctid").fetch_all(&self.pool).await.unwrap()
     }
 
     /// Waits until so many are applied.
-    pub async fn until_applied(&self, count: usize) -> Vec<(String, i64)> {
+    pub(crate) async fn until_applied(&self, count: usize) -> Vec<(String, i64)> {
         eventually(&format!("{count} events are applied"), LONG, async || {
             let applied = self.applied().await;
             (applied.len() >= count).then_some(applied)
@@ -170,7 +170,7 @@ impl Stage {
     }
 
     /// Waits until so many deliveries were of this kind.
-    pub async fn until_received(&self, receipt: &str, count: u64) {
+    pub(crate) async fn until_received(&self, receipt: &str, count: u64) {
         eventually(&format!("{count} deliveries are {receipt}"), LONG, async || {
             (self.receipts(receipt) >= count).then_some(())
         })
@@ -178,7 +178,7 @@ impl Stage {
     }
 
     /// Waits for a message in the dead-letter queue and returns its reason.
-    pub async fn dead_letter(&self) -> (String, test_kit::Seen) {
+    pub(crate) async fn dead_letter(&self) -> (String, test_kit::Seen) {
         let dead = self.dead();
         let message =
             eventually("something is dead-lettered", LONG, async || self.vhost.take(&dead).await).await;
@@ -187,7 +187,7 @@ impl Stage {
 }
 
 /// An event about `key`, with a wish for the handler.
-pub fn raised(key: &str, version: i64, wish: &str) -> PendingEvent {
+pub(crate) fn raised(key: &str, version: i64, wish: &str) -> PendingEvent {
     PendingEvent {
         event_id: Uuid::now_v7(),
         event_type: RAISED.to_owned(),

@@ -72,7 +72,8 @@ async fn events(
         return Err(Problem::validation(detail.clone()).parameter("limit", detail));
     }
     let filter = Filter { state, event_type, key };
-    if [&filter.state, &filter.event_type, &filter.key].into_iter().flatten().any(|text| text.contains('\0')) {
+    if [&filter.state, &filter.event_type, &filter.key].into_iter().flatten().any(|text| text.contains('\0'))
+    {
         return Err(Problem::validation("a filter cannot hold the character NUL"));
     }
     Ok(web::Json(super::list(&sources, &filter, limit).await?))

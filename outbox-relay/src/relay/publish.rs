@@ -2,8 +2,7 @@
 
 use event_bus::{
     broker::{Message, PublishError, Publisher},
-    crash_point,
-    envelope,
+    crash_point, envelope,
     outbox::log::PendingEvent,
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};

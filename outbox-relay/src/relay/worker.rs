@@ -82,8 +82,7 @@ impl Worker<'_> {
         stop: &CancellationToken,
         database_back_off: &mut BackOff,
     ) -> Result<(), Trouble> {
-        let mut ownership =
-            Ownership::open(&self.source.options, self.relay_id, &self.relay_name).await?;
+        let mut ownership = Ownership::open(&self.source.options, self.relay_id, &self.relay_name).await?;
         let mut wake_up = WakeUp::start(&self.source);
         let mut broker_back_off = BackOff::new();
         while !stop.is_cancelled() {
@@ -144,12 +143,7 @@ impl Worker<'_> {
         })
     }
 
-    async fn mark(
-        &self,
-        events: &[PendingEvent],
-        sent: &Sent,
-        ownership: &Ownership,
-    ) -> Result<(), Trouble> {
+    async fn mark(&self, events: &[PendingEvent], sent: &Sent, ownership: &Ownership) -> Result<(), Trouble> {
         let pool = &self.source.pool;
         if !sent.confirmed.is_empty() {
             crash_point!("relay.before_mark");

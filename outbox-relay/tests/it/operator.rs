@@ -28,7 +28,8 @@ async fn an_event_that_can_never_go_holds_up_its_key_alone_until_it_is_skipped(p
     stage.log.raise("free", 1..=2).await;
     let relay = stage.relay().start();
     assert_eq!(stage.seen(2).await, [("free".to_owned(), 1), ("free".to_owned(), 2)], "other keys flow");
-    eventually("it is parked", LONG, async || (stage.log.count("PublishedFailed").await == 1).then_some(())).await;
+    eventually("it is parked", LONG, async || (stage.log.count("PublishedFailed").await == 1).then_some(()))
+        .await;
     assert!(stage.probe.try_next(MOMENT).await.is_none(), "its key waits");
 
     let status: Value = relay.get("/api/v1/outbox/status").await.json().await.unwrap();
@@ -53,7 +54,8 @@ async fn a_repaired_event_is_requeued_and_keeps_its_place(pool: PgPool) {
     let stuck = poison(&stage.log.pool, "a").await;
     stage.log.raise("a", 2..=2).await;
     let _relay = stage.relay().start();
-    eventually("it is parked", LONG, async || (stage.log.count("PublishedFailed").await == 1).then_some(())).await;
+    eventually("it is parked", LONG, async || (stage.log.count("PublishedFailed").await == 1).then_some(()))
+        .await;
     sqlx::query("update integration_event_log set payload = '{}' where event_id = $1")
         .bind(stuck)
         .execute(&stage.log.pool)
@@ -99,11 +101,12 @@ async fn the_operators_routes_are_for_operators(pool: PgPool) {
     let relay = stage.relay().start();
     let client = reqwest::Client::new();
     for path in ["status", "events", &format!("events/{}", Uuid::new_v4())] {
-        let url = format!("{}/api/v1/outbox/{path}", relay.address);
+        let url = format!("{}/api/v1/outbox/{path}", relay.url);
         assert_eq!(client.get(&url).send().await.unwrap().status(), 401, "{path}");
         let buyer = client.get(&url).bearer_auth(test_kit::token("alice", "")).send().await.unwrap();
         assert_eq!(buyer.status(), 403, "{path}");
-        let expired = client.get(&url).bearer_auth(test_kit::expired_token("olga", "ops")).send().await.unwrap();
+        let expired =
+            client.get(&url).bearer_auth(test_kit::expired_token("olga", "ops")).send().await.unwrap();
         assert_eq!(expired.status(), 401, "{path}");
     }
     for (path, status) in [

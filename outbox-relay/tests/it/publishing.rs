@@ -18,7 +18,10 @@ async fn what_is_committed_is_published_once_and_marked(pool: PgPool) {
     assert_eq!(event["id"], json!(ids[0]));
     assert_eq!(event["source"], "/test");
     assert_eq!(event["type"], "shop.test.counter_raised.v1");
-    assert_eq!((&event["subject"], &event["partitionkey"], &event["sequence"]), (&json!("a"), &json!("a"), &json!("1")));
+    assert_eq!(
+        (&event["subject"], &event["partitionkey"], &event["sequence"]),
+        (&json!("a"), &json!("a"), &json!("1"))
+    );
     assert_eq!(event["data"], json!({"counter": "a", "value": 1}));
     let properties = &message.properties;
     assert_eq!(properties.message_id().as_ref().unwrap().as_str(), ids[0].to_string());
@@ -121,7 +124,8 @@ async fn a_stop_marks_what_was_confirmed_and_repeats_nothing(pool: PgPool) {
     let mut seen = stage.seen(200).await;
     relay.signal("TERM");
     assert!(relay.ended().await.success(), "a stop is no failure");
-    let left: i64 = sqlx::query_scalar("select count(*) from outbox_relay").fetch_one(&stage.log.pool).await.unwrap();
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from outbox_relay").fetch_one(&stage.log.pool).await.unwrap();
     assert_eq!(left, 0, "it gave its partitions up");
 
     let _relay = stage.relay().start();

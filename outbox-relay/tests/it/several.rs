@@ -19,7 +19,8 @@ async fn two_relays_share_the_partitions_and_keep_every_keys_order(pool: PgPool)
     let mut stage = Stage::set(pool).await;
     let _one = stage.relay().env("APP__RELAY__CHUNK", "10").start();
     let two = stage.relay().env("APP__RELAY__CHUNK", "10").start();
-    eventually("both own half", LONG, async || (owners(&stage.log.pool).await == [32, 32]).then_some(())).await;
+    eventually("both own half", LONG, async || (owners(&stage.log.pool).await == [32, 32]).then_some(()))
+        .await;
 
     let mut seen = Vec::new();
     for round in 0..10 {
@@ -44,7 +45,8 @@ async fn a_killed_relays_partitions_are_taken_over_before_its_lease_ends(pool: P
     let one = stage.relay().start();
     one.until_ready(true).await;
     let two = stage.relay().start();
-    eventually("both own half", LONG, async || (owners(&stage.log.pool).await == [32, 32]).then_some(())).await;
+    eventually("both own half", LONG, async || (owners(&stage.log.pool).await == [32, 32]).then_some(()))
+        .await;
     one.signal("KILL");
     // Its session is gone, so nobody waits for the four seconds of its lease.
     eventually("the other owns all", Duration::from_millis(3_500), async || {

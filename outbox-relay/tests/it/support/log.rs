@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::LONG;
 
 #[derive(Serialize)]
-pub struct CounterRaised {
+pub(crate) struct CounterRaised {
     counter: String,
     value: i64,
 }
@@ -27,13 +27,13 @@ impl Event for CounterRaised {
 }
 
 /// A database of its own with the outbox's tables.
-pub struct Log {
-    pub pool: PgPool,
-    pub url: String,
+pub(crate) struct Log {
+    pub(crate) pool: PgPool,
+    pub(crate) url: String,
 }
 
 /// The URL of the database that a pool is connected to.
-pub fn database_url(pool: &PgPool) -> String {
+pub(crate) fn database_url(pool: &PgPool) -> String {
     let server = std::env::var("DATABASE_URL").expect("run the tests with `cargo shop test`");
     let name = pool.connect_options().get_database().expect("a database").to_owned();
     let (server, _) = server.rsplit_once('/').unwrap();
@@ -41,13 +41,13 @@ pub fn database_url(pool: &PgPool) -> String {
 }
 
 impl Log {
-    pub async fn create(pool: PgPool) -> Self {
+    pub(crate) async fn create(pool: PgPool) -> Self {
         sqlx::raw_sql(outbox::SCHEMA).execute(&pool).await.unwrap();
         Self { url: database_url(&pool), pool }
     }
 
     /// Commits versions `from..=to` of a counter, each announced in a transaction of its own.
-    pub async fn raise(&self, counter: &str, versions: std::ops::RangeInclusive<i64>) -> Vec<Uuid> {
+    pub(crate) async fn raise(&self, counter: &str, versions: std::ops::RangeInclusive<i64>) -> Vec<Uuid> {
         let mut ids = Vec::new();
         for value in versions {
             let mut tx = self.pool.begin().await.unwrap();
@@ -59,12 +59,12 @@ impl Log {
     }
 
     /// Commits one version of each of `keys` counters, `versions` times over, in one transaction.
-    pub async fn raise_many(&self, keys: i64, versions: i64) {
+    pub(crate) async fn raise_many(&self, keys: i64, versions: i64) {
         self.raise_many_from(keys, 1, versions).await;
     }
 
     /// The same, from version `first` on.
-    pub async fn raise_many_from(&self, keys: i64, first: i64, versions: i64) {
+    pub(crate) async fn raise_many_from(&self, keys: i64, first: i64, versions: i64) {
         let mut tx = self.pool.begin().await.unwrap();
         for value in first..first + versions {
             for key in 0..keys {
@@ -75,7 +75,7 @@ impl Log {
         tx.commit().await.unwrap();
     }
 
-    pub async fn count(&self, state: &str) -> i64 {
+    pub(crate) async fn count(&self, state: &str) -> i64 {
         sqlx::query_scalar("select count(*) from integration_event_log where state = $1")
             .bind(state)
             .fetch_one(&self.pool)
@@ -84,7 +84,7 @@ impl Log {
     }
 
     /// Waits until nothing is pending any more.
-    pub async fn drained(&self) {
+    pub(crate) async fn drained(&self) {
         eventually("everything is marked published", LONG, async || {
             (self.count("NotPublished").await == 0).then_some(())
         })

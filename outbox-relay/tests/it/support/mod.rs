@@ -5,37 +5,36 @@ mod relay;
 
 use std::time::Duration;
 
-pub use log::{Log, database_url};
-pub use relay::Relay;
+pub(crate) use log::{Log, database_url};
 use test_kit::{Probe, Seen, Vhost};
 
 /// How long anything may take on a busy machine before a test gives up on it.
-pub const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// Long enough for a wrong message to show up.
-pub const MOMENT: Duration = Duration::from_millis(700);
+pub(crate) const MOMENT: Duration = Duration::from_millis(700);
 
 /// A log, the broker that its events go to, and a queue that sees all of them.
-pub struct Stage {
-    pub log: Log,
-    pub vhost: Vhost,
-    pub probe: Probe,
+pub(crate) struct Stage {
+    pub(crate) log: Log,
+    pub(crate) vhost: Vhost,
+    pub(crate) probe: Probe,
 }
 
 impl Stage {
-    pub async fn set(pool: sqlx::PgPool) -> Self {
+    pub(crate) async fn set(pool: sqlx::PgPool) -> Self {
         let vhost = test_kit::vhost().await;
         let probe = vhost.probe().await;
         Self { log: Log::create(pool).await, vhost, probe }
     }
 
     /// A relay for this stage.
-    pub fn relay(&self) -> relay::Setup {
+    pub(crate) fn relay(&self) -> relay::Setup {
         relay::Setup::new(&self.log.url, &self.vhost.url)
     }
 
     /// The next `count` messages, as (key, version).
-    pub async fn seen(&mut self, count: usize) -> Vec<(String, i64)> {
+    pub(crate) async fn seen(&mut self, count: usize) -> Vec<(String, i64)> {
         let mut seen = Vec::new();
         for _ in 0..count {
             seen.push(key_version(&self.probe.next(LONG).await));
@@ -45,7 +44,7 @@ impl Stage {
 }
 
 /// What a message is about, and the version that it announces.
-pub fn key_version(message: &Seen) -> (String, i64) {
+pub(crate) fn key_version(message: &Seen) -> (String, i64) {
     let event = message.json();
     let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
     (text("subject"), text("sequence").parse().unwrap())
@@ -53,7 +52,7 @@ pub fn key_version(message: &Seen) -> (String, i64) {
 
 /// Fails unless the *first* publication of each version comes in the order of the versions, per key,
 /// without a gap; returns how many messages were repeats.
-pub fn assert_in_order(messages: &[(String, i64)]) -> usize {
+pub(crate) fn assert_in_order(messages: &[(String, i64)]) -> usize {
     let mut newest = std::collections::HashMap::new();
     let mut repeats = 0;
     for (key, version) in messages {

@@ -1,27 +1,21 @@
 //! The relay's process.
 
 use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc,
+    ops::{Deref, DerefMut},
+    process::Command,
     time::Duration,
 };
 
-use test_kit::eventually;
-
-use super::LONG;
+use test_kit::Process;
 
 /// How a relay is to be started.
-pub struct Setup(Command);
+pub(crate) struct Setup(Command);
 
-/// A running relay; killed when dropped.
-pub struct Relay {
-    child: Child,
-    pub address: String,
-}
+/// A running relay, and an operator who asks it things.
+pub(crate) struct Relay(Process);
 
 impl Setup {
-    pub fn new(database_url: &str, broker_url: &str) -> Self {
+    pub(crate) fn new(database_url: &str, broker_url: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_outbox-relay"));
         command
             .env_clear()
@@ -33,90 +27,50 @@ impl Setup {
         Self(command)
     }
 
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.0.env(name, value);
         self
     }
 
     /// Runs an operator's command and returns its exit code and what it printed.
-    pub fn output(mut self, arguments: &[&str]) -> (i32, String, String) {
+    pub(crate) fn output(mut self, arguments: &[&str]) -> (i32, String, String) {
         let output = self.0.args(arguments).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
     }
 
     /// Starts the relay and waits until it says where it listens.
-    pub fn start(mut self) -> Relay {
-        let child = self.0.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut relay = Relay { child, address: String::new() };
-        let (sender, address) = mpsc::channel();
-        for output in [
-            Box::new(relay.child.stdout.take().unwrap()) as Box<dyn std::io::Read + Send>,
-            Box::new(relay.child.stderr.take().unwrap()),
-        ] {
-            let sender = sender.clone();
-            // Reads on to the end: a relay must not stop because nobody reads its log.
-            std::thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    println!("relay: {line}");
-                    if let Some((_, rest)) = line.split_once("address=") {
-                        drop(sender.send(rest.split_whitespace().next().unwrap_or_default().to_owned()));
-                    }
-                }
-            });
-        }
-        let address = address.recv_timeout(LONG).expect("the relay says where it listens");
-        relay.address = format!("http://{address}");
-        relay
+    pub(crate) fn start(mut self) -> Relay {
+        Relay(Process::start("relay", &mut self.0))
     }
 }
 
 impl Relay {
-    pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
-    }
-
-    /// Waits until the process ends by itself.
-    pub async fn ended(&mut self) -> ExitStatus {
-        eventually("the relay ends", LONG, async || self.child.try_wait().unwrap()).await
-    }
-
     /// Asks a route with an operator's token.
-    pub async fn get(&self, path: &str) -> reqwest::Response {
-        reqwest::Client::new()
-            .get(format!("{}{path}", self.address))
-            .bearer_auth(test_kit::token("olga", "ops"))
-            .timeout(Duration::from_secs(10))
-            .send()
-            .await
-            .unwrap()
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        self.send(reqwest::Client::new().get(format!("{}{path}", self.url))).await
     }
 
-    pub async fn post(&self, path: &str, body: &serde_json::Value) -> reqwest::Response {
-        reqwest::Client::new()
-            .post(format!("{}{path}", self.address))
-            .bearer_auth(test_kit::token("olga", "ops"))
-            .json(body)
-            .timeout(Duration::from_secs(10))
-            .send()
-            .await
-            .unwrap()
+    pub(crate) async fn post(&self, path: &str, body: &serde_json::Value) -> reqwest::Response {
+        self.send(reqwest::Client::new().post(format!("{}{path}", self.url)).json(body)).await
     }
 
-    /// Waits until the relay says that it is ready, or that it is not.
-    pub async fn until_ready(&self, ready: bool) {
-        let status = if ready { 200 } else { 503 };
-        eventually(&format!("/health/ready answers {status}"), LONG, async || {
-            (self.get("/health/ready").await.status() == status).then_some(())
-        })
-        .await;
+    async fn send(&self, request: reqwest::RequestBuilder) -> reqwest::Response {
+        let limit = Duration::from_secs(10);
+        request.bearer_auth(test_kit::token("olga", "ops")).timeout(limit).send().await.unwrap()
     }
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+impl Deref for Relay {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.0
+    }
+}
+
+impl DerefMut for Relay {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.0
     }
 }
