@@ -3,9 +3,10 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, delete, post, put, web};
 use service_kit::etag::IfMatch;
-use service_kit::problem::{self, Json, Problem};
+use service_kit::problem::{Json, Problem};
 
 use super::lookup::no_such_product;
+use super::refusals::{Unauthorized, WrongBody, WrongId, WrongTarget};
 use super::{BASE, Details, ItemBody, PriceChange, Product, ProductId, store};
 use crate::app::Catalog;
 use crate::command::Command;
@@ -23,15 +24,7 @@ use crate::unit_of_work::UnitOfWork;
         (status = 201, description = "added", body = ItemBody, headers(
             ("Location" = String, description = "where it is"), ("ETag" = String, description = "its version"),
             ("Event-Id" = String, description = "the event that announces it"))),
-        (status = 400, description = "not valid", body = problem::Body, content_type = "application/problem+json"),
-        (status = 401, description = "no valid token", body = problem::Body, content_type = "application/problem+json"),
-        (status = 403, description = "not allowed", body = problem::Body, content_type = "application/problem+json"),
-        (status = 409, description = "a request with this key is running", body = problem::Body,
-            content_type = "application/problem+json"),
-        (status = 413, description = "too large", body = problem::Body, content_type = "application/problem+json"),
-        (status = 415, description = "not JSON", body = problem::Body, content_type = "application/problem+json"),
-        (status = 422, description = "unknown type or brand, or a key used before", body = problem::Body,
-            content_type = "application/problem+json"),
+        WrongBody, Unauthorized
     )
 )]
 #[post("/items")]
@@ -67,18 +60,7 @@ pub(super) async fn add_item(
         (status = 200, description = "the product; the price that it had already is no change", body = ItemBody,
             headers(("ETag" = String, description = "its version"),
                     ("Event-Id" = String, description = "the event, if something was announced"))),
-        (status = 400, description = "not valid", body = problem::Body, content_type = "application/problem+json"),
-        (status = 401, description = "no valid token", body = problem::Body, content_type = "application/problem+json"),
-        (status = 403, description = "not allowed", body = problem::Body, content_type = "application/problem+json"),
-        (status = 404, description = "no such product", body = problem::Body, content_type = "application/problem+json"),
-        (status = 409, description = "a request with this key is running", body = problem::Body,
-            content_type = "application/problem+json"),
-        (status = 412, description = "it has changed meanwhile", body = problem::Body,
-            content_type = "application/problem+json"),
-        (status = 413, description = "too large", body = problem::Body, content_type = "application/problem+json"),
-        (status = 415, description = "not JSON", body = problem::Body, content_type = "application/problem+json"),
-        (status = 422, description = "a key used before", body = problem::Body,
-            content_type = "application/problem+json"),
+        WrongBody, Unauthorized, WrongTarget
     )
 )]
 #[put("/items/{id}/price")]
@@ -113,18 +95,7 @@ pub(super) async fn change_price(
         (status = 200, description = "the product", body = ItemBody, headers(
             ("ETag" = String, description = "its version"),
             ("Event-Id" = String, description = "the events, if something was announced, with commas between"))),
-        (status = 400, description = "not valid", body = problem::Body, content_type = "application/problem+json"),
-        (status = 401, description = "no valid token", body = problem::Body, content_type = "application/problem+json"),
-        (status = 403, description = "not allowed", body = problem::Body, content_type = "application/problem+json"),
-        (status = 404, description = "no such product", body = problem::Body, content_type = "application/problem+json"),
-        (status = 409, description = "a request with this key is running", body = problem::Body,
-            content_type = "application/problem+json"),
-        (status = 412, description = "it has changed meanwhile", body = problem::Body,
-            content_type = "application/problem+json"),
-        (status = 413, description = "too large", body = problem::Body, content_type = "application/problem+json"),
-        (status = 415, description = "not JSON", body = problem::Body, content_type = "application/problem+json"),
-        (status = 422, description = "unknown type or brand, or a key used before", body = problem::Body,
-            content_type = "application/problem+json"),
+        WrongBody, Unauthorized, WrongTarget
     )
 )]
 #[put("/items/{id}")]
@@ -157,12 +128,7 @@ pub(super) async fn replace_item(
     responses(
         (status = 204, description = "removed", headers(
             ("Event-Id" = String, description = "the event that announces it"))),
-        (status = 400, description = "no id", body = problem::Body, content_type = "application/problem+json"),
-        (status = 401, description = "no valid token", body = problem::Body, content_type = "application/problem+json"),
-        (status = 403, description = "not allowed", body = problem::Body, content_type = "application/problem+json"),
-        (status = 404, description = "no such product", body = problem::Body, content_type = "application/problem+json"),
-        (status = 412, description = "it has changed meanwhile", body = problem::Body,
-            content_type = "application/problem+json"),
+        WrongId, Unauthorized, WrongTarget
     )
 )]
 #[delete("/items/{id}")]

@@ -9,6 +9,7 @@ mod lookup;
 mod model;
 mod price;
 mod product;
+mod refusals;
 mod store;
 mod text;
 
