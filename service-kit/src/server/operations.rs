@@ -45,7 +45,8 @@ async fn ready(readiness: web::Data<Readiness>, stopping: web::Data<Stopping>) -
     let passed = checks.iter().all(|(_, passed)| *passed);
     let status = if stopping.0.is_cancelled() { "stopping" } else { name(passed) };
     let code = if status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let checks = checks.into_iter().chain(readiness.shown()).map(|(check, passed)| (check, name(passed))).collect();
+    let checks =
+        checks.into_iter().chain(readiness.shown()).map(|(check, passed)| (check, name(passed))).collect();
     HttpResponse::build(code).json(Health { status, checks })
 }
 
