@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use service_kit::server::Readiness;
+use service_kit::settings::{AuthSettings, HttpSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::service::{Service, problem};
+use crate::service::{SECRET, Service, problem};
 
 /// Sends text as it is and returns what comes back until the server closes the connection.
 async fn raw(service: &Service, text: &str) -> String {
@@ -50,10 +52,13 @@ async fn headers_that_stall_do_not_hold_a_connection() {
 }
 
 #[tokio::test]
-async fn many_slow_clients_do_not_slow_the_others() {
-    let service = Service::start();
+async fn many_slow_clients_do_not_hold_up_the_others() {
+    // Slow clients are let wait for a minute, on the only worker there is.
+    let patient = HttpSettings { body_timeout_ms: 60_000, ..HttpSettings::default() };
+    let auth = AuthSettings { secret: Some(SECRET.into()), ..AuthSettings::default() };
+    let service = Service::limited(patient, &auth, Readiness::new());
     let mut slow = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..500 {
         let mut socket = TcpStream::connect(service.address).await.expect("a connection");
         let head = b"POST /things HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
         socket.write_all(head).await.expect("sent");
@@ -61,7 +66,26 @@ async fn many_slow_clients_do_not_slow_the_others() {
     }
     let start = Instant::now();
     assert_eq!(service.get("/things/7").await.status(), 200);
-    assert!(start.elapsed() < Duration::from_millis(250), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    // And they are served all the same, once they go on.
+    let socket = slow.last_mut().expect("one");
+    socket.write_all(b"nonsense").await.expect("sent");
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 400");
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_wait_and_are_not_dropped() {
+    let few = HttpSettings { max_connections: 2, header_timeout_ms: 500, ..HttpSettings::default() };
+    let auth = AuthSettings { secret: Some(SECRET.into()), ..AuthSettings::default() };
+    let service = Service::limited(few, &auth, Readiness::new());
+    let mut idle = Vec::new();
+    for _ in 0..4 {
+        idle.push(TcpStream::connect(service.address).await.expect("a connection"));
+    }
+    // Those who say nothing lose their places to those who wait.
+    assert_eq!(service.get("/things/7").await.status(), 200);
 }
 
 #[tokio::test]

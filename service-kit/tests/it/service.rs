@@ -134,10 +134,9 @@ impl Service {
         Self::with(&AuthSettings { secret: Some(SECRET.into()), ..AuthSettings::default() }, Readiness::new())
     }
 
+    /// Starts a service with short limits, and these rules and checks.
     pub(crate) fn with(auth: &AuthSettings, readiness: Readiness) -> Self {
-        let settings = HttpSettings {
-            port: Some(0),
-            workers: Some(1),
+        let limits = HttpSettings {
             body_limit_bytes: 1024,
             header_timeout_ms: 300,
             body_timeout_ms: 300,
@@ -145,6 +144,12 @@ impl Service {
             shutdown_timeout_seconds: 5,
             ..HttpSettings::default()
         };
+        Self::limited(limits, auth, readiness)
+    }
+
+    /// Starts a service with these limits.
+    pub(crate) fn limited(limits: HttpSettings, auth: &AuthSettings, readiness: Readiness) -> Self {
+        let settings = HttpSettings { port: Some(0), workers: Some(1), ..limits };
         let verifier = Verifier::new(auth, Mode::Production).expect("good settings");
         let stop = CancellationToken::new();
         let server = Server::bind(&settings, ABOUT, verifier, readiness, routes, &stop).expect("a free port");
