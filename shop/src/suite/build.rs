@@ -27,13 +27,8 @@ struct Target {
 
 /// Runs cargo in the checkout, showing its own progress, and returns the programs by name.
 ///
-/// Stops cargo when the user asks to, and when `is_pointless` becomes true.
-pub fn build(
-    checkout: &Path,
-    release: bool,
-    interrupt: &Interrupt,
-    is_pointless: &dyn Fn() -> bool,
-) -> Result<BTreeMap<String, PathBuf>> {
+/// Stops cargo when the user asks to, or what it is for is abandoned.
+pub fn build(checkout: &Path, release: bool, interrupt: &Interrupt) -> Result<BTreeMap<String, PathBuf>> {
     let mut command = cargo(checkout);
     // --workspace, so that features are those of every other build and nothing is compiled twice.
     command.args(["build", "--workspace", "--message-format=json-render-diagnostics"]);
@@ -50,7 +45,7 @@ pub fn build(
         if let Some(status) = child.try_wait().context("cannot wait for cargo")? {
             break status;
         }
-        if interrupt.count() > 0 || is_pointless() {
+        if interrupt.check().is_err() {
             child.kill().context("cannot stop cargo")?;
         }
         terminal::pause();

@@ -1,7 +1,7 @@
 //! Ctrl-C, SIGTERM and a closed terminal: noticed, never fatal by themselves.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 pub struct Interrupt {
     count: Arc<AtomicUsize>,
     terminate: Arc<AtomicUsize>,
+    abandoned: Arc<AtomicBool>,
 }
 
 /// The error of a wait that the user cut short.
@@ -53,8 +54,19 @@ impl Interrupt {
         self.terminate.load(Ordering::SeqCst) > 0
     }
 
-    /// Fails with [`Interrupted`] once the user has asked to stop.
+    /// One that hears of the user's wish as this one does, and can be abandoned by itself.
+    #[must_use]
+    pub fn linked(&self) -> Self {
+        Self { abandoned: Arc::default(), ..self.clone() }
+    }
+
+    /// Gives up what this one is for, as if the user had asked.
+    pub fn abandon(&self) {
+        self.abandoned.store(true, Ordering::SeqCst);
+    }
+
+    /// Fails with [`Interrupted`] once the user has asked to stop, or this was abandoned.
     pub fn check(&self) -> Result<(), Interrupted> {
-        if self.count() > 0 { Err(Interrupted) } else { Ok(()) }
+        if self.count() > 0 || self.abandoned.load(Ordering::SeqCst) { Err(Interrupted) } else { Ok(()) }
     }
 }

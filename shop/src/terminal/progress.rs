@@ -75,14 +75,26 @@ impl Progress {
             }
         };
         let result = work(&busy_with);
-        if let Some(spinner) = spinner {
-            spinner.finish_and_clear();
-            self.with_screen(|screen| screen.spinner = None);
-        }
+        self.end(spinner);
         if let Ok(value) = &result {
             self.say(format!("  ✓ {} ({:.1} s)", done(value), started.elapsed().as_secs_f32()));
         }
         result
+    }
+
+    /// Shows `what` while `work` runs; what `work` itself says is all that is left of it.
+    pub fn wait<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
+        let spinner = self.terminal.then(|| self.begin(what)).flatten();
+        let result = work();
+        self.end(spinner);
+        result
+    }
+
+    fn end(&self, spinner: Option<ProgressBar>) {
+        if let Some(spinner) = spinner {
+            spinner.finish_and_clear();
+            self.with_screen(|screen| screen.spinner = None);
+        }
     }
 
     /// Draws a spinner, unless somebody else draws or there is no terminal.

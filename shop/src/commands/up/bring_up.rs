@@ -1,16 +1,15 @@
 //! From nothing to ready, in order.
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, ScopedJoinHandle};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
+use super::together;
 use crate::cli::UpArgs;
-use crate::home::{Home, Ports, Secrets, Service, Settled, checkout};
+use crate::home::{Home, Ports, Secrets, Service, Settled};
 use crate::process::Running;
 use crate::servers::{Place, Purpose, Tools};
-use crate::suite::{Name, Suite, build};
+use crate::suite::{Name, Suite};
 use crate::terminal::{Interrupt, Progress};
 
 /// Brings everything up. If that fails, what was started is stopped again.
@@ -68,7 +67,7 @@ fn start_everything(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Vec<Running>> {
-    let mut children = build_and_start_servers(suite, args, tools, progress, interrupt)?;
+    let mut children = together::build_and_start_servers(suite, args, tools, progress, interrupt)?;
     let suite = &*suite;
 
     for name in [Name::Catalog, Name::Basket] {
@@ -95,80 +94,4 @@ fn start_everything(
     }
     suite.env_file()?.save(&suite.home)?;
     Ok(children)
-}
-
-/// Builds the services while the servers start: the first build takes minutes, later ones none.
-fn build_and_start_servers(
-    suite: &mut Suite,
-    args: &UpArgs,
-    tools: &Tools,
-    progress: &Progress,
-    interrupt: &Interrupt,
-) -> Result<Vec<Running>> {
-    progress.say("  … building the services, and starting PostgreSQL and RabbitMQ meanwhile");
-    let (has_failed, shared) = (AtomicBool::new(false), &*suite);
-    let note = |result: Result<Running>| {
-        has_failed.fetch_or(result.is_err(), Ordering::SeqCst);
-        result
-    };
-    let (built, servers) = thread::scope(|scope| {
-        let mut postgres = None;
-        let mut rabbitmq = None;
-        let built = progress.hold(|| {
-            postgres = Some(scope.spawn(|| note(start_postgres(shared, tools, progress, interrupt))));
-            rabbitmq = Some(scope.spawn(|| note(start_rabbitmq(shared, tools, progress, interrupt))));
-            build(&checkout(), args.release, interrupt, &|| has_failed.load(Ordering::SeqCst))
-        });
-        let join = |server: Option<ScopedJoinHandle<'_, Result<Running>>>| match server
-            .map(ScopedJoinHandle::join)
-        {
-            Some(Ok(result)) => result,
-            _ => Err(anyhow!("the thread that started a server has panicked")),
-        };
-        let servers = progress.during(
-            "waiting for PostgreSQL and RabbitMQ",
-            // Both are waited for before either may fail: nothing is to start any more when stopping begins.
-            |_| {
-                let (postgres, rabbitmq) = (join(postgres.take()), join(rabbitmq.take()));
-                anyhow::Ok(vec![postgres?, rabbitmq?])
-            },
-            |_| "the servers are ready".to_owned(),
-        );
-        (built, servers)
-    });
-    interrupt.check()?;
-    // If a server failed, the build was stopped for that reason alone.
-    let servers = servers?;
-    suite.settled.binaries = built?;
-    suite.settled.save(&suite.home)?;
-    Ok(servers)
-}
-
-fn start_postgres(
-    suite: &Suite,
-    tools: &Tools,
-    progress: &Progress,
-    interrupt: &Interrupt,
-) -> Result<Running> {
-    let port = suite.ports.of(Service::Postgres)?;
-    let major = tools.postgres.major;
-    progress.during(
-        "starting PostgreSQL",
-        |_| suite.start_postgres(tools, interrupt),
-        |running| format!("PostgreSQL {major} is ready on 127.0.0.1:{port} (pid {})", running.process.pid),
-    )
-}
-
-fn start_rabbitmq(
-    suite: &Suite,
-    tools: &Tools,
-    progress: &Progress,
-    interrupt: &Interrupt,
-) -> Result<Running> {
-    let port = suite.ports.of(Service::Amqp)?;
-    progress.during(
-        "starting RabbitMQ",
-        |_| suite.start_rabbitmq(tools, interrupt),
-        |running| format!("RabbitMQ is ready on 127.0.0.1:{port} (pid {})", running.process.pid),
-    )
 }

@@ -2,6 +2,7 @@
 
 mod bring_up;
 mod supervise;
+mod together;
 
 use std::process::ExitCode;
 
