@@ -175,3 +175,27 @@ where
 {
     unless_empty(deserializer).map(Option::unwrap_or_default)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_list_of_ids_is_read_as_it_is_written(ids in proptest::collection::vec(1_i64.., 1..=100)) {
+            let text = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+            let read = text.parse::<IdList>().map(|list| list.0.iter().map(|id| id.get()).collect::<Vec<_>>());
+            prop_assert_eq!(read, Ok(ids));
+        }
+
+        #[test]
+        fn no_text_makes_reading_a_filter_panic(text in ".{0,200}") {
+            drop(text.parse::<IdList>());
+            drop(text.parse::<PageSize>());
+            drop(text.parse::<NamePrefix>());
+            drop(text.parse::<TypeId>());
+        }
+    }
+}

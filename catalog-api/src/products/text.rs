@@ -94,7 +94,22 @@ fn check_length(text: &str, limit: usize) -> Result<(), TextError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_as_a_name_can_be_stored_and_shown(text in "\\PC{0,120}|.{0,120}") {
+            if let Ok(name) = Name::try_from(text) {
+                let name = name.as_str();
+                prop_assert!((1..=100).contains(&name.chars().count()));
+                prop_assert!(!name.chars().any(char::is_control));
+                prop_assert_eq!(name.trim(), name);
+                prop_assert_eq!(Name::try_from(name.to_owned()).map(|name| name.0), Ok(name.to_owned()));
+            }
+        }
+    }
 
     #[test]
     fn a_name_is_one_line_of_1_to_100_characters() {
