@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, str::FromStr, time::Duration};
 
 use actix_web::web;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use event_bus::{Subscriber, outbox::WakeUp};
 use secrecy::ExposeSecret;
 use service_kit::{
@@ -20,9 +20,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     alerts::{self, hub, lookout},
     baskets,
-    products::catalog::Catalog,
+    products::{catalog::Catalog, look_up::LookUp},
     settings::Settings,
-    subscriptions,
+    subscriptions::{self, Subscription},
 };
 
 /// The migrations that this build needs.
@@ -91,23 +91,18 @@ impl Application {
         let subscriber = subscriptions::subscriber(pools.subscriber.clone(), settings.broker()?.clone())
             .after_commit(move || alerts_written.ring());
 
-        let asked = pools.requests.clone();
-        let readiness = Readiness::new().check("database", move || {
-            let pool = asked.clone();
-            async move {
-                database::observe(&pool);
-                database::is_ready(&pool, &MIGRATIONS).await
-            }
-        });
+        let subscription = Subscription::new(subscriber.health(), pools.requests.clone());
+        let readiness = readiness(&pools.requests, &subscription);
+        let look_up = LookUp { pool: pools.requests.clone(), catalog, subscription };
         let shared = (
             web::Data::new(pools.requests.clone()),
             web::Data::new(pools.streams.clone()),
-            web::Data::new(catalog),
+            web::Data::new(look_up),
             web::Data::new(hub.clone()),
         );
         let with_data = move |config: &mut ServiceConfig<'_>| {
-            let (pool, stream_pool, catalog, hub) = shared.clone();
-            config.app_data(pool).app_data(stream_pool).app_data(catalog).app_data(hub);
+            let (pool, stream_pool, look_up, hub) = shared.clone();
+            config.app_data(pool).app_data(stream_pool).app_data(look_up).app_data(hub);
             routes(config);
         };
         let server = Server::bind(&settings.http, ABOUT, verifier, readiness, with_data, stop)?;
@@ -132,6 +127,28 @@ impl Application {
         pools.close().await;
         served
     }
+}
+
+/// Ready means: the database is there, and no event can be missed any more. A broker that goes away later
+/// makes nothing unready: carts are served without it, as new as the last event.
+fn readiness(pool: &PgPool, subscription: &Subscription) -> Readiness {
+    let (pool, asked, shown) = (pool.clone(), subscription.clone(), subscription.clone());
+    Readiness::new()
+        .check("database", move || {
+            let pool = pool.clone();
+            async move {
+                database::observe(&pool);
+                database::is_ready(&pool, &MIGRATIONS).await
+            }
+        })
+        .check("subscription", move || {
+            let subscription = asked.clone();
+            async move {
+                ensure!(subscription.is_established().await?, "the queue has never been bound yet");
+                Ok(())
+            }
+        })
+        .show("consumer", move || shown.is_connected())
 }
 
 impl Pools {

@@ -21,8 +21,7 @@ use super::{
 };
 use crate::products::{
     ProductId,
-    catalog::Catalog,
-    look_up::{self, LookedUp},
+    look_up::{self, LookUp, LookedUp},
 };
 
 /// Adds the routes.
@@ -106,12 +105,12 @@ async fn put_item(
     trace: RequestTrace,
     wanted: Json<Wanted>,
     pool: web::Data<PgPool>,
-    catalog: web::Data<Catalog>,
+    look_up: web::Data<LookUp>,
 ) -> Result<HttpResponse, Problem> {
     let put = async || store::put_item(&pool, &buyer.id, product, wanted.value.quantity, &if_match).await;
     let mut outcome = put().await?;
     if let Put::UnknownProduct = outcome {
-        outcome = match look_up::look_up(&pool, &catalog, product, &trace).await? {
+        outcome = match look_up.product(product, &trace).await? {
             LookedUp::Known => put().await?,
             LookedUp::NoSuchProduct => Put::RemovedProduct,
         };

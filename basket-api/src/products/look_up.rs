@@ -9,7 +9,10 @@ use super::{
     catalog::Catalog,
     store::{self, ProductFacts},
 };
-use crate::{subscriptions, transaction::retried};
+use crate::{
+    subscriptions::{self, Subscription},
+    transaction::retried,
+};
 
 /// When a buyer may try again to put an unknown product into their basket, in seconds.
 const RETRY_AFTER: u32 = 2;
@@ -23,27 +26,40 @@ pub enum LookedUp {
     NoSuchProduct,
 }
 
-/// Asks the catalog for a product and stores the answer; 503 when it cannot be asked now.
-pub async fn look_up(
-    pool: &PgPool,
-    catalog: &Catalog,
-    id: ProductId,
-    trace: &RequestTrace,
-) -> Result<LookedUp, Problem> {
-    match catalog.find(id, trace).await {
-        Ok(Some(product)) => {
-            store_answer(pool, &product).await?;
-            Ok(LookedUp::Known)
+/// How this service learns of a product by itself. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LookUp {
+    /// Where the answer is stored.
+    pub pool: PgPool,
+    /// Who is asked.
+    pub catalog: Catalog,
+    /// What keeps the answer up to date.
+    pub subscription: Subscription,
+}
+
+impl LookUp {
+    /// Asks the catalog for a product and stores the answer; 503 when it cannot be asked now, or when a
+    /// later change of the product would not reach this service yet.
+    pub async fn product(&self, id: ProductId, trace: &RequestTrace) -> Result<LookedUp, Problem> {
+        if !self.subscription.is_established().await? {
+            let detail = "this service is about to subscribe to the catalog's events";
+            return Err(Problem::unavailable(detail, RETRY_AFTER));
         }
-        Ok(None) => Ok(LookedUp::NoSuchProduct),
-        Err(error) => {
-            metrics::counter!("product_look_ups_failed_total").increment(1);
-            tracing::warn!(
-                product.id = i64::from(id),
-                error = &error as &dyn std::error::Error,
-                "cannot ask the catalog for a product"
-            );
-            Err(cannot_ask())
+        match self.catalog.find(id, trace).await {
+            Ok(Some(product)) => {
+                store_answer(&self.pool, &product).await?;
+                Ok(LookedUp::Known)
+            }
+            Ok(None) => Ok(LookedUp::NoSuchProduct),
+            Err(error) => {
+                metrics::counter!("product_look_ups_failed_total").increment(1);
+                tracing::warn!(
+                    product.id = i64::from(id),
+                    error = &error as &dyn std::error::Error,
+                    "cannot ask the catalog for a product"
+                );
+                Err(cannot_ask())
+            }
         }
     }
 }

@@ -10,6 +10,7 @@
 //! Handlers get runs of events and write each run in one or two statements, however long it is. All
 //! take the products' rows before the carts'.
 
+mod established;
 mod product_added;
 mod product_changed;
 mod product_price_changed;
@@ -18,6 +19,7 @@ mod product_removed;
 use event_bus::{BrokerSettings, HandleError, Handler, Received, Subscriber};
 use sqlx::PgPool;
 
+pub use established::Subscription;
 pub use product_added::AddProduct;
 pub use product_changed::UpdateProduct;
 pub use product_price_changed::RepriceBaskets;

@@ -163,6 +163,14 @@ impl Drop for TestApp {
     }
 }
 
+/// Makes the database that of a service whose queue was bound once, by a process before.
+pub(crate) async fn subscribed_before(pool: &PgPool) {
+    sqlx::query("insert into inbox_version values ('basket', '999999', 'shop.catalog.product_added.v1', 1)")
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
 /// An event of the catalog, as its handler gets it.
 pub(crate) fn received<P: serde::de::DeserializeOwned>(
     product: i64,

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::app::{TestApp, add_product, problem, received, remove_product, reprice};
+use crate::app::{TestApp, add_product, problem, received, remove_product, reprice, subscribed_before};
 
 #[sqlx::test]
 async fn a_buyer_who_never_came_has_an_empty_basket(pool: PgPool) {
@@ -185,8 +185,13 @@ async fn a_new_name_or_picture_is_shown_and_is_a_new_version(pool: PgPool) {
 #[sqlx::test]
 async fn the_service_answers_while_the_broker_and_the_catalog_are_away(pool: PgPool) {
     // The test application's broker and catalog are addresses where nobody listens.
+    subscribed_before(&pool).await;
     let app = TestApp::spawn(&pool);
     app.ready().await;
+    let health = app.request(Method::GET, "/health/ready").send().await.unwrap();
+    let health: serde_json::Value = health.json().await.unwrap();
+    let checks = json!({"database": "ok", "subscription": "ok", "consumer": "failing"});
+    assert_eq!(health, json!({"status": "ok", "checks": checks}));
     add_product(&pool, 1, "2.00").await;
     app.fill("alice", 1, 2).await;
     app.stop();

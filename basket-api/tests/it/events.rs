@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     app::{SOON, Setup, TestApp, added, repriced},
+    catalog::{Answer, TestCatalog, item},
     sse::EventSource,
 };
 
@@ -23,10 +24,14 @@ const ADDED: &str = "shop.catalog.product_added.v1";
 const REPRICED: &str = "shop.catalog.product_price_changed.v1";
 
 async fn spawn(pool: &PgPool, vhost: &Vhost) -> TestApp {
+    spawn_with(pool, vhost, "http://127.0.0.1:1").await
+}
+
+async fn spawn_with(pool: &PgPool, vhost: &Vhost, catalog: &str) -> TestApp {
     // As the relay does when it starts: the exchange for events is the relay's.
     let settings = event_bus::BrokerSettings::new(vhost.url.clone());
     event_bus::broker::Publisher::connect(&settings, "test").await.unwrap().close().await;
-    let app = Setup::of(pool).with("APP__BROKER__URL", &vhost.url).spawn();
+    let app = Setup::of(pool).with("APP__BROKER__URL", &vhost.url).with("APP__CATALOG__URL", catalog).spawn();
     eventually("the service consumes", SOON, async || {
         // Asking for a queue that is not there yet ends the channel.
         let connection = vhost.connect().await;
@@ -103,6 +108,21 @@ async fn a_price_change_reaches_the_cart_and_the_open_page(pool: PgPool) {
     let item = &basket["items"][0];
     assert_eq!((&item["unitPrice"], &item["oldUnitPrice"]), (&json!("12.50"), &json!("10.00")));
     assert_eq!(basket["total"], "25.00");
+}
+
+#[sqlx::test]
+async fn a_product_announced_before_the_queue_was_bound_is_looked_up_and_kept_up_to_date(pool: PgPool) {
+    let vhost = vhost().await;
+    let catalog = TestCatalog::spawn().await;
+    catalog.answer(7, Answer::Item(item(7, "10.00", 1)));
+    let app = spawn_with(&pool, &vhost, &catalog.url).await;
+    app.ready().await;
+    app.fill("alice", 7, 1).await;
+    let change = change(7, "10.00", "12.50", 2);
+    announce(&vhost, &change).await;
+    assert!(taken_in(&pool, &change).await);
+    assert_eq!(app.see("alice").await["items"][0]["unitPrice"], "12.50");
+    assert_eq!(app.alerts("alice").await["count"], 1);
 }
 
 #[sqlx::test]

@@ -12,11 +12,15 @@ use serde_json::json;
 use sqlx::PgPool;
 
 use crate::{
-    app::{Setup, TestApp, add_product, added, handle, problem, received, remove_product, repriced},
+    app::{
+        Setup, TestApp, add_product, added, handle, problem, received, remove_product, repriced,
+        subscribed_before,
+    },
     catalog::{Answer, TestCatalog, item, response},
 };
 
 async fn spawn(pool: &PgPool) -> (TestApp, TestCatalog) {
+    subscribed_before(pool).await;
     let catalog = TestCatalog::spawn().await;
     let app = Setup::of(pool).with("APP__CATALOG__URL", &catalog.url).spawn();
     (app, catalog)
@@ -43,6 +47,26 @@ async fn an_unknown_product_is_asked_for_once_and_then_known(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn nothing_is_looked_up_before_the_queue_was_ever_bound(pool: PgPool) {
+    // A change of the product could be announced before anybody listens, and the price be wrong for ever.
+    let catalog = TestCatalog::spawn().await;
+    let app = Setup::of(&pool).with("APP__CATALOG__URL", &catalog.url).spawn();
+    catalog.answer(7, Answer::Item(item(7, "12.50", 3)));
+    let answer = app.put("alice", 7, 1).await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["retry-after"], "2");
+    assert_eq!(catalog.requests().len(), 0);
+    let health = app.request(Method::GET, "/health/ready").send().await.unwrap();
+    assert_eq!(health.status(), 503);
+    let health: serde_json::Value = health.json().await.unwrap();
+    assert_eq!(health["checks"], json!({"database": "ok", "subscription": "failing", "consumer": "failing"}));
+
+    subscribed_before(&pool).await;
+    assert_eq!(app.put("alice", 7, 1).await.status(), 200);
+    app.ready().await;
+}
+
+#[sqlx::test]
 async fn a_product_that_the_catalog_does_not_know_is_unknown(pool: PgPool) {
     let (app, _catalog) = spawn(&pool).await;
     let answer = app.put("alice", 7, 1).await;
@@ -62,6 +86,7 @@ async fn a_removed_product_is_not_asked_for(pool: PgPool) {
 
 #[sqlx::test]
 async fn a_catalog_that_is_away_means_later(pool: PgPool) {
+    subscribed_before(&pool).await;
     let app = TestApp::spawn(&pool);
     let answer = app.put("alice", 7, 1).await;
     assert_eq!(answer.status(), 503);

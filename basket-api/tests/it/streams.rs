@@ -266,7 +266,7 @@ async fn while_nobody_listens_the_database_is_not_asked(pool: PgPool) {
         .await
         .unwrap()
     };
-    app.ready().await;
+    app.see("alice").await;
     assert_eq!(connections().await, 0);
     let stream = EventSource::open(&app, "alice").await;
     assert!(connections().await > 0);
