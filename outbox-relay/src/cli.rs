@@ -1,4 +1,5 @@
 //! The command line.
+#![expect(clippy::doc_markdown, reason = "help texts are read on a terminal, not as Markdown")]
 
 use std::path::PathBuf;
 

@@ -114,8 +114,7 @@ async fn publish(settings: Settings, sources: Sources) -> anyhow::Result<()> {
     let readiness = readiness(&sources);
     let server = Server::bind(&settings.http, ABOUT, verifier, readiness, routes, &stop)?;
     let relaying = relay::run(&sources, &settings.broker, &settings.relay, &stop);
-    let (served, ()) = tokio::join!(server.run(), relaying);
-    served
+    tokio::join!(server.run(), relaying).0
 }
 
 /// Ready means: at work on every database, with the broker there.
@@ -127,15 +126,15 @@ fn readiness(sources: &Sources) -> Readiness {
     };
     Readiness::new()
         .check("database", move || {
-            let all = databases.iter();
-            let all: anyhow::Result<()> =
-                all.map(|source| no_problem(source, source.standing().database_problem)).collect();
-            std::future::ready(all)
+            let mut all = databases.iter();
+            std::future::ready(
+                all.try_for_each(|source| no_problem(source, source.standing().database_problem)),
+            )
         })
         .check("broker", move || {
-            let all = brokers.iter();
-            let all: anyhow::Result<()> =
-                all.map(|source| no_problem(source, source.standing().broker_problem)).collect();
-            std::future::ready(all)
+            let mut all = brokers.iter();
+            std::future::ready(
+                all.try_for_each(|source| no_problem(source, source.standing().broker_problem)),
+            )
         })
 }

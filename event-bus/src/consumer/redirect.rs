@@ -1,7 +1,7 @@
 //! Messages that are not acknowledged as done: to a retry queue, or to the dead-letter queue with the
 //! reason.
 
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::AMQPValue;
 use uuid::Uuid;
 
 use super::message::{FAILURES, Message};
@@ -63,7 +63,7 @@ impl<'a> Redirect<'a> {
         failures: u32,
     ) -> Result<Confirm, PublishError> {
         let delivery = &message.delivery;
-        let mut headers = delivery.properties.headers().clone().unwrap_or_else(FieldTable::default);
+        let mut headers = delivery.properties.headers().clone().unwrap_or_default();
         let reason = reason.get(..reason.floor_char_boundary(REASON_LIMIT)).unwrap_or_default();
         headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
         headers.insert(CONSUMER.into(), AMQPValue::LongString(self.consumer.into()));

@@ -25,10 +25,11 @@ pub(crate) fn trouble(error: &sqlx::Error) -> Trouble {
     match code.as_deref() {
         // Serialization failure, deadlock, lock not available, statement cancelled by its timeout.
         Some("40001" | "40P01" | "55P03" | "57014") => Trouble::Conflict,
-        // Read-only (a standby, or a disk that is full), idle-in-transaction time-out.
-        Some("25006" | "25P03") => Trouble::Away,
-        // Not migrated yet, or without the rights: every message would meet the same.
-        Some("42P01" | "42703" | "42501" | "3F000" | "3D000" | "28000" | "28P01") => Trouble::Away,
+        // Read-only (a standby, or a disk that is full), idle-in-transaction time-out; not migrated yet, or
+        // without the rights: every message would meet the same.
+        Some("25006" | "25P03" | "42P01" | "42703" | "42501" | "3F000" | "3D000" | "28000" | "28P01") => {
+            Trouble::Away
+        }
         // Connection, resources, operator intervention, system.
         Some(code) if ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => Trouble::Away,
         _ => Trouble::Message,

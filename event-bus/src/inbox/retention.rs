@@ -8,7 +8,7 @@ use sqlx::PgPool;
 const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(7);
 
 /// How often old rows are looked for.
-const EVERY: Duration = Duration::from_secs(3600);
+const EVERY: Duration = Duration::from_hours(1);
 
 /// Rows a statement deletes, so that none holds its locks for long.
 const CHUNK: i64 = 5_000;

@@ -11,7 +11,7 @@ pub fn partition_of(key: &str) -> i16 {
     const PRIME: u64 = 0x0000_0100_0000_01b3;
     let hash = key.bytes().fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
     // The remainder is below 64, so the conversion cannot fail; the default is never taken.
-    i16::try_from(hash % PARTITIONS.unsigned_abs() as u64).unwrap_or_default()
+    i16::try_from(hash % u64::from(PARTITIONS.unsigned_abs())).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! The crate as a service uses it: a real database, a real broker.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 mod away;
 mod outbox;

@@ -18,8 +18,8 @@ const LEASE: Duration = Duration::from_secs(4);
 /// How often it is renewed, and the share compared with that of others.
 pub(crate) const RENEWAL: Duration = Duration::from_millis(1_500);
 
-/// What is kept back of a lease, for the way of an answer from the database and to the broker.
-const MARGIN: Duration = Duration::from_millis(500);
+/// How long this process counts on a lease: less than it lasts, for the way to the broker.
+const TRUSTED: Duration = Duration::from_millis(3_500);
 
 /// The relay's membership of one database, on a session of its own: it ends with the session.
 pub(crate) struct Ownership {
@@ -62,7 +62,7 @@ impl Ownership {
     /// Whether the leases still hold, on this process's own clock: counted from before the database was
     /// asked, so it can only end too early.
     pub(crate) fn is_valid(&self) -> bool {
-        self.renewed_at.is_some_and(|at| at.elapsed() < LEASE - MARGIN)
+        self.renewed_at.is_some_and(|at| at.elapsed() < TRUSTED)
     }
 
     /// Waits until it is time for the next renewal.

@@ -110,14 +110,13 @@ impl Worker<'_> {
 
     /// Publishes one chunk of what is pending, and marks it.
     async fn pass(&mut self, ownership: &mut Ownership, stop: &CancellationToken) -> Result<Pass, Trouble> {
-        let publisher = match self.publisher.take().filter(Publisher::is_open) {
-            Some(publisher) => publisher,
-            None => {
-                crash_point!("relay.while_reconnecting");
-                match Publisher::connect(self.broker, &self.relay_name).await {
-                    Ok(publisher) => publisher,
-                    Err(error) => return Ok(Pass::BrokerAway(error.to_string())),
-                }
+        let publisher = if let Some(publisher) = self.publisher.take().filter(Publisher::is_open) {
+            publisher
+        } else {
+            crash_point!("relay.while_reconnecting");
+            match Publisher::connect(self.broker, &self.relay_name).await {
+                Ok(publisher) => publisher,
+                Err(error) => return Ok(Pass::BrokerAway(error.to_string())),
             }
         };
         let limit = i64::from(self.settings.chunk);

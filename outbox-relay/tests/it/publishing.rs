@@ -79,6 +79,21 @@ async fn events_of_a_key_keep_their_order_and_all_arrive(pool: PgPool) {
     stage.log.drained().await;
 }
 
+#[derive(serde::Serialize)]
+struct Traced {}
+
+impl event_bus::Event for Traced {
+    const TYPE: &'static str = "shop.test.traced.v1";
+
+    fn key(&self) -> String {
+        "t".to_owned()
+    }
+
+    fn version(&self) -> i64 {
+        1
+    }
+}
+
 #[sqlx::test(migrations = false)]
 async fn the_trace_of_the_request_travels_with_the_event(pool: PgPool) {
     let mut stage = Stage::set(pool).await;
@@ -86,17 +101,6 @@ async fn the_trace_of_the_request_travels_with_the_event(pool: PgPool) {
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let trace = TraceContext::parse(parent, Some("vendor=1")).unwrap();
     let mut tx = stage.log.pool.begin().await.unwrap();
-    #[derive(serde::Serialize)]
-    struct Traced {}
-    impl event_bus::Event for Traced {
-        const TYPE: &'static str = "shop.test.traced.v1";
-        fn key(&self) -> String {
-            "t".to_owned()
-        }
-        fn version(&self) -> i64 {
-            1
-        }
-    }
     outbox::append(&mut tx, &Traced {}, &trace).await.unwrap();
     tx.commit().await.unwrap();
     let message = stage.probe.next(LONG).await;

@@ -5,7 +5,7 @@ mod relay;
 
 use std::time::Duration;
 
-pub(crate) use log::{Log, database_url};
+pub(crate) use log::Log;
 use test_kit::{Probe, Seen, Vhost};
 
 /// How long anything may take on a busy machine before a test gives up on it.
