@@ -255,6 +255,17 @@ async fn a_buyer_may_have_so_many_streams_open_and_a_process_so_many(pool: PgPoo
 }
 
 #[sqlx::test]
+async fn asking_for_the_head_of_a_stream_takes_no_place(pool: PgPool) {
+    let app = Setup::of(&pool).with("APP__STREAMS__MAX_PER_BUYER", "1").spawn();
+    for _ in 0..3 {
+        let answer = app.basket(Method::HEAD, "alice", "/alerts/stream").send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    }
+    EventSource::open(&app, "alice").await;
+}
+
+#[sqlx::test]
 async fn while_nobody_listens_the_database_is_not_asked(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let connections = async || -> i64 {

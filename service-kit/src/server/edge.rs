@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{
@@ -57,7 +57,8 @@ pub(super) async fn serve(
         trace.id = trace.trace_id(),
     );
     // What answers GET answers HEAD; the connection itself leaves the body out.
-    if request.method() == Method::HEAD {
+    let is_head = request.method() == Method::HEAD;
+    if is_head {
         request.head_mut().method = Method::GET;
     }
     let request_id = trace.request_id.clone();
@@ -65,6 +66,9 @@ pub(super) async fn serve(
 
     let _active = Active::start();
     let mut outcome = bounded(request, next).instrument(span.clone()).await;
+    if is_head {
+        outcome = outcome.map(without_stream);
+    }
     let status = outcome.as_ref().map_or_else(Problem::status, ServiceResponse::status);
     measure(start.elapsed(), method, route, status);
     span.in_scope(|| {
@@ -110,6 +114,15 @@ async fn bounded(
             Err(Problem::unavailable("the request took too long, try again", 1))
         }
     }
+}
+
+/// Drops a body that is a stream: its client went on with the head, so nothing sent would ever fail, and an
+/// endless stream would be kept up for nobody.
+fn without_stream(answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    if answer.response().body().size() != BodySize::Stream {
+        return answer;
+    }
+    answer.map_body(|_, _| BoxBody::new(actix_web::body::None::new()))
 }
 
 /// Turns an error that is not ours into a problem that says no more than its status.
