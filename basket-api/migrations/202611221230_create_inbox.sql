@@ -26,5 +26,7 @@ create table inbox_version (
     key         text   not null,
     event_type  text   not null,
     key_version bigint not null,
+    -- What it was before it was last raised: an upsert can return only what it leaves behind.
+    previous    bigint,
     constraint inbox_version_pkey primary key (consumer, key, event_type)
 ) with (fillfactor = 80);

@@ -129,9 +129,21 @@ impl Vhost {
             .unwrap();
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());
         channel.queue_bind("probe".into(), events.into(), "#".into(), options, none).await.unwrap();
-        let no_ack = BasicConsumeOptions { no_ack: true, ..Default::default() };
-        let consumer =
-            channel.basic_consume("probe".into(), "".into(), no_ack, FieldTable::default()).await.unwrap();
+        drop(channel);
+        connection.close(200, "OK".into()).await.unwrap();
+        self.drain("probe").await
+    }
+
+    /// Takes everything off a queue from now on, in order.
+    ///
+    /// # Panics
+    /// When the queue is not there.
+    pub async fn drain(&self, queue: &str) -> Probe {
+        let connection = self.connect().await;
+        let channel = connection.create_channel().await.unwrap();
+        let (no_ack, none) =
+            (BasicConsumeOptions { no_ack: true, ..Default::default() }, FieldTable::default());
+        let consumer = channel.basic_consume(queue.into(), "".into(), no_ack, none).await.unwrap();
         Probe { consumer, _connection: connection }
     }
 
@@ -150,14 +162,20 @@ impl Vhost {
         connection.close(200, "OK".into()).await.unwrap();
     }
 
-    /// Takes one message off a queue; `None` when it is empty or not there.
+    /// Takes one message off a queue; `None` when it is empty or not there. Not for queues with a single
+    /// active consumer: see [`drain`](Self::drain).
     ///
     /// # Panics
     /// When the broker does not answer.
     pub async fn take(&self, queue: &str) -> Option<Seen> {
         let connection = self.connect().await;
         let channel: Channel = connection.create_channel().await.unwrap();
-        let taken = channel.basic_get(queue.into(), BasicGetOptions::default()).await.ok().flatten();
+        let taken = match channel.basic_get(queue.into(), BasicGetOptions::default()).await {
+            Ok(taken) => taken,
+            // A queue that is not declared yet has nothing in it.
+            Err(error) if error.to_string().contains("NOT_FOUND") => None,
+            Err(error) => panic!("cannot take a message from {queue}: {error}"),
+        };
         let seen = taken.as_ref().map(|message| Seen::of(&message.delivery));
         if let Some(message) = taken {
             message.delivery.ack(BasicAckOptions::default()).await.unwrap();
@@ -217,7 +235,7 @@ impl Seen {
     }
 }
 
-/// Everything that is published to `shop.events`, in order.
+/// What arrives in a queue, in order.
 pub struct Probe {
     consumer: Consumer,
     _connection: Connection,

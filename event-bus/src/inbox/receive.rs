@@ -102,22 +102,15 @@ async fn advance_all<'a>(
         types.push(*event_type);
         versions.push(*version);
     }
-    // Sorted, so that two transactions take the rows in the same order. `before` is what the statement's
-    // snapshot had; where another transaction got in between, `after` is above our newest, and tells.
-    let guard: Vec<(String, String, i64, Option<i64>)> = sqlx::query_as(
-        "with incoming as (
-            select * from unnest($2::text[], $3::text[], $4::bigint[]) as event (key, event_type, key_version)
-        ), raised as (
-            insert into inbox_version as known (consumer, key, event_type, key_version)
-            select $1, key, event_type, key_version from incoming order by key, event_type
-            on conflict (consumer, key, event_type)
-            do update set key_version = greatest(known.key_version, excluded.key_version)
-            returning key, event_type, key_version
-        )
-        select raised.key, raised.event_type, raised.key_version as after, before.key_version as before
-          from raised
-          left join inbox_version as before
-            on before.consumer = $1 and before.key = raised.key and before.event_type = raised.event_type",
+    // Sorted, so that two transactions take the rows in the same order. What a row was before is read
+    // under its lock: whoever raised it meanwhile is counted in.
+    let guard: Vec<(String, String, Option<i64>)> = sqlx::query_as(
+        "insert into inbox_version as known (consumer, key, event_type, key_version)
+         select $1, * from unnest($2::text[], $3::text[], $4::bigint[]) as event (key, event_type, key_version)
+          order by key, event_type
+         on conflict (consumer, key, event_type) do update
+            set previous = known.key_version, key_version = greatest(known.key_version, excluded.key_version)
+         returning key, event_type, previous",
     )
     .bind(consumer)
     .bind(&keys)
@@ -126,15 +119,13 @@ async fn advance_all<'a>(
     .fetch_all(tx)
     .await?;
 
-    let mut known: HashMap<(&str, &str), i64> = HashMap::new();
-    for (key, event_type, after, before) in &guard {
-        let newest = newest.get(&(key.as_str(), event_type.as_str())).copied().unwrap_or(i64::MIN);
-        let before = if *after > newest { *after } else { before.unwrap_or(i64::MIN) };
-        known.insert((key, event_type), before);
-    }
+    let before = |(key, event_type, previous): &(String, String, Option<i64>)| {
+        ((key.clone(), event_type.clone()), previous.unwrap_or(i64::MIN))
+    };
+    let mut known: HashMap<(String, String), i64> = guard.iter().map(before).collect();
     let mut newer = HashSet::new();
     for event in events {
-        let Some(version) = known.get_mut(&(event.key.as_str(), event.event_type.as_str())) else { continue };
+        let Some(version) = known.get_mut(&(event.key.clone(), event.event_type.clone())) else { continue };
         if event.version > *version {
             *version = event.version;
             newer.insert(event.id);

@@ -7,9 +7,10 @@ use std::sync::{
 
 use sqlx::PgPool;
 
+use event_bus::inbox;
 use test_kit::eventually;
 
-use crate::support::{Stage, raised};
+use crate::support::{LONG, RAISED, Stage, raised};
 
 #[sqlx::test(migrations = false)]
 async fn an_event_sent_twice_has_its_effect_once(pool: PgPool) {
@@ -89,10 +90,9 @@ async fn a_stop_finishes_what_was_begun(pool: PgPool) {
     tokio::time::timeout(limit, running).await.unwrap().unwrap();
     let applied: i64 = sqlx::query_scalar("select count(*) from applied").fetch_one(&pool).await.unwrap();
     // What was handed out and not acknowledged returns to the queue a moment after the connection ends.
+    let mut rest = vhost.drain(&format!("{consumer}.events")).await;
     for _ in applied..50 {
-        let queue = format!("{consumer}.events");
-        let message =
-            eventually("the rest is back in its queue", limit, async || vhost.take(&queue).await).await;
+        let message = rest.next(limit).await;
         let id: uuid::Uuid = message.json()["id"].as_str().unwrap().parse().unwrap();
         let known: bool = sqlx::query_scalar("select exists (select from inbox where event_id = $1)")
             .bind(id)
@@ -101,4 +101,30 @@ async fn a_stop_finishes_what_was_begun(pool: PgPool) {
             .unwrap();
         assert!(!known, "committed, but not acknowledged");
     }
+}
+
+#[sqlx::test(migrations = false)]
+async fn what_was_learned_by_another_way_while_events_were_on_theirs_makes_the_older_ones_stale(
+    pool: PgPool,
+) {
+    let stage = Stage::set(pool).await;
+    // Somebody who asked learns of version 7, and commits while a batch with 6, 7 and 8 waits for the guard.
+    let mut tx = stage.pool.begin().await.unwrap();
+    let news = inbox::advance(&mut tx, &stage.consumer, "a", &[RAISED], 7).await.unwrap();
+    assert_eq!(news, [RAISED]);
+    for version in 6..=8 {
+        stage.send(&raised("a", version, "")).await;
+    }
+    eventually("the batch waits", LONG, async || {
+        let waiting: i64 = sqlx::query_scalar("select count(*) from pg_locks where not granted")
+            .fetch_one(&stage.pool)
+            .await
+            .unwrap();
+        (waiting > 0).then_some(())
+    })
+    .await;
+    tx.commit().await.unwrap();
+    assert_eq!(stage.until_applied(1).await, [("a".to_owned(), 8)]);
+    stage.until_received("stale", 2).await;
+    assert_eq!(stage.applied().await, [("a".to_owned(), 8)]);
 }
