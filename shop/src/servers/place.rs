@@ -27,18 +27,22 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of a checkout's servers: in its home, unless the servers run as users who cannot get there.
+    /// The place of a checkout's servers: in its home, or else a new directory under /var/tmp.
     ///
-    /// That is so if root has the checkout in a directory of its own, such as /root: then it is a new
-    /// directory under /var/tmp. `known` is the place that was chosen before.
+    /// It is elsewhere if the servers run as users who cannot get to the home (root has the checkout in a
+    /// directory of its own, such as /root), and if the home's path has characters that the servers' start
+    /// scripts might take apart. `known` is the place that was chosen before.
     pub fn settle(home: &Home, known: Option<&Path>, purpose: Purpose) -> Result<Self> {
         if let Some(known) = known.filter(|dir| dir.is_dir()) {
             return Ok(Self { dir: known.to_owned(), purpose });
         }
         let inside = home.dir().join("servers");
         let is_reachable = !rustix::process::geteuid().is_root() || is_open_to_all(home.dir());
-        let dir =
-            if is_reachable { inside } else { PathBuf::from(format!("/var/tmp/shop-{}", &random()?[..12])) };
+        let dir = if is_reachable && is_plain(&inside) {
+            inside
+        } else {
+            PathBuf::from(format!("/var/tmp/shop-{}", &random()?[..12]))
+        };
         create_dir(&dir, 0o711)?;
         Ok(Self { dir, purpose })
     }
@@ -50,6 +54,25 @@ impl Place {
                 Err(error).with_context(|| format!("cannot remove {}", dir.display()))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a shell would leave this path in one piece.
+fn is_plain(path: &Path) -> bool {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "/._-+@".contains(c);
+    path.to_str().is_some_and(|path| path.chars().all(harmless))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_a_script_would_take_apart_is_not_for_servers() {
+        assert!(is_plain(Path::new("/home/bob/shop-2/.shop/servers")));
+        for path in ["/home/bob/my shop", "/home/bob/$HOME", "/home/bob/\"shop\"", "/home/bob/läden"] {
+            assert!(!is_plain(Path::new(path)), "{path}");
         }
     }
 }

@@ -3,12 +3,10 @@
 mod build;
 mod configuration;
 pub mod http;
+mod lifecycle;
 mod name;
 mod pending;
-mod prepare;
-mod start;
 mod state;
-mod stop;
 mod summary;
 
 pub use build::{build, cargo};

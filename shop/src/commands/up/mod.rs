@@ -40,6 +40,8 @@ pub(super) fn run(args: &UpArgs) -> Result<ExitCode> {
 }
 
 fn already_up(suite: &Suite) -> Result<ExitCode> {
+    // The tokens in it last a day, and the suite may have been up for longer.
+    suite.env_file()?.save(&suite.home)?;
     terminal::say(addresses(suite)?);
     terminal::say("It was already up, and was left as it is: cargo shop down stops it.");
     for name in suite.names() {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::http::{self, Readiness};
-use super::{Name, Suite};
 use crate::home::{BROKER_DEFINITIONS, Service, checkout};
 use crate::process::{Launch, Running, kill, wait_until};
 use crate::servers::{Place, Postgres, Purpose, Rabbitmq, Tools, provision};
+use crate::suite::http::{self, Readiness};
+use crate::suite::{Name, Suite};
 use crate::terminal::Interrupt;
 
 /// How long a service may take until it is ready.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 
-use super::{MOST_RELAYS, Name, State, Suite};
 use crate::process::{Ending, Identity, Record, await_end};
 use crate::servers::Rabbitmq;
+use crate::suite::{MOST_RELAYS, Name, State, Suite};
 use crate::terminal::{Interrupt, Progress};
 
 impl Suite {

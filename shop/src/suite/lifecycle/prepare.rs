@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::configuration::Variables;
-use super::{Name, Suite};
 use crate::home::checkout;
 use crate::process::{Launch, Running, end, last_words, wait_until};
+use crate::suite::configuration::Variables;
+use crate::suite::{Name, Suite};
 use crate::terminal::Interrupt;
 
 /// How long a migration or the seed may take.
