@@ -3,7 +3,11 @@
 //! With the feature `crash-points`, `CRASH_POINT=name[:n]` in the environment has the process send
 //! itself SIGKILL when it passes the point of that name for the n-th time (the first when no number
 //! is given). SIGKILL, not a panic: a panic runs destructors, and a client library would flush and
-//! close what a real crash leaves open. Without the feature a point is nothing at all.
+//! close what a real crash leaves open. Without the feature a point is nothing at all, and a release build
+//! with the feature does not compile.
+
+#[cfg(all(feature = "crash-points", not(debug_assertions)))]
+compile_error!("crash points are for tests: a release build must not have the feature `crash-points`");
 
 /// Kills the process here, if the feature `crash-points` is on and `CRASH_POINT` names this point.
 #[macro_export]
@@ -13,9 +17,6 @@ macro_rules! crash_point {
         $crate::crash::pass($name);
     };
 }
-
-/// Whether this build can be told to kill itself; a release build must say no.
-pub const ENABLED: bool = cfg!(feature = "crash-points");
 
 /// Counts one passage of the point, and dies if it is the one asked for.
 #[cfg(feature = "crash-points")]

@@ -4,4 +4,5 @@
 mod catalog_killed;
 mod consumer_killed;
 mod price_change;
+mod readme;
 mod relay_killed;
