@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// Publishes what services have written to their outboxes, and lets an operator look and steer.
 ///
 /// Settings come from --config, and from the environment over it: APP__BROKER__URL, and for each
-/// database APP__DATABASES__<NAME>__URL.
+/// database APP__DATABASES__{NAME}__URL.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Cli {
