@@ -51,6 +51,46 @@ create index integration_event_log_pending on integration_event_log (position, p
 create index integration_event_log_blocked on integration_event_log (key, position)
     where state = 'PublishedFailed' and skipped_at is null;
 
+-- What is settled, in order: for retention, which takes from its front, and for replays. One entry for
+-- each event, made by the update that marks it and close to the right-hand edge; an index that also had
+-- the pending rows would be written twice for each event. Not brin: vacuumed pages are used again, and a
+-- block range never forgets the oldest row that it once had.
+create index integration_event_log_settled on integration_event_log (position)
+    where state = 'Published' or skipped_at is not null;
+
+-- Retention. Looks at the next `at_most` settled events after a position and deletes those that were
+-- settled longer ago than `older_than`, which counts as a day at least. `last_position` is where to go on;
+-- it is null when nothing further can be old enough.
+--
+-- With its owner's rights, so that a relay's role need not be allowed to delete. The body is bound to the
+-- table when the function is made: no search_path and no temporary table can make it mean another one.
+create function integration_event_log_purge(
+    older_than interval, after_position bigint, at_most integer, out deleted bigint, out last_position bigint)
+language sql security definer set search_path = pg_catalog, pg_temp
+begin atomic
+    with threshold as (
+        select clock_timestamp() - greatest(older_than, interval '1 day') as settled_before
+    ), looked_at as (
+        select log.event_id, log.position, log.created_at, coalesce(log.published_at, log.skipped_at) as settled_at
+          from integration_event_log as log
+         where (log.state = 'Published' or log.skipped_at is not null) and log.position > after_position
+         order by log.position
+         limit least(greatest(at_most, 0), 10000)
+    ), old as (
+        -- Two relays that do this at once share the work and never wait for each other.
+        select log.event_id from integration_event_log as log
+         where log.event_id in (select looked_at.event_id from looked_at, threshold where settled_at < settled_before)
+           for update skip locked
+    ), gone as (
+        delete from integration_event_log as log using old where log.event_id = old.event_id returning log.event_id
+    )
+    select (select count(*) from gone),
+           (select max(position) from looked_at
+            -- Positions are taken in the order of time: behind a page of young events are younger ones.
+            having min(looked_at.created_at) < (select settled_before from threshold));
+end;
+revoke all on function integration_event_log_purge from public;
+
 -- The relays at work on this database. A row ends when its time runs out or its session is gone.
 create table outbox_relay (
     relay_id      uuid        constraint outbox_relay_pkey primary key,

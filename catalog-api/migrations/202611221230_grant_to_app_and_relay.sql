@@ -14,5 +14,7 @@ grant select on _sqlx_migrations to catalog_app;
 grant select on integration_event_log to catalog_relay;
 grant update (state, times_sent, published_at, last_error, skipped_at, skipped_by, skip_reason)
     on integration_event_log to catalog_relay;
+-- It may not delete from the log, but have what is published and old leave.
+grant execute on function integration_event_log_purge to catalog_relay;
 grant select, insert, update, delete on outbox_relay to catalog_relay;
 grant select, update on outbox_partition to catalog_relay;

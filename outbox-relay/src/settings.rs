@@ -50,11 +50,13 @@ pub(crate) struct RelaySettings {
     pub(crate) chunk: u16,
     /// Events on their way to the broker at once, at most. Default 1,000.
     pub(crate) window: u16,
+    /// Days after which published and skipped events leave the log; 0 keeps them for ever. Default 14.
+    pub(crate) retention_days: u32,
 }
 
 impl Default for RelaySettings {
     fn default() -> Self {
-        Self { name: None, chunk: 1_000, window: 1_000 }
+        Self { name: None, chunk: 1_000, window: 1_000, retention_days: 14 }
     }
 }
 

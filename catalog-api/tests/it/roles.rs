@@ -30,6 +30,7 @@ async fn the_relay_can_read_and_mark_the_log_and_nothing_else(pool: PgPool) {
         "update integration_event_log set skipped_at = now(), skipped_by = 'a', skip_reason = 'b'",
         "select * from outbox_partition for update",
         "delete from outbox_relay",
+        "select integration_event_log_purge('1 day', 0, 1000)",
     ] {
         assert_eq!(attempt(&app.pool, "catalog_relay", allowed).await, None, "{allowed}");
     }
@@ -60,6 +61,7 @@ async fn the_service_can_announce_but_not_take_back(pool: PgPool) {
     app.product_priced_at("1.00").await;
     for refused in [
         "select * from integration_event_log",
+        "select integration_event_log_purge('1 day', 0, 1000)",
         "update integration_event_log set state = 'Published', published_at = now()",
         "delete from integration_event_log",
         "select * from outbox_partition",

@@ -7,6 +7,7 @@ mod append;
 pub mod log;
 pub mod ownership;
 mod partition;
+pub mod retention;
 mod wake_up;
 
 pub use append::{AppendError, append};

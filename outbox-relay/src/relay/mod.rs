@@ -4,6 +4,7 @@ mod back_off;
 mod database;
 mod ownership;
 mod publish;
+mod retention;
 mod schedule;
 mod source;
 mod wake_up;

@@ -16,6 +16,7 @@ use super::{
     back_off::BackOff,
     ownership::Ownership,
     publish::{self, Sent},
+    retention,
     wake_up::WakeUp,
     within,
 };
@@ -54,9 +55,11 @@ pub(crate) async fn run(
     let mut worker =
         Worker { source, broker, settings, relay_id: Uuid::now_v7(), relay_name, publisher: None };
     let observing = observe(Arc::clone(&worker.source));
+    let tidying = retention::keep_tidy(Arc::clone(&worker.source), settings.retention_days);
     tokio::select! {
         () = worker.work(stop) => {}
         () = observing => {}
+        () = tidying => {}
     }
     if let Some(publisher) = worker.publisher.take() {
         publisher.close().await;

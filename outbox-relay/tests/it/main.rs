@@ -6,5 +6,6 @@ mod crash;
 mod database_away;
 mod operator;
 mod publishing;
+mod retention;
 mod several;
 mod support;
