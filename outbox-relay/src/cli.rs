@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand};
 use uuid::Uuid;
 
 /// Publishes what services have written to their outboxes, and lets an operator look and steer.
@@ -66,8 +67,43 @@ pub(crate) enum Command {
         #[arg(long, env = "USER", default_value = "operator")]
         by: String,
     },
+    /// Send published events again, under their own ids and in order; exits 1 if one was not confirmed
+    Replay(Replay),
     /// Ask the running relay whether it is ready; exits 1 when it is not
     Healthcheck,
     /// Print the OpenAPI document of the operator's routes
     Openapi,
+}
+
+/// Which events to send again, and to whom.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Events written at this time or later, such as 2026-11-22T18:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) from: DateTime<Utc>,
+    /// Events written before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) to: DateTime<Utc>,
+    /// Only those of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) event_type: Option<String>,
+    /// Only those of this key
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// Only to this queue, as for a new subscriber, instead of to everybody; the broker's user must be
+    /// allowed to write to the default exchange
+    #[arg(long, value_name = "QUEUE")]
+    pub(crate) to_queue: Option<String>,
+    /// Only from this database
+    #[arg(long, value_name = "NAME")]
+    pub(crate) database: Option<String>,
+    /// Only count them
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|time| time.to_utc())
+        .map_err(|error| format!("not a time of RFC 3339, such as 2026-11-22T18:00:00Z ({error})"))
 }

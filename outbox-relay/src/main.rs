@@ -10,7 +10,7 @@ use std::{process::ExitCode, sync::Arc};
 use actix_web::web;
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
-use event_bus::outbox::log::Filter;
+use event_bus::outbox::{history::Span, log::Filter};
 use service_kit::{
     auth::Verifier,
     healthcheck,
@@ -20,8 +20,8 @@ use service_kit::{
 use uuid::Uuid;
 
 use self::{
-    cli::{Cli, Command},
-    operator::{Decided, Decision, Sources, decide, http, tables},
+    cli::{Cli, Command, Replay},
+    operator::{Decided, Decision, Sources, decide, http, replay, tables},
     relay::Source,
     settings::Settings,
 };
@@ -78,6 +78,17 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             ensure!(!reason.trim().is_empty(), "give a reason, for whoever reads the log later");
             let decision = Decision::Skip { by: &by, reason: reason.trim() };
             tell(id, decide(&sources, id, &decision).await?, cli.json)?;
+        }
+        Command::Replay(wanted) => {
+            let Replay { from, to, event_type, key, to_queue, database, dry_run } = wanted;
+            let span = Span { from, to, event_type, key };
+            let order = replay::Order { span, to_queue, database, dry_run };
+            let stop = shutdown::on_signal()?;
+            let done = replay::replay(&sources, &settings.broker, &order, &stop).await?;
+            println!("{}", if cli.json { tables::json(&done)? } else { tables::replayed(&done, dry_run) });
+            if done.iter().any(|one| one.problem.is_some()) {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Command::Healthcheck => healthcheck::run(&settings.http, ABOUT.default_port).await?,
         Command::Openapi => {}

@@ -64,6 +64,8 @@ pub struct Message<'a> {
 pub struct Publisher {
     connected: Connected,
     exchange: String,
+    /// The one queue that everything is for, instead of those that the exchange finds.
+    queue: Option<String>,
 }
 
 impl Publisher {
@@ -72,6 +74,17 @@ impl Publisher {
         let publisher = Self::to_exchange(settings, name, &settings.exchange).await?;
         topology::declare_events(&publisher.connected.channel, settings).await?;
         Ok(publisher)
+    }
+
+    /// Connects and turns confirms on, to send to this one queue and to nobody else. The queue is not
+    /// declared: where it is not there, sending ends in [`PublishError::Unroutable`].
+    pub async fn connect_to_queue(
+        settings: &BrokerSettings,
+        name: &str,
+        queue: &str,
+    ) -> Result<Self, BrokerError> {
+        // The default exchange takes the routing key for the name of a queue.
+        Ok(Self { queue: Some(queue.to_owned()), ..Self::to_exchange(settings, name, "").await? })
     }
 
     /// The same for an exchange that somebody else declares.
@@ -83,7 +96,7 @@ impl Publisher {
         let connected = Connected::open(settings, name).await?;
         let select = connected.channel.confirm_select(ConfirmSelectOptions::default());
         deadline("turn confirms on", select).await?;
-        Ok(Self { connected, exchange: exchange.to_owned() })
+        Ok(Self { connected, exchange: exchange.to_owned(), queue: None })
     }
 
     /// Sends a message: persistent, mandatory. The confirmation is awaited apart, so that many can be on
@@ -101,7 +114,8 @@ impl Publisher {
             .with_timestamp(message.timestamp)
             .with_app_id(message.service.into())
             .with_headers(headers);
-        self.send_raw(message.event_id, message.event_type, message.body, properties).await
+        let routing_key = self.queue.as_deref().unwrap_or(message.event_type);
+        self.send_raw(message.event_id, routing_key, message.body, properties).await
     }
 
     pub(crate) async fn send_raw(

@@ -1,6 +1,7 @@
 //! What an operator sees and steers: over HTTP and on the command line, by the same functions.
 
 pub(crate) mod http;
+pub(crate) mod replay;
 pub(crate) mod tables;
 
 use std::sync::Arc;

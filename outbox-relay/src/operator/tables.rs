@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::{Found, SourceStatus};
+use super::{Found, SourceStatus, replay::Replayed};
 
 /// Prints JSON, for programs.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<String> {
@@ -48,6 +48,18 @@ pub(crate) fn events(events: &[Found]) -> String {
             event.times_sent.to_string(),
             note,
         ]);
+    }
+    table.to_string()
+}
+
+/// What a replay did.
+pub(crate) fn replayed(replayed: &[Replayed], dry_run: bool) -> String {
+    let mut table =
+        table(&["database", "events", if dry_run { "would be sent" } else { "confirmed" }, "problem"]);
+    for one in replayed {
+        let sent = if dry_run { one.events } else { one.confirmed };
+        let problem = one.problem.clone().unwrap_or_default();
+        table.add_row([one.database.clone(), one.events.to_string(), sent.to_string(), problem]);
     }
     table.to_string()
 }

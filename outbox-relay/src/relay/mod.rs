@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
     database::{Trouble, within},
+    publish::outline,
+    schedule::Schedule,
     source::{Source, Standing},
 };
 use crate::settings::RelaySettings;

@@ -89,7 +89,8 @@ pub(crate) async fn send(
     sent
 }
 
-fn outline<'a>(source: &'a Source, event: &'a PendingEvent, body: &'a [u8]) -> Message<'a> {
+/// The message that announces an event, with this body.
+pub(crate) fn outline<'a>(source: &'a Source, event: &'a PendingEvent, body: &'a [u8]) -> Message<'a> {
     Message {
         event_id: event.event_id,
         event_type: &event.event_type,

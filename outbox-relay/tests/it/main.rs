@@ -6,6 +6,7 @@ mod crash;
 mod database_away;
 mod operator;
 mod publishing;
+mod replay;
 mod retention;
 mod several;
 mod support;
