@@ -129,7 +129,6 @@ impl Vhost {
             .unwrap();
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());
         channel.queue_bind("probe".into(), events.into(), "#".into(), options, none).await.unwrap();
-        drop(channel);
         connection.close(200, "OK".into()).await.unwrap();
         self.drain("probe").await
     }

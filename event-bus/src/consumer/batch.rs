@@ -1,8 +1,10 @@
 //! Messages, in one transaction with their effects.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
+use futures_util::FutureExt;
 use sqlx::{Connection, PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     handler::HandleError,
@@ -11,8 +13,8 @@ use super::{
 };
 use crate::inbox::receive::{Receipt, receive};
 
-/// How long a batch, or one message of it, may take. Beyond that the database counts as away: a cut
-/// connection says nothing for ever.
+/// How long a batch, or one message of it, may take; a cut connection says nothing for ever. A batch that
+/// takes longer is tried one by one; where one message does, the database counts as away.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long a connection to the database may take. Shorter than the pool's own patience may be: while
@@ -38,34 +40,54 @@ pub(crate) enum Verdict {
 #[error("the database is away: {0}")]
 pub(crate) struct DatabaseAway(pub(crate) String);
 
-/// Handles messages, in order, in one transaction; where that fails, one by one.
-pub(crate) async fn process(
-    pool: &PgPool,
-    consumer: &str,
-    handlers: &Handlers,
-    messages: &[Message],
-) -> Result<Vec<Verdict>, DatabaseAway> {
-    let readable: Vec<&Message> = messages.iter().filter(|message| message.event.is_ok()).collect();
-    let mut receipts = match attempt(pool, consumer, handlers, &readable).await {
-        Ok(receipts) => receipts.into_iter().map(Verdict::Done).collect(),
-        Err(Failed::Away(away)) => return Err(away),
-        Err(Failed::Handling(_)) => {
-            let mut verdicts = Vec::with_capacity(readable.len());
-            for message in readable {
-                verdicts.push(alone(pool, consumer, handlers, message).await?);
-            }
-            verdicts
-        }
+/// A batch, and what has been decided about its messages so far.
+pub(crate) struct Batch {
+    messages: Vec<Message>,
+    verdicts: Vec<Option<Verdict>>,
+}
+
+impl Batch {
+    /// A batch with nothing decided but about what cannot be read.
+    pub(crate) fn new(messages: Vec<Message>) -> Self {
+        let unreadable = |message: &Message| message.event.as_ref().err().cloned().map(Verdict::Dead);
+        Self { verdicts: messages.iter().map(unreadable).collect(), messages }
     }
-    .into_iter();
-    let unread = || Verdict::Dead("not handled".to_owned());
-    Ok(messages
-        .iter()
-        .map(|message| match &message.event {
-            Ok(_) => receipts.next().unwrap_or_else(unread),
-            Err(reason) => Verdict::Dead(reason.clone()),
-        })
-        .collect())
+
+    /// Handles what is undecided, in order, in one transaction; where that fails, one by one. Decides
+    /// about everything, or stops where it is when the database goes away or `stop` is asked for: to be
+    /// called again then, since no message is to blame.
+    pub(crate) async fn process(
+        &mut self,
+        pool: &PgPool,
+        consumer: &str,
+        handlers: &Handlers,
+        stop: &CancellationToken,
+    ) -> Result<(), DatabaseAway> {
+        let pairs = self.messages.iter().zip(&mut self.verdicts);
+        let undecided: Vec<(&Message, &mut Option<Verdict>)> =
+            pairs.filter(|(_, verdict)| verdict.is_none()).collect();
+        let together: Vec<&Message> = undecided.iter().map(|(message, _)| *message).collect();
+        let receipts = match attempt(pool, consumer, handlers, &together).await {
+            Ok(receipts) => receipts,
+            Err(Failed::Away(away)) => return Err(away),
+            Err(Failed::Handling(_) | Failed::Silent) => Vec::new(),
+        };
+        let mut receipts = receipts.into_iter();
+        for (message, verdict) in undecided {
+            *verdict = Some(match receipts.next() {
+                Some(receipt) => Verdict::Done(receipt),
+                None if stop.is_cancelled() => return Err(DatabaseAway("asked to stop".to_owned())),
+                None => alone(pool, consumer, handlers, message).await?,
+            });
+        }
+        Ok(())
+    }
+
+    /// The messages up to the first that nothing was decided about, with the decisions.
+    pub(crate) fn decided_in_a_row(&self) -> impl Iterator<Item = (&Message, &Verdict)> {
+        let pairs = self.messages.iter().zip(&self.verdicts);
+        pairs.map_while(|(message, verdict)| Some((message, verdict.as_ref()?)))
+    }
 }
 
 async fn alone(
@@ -79,12 +101,18 @@ async fn alone(
         let error = match attempt(pool, consumer, handlers, &[message]).await {
             Ok(receipts) => return Ok(Verdict::Done(receipts.first().copied().unwrap_or(Receipt::Repeated))),
             Err(Failed::Away(away)) => return Err(away),
+            Err(Failed::Silent) => {
+                return Err(DatabaseAway(format!("no answer within {} s", DEADLINE.as_secs())));
+            }
             Err(Failed::Handling(error)) => error,
         };
         match error {
-            HandleError::Database(error)
-                if trouble(&error) == Trouble::Conflict && tries < CONFLICT_TRIES =>
-            {
+            HandleError::Database(error) if trouble(&error) == Trouble::Conflict => {
+                // Still in the way after several tries: a lock that somebody holds for long, say. That is
+                // the database's state, not this message's fault.
+                if tries == CONFLICT_TRIES {
+                    return Err(DatabaseAway(error.to_string()));
+                }
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -95,7 +123,10 @@ async fn alone(
 }
 
 enum Failed {
+    /// The database is away: all that is undecided waits.
     Away(DatabaseAway),
+    /// There was no answer in time. For several messages together that may have been too much.
+    Silent,
     Handling(HandleError),
 }
 
@@ -125,17 +156,16 @@ async fn attempt(
     if messages.is_empty() {
         return Ok(Vec::new());
     }
-    let silent =
-        |limit: Duration| Failed::Away(DatabaseAway(format!("no answer within {} s", limit.as_secs())));
     // Whatever the code of an error here, it is about the database and not about a message.
-    let away = |error: sqlx::Error| Failed::Away(DatabaseAway(error.to_string()));
+    let away = |problem: String| Failed::Away(DatabaseAway(problem));
     let acquired = tokio::time::timeout(CONNECT_DEADLINE, pool.acquire()).await;
-    let mut db = acquired.ok().ok_or_else(|| silent(CONNECT_DEADLINE))?.map_err(away)?;
+    let acquired = acquired.ok().ok_or_else(|| away("no connection in time".to_owned()))?;
+    let mut db = acquired.map_err(|error| away(error.to_string()))?;
     let outcome = tokio::time::timeout(DEADLINE, transaction(&mut db, consumer, handlers, messages)).await;
     // A connection that was left in the middle of something must not go back to the pool.
     outcome.unwrap_or_else(|_| {
         db.close_on_drop();
-        Err(silent(DEADLINE))
+        Err(Failed::Silent)
     })
 }
 
@@ -167,7 +197,9 @@ async fn transaction(
             run.first().and_then(|message| event_type(message)).and_then(|name| handlers.get(&*name));
         let Some(handler) = handler else { continue };
         let events = run.iter().filter_map(|message| message.decode(handlers)).collect();
-        handler.handle(&mut tx, events).await?;
+        // A handler that panics must not take the consumer with it.
+        let handled = AssertUnwindSafe(handler.handle(&mut tx, events)).catch_unwind().await;
+        handled.unwrap_or_else(|_| Err(HandleError::Retry("the handler panicked".to_owned())))?;
     }
     crate::crash_point!("consumer.before_commit");
     tx.commit().await?;

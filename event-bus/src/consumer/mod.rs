@@ -8,7 +8,7 @@
 //! | is handled, known already, or older than what is known | acknowledged |
 //! | cannot be read, is of a type nobody handles, or is rejected by its handler | dead-lettered, with the reason |
 //! | fails | tried again after 0.5, 2, 10 and 30 s, then dead-lettered |
-//! | meets a database that is away | left with the broker; consuming stops until the database is back |
+//! | meets a database that is away | kept, and nothing else is taken until the database is back |
 
 mod batch;
 mod handler;
@@ -30,14 +30,14 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 pub use self::handler::{HandleError, Handler, Received};
-use self::{
-    message::Handlers,
-    session::{SessionEnd, session},
-};
+use self::{message::Handlers, session::session};
 use crate::{
     broker::{BrokerSettings, SubscriberTopology},
     inbox::{receive::Receipt, retention},
 };
+
+/// The longest pause before something is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A session that lasted this long was a good one: the next failure starts with short pauses again.
 const GOOD_SESSION: Duration = Duration::from_secs(30);
@@ -156,21 +156,7 @@ async fn consume_again_and_again(shared: &Shared, stop: &CancellationToken) {
             pauses = self::pauses();
         }
         tracing::warn!(consumer = %shared.consumer, reason = %end, "consuming stopped; will start again");
-        if let SessionEnd::Database(_) = end {
-            stop.run_until_cancelled(database_back(&shared.pool)).await;
-        }
-        stop.run_until_cancelled(tokio::time::sleep(pauses.next().unwrap_or(Duration::from_secs(2)))).await;
-    }
-}
-
-/// Waits until the database answers and takes writes: a standby that answers is not back yet.
-async fn database_back(pool: &PgPool) {
-    loop {
-        let ask = sqlx::query_scalar::<_, bool>("select pg_is_in_recovery()").fetch_one(pool);
-        if let Ok(Ok(false)) = tokio::time::timeout(Duration::from_secs(3), ask).await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        stop.run_until_cancelled(tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE))).await;
     }
 }
 
@@ -178,7 +164,7 @@ async fn database_back(pool: &PgPool) {
 fn pauses() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(200))
-        .with_max_delay(Duration::from_secs(2))
+        .with_max_delay(LONGEST_PAUSE)
         .with_jitter()
         .without_max_times()
         .build()

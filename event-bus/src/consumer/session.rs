@@ -5,8 +5,8 @@ use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, B
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Shared,
-    batch::{DatabaseAway, Verdict, process},
+    ConsumerHealth, Shared,
+    batch::{Batch, Verdict},
     message::Message,
     redirect::Redirect,
 };
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Messages that the broker may hand out before they are acknowledged.
-const PREFETCH: u16 = 512;
+const PREFETCH: u16 = 256;
 
 /// Messages that share a transaction, at most.
 const BATCH: usize = 256;
@@ -33,8 +33,6 @@ pub(crate) enum SessionEnd {
     Broker(#[from] BrokerError),
     #[error("cannot redirect a message: {0}")]
     Redirect(#[from] PublishError),
-    #[error(transparent)]
-    Database(#[from] DatabaseAway),
 }
 
 /// Consumes until `stop`, or until the broker or the database goes away. Whatever was delivered and
@@ -42,11 +40,22 @@ pub(crate) enum SessionEnd {
 pub(crate) async fn session(shared: &Shared, stop: &CancellationToken) -> Result<(), SessionEnd> {
     let connected = Connected::open(&shared.broker, &shared.consumer).await?;
     let mut redirect = Redirect::new(&shared.broker, &shared.topology, &shared.consumer);
-    let outcome = consume(shared, &connected, &mut redirect, stop).await;
-    shared.health.set_connected(false);
+    let outcome = {
+        let _until_here = Disconnect(&shared.health);
+        consume(shared, &connected, &mut redirect, stop).await
+    };
     redirect.close().await;
     connected.close().await;
     outcome
+}
+
+/// Says that nothing is consumed any more, however the session ends.
+struct Disconnect<'a>(&'a ConsumerHealth);
+
+impl Drop for Disconnect<'_> {
+    fn drop(&mut self) {
+        self.0.set_connected(false);
+    }
 }
 
 async fn consume(
@@ -82,7 +91,12 @@ async fn consume(
             bytes += message.delivery.data.len();
             messages.push(message);
         }
-        settle(shared, connected, redirect, &messages).await?;
+        let mut batch = Batch::new(messages);
+        let handled = handle(shared, connected, &mut batch, stop).await;
+        settle(shared, connected, redirect, &batch).await?;
+        if !handled? {
+            break;
+        }
     }
     deadline("stop consuming", channel.basic_cancel(TAG.into(), BasicCancelOptions::default())).await?;
     Ok(())
@@ -92,31 +106,65 @@ fn delivered(next: lapin::Result<lapin::message::Delivery>) -> Result<lapin::mes
     next.map_err(|error| BrokerError::new("consume", error))
 }
 
-/// Handles a batch and acknowledges it: whatever was not committed has been handed on before.
+/// Handles a batch. While the database is away the batch is kept and nothing else is taken: handing it
+/// back to the broker would count against each of its messages. Returns `false` when asked to stop first.
+async fn handle(
+    shared: &Shared,
+    connected: &Connected,
+    batch: &mut Batch,
+    stop: &CancellationToken,
+) -> Result<bool, BrokerError> {
+    let mut pauses = super::pauses();
+    while let Err(away) = batch.process(&shared.pool, &shared.consumer, &shared.handlers, stop).await {
+        if stop.is_cancelled() {
+            return Ok(false);
+        }
+        if shared.health.is_connected() {
+            tracing::warn!(consumer = %shared.consumer, reason = %away, "not consuming until it is back");
+            shared.health.set_connected(false);
+        }
+        let pause = pauses.next().unwrap_or(super::LONGEST_PAUSE);
+        stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+        if !connected.is_open() {
+            return Err(BrokerError::ended("keep a batch while the database is away"));
+        }
+    }
+    if !shared.health.is_connected() {
+        tracing::info!(consumer = %shared.consumer, "the database is back; consuming");
+        shared.health.set_connected(true);
+    }
+    Ok(true)
+}
+
+/// Hands on what failed, and acknowledges what is done: all that is decided, from the first message on.
 async fn settle(
     shared: &Shared,
     connected: &Connected,
     redirect: &mut Redirect<'_>,
-    messages: &[Message],
+    batch: &Batch,
 ) -> Result<(), SessionEnd> {
-    let verdicts = process(&shared.pool, &shared.consumer, &shared.handlers, messages).await?;
     let mut handed_on = Vec::new();
-    for (message, verdict) in messages.iter().zip(&verdicts) {
+    let (mut is_news, mut last) = (false, None);
+    for (message, verdict) in batch.decided_in_a_row() {
         match verdict {
-            Verdict::Done(receipt) => shared.count(*receipt),
+            Verdict::Done(receipt) => {
+                shared.count(*receipt);
+                is_news |= *receipt == Receipt::First;
+            }
             Verdict::Retry(reason) => handed_on.push(redirect.retry(message, reason).await?),
             Verdict::Dead(reason) => handed_on.push(redirect.bury(message, reason).await?),
         }
+        last = Some(message.delivery.delivery_tag);
     }
-    if verdicts.contains(&Verdict::Done(Receipt::First)) {
+    if is_news {
         (shared.after_commit)();
     }
     for confirm in handed_on {
         confirm.outcome().await?;
     }
-    if let Some(last) = messages.last() {
+    if let Some(tag) = last {
         let options = BasicAckOptions { multiple: true };
-        deadline("acknowledge", connected.channel.basic_ack(last.delivery.delivery_tag, options)).await?;
+        deadline("acknowledge", connected.channel.basic_ack(tag, options)).await?;
     }
     crate::crash_point!("consumer.after_ack");
     Ok(())

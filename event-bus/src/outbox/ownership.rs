@@ -57,8 +57,15 @@ pub async fn rebalance(
                and exists (select from pg_stat_activity as session where session.pid = relay.backend_pid
                               and coalesce(session.backend_start = relay.backend_start, true))
         ), gone as (
-            delete from outbox_relay
-             where relay_id <> $1 and relay_id not in (select relay_id from alive)
+            -- Looked at again under the lock: a relay whose renewal is on its way stays.
+            delete from outbox_relay where relay_id in (
+                select relay_id from outbox_relay as relay
+                 where relay_id <> $1
+                   and not (alive_until > clock_timestamp()
+                            and exists (select from pg_stat_activity as session
+                                         where session.pid = relay.backend_pid
+                                           and coalesce(session.backend_start = relay.backend_start, true)))
+                   for update skip locked)
         ), share as (
             select ceil($4::numeric / (1 + count(*)))::bigint as size from alive
         ), mine as (

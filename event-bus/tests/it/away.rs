@@ -69,3 +69,47 @@ async fn a_subscriber_waits_for_the_exchange_that_the_relay_declares(pool: PgPoo
     stop.cancel();
     tokio::time::timeout(LONG, running).await.unwrap().unwrap();
 }
+
+/// Fails unless every event was applied at its first delivery, none of them through a retry queue.
+async fn nobody_was_blamed(stage: &Stage, count: usize) {
+    stage.until_applied(count).await;
+    let again: i64 = sqlx::query_scalar("select count(*) from inbox where redelivered")
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
+    assert_eq!(again, 0, "handed back to the broker, which counts that against each message");
+    assert!(stage.vhost.take(&format!("{}.retry.500ms", stage.queue())).await.is_none());
+    assert!(stage.vhost.take(&stage.dead()).await.is_none());
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_lock_that_somebody_holds_for_long_makes_no_message_guilty(pool: PgPool) {
+    let name = pool.connect_options().get_database().unwrap().to_owned();
+    let limit = format!("alter database \"{name}\" set lock_timeout = '100ms'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(limit)).execute(&pool).await.unwrap();
+    let stage = Stage::set(PgPool::connect_with((*pool.connect_options()).clone()).await.unwrap()).await;
+    let mut migration = stage.pool.begin().await.unwrap();
+    sqlx::raw_sql("lock table applied").execute(&mut *migration).await.unwrap();
+    for version in 1..=5 {
+        stage.send(&raised("a", version, "")).await;
+    }
+    eventually("it stops consuming", LONG, async || (!stage.health.is_connected()).then_some(())).await;
+    migration.commit().await.unwrap();
+    nobody_was_blamed(&stage, 5).await;
+    stage.consuming().await;
+    stage.stop.cancel();
+    stage.running.await.unwrap();
+    stage.pool.close().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_database_that_is_not_migrated_yet_makes_no_message_guilty(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    sqlx::raw_sql("alter table inbox rename to inbox_elsewhere").execute(&stage.pool).await.unwrap();
+    for version in 1..=5 {
+        stage.send(&raised("a", version, "")).await;
+    }
+    eventually("it stops consuming", LONG, async || (!stage.health.is_connected()).then_some(())).await;
+    sqlx::raw_sql("alter table inbox_elsewhere rename to inbox").execute(&stage.pool).await.unwrap();
+    nobody_was_blamed(&stage, 5).await;
+}

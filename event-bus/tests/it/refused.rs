@@ -69,6 +69,18 @@ async fn a_message_that_fails_is_tried_again_later_while_others_flow(pool: PgPoo
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_handler_that_panics_takes_nobody_with_it(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.send(&raised("bad", 1, "panic")).await;
+    stage.send(&raised("good", 1, "")).await;
+    assert_eq!(stage.until_applied(1).await, [("good".to_owned(), 1)]);
+    let queue = format!("{}.retry.2000ms", stage.queue());
+    let message = eventually("it waits", LONG, async || stage.vhost.take(&queue).await).await;
+    assert_eq!(message.header("x-reason").as_deref(), Some("the handler panicked"));
+    assert!(stage.health.is_connected());
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_message_that_always_fails_is_dead_lettered_after_a_bounded_number_of_tries(pool: PgPool) {
     let stage = Stage::set(pool).await;
     // As if it had been through all its delays, so that the test need not wait for them.
@@ -85,7 +97,7 @@ async fn a_message_that_always_fails_is_dead_lettered_after_a_bounded_number_of_
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_message_that_fails_for_the_first_time_waits_in_a_retry_queue(pool: PgPool) {
+async fn a_message_that_fails_waits_in_a_retry_queue_with_the_reason(pool: PgPool) {
     let stage = Stage::set(pool).await;
     stage.send(&raised("a", 1, "retry")).await;
     let queue = format!("{}.retry.2000ms", stage.queue());

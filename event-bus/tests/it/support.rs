@@ -56,6 +56,7 @@ impl Handler for CountUp {
                 "retry" => return Err(HandleError::Retry("not today".to_owned())),
                 // Alone in a batch it fails once in the batch and once by itself.
                 "retry twice" if times <= 2 => return Err(HandleError::Retry("not yet".to_owned())),
+                "panic" => panic!("a bug in a handler"),
                 "break a constraint" => {
                     sqlx::query("insert into applied values (null, 0, null)").execute(&mut *tx).await?;
                 }

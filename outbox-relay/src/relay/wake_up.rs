@@ -16,6 +16,9 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// How long to wait before listening again on a connection that failed.
 const RECONNECT: Duration = Duration::from_secs(1);
 
+/// How long a listener may hear nothing before it is replaced.
+const SILENCE: Duration = Duration::from_mins(2);
+
 /// Ends a worker's pause.
 pub(crate) struct WakeUp {
     notified: Arc<Notify>,
@@ -66,10 +69,12 @@ async fn listen_once(source: &Source, notified: &Notify) -> Result<(), sqlx::Err
     let mut listener = PgListener::connect_with(&source.pool).await?;
     listener.listen(event_bus::outbox::CHANNEL).await?;
     loop {
-        let notification = listener.try_recv().await?;
+        // A connection that was cut says nothing, for ever: after a long silence a new one is made.
+        let heard = tokio::time::timeout(SILENCE, listener.try_recv()).await;
         notified.notify_one();
-        if notification.is_none() {
-            return Ok(());
+        match heard {
+            Ok(notification) if notification?.is_some() => {}
+            _ => return Ok(()),
         }
     }
 }
