@@ -119,14 +119,22 @@ impl Application {
         let Self { server, subscriber, hub, pools, stop } = self;
         let subscriber = tokio::spawn(subscriber.run(stop.clone()));
         let hub = tokio::spawn(hub.run(pools.streams.0.clone(), stop.clone()));
-        let served = server.run().await;
-        // Also where the server failed by itself: the others must not go on without it.
-        stop.cancel();
-        subscriber.await.context("the subscriber failed")?;
-        hub.await.context("the hub of the streams failed")?;
+        // Where one of them ends by itself the others must not go on without it: a process that is gone is
+        // seen and started again, one that serves and hears nothing is not.
+        let (served, subscribed, streamed) =
+            tokio::join!(stopping(server.run(), &stop), stopping(subscriber, &stop), stopping(hub, &stop),);
+        subscribed.context("the subscriber failed")?;
+        streamed.context("the hub of the streams failed")?;
         pools.close().await;
         served
     }
+}
+
+/// Runs a part of the service, and stops the others when it ends.
+async fn stopping<T>(part: impl Future<Output = T>, stop: &CancellationToken) -> T {
+    let outcome = part.await;
+    stop.cancel();
+    outcome
 }
 
 /// Ready means: the database is there, and no event can be missed any more. A broker that goes away later

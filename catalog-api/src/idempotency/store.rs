@@ -60,15 +60,24 @@ pub async fn look_up(tx: &mut PgConnection, request: &Request) -> Result<Known, 
     Ok(Known::Answered(Answer { status, headers: headers.0, body }))
 }
 
-/// Keeps the answer to a request, in the transaction of its effect.
+/// Keeps the answer to a request, in the transaction of its effect: it counts, whatever was kept before.
 pub async fn keep(tx: &mut PgConnection, request: &Request, answer: &Answer) -> Result<(), sqlx::Error> {
-    // What is there already is older than 24 hours, or `look_up` would have found it.
+    insert(tx, request, answer, true).await
+}
+
+async fn insert(
+    db: &mut PgConnection,
+    request: &Request,
+    answer: &Answer,
+    had_effect: bool,
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into idempotency (subject, operation, key, fingerprint, status, headers, body)
          values ($1, $2, $3, $4, $5, $6, $7)
          on conflict (subject, operation, key) do update
             set fingerprint = excluded.fingerprint, status = excluded.status, headers = excluded.headers,
-                body = excluded.body, created_at = excluded.created_at",
+                body = excluded.body, created_at = excluded.created_at
+          where $8 or idempotency.created_at < clock_timestamp() - interval '24 hours'",
     )
     .bind(&request.subject)
     .bind(&request.operation)
@@ -77,15 +86,17 @@ pub async fn keep(tx: &mut PgConnection, request: &Request, answer: &Answer) -> 
     .bind(i16::try_from(answer.status).unwrap_or_default())
     .bind(Json(&answer.headers))
     .bind(&answer.body)
-    .execute(tx)
+    .bind(had_effect)
+    .execute(db)
     .await?;
     Ok(())
 }
 
-/// Keeps a refusal. A refused request has no effect, so that there is no transaction to share.
+/// Keeps a refusal. A refused request has no effect, so that there is no transaction to share; a repetition
+/// that got in between and had one is what counts.
 pub async fn keep_refusal(pool: &PgPool, request: &Request, problem: &Problem) -> Result<(), Problem> {
     let mut connection = pool.acquire().await?;
-    keep(&mut connection, request, &Answer::refusal(problem)?).await?;
+    insert(&mut connection, request, &Answer::refusal(problem)?, false).await?;
     Ok(())
 }
 
