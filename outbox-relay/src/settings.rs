@@ -1,6 +1,6 @@
 //! What an operator configures.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU16};
 
 use event_bus::BrokerSettings;
 use secrecy::SecretString;
@@ -24,6 +24,20 @@ pub(crate) struct Settings {
     pub(crate) databases: BTreeMap<String, SourceSettings>,
     #[serde(default)]
     pub(crate) relay: RelaySettings,
+    /// The databases in which subscribers keep their inboxes, by the subscriber's name; for `show` and
+    /// `audit` only.
+    #[serde(default)]
+    pub(crate) consumers: BTreeMap<String, ConsumerSettings>,
+}
+
+/// One subscriber's database, with its `inbox`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsumerSettings {
+    /// `postgres://user:password@host:port/name`, with the right to read `inbox` and `inbox_version`.
+    pub(crate) url: SecretString,
+    /// The types of events that it must have; default those of which it ever had one.
+    pub(crate) events: Option<Vec<String>>,
 }
 
 /// One database with an `integration_event_log`.
@@ -47,16 +61,19 @@ pub(crate) struct RelaySettings {
     /// The name that operators see; default the process's id on its host.
     pub(crate) name: Option<String>,
     /// Events that are read, sent and marked together. Default 1,000.
-    pub(crate) chunk: u16,
+    pub(crate) chunk: NonZeroU16,
     /// Events on their way to the broker at once, at most. Default 1,000.
-    pub(crate) window: u16,
+    pub(crate) window: NonZeroU16,
     /// Days after which published and skipped events leave the log; 0 keeps them for ever. Default 14.
     pub(crate) retention_days: u32,
 }
 
+/// The default of `chunk` and `window`.
+const THOUSAND: NonZeroU16 = NonZeroU16::MIN.saturating_add(999);
+
 impl Default for RelaySettings {
     fn default() -> Self {
-        Self { name: None, chunk: 1_000, window: 1_000, retention_days: 14 }
+        Self { name: None, chunk: THOUSAND, window: THOUSAND, retention_days: 14 }
     }
 }
 

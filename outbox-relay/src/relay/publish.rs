@@ -40,7 +40,11 @@ pub(crate) async fn send(
     let mut halted = false;
     loop {
         halted |= stop.is_cancelled() || !ownership.is_valid();
-        while !halted && let Some(index) = schedule.next() {
+        while !halted
+            && !publisher.is_blocked()
+            && ownership.is_valid()
+            && let Some(index) = schedule.next()
+        {
             let Some(event) = events.get(index) else { continue };
             match envelope::write(&source.uri, event) {
                 Err(reason) => {

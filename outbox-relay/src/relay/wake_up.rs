@@ -72,9 +72,9 @@ async fn listen_once(source: &Source, notified: &Notify) -> Result<(), sqlx::Err
         // A connection that was cut says nothing, for ever: after a long silence a new one is made.
         let heard = tokio::time::timeout(SILENCE, listener.try_recv()).await;
         notified.notify_one();
-        match heard {
-            Ok(notification) if notification?.is_some() => {}
-            _ => return Ok(()),
+        let still_there = heard.unwrap_or(Ok(None))?.is_some();
+        if !still_there {
+            return Ok(());
         }
     }
 }

@@ -122,7 +122,13 @@ impl Worker<'_> {
                 Err(error) => return Ok(Pass::BrokerAway(error.to_string())),
             }
         };
-        let limit = i64::from(self.settings.chunk);
+        // A broker short of memory or disk says so and reads no more. The connection is kept: another one
+        // would be blocked as well, and what waits in this one's buffers cannot be taken back.
+        if publisher.is_blocked() {
+            self.publisher = Some(publisher);
+            return Ok(Pass::BrokerAway("it takes no messages: short of memory or disk".to_owned()));
+        }
+        let limit = i64::from(self.settings.chunk.get());
         let pending = log::pending(&self.source.pool, ownership.partitions(), limit);
         let events = within("read what is pending", pending).await?;
         crash_point!("relay.after_read");
@@ -130,10 +136,11 @@ impl Worker<'_> {
             self.publisher = Some(publisher);
             return Ok(Pass::Empty);
         }
-        let window = usize::from(self.settings.window);
+        let window = usize::from(self.settings.window.get());
         let sent = publish::send(&self.source, &publisher, &events, window, ownership, stop).await;
         self.mark(&events, &sent, ownership).await?;
-        if sent.broker.as_ref().is_none_or(event_bus::broker::PublishError::leaves_channel_usable) {
+        let usable = sent.broker.as_ref().is_none_or(event_bus::broker::PublishError::leaves_channel_usable);
+        if usable || publisher.is_blocked() {
             self.publisher = Some(publisher);
         }
         if let Some(trouble) = sent.database {
