@@ -31,6 +31,7 @@ create table integration_event_log (
     constraint integration_event_log_event_type check (octet_length(event_type) between 1 and 255),
     constraint integration_event_log_key check (octet_length(key) between 1 and 255),
     constraint integration_event_log_payload check (octet_length(payload::text) <= 262144),
+    constraint integration_event_log_headers check (octet_length(headers::text) <= 4096),
     constraint integration_event_log_published check (state <> 'Published' or published_at is not null),
     constraint integration_event_log_skipped check (
         (skipped_at is null) = (skipped_by is null) and (skipped_at is null) = (skip_reason is null))

@@ -46,6 +46,16 @@ impl TraceContext {
     }
 }
 
+/// Reads the `headers` of a row of the log. A writer in another language may have put anything there: what
+/// is no trace context is none, and holds no event up.
+impl From<String> for TraceContext {
+    fn from(json: String) -> Self {
+        let headers: Self = serde_json::from_str(&json).unwrap_or_default();
+        let parent = headers.traceparent.as_deref();
+        parent.and_then(|parent| Self::parse(parent, headers.tracestate.as_deref())).unwrap_or_default()
+    }
+}
+
 fn is_traceparent(text: &str) -> bool {
     let is_hex = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
@@ -90,6 +100,15 @@ mod tests {
         ] {
             assert_eq!(TraceContext::parse(text, None), None, "{text}");
         }
+    }
+
+    #[test]
+    fn headers_that_are_no_trace_context_are_none() {
+        for json in ["[]", "{}", "7", "", r#"{"traceparent":1}"#, r#"{"traceparent":"x"}"#] {
+            assert_eq!(TraceContext::from(json.to_owned()), TraceContext::default(), "{json}");
+        }
+        let json = format!(r#"{{"traceparent":"{PARENT}","other":{{}}}}"#);
+        assert_eq!(TraceContext::from(json).traceparent(), Some(PARENT));
     }
 
     #[test]

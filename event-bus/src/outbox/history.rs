@@ -83,7 +83,8 @@ pub async fn read(
     span: &Span,
 ) -> Result<Vec<PendingEvent>, sqlx::Error> {
     sqlx::query_as(
-        "select event_id, event_type, key, key_version, partition, payload::text as payload, headers, created_at
+        "select event_id, event_type, key, key_version, partition, payload::text as payload,
+                headers::text as headers, created_at
            from integration_event_log
           where state = 'Published' and position > $1 and position <= $2
             and created_at >= $3 and created_at < $4

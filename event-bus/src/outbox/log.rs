@@ -23,7 +23,7 @@ pub struct PendingEvent {
     /// The payload, as the producer's JSON text.
     pub payload: String,
     /// The trace that caused the event.
-    #[sqlx(json)]
+    #[sqlx(try_from = "String")]
     pub headers: TraceContext,
     /// When it was written.
     pub created_at: DateTime<Utc>,
@@ -40,7 +40,8 @@ pub async fn pending(
     limit: i64,
 ) -> Result<Vec<PendingEvent>, sqlx::Error> {
     sqlx::query_as(
-        "select event_id, event_type, key, key_version, partition, payload::text as payload, headers, created_at
+        "select event_id, event_type, key, key_version, partition, payload::text as payload,
+                headers::text as headers, created_at
            from integration_event_log as log
           where state in ('NotPublished', 'InProgress')
             and partition = any($1)
@@ -159,7 +160,8 @@ pub struct LoggedEvent {
     /// Why they did.
     pub skip_reason: Option<String>,
     /// The trace that caused it.
-    pub headers: Json<TraceContext>,
+    #[sqlx(try_from = "String")]
+    pub headers: TraceContext,
     /// What it announces.
     pub payload: Json<Box<serde_json::value::RawValue>>,
 }
@@ -175,17 +177,19 @@ pub struct Filter {
     pub key: Option<String>,
 }
 
-/// The newest `limit` events that match.
+/// The newest `limit` events that match: by id, since one of version 7 begins with its time.
 pub async fn list(
     db: impl PgExecutor<'_>,
     filter: &Filter,
     limit: i64,
 ) -> Result<Vec<LoggedEvent>, sqlx::Error> {
     sqlx::query_as(
-        "select * from integration_event_log
+        "select event_id, event_type, key, key_version, partition, state, times_sent, created_at, published_at,
+                last_error, skipped_at, skipped_by, skip_reason, headers::text as headers, payload
+           from integration_event_log
           where ($1::text is null or state = $1) and ($2::text is null or event_type = $2)
             and ($3::text is null or key = $3)
-          order by position desc limit $4",
+          order by event_id desc limit $4",
     )
     .bind(&filter.state)
     .bind(&filter.event_type)
@@ -197,10 +201,14 @@ pub async fn list(
 
 /// One event, or `None` if the log does not have it.
 pub async fn find(db: impl PgExecutor<'_>, event_id: Uuid) -> Result<Option<LoggedEvent>, sqlx::Error> {
-    sqlx::query_as("select * from integration_event_log where event_id = $1")
-        .bind(event_id)
-        .fetch_optional(db)
-        .await
+    sqlx::query_as(
+        "select event_id, event_type, key, key_version, partition, state, times_sent, created_at, published_at,
+                last_error, skipped_at, skipped_by, skip_reason, headers::text as headers, payload
+           from integration_event_log where event_id = $1",
+    )
+    .bind(event_id)
+    .fetch_optional(db)
+    .await
 }
 
 /// Puts an event that could not be published back in line. `false` if it is not in that state.

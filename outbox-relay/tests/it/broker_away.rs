@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::support::{LONG, MOMENT, Stage, assert_in_order};
+use crate::support::{MOMENT, Stage, assert_in_order};
 
 #[sqlx::test(migrations = false)]
 async fn an_outage_of_the_broker_costs_nothing_but_time(pool: PgPool) {
@@ -93,7 +93,6 @@ async fn a_full_queue_stops_the_relay_until_there_is_room(pool: PgPool) {
     }
     assert_in_order(&seen);
     relay.until_ready(true).await;
-    let _ = LONG;
 }
 
 fn user() -> String {

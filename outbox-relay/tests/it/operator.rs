@@ -49,6 +49,26 @@ async fn an_event_that_can_never_go_holds_up_its_key_alone_until_it_is_skipped(p
 }
 
 #[sqlx::test(migrations = false)]
+async fn headers_that_another_writer_got_wrong_hold_no_event_up(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    for (key, headers) in [("a", "[]"), ("b", r#"{"traceparent": 1}"#), ("c", r#"{"traceparent": "x"}"#)] {
+        sqlx::query(
+            "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload, headers)
+             values (gen_random_uuid(), 'shop.test.counter_raised.v1', $1, 1, 0, '{}', $2::json)",
+        )
+        .bind(key)
+        .bind(headers)
+        .execute(&stage.log.pool)
+        .await
+        .unwrap();
+    }
+    let relay = stage.relay().start();
+    assert_eq!(stage.seen(3).await.len(), 3);
+    let events: Value = relay.get("/api/v1/outbox/events").await.json().await.unwrap();
+    assert_eq!(events.as_array().unwrap().len(), 3);
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_repaired_event_is_requeued_and_keeps_its_place(pool: PgPool) {
     let mut stage = Stage::set(pool).await;
     let stuck = poison(&stage.log.pool, "a").await;

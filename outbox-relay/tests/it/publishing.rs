@@ -41,12 +41,19 @@ async fn an_event_of_a_running_relay_is_announced_without_waiting_for_the_next_p
     relay.until_ready(true).await;
     let stop = tokio_util::sync::CancellationToken::new();
     let wake_up = outbox::WakeUp::start(stage.log.pool.clone(), stop.clone());
-    for value in 1..=5 {
+    let mut took = Vec::new();
+    for value in 1..=9 {
+        // After a second of rest the next poll is a second away.
+        tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+        let committed = std::time::Instant::now();
         stage.log.raise("a", value..=value).await;
         wake_up.ring();
         stage.seen(1).await;
+        took.push(committed.elapsed());
     }
     stop.cancel();
+    took.sort();
+    assert!(took[4] < std::time::Duration::from_millis(250), "half of them took longer than {:?}", took[4]);
 }
 
 #[sqlx::test(migrations = false)]
