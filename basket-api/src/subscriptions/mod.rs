@@ -7,8 +7,9 @@
 //! | `shop.catalog.product_changed.v1` | [`UpdateProduct`]: new name and picture |
 //! | `shop.catalog.product_removed.v1` | [`RemoveProduct`]: no longer available, and an alert |
 //!
-//! Handlers get runs of events and write each run in one or two statements, however long it is. All
-//! take the products' rows before the carts'.
+//! Handlers get runs of events and write each run in one or two statements, however long it is. Each
+//! takes the products' rows before the carts'. A batch with several runs may still take a cart before the next
+//! run's product: where a request stands in the way the database ends one of the two, and both try again.
 
 mod established;
 mod product_added;
