@@ -46,7 +46,7 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=1000))]
         limit: i64,
     },
-    /// Show one event with its payload
+    /// Show one event's life: when it was committed and published, and which subscriber had it when
     Show {
         /// The event's id
         id: Uuid,

@@ -21,7 +21,13 @@ use uuid::Uuid;
 
 use self::{
     cli::{Cli, Command, Replay},
-    operator::{Decided, Decision, Sources, decide, http, replay, tables},
+    operator::{
+        Decided, Decision, Sources,
+        consumers::{self, consumers},
+        decide, http, replay,
+        show::Life,
+        tables,
+    },
     relay::Source,
     settings::Settings,
 };
@@ -70,8 +76,11 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             println!("{}", if cli.json { tables::json(&events)? } else { tables::events(&events) });
         }
         Command::Show { id } => {
-            let event = operator::find(&sources, id).await?.with_context(|| unknown(id))?;
-            println!("{}", tables::json(&event)?);
+            let found = operator::find(&sources, id).await?.with_context(|| unknown(id))?;
+            let consumers = consumers(&settings.consumers)?;
+            let deliveries = consumers::deliveries(&consumers, id, &found.event.event_type).await;
+            let life = Life { found, deliveries };
+            println!("{}", if cli.json { tables::json(&life)? } else { life.time_line() });
         }
         Command::Requeue { id } => tell(id, decide(&sources, id, &Decision::Requeue).await?, cli.json)?,
         Command::Skip { id, reason, by } => {

@@ -1,7 +1,9 @@
 //! What an operator sees and steers: over HTTP and on the command line, by the same functions.
 
+pub(crate) mod consumers;
 pub(crate) mod http;
 pub(crate) mod replay;
+pub(crate) mod show;
 pub(crate) mod tables;
 
 use std::sync::Arc;

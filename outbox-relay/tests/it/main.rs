@@ -9,4 +9,5 @@ mod publishing;
 mod replay;
 mod retention;
 mod several;
+mod show;
 mod support;
