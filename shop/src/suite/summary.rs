@@ -47,8 +47,8 @@ pub fn addresses(suite: &Suite) -> Result<String> {
   # change its price
   curl -s -X PUT $CATALOG_URL/api/v1/catalog/items/1/price -H "Authorization: Bearer $OPS_TOKEN" -H "Content-Type: application/json" -d '{{"price":"12.50"}}'
 
-  # see the alert that arrived in alice's cart
-  curl -s $BASKET_URL/api/v1/basket/alice/alerts -H "Authorization: Bearer $BUYER_TOKEN"
+  # see the alert that arrived in alice's cart, a moment later
+  sleep 1; curl -s $BASKET_URL/api/v1/basket/alice/alerts -H "Authorization: Bearer $BUYER_TOKEN"
 
 "#
     )?;
