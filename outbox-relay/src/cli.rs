@@ -69,6 +69,16 @@ pub(crate) enum Command {
     },
     /// Send published events again, under their own ids and in order; exits 1 if one was not confirmed
     Replay(Replay),
+    /// Compare what was published with what subscribers received; exits 1 if anything is missing
+    ///
+    /// Needs each subscriber's database, APP__CONSUMERS__BASKET__URL for `basket`. A subscriber must have the types
+    /// that it is configured for (`events` of its section in the file), or those of which it ever had one.
+    Audit {
+        /// Compare what was written at this time or later; default six days ago, since inboxes keep
+        /// their rows for seven
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        from: Option<DateTime<Utc>>,
+    },
     /// Ask the running relay whether it is ready; exits 1 when it is not
     Healthcheck,
     /// Print the OpenAPI document of the operator's routes

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use self::{
     cli::{Cli, Command, Replay},
     operator::{
-        Decided, Decision, Sources,
+        Decided, Decision, Sources, audit,
         consumers::{self, consumers},
         decide, http, replay,
         show::Life,
@@ -96,6 +96,16 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let done = replay::replay(&sources, &settings.broker, &order, &stop).await?;
             println!("{}", if cli.json { tables::json(&done)? } else { tables::replayed(&done, dry_run) });
             if done.iter().any(|one| one.problem.is_some()) {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Audit { from } => {
+            let consumers = consumers(&settings.consumers)?;
+            ensure!(!consumers.is_empty(), "no subscriber to compare with: set APP__CONSUMERS__<NAME>__URL");
+            let from = from.unwrap_or_else(|| chrono::Utc::now() - audit::WINDOW);
+            let report = audit::audit(&sources, &consumers, &settings.broker, from).await?;
+            println!("{}", if cli.json { tables::json(&report)? } else { tables::audit(&report) });
+            if report.missing > 0 {
                 return Ok(ExitCode::FAILURE);
             }
         }

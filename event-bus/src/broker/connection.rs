@@ -110,6 +110,11 @@ impl Connected {
         Ok(Self { connection, channel })
     }
 
+    /// Another channel, for what may end it.
+    pub(crate) async fn create_channel(&self) -> Result<Channel, lapin::Error> {
+        self.connection.create_channel().await
+    }
+
     /// Whether the broker has stopped reading from this connection, because it is short of memory or
     /// disk.
     pub(crate) fn is_blocked(&self) -> bool {

@@ -86,6 +86,12 @@ impl SubscriberTopology {
         RETRY_DELAYS.get(index).map(|delay| format!("retry.{}ms", delay.as_millis()))
     }
 
+    /// The queues in which messages wait to be handled, now or after a delay.
+    pub(crate) fn waiting(&self) -> Vec<String> {
+        let retries = (1..).map_while(Self::retry_key).map(|key| format!("{}.{key}", self.queue));
+        std::iter::once(self.queue.clone()).chain(retries).collect()
+    }
+
     /// Declares the queues and binds the events that the subscriber handles. Fails while the exchange
     /// for events is not there: its owner, the relay, declares it.
     pub(crate) async fn declare(

@@ -4,6 +4,7 @@
 //! the partitions that it [owns](ownership), publishes them and [marks](log::mark_published) them.
 
 mod append;
+pub mod census;
 pub mod history;
 pub mod log;
 pub mod ownership;

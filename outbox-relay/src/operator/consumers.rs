@@ -1,6 +1,9 @@
 //! Subscribers, as their inboxes tell.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{
+    collections::{BTreeMap, HashSet},
+    str::FromStr,
+};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -73,6 +76,26 @@ pub(crate) async fn deliveries(consumers: &[Consumer], id: Uuid, event_type: &st
 }
 
 impl Consumer {
+    /// Which of these events it has.
+    pub(crate) async fn has(&self, ids: &[Uuid]) -> Result<HashSet<Uuid>, Trouble> {
+        let ask = sqlx::query_scalar("select event_id from inbox where consumer = $1 and event_id = any($2)")
+            .bind(&self.name)
+            .bind(ids)
+            .fetch_all(&self.pool);
+        Ok(within("ask an inbox", ask).await?.into_iter().collect())
+    }
+
+    /// Whether it ever had an event of this type: the version guard outlives the inbox's rows.
+    pub(crate) async fn ever_had(&self, event_type: &str) -> Result<bool, Trouble> {
+        let ask = sqlx::query_scalar(
+            "select exists (select from inbox_version where consumer = $1 and event_type = $2)",
+        )
+        .bind(&self.name)
+        .bind(event_type)
+        .fetch_one(&self.pool);
+        within("ask an inbox", ask).await
+    }
+
     async fn receipt(&self, id: Uuid) -> Result<Option<Receipt>, Trouble> {
         let ask = sqlx::query_as(
             "select received_at, redelivered, applied from inbox where consumer = $1 and event_id = $2",

@@ -1,5 +1,6 @@
 //! What an operator sees and steers: over HTTP and on the command line, by the same functions.
 
+pub(crate) mod audit;
 pub(crate) mod consumers;
 pub(crate) mod http;
 pub(crate) mod replay;

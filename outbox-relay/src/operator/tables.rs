@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::{Found, SourceStatus, replay::Replayed};
+use super::{Found, SourceStatus, audit::Report, replay::Replayed};
 
 /// Prints JSON, for programs.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<String> {
@@ -62,6 +62,25 @@ pub(crate) fn replayed(replayed: &[Replayed], dry_run: bool) -> String {
         table.add_row([one.database.clone(), one.events.to_string(), sent.to_string(), problem]);
     }
     table.to_string()
+}
+
+/// What an audit found.
+pub(crate) fn audit(report: &Report) -> String {
+    let head =
+        ["type", "committed", "pending", "failed", "published", "consumed", "waiting", "dead", "missing"];
+    let mut table = table(&head);
+    for one in &report.types {
+        let consumed: Vec<_> = one.consumed.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let figures = [one.committed, one.pending, one.failed, one.published].map(|count| count.to_string());
+        let rest = [one.waiting, one.dead_lettered, one.missing].map(|count| count.to_string());
+        let consumed = consumed.join(", ");
+        table.add_row([one.event_type.clone()].into_iter().chain(figures).chain([consumed]).chain(rest));
+    }
+    let from = report.from.format("%Y-%m-%d %H:%M:%S");
+    match report.missing {
+        0 => format!("{table}\nsince {from}, nothing is missing"),
+        missing => format!("{table}\nsince {from}, {missing} events are missing"),
+    }
 }
 
 fn table(head: &[&str]) -> Table {

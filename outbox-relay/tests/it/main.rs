@@ -1,6 +1,7 @@
 //! The relay as an operator runs it: the real binary, a real database and a real broker.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 
+mod audit;
 mod broker_away;
 mod crash;
 mod database_away;
