@@ -121,9 +121,9 @@ impl Application {
         let hub = tokio::spawn(hub.run(pools.streams.0.clone(), stop.clone()));
         // Where one of them ends by itself the others must not go on without it: a process that is gone is
         // seen and started again, one that serves and hears nothing is not.
-        let (served, subscribed, streamed) =
+        let (served, consumed, streamed) =
             tokio::join!(stopping(server.run(), &stop), stopping(subscriber, &stop), stopping(hub, &stop),);
-        subscribed.context("the subscriber failed")?;
+        consumed.context("the subscriber failed")?;
         streamed.context("the hub of the streams failed")?;
         pools.close().await;
         served

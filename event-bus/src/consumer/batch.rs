@@ -198,8 +198,8 @@ async fn transaction(
         let Some(handler) = handler else { continue };
         let events = run.iter().filter_map(|message| message.decode(handlers)).collect();
         // A handler that panics must not take the consumer with it.
-        let handled = AssertUnwindSafe(handler.handle(&mut tx, events)).catch_unwind().await;
-        handled.unwrap_or_else(|_| Err(HandleError::Retry("the handler panicked".to_owned())))?;
+        let outcome = AssertUnwindSafe(handler.handle(&mut tx, events)).catch_unwind().await;
+        outcome.unwrap_or_else(|_| Err(HandleError::Retry("the handler panicked".to_owned())))?;
     }
     crate::crash_point!("consumer.before_commit");
     tx.commit().await?;

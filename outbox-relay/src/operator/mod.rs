@@ -63,24 +63,41 @@ pub(crate) struct Found {
     pub(crate) event: LoggedEvent,
 }
 
-/// The newest events that match, over all databases, each database's newest first.
+/// The newest events that match, over all databases, each database's newest first. A database that is away
+/// is left out, and named in the log; an error where all are.
 pub(crate) async fn list(sources: &Sources, filter: &Filter, limit: i64) -> Result<Vec<Found>, Trouble> {
-    let mut found = Vec::new();
+    let (mut found, mut last_trouble, mut answered) = (Vec::new(), None, false);
     for source in sources {
-        let events = within("list events", log::list(&source.pool, filter, limit)).await?;
-        found.extend(events.into_iter().map(|event| Found { database: source.name.clone(), event }));
-    }
-    Ok(found)
-}
-
-/// The event with this id, wherever it is.
-pub(crate) async fn find(sources: &Sources, id: Uuid) -> Result<Option<Found>, Trouble> {
-    for source in sources {
-        if let Some(event) = within("look for an event", log::find(&source.pool, id)).await? {
-            return Ok(Some(Found { database: source.name.clone(), event }));
+        match within("list events", log::list(&source.pool, filter, limit)).await {
+            Ok(events) => {
+                answered = true;
+                found.extend(events.into_iter().map(|event| Found { database: source.name.clone(), event }));
+            }
+            Err(trouble) => {
+                tracing::warn!(database = source.name, %trouble, "left out of a list of events");
+                last_trouble = Some(trouble);
+            }
         }
     }
-    Ok(None)
+    last_trouble.filter(|_| !answered).map_or(Ok(found), Err)
+}
+
+/// The event with this id, wherever it is. An error only where no database that answers has it, and another
+/// might.
+pub(crate) async fn find(sources: &Sources, id: Uuid) -> Result<Option<Found>, Trouble> {
+    Ok(locate(sources, id).await?.map(|(_, found)| found))
+}
+
+async fn locate(sources: &Sources, id: Uuid) -> Result<Option<(&Source, Found)>, Trouble> {
+    let mut last_trouble = None;
+    for source in sources {
+        match within("look for an event", log::find(&source.pool, id)).await {
+            Ok(Some(event)) => return Ok(Some((source, Found { database: source.name.clone(), event }))),
+            Ok(None) => {}
+            Err(trouble) => last_trouble = Some(trouble),
+        }
+    }
+    last_trouble.map_or(Ok(None), Err)
 }
 
 /// What an operator decides about an event that could not be published.
@@ -99,20 +116,20 @@ pub(crate) enum Decided {
     Unknown,
 }
 
-/// Carries out a decision.
+/// Carries out a decision, in the database that has the event.
 pub(crate) async fn decide(sources: &Sources, id: Uuid, decision: &Decision<'_>) -> Result<Decided, Trouble> {
-    let mut done = false;
-    for source in sources {
-        done |= match decision {
-            Decision::Requeue => within("requeue an event", log::requeue(&source.pool, id)).await?,
-            Decision::Skip { by, reason } => {
-                within("skip an event", log::skip(&source.pool, id, by, reason)).await?
-            }
-        };
+    let Some((source, found)) = locate(sources, id).await? else { return Ok(Decided::Unknown) };
+    let done = match decision {
+        Decision::Requeue => within("requeue an event", log::requeue(&source.pool, id)).await?,
+        Decision::Skip { by, reason } => {
+            within("skip an event", log::skip(&source.pool, id, by, reason)).await?
+        }
+    };
+    if !done {
+        return Ok(Decided::NotFailed(Box::new(found)));
     }
-    Ok(match find(sources, id).await? {
-        None => Decided::Unknown,
-        Some(found) if done => Decided::Done(Box::new(found)),
-        Some(found) => Decided::NotFailed(Box::new(found)),
-    })
+    let event = within("look at an event", log::find(&source.pool, id)).await?;
+    Ok(event.map_or(Decided::Unknown, |event| {
+        Decided::Done(Box::new(Found { database: source.name.clone(), event }))
+    }))
 }

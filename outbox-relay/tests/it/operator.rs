@@ -96,6 +96,23 @@ async fn a_repaired_event_is_requeued_and_keeps_its_place(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_database_that_is_away_takes_no_tool_from_the_others(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let stuck = poison(&stage.log.pool, "a").await;
+    let away = "postgres://nobody@127.0.0.1:1/away";
+    let setup = || stage.relay().env("APP__DATABASES__AWAY__URL", away);
+    let relay = setup().start();
+    eventually("it is parked", LONG, async || (stage.log.count("PublishedFailed").await == 1).then_some(()))
+        .await;
+    let (code, out, err) = setup().output(&["list", "--json"]);
+    assert!(code == 0 && out.contains(&stuck.to_string()), "{err}");
+    let path = format!("/api/v1/outbox/events/{stuck}/skip");
+    assert_eq!(relay.post(&path, &json!({"reason": "known"})).await.status(), 200);
+    let unknown = relay.get(&format!("/api/v1/outbox/events/{}", Uuid::new_v4())).await;
+    assert_eq!(unknown.status(), 503, "the database that is away may have it");
+}
+
+#[sqlx::test(migrations = false)]
 async fn misuse_is_answered_with_a_sentence(pool: PgPool) {
     let stage = Stage::set(pool).await;
     let unknown = Uuid::new_v4().to_string();
