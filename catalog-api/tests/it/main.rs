@@ -1,7 +1,7 @@
 //! What the catalog promises, seen from outside: real HTTP on a free port, a real database per test,
 //! with the rights of the service's own role.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on says so")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on says so")]
 
 mod announcing;
 mod app;

@@ -1,6 +1,6 @@
 //! What a service gets from the kit, seen from outside: real HTTP on a free port.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on says so")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on says so")]
 
 mod answers;
 mod auth;
