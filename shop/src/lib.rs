@@ -8,6 +8,7 @@
 //! | `commands` | one file a subcommand |
 //! | `suite` | what runs, in which order, with which configuration, and when it counts as ready |
 //! | `servers` | finding, installing and running a private PostgreSQL and RabbitMQ |
+//! | `private` | servers for one run of the tests, or of something that measures or breaks |
 //! | `process` | starting, recognising and ending processes |
 //! | `home` | what `.shop/` holds |
 //! | `terminal` | progress, tables, tails of logs, Ctrl-C |
@@ -15,6 +16,7 @@
 pub mod cli;
 pub mod commands;
 pub mod home;
+pub mod private;
 pub mod process;
 pub mod servers;
 pub mod suite;

@@ -29,13 +29,22 @@ struct Target {
 ///
 /// Stops cargo when the user asks to, or what it is for is abandoned.
 pub fn build(checkout: &Path, release: bool, interrupt: &Interrupt) -> Result<BTreeMap<String, PathBuf>> {
+    let options: &[&str] = if release { &["--release"] } else { &[] };
+    build_with(checkout, &[], options, interrupt)
+}
+
+/// The same, with programs beside the services' and with further options of cargo's.
+pub fn build_with(
+    checkout: &Path,
+    further: &[&str],
+    options: &[&str],
+    interrupt: &Interrupt,
+) -> Result<BTreeMap<String, PathBuf>> {
+    let wanted = || BINARIES.iter().chain(further);
     let mut command = cargo(checkout);
     // --workspace, so that features are those of every other build and nothing is compiled twice.
     command.args(["build", "--workspace", "--message-format=json-render-diagnostics"]);
-    command.args(BINARIES.iter().flat_map(|name| ["--bin", name]));
-    if release {
-        command.arg("--release");
-    }
+    command.args(wanted().flat_map(|name| ["--bin", name])).args(options);
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
 
@@ -55,7 +64,7 @@ pub fn build(checkout: &Path, release: bool, interrupt: &Interrupt) -> Result<BT
     if !status.success() {
         bail!("cargo build failed ({status})");
     }
-    if let Some(missing) = BINARIES.iter().find(|name| !binaries.contains_key(**name)) {
+    if let Some(missing) = wanted().find(|name| !binaries.contains_key(**name)) {
         bail!("cargo build made no program {missing}");
     }
     Ok(binaries)

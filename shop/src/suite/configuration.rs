@@ -8,11 +8,11 @@ use crate::servers::{Postgres, Rabbitmq};
 use crate::token;
 
 /// Environment variables.
-pub(super) type Variables = Vec<(String, String)>;
+pub type Variables = Vec<(String, String)>;
 
 impl Suite {
     /// What a service serves with: its own, lesser users of the servers.
-    pub(super) fn configuration(&self, name: Name) -> Result<Variables> {
+    pub fn configuration(&self, name: Name) -> Result<Variables> {
         let mut variables = self.common(name)?;
         let mut set = |name: &str, value: String| variables.push((name.to_owned(), value));
         match name {

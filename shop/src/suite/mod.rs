@@ -9,7 +9,8 @@ mod pending;
 mod state;
 mod summary;
 
-pub use build::{build, cargo};
+pub use build::{build, build_with, cargo};
+pub use configuration::Variables;
 pub use name::{MOST_RELAYS, Name};
 pub use state::State;
 pub use summary::addresses;

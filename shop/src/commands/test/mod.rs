@@ -1,16 +1,14 @@
 //! `cargo shop test`.
 
-mod leftovers;
 mod runner;
-mod servers;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 
-use self::servers::TestServers;
 use crate::cli::TestArgs;
-use crate::servers::Tools;
+use crate::private::PrivateServers;
+use crate::servers::{Purpose, Tools};
 use crate::terminal::{Interrupt, Progress};
 
 /// Starts servers for this run alone, runs the tests against them, and stops them whatever happens.
@@ -19,11 +17,10 @@ use crate::terminal::{Interrupt, Progress};
 pub(super) fn run(args: &TestArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let progress = Progress::new();
-    leftovers::clear()?;
     let tools = Tools::find_or_install(&progress, &interrupt)?;
     let servers = progress.during(
         "starting PostgreSQL and RabbitMQ for the tests",
-        |_| TestServers::start(&tools, &interrupt),
+        |_| PrivateServers::start(&tools, Purpose::Test, &[], &interrupt),
         |_| "PostgreSQL and RabbitMQ for the tests are ready".to_owned(),
     )?;
     let code = runner::run(args, &servers.environment()?, &interrupt);

@@ -1,5 +1,6 @@
 //! A private RabbitMQ.
 
+mod control;
 mod definitions;
 mod epmd;
 mod files;

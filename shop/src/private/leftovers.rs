@@ -1,4 +1,4 @@
-//! The servers of test runs that are over.
+//! The servers of runs that are over.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,10 +11,10 @@ use crate::process::{Identity, Record, kill};
 use crate::servers::{Place, Rabbitmq};
 use crate::suite::Name;
 
-/// What the directory of a test run is called, before its random end.
+/// What the directory of a run is called, before its random end.
 pub(super) const PREFIX: &str = "shop-test-";
 
-/// The record of the `cargo shop test` that a directory belongs to.
+/// The record of the process that a directory belongs to.
 const OWNER: &str = "owner";
 
 /// Writes down that this process is the one that needs this directory.

@@ -1,0 +1,134 @@
+//! A PostgreSQL and a RabbitMQ for one run of something, away from every suite that is up.
+
+mod leftovers;
+
+use std::path::PathBuf;
+use std::thread;
+
+use anyhow::{Result, bail};
+
+use crate::home::{BROKER_DEFINITIONS, Home, Ports, Secrets, Service, checkout, create_dir, random};
+use crate::process::Running;
+use crate::servers::{Place, Postgres, Purpose, Rabbitmq, Tools, is_open_to_all, provision};
+use crate::terminal::{self, Interrupt};
+
+/// How far above a running suite's ports those of a private run begin.
+const OFFSET: u16 = 1000;
+
+/// Both servers in a directory of their own. Dropping it ends them and removes the directory.
+pub struct PrivateServers {
+    home: Home,
+    ports: Ports,
+    secrets: Secrets,
+    tools: Tools,
+    purpose: Purpose,
+}
+
+impl PrivateServers {
+    /// Starts both, and creates the suite's roles and databases. `further` are services that get a port
+    /// too. What runs that were themselves killed have left behind is ended and removed first.
+    pub fn start(
+        tools: &Tools,
+        purpose: Purpose,
+        further: &[Service],
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        leftovers::clear()?;
+        let home = Home::at(&directory()?);
+        home.create()?;
+        leftovers::own(&home)?;
+        let mut ports = Ports::default();
+        let mut services = vec![
+            Service::Postgres,
+            Service::Amqp,
+            Service::Management,
+            Service::Distribution,
+            Service::PortMapper,
+        ];
+        services.extend(further);
+        // Somewhere in the range, so that two runs that begin at the same moment rarely look at the same ports.
+        let turn = u16::try_from(std::process::id() % 40)?;
+        ports.settle(&services, OFFSET + turn * 10)?;
+        // From here on, whatever fails, the servers end with this value.
+        let servers = Self { home, ports, secrets: Secrets::create()?, tools: tools.clone(), purpose };
+        servers.start_both(interrupt)?;
+        Ok(servers)
+    }
+
+    fn start_both(&self, interrupt: &Interrupt) -> Result<()> {
+        create_dir(&self.place().dir, 0o711)?;
+        thread::scope(|scope| {
+            let broker = scope.spawn(|| self.start_rabbitmq(interrupt));
+            let database = self.start_postgres(interrupt);
+            // Both are waited for before either may fail: nothing is to start any more when stopping begins.
+            let broker =
+                broker.join().unwrap_or_else(|_| bail!("the thread that started RabbitMQ has panicked"));
+            database.and(broker)
+        })?;
+        provision(&self.tools.postgres, &checkout(), self.ports.of(Service::Postgres)?, &self.secrets)
+    }
+
+    /// Starts PostgreSQL, also again after it was ended, and waits until it answers.
+    pub fn start_postgres(&self, interrupt: &Interrupt) -> Result<Running> {
+        let port = self.ports.of(Service::Postgres)?;
+        let server = Postgres::new(&self.tools.postgres, &self.place(), &self.home, port)?;
+        server.start(&self.secrets.postgres, interrupt)
+    }
+
+    /// Starts RabbitMQ, also again after it was ended, and waits until it answers.
+    pub fn start_rabbitmq(&self, interrupt: &Interrupt) -> Result<Running> {
+        let definitions = std::fs::read_to_string(checkout().join(BROKER_DEFINITIONS))?;
+        self.rabbitmq()?.start(&definitions, &self.secrets, interrupt)
+    }
+
+    /// The broker of this run.
+    pub fn rabbitmq(&self) -> Result<Rabbitmq> {
+        Rabbitmq::new(&self.tools.rabbitmq, &self.place(), &self.home, &self.ports)
+    }
+
+    /// The directory of this run.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The ports of this run.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// The passwords of this run.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Where tests find them: the superuser and the administrator, who may create databases and vhosts.
+    pub fn environment(&self) -> Result<Vec<(&'static str, String)>> {
+        let postgres = self.ports.of(Service::Postgres)?;
+        let amqp = self.ports.of(Service::Amqp)?;
+        let management = self.ports.of(Service::Management)?;
+        Ok(vec![
+            ("DATABASE_URL", Postgres::url(postgres, "postgres", &self.secrets.postgres, "postgres")),
+            ("AMQP_URL", Rabbitmq::url(amqp, "admin", &self.secrets.broker_admin)),
+            ("RABBITMQ_MANAGEMENT_URL", Rabbitmq::management_url(management, &self.secrets.broker_admin)),
+        ])
+    }
+
+    fn place(&self) -> Place {
+        Place { dir: self.home.dir().join("servers"), purpose: self.purpose }
+    }
+}
+
+impl Drop for PrivateServers {
+    fn drop(&mut self) {
+        if let Err(error) = leftovers::remove(&self.home) {
+            terminal::complain(format!("  ! {}: {error:#}", self.home.dir().display()));
+        }
+    }
+}
+
+/// A new name in the directory for temporary files, if PostgreSQL's user can get there.
+fn directory() -> Result<PathBuf> {
+    let chosen = std::env::temp_dir();
+    let parent = if is_open_to_all(&chosen) { chosen } else { PathBuf::from("/var/tmp") };
+    Ok(parent.join(format!("{}{}", leftovers::PREFIX, &random()?[..12])))
+}
