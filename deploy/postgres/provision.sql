@@ -3,11 +3,11 @@
 -- Run with psql as a superuser, as often as you like: `cargo shop up`, `cargo shop test` and
 -- docker-compose.yml all run this file. Passwords come from the environment, so that they are
 -- seen neither in the process list nor in a file: CATALOG_OWNER_PASSWORD, CATALOG_APP_PASSWORD,
--- CATALOG_RELAY_PASSWORD, BASKET_OWNER_PASSWORD, BASKET_APP_PASSWORD.
+-- CATALOG_RELAY_PASSWORD, BASKET_OWNER_PASSWORD, BASKET_APP_PASSWORD, BASKET_INBOX_READER_PASSWORD.
 --
 -- A service owns one database. Its `owner` runs migrations, its `app` serves requests, and the
--- relay reads and marks the event log. What `app` and `relay` may do with a table is granted by
--- the migration that creates it.
+-- relay reads and marks the event log. A subscriber's `inbox_reader` sees which events it has had, for the
+-- operator's `show` and `audit`. What any of them may do with a table is granted by migrations.
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -17,6 +17,7 @@
 \getenv catalog_relay_password CATALOG_RELAY_PASSWORD
 \getenv basket_owner_password BASKET_OWNER_PASSWORD
 \getenv basket_app_password BASKET_APP_PASSWORD
+\getenv basket_inbox_reader_password BASKET_INBOX_READER_PASSWORD
 
 set client_min_messages = warning;
 
@@ -24,7 +25,8 @@ set client_min_messages = warning;
 do $$ begin perform pg_advisory_lock(hashtext('shop.provision')); end $$;
 
 select format('create role %I', name)
-from unnest(array['catalog_owner', 'catalog_app', 'catalog_relay', 'basket_owner', 'basket_app']) as role(name)
+from unnest(array['catalog_owner', 'catalog_app', 'catalog_relay', 'basket_owner', 'basket_app',
+                  'basket_inbox_reader']) as role(name)
 where not exists (select from pg_catalog.pg_roles where rolname = name)
 \gexec
 
@@ -33,11 +35,12 @@ alter role catalog_app   login nosuperuser nocreatedb nocreaterole password :'ca
 alter role catalog_relay login nosuperuser nocreatedb nocreaterole password :'catalog_relay_password';
 alter role basket_owner  login nosuperuser nocreatedb nocreaterole password :'basket_owner_password';
 alter role basket_app    login nosuperuser nocreatedb nocreaterole password :'basket_app_password';
+alter role basket_inbox_reader login nosuperuser nocreatedb nocreaterole password :'basket_inbox_reader_password';
 
 -- Nothing that serves traffic may wait for ever: not for a slow statement, not for a lock, and not
 -- inside a transaction that its client has forgotten. Owners are free of this: a migration may take long.
 select format('alter role %I set %s = %L', role, setting, value)
-from unnest(array['catalog_app', 'catalog_relay', 'basket_app']) as role,
+from unnest(array['catalog_app', 'catalog_relay', 'basket_app', 'basket_inbox_reader']) as role,
      (values ('statement_timeout', '5s'),
              ('lock_timeout', '2s'),
              ('idle_in_transaction_session_timeout', '10s')) as limits(setting, value)
@@ -51,7 +54,7 @@ where not exists (select from pg_catalog.pg_database where datname = name)
 
 revoke all on database catalog, basket from public;
 grant connect on database catalog to catalog_app, catalog_relay;
-grant connect on database basket to basket_app;
+grant connect on database basket to basket_app, basket_inbox_reader;
 
 -- PostgreSQL 14 still lets everybody create tables in `public`; 15 and later do not.
 \connect catalog

@@ -1,7 +1,7 @@
 //! The database: what the migrations make, and what the service's role may do with it.
 
 use service_kit::{database, settings::DatabaseSettings};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use basket_api::startup::MIGRATIONS;
 
@@ -39,16 +39,7 @@ async fn the_services_role_can_change_rows_and_nothing_else(pool: PgPool) {
         "set role basket_owner",
         "copy alert to program 'cat'",
     ] {
-        let mut connection = pool.acquire().await.unwrap().detach();
-        sqlx::query("set session authorization basket_app").execute(&mut connection).await.unwrap();
-        let outcome = sqlx::query(sqlx::AssertSqlSafe(forbidden)).execute(&mut connection).await;
-        if forbidden.starts_with("grant") {
-            // PostgreSQL only warns that nothing was granted.
-            continue;
-        }
-        let error = outcome.expect_err(forbidden);
-        let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
-        assert_eq!(code.as_deref(), Some("42501"), "{forbidden}: {error}");
+        refused(&pool, "basket_app", forbidden).await;
     }
     let public: bool = sqlx::query_scalar(
         "select exists (select from information_schema.role_table_grants
@@ -58,6 +49,54 @@ async fn the_services_role_can_change_rows_and_nothing_else(pool: PgPool) {
     .await
     .unwrap();
     assert!(!public);
+}
+
+#[sqlx::test]
+async fn whoever_reads_the_inbox_reads_nothing_else_and_changes_nothing(pool: PgPool) {
+    for allowed in ["select count(*) from inbox", "select count(*) from inbox_version"] {
+        let mut connection = session_of(&pool, "basket_inbox_reader").await;
+        sqlx::query(sqlx::AssertSqlSafe(allowed)).execute(&mut connection).await.unwrap();
+    }
+    for forbidden in [
+        "insert into inbox select * from inbox",
+        "update inbox set applied = false",
+        "delete from inbox",
+        "truncate inbox",
+        "select from inbox for update",
+        "insert into inbox_version select * from inbox_version",
+        "update inbox_version set key_version = 0",
+        "delete from inbox_version",
+        "select from cart",
+        "select from cart_line",
+        "select from alert",
+        "select from product",
+        "select from _sqlx_migrations",
+        "create table mine ()",
+        "drop table inbox",
+        "set role basket_app",
+    ] {
+        refused(&pool, "basket_inbox_reader", forbidden).await;
+    }
+}
+
+/// A connection with the rights of a role alone.
+async fn session_of(pool: &PgPool, role: &str) -> PgConnection {
+    let mut connection = pool.acquire().await.unwrap().detach();
+    let become_it = sqlx::AssertSqlSafe(format!("set session authorization {role}"));
+    sqlx::query(become_it).execute(&mut connection).await.unwrap();
+    connection
+}
+
+/// Expects that a role lacks the right to do this.
+async fn refused(pool: &PgPool, role: &str, forbidden: &'static str) {
+    let outcome = sqlx::query(forbidden).execute(&mut session_of(pool, role).await).await;
+    if forbidden.starts_with("grant") {
+        // PostgreSQL only warns that nothing was granted.
+        return;
+    }
+    let error = outcome.expect_err(forbidden);
+    let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
+    assert_eq!(code.as_deref(), Some("42501"), "{forbidden}: {error}");
 }
 
 #[sqlx::test(migrations = false)]

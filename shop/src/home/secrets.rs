@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub struct Secrets {
     pub basket_owner: String,
     /// Role `basket_app`.
     pub basket_app: String,
+    /// Role `basket_inbox_reader`. Younger than the others: a checkout that has none yet gets one.
+    #[serde(default)]
+    pub basket_inbox_reader: String,
     /// The broker's administrator `admin`.
     pub broker_admin: String,
     /// The broker's user `relay`.
@@ -37,15 +41,27 @@ impl Secrets {
     pub fn load_or_create(home: &Home) -> Result<Self> {
         let path = home.dir().join("secrets.json");
         match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} is damaged: cargo shop reset makes new ones", path.display())),
+            Ok(bytes) => {
+                let mut secrets: Self = serde_json::from_slice(&bytes).with_context(|| {
+                    format!("{} is damaged: cargo shop reset makes new ones", path.display())
+                })?;
+                if secrets.basket_inbox_reader.is_empty() {
+                    secrets.basket_inbox_reader = random()?;
+                    secrets.write(&path)?;
+                }
+                Ok(secrets)
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let secrets = Self::create()?;
-                write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
+                secrets.write(&path)?;
                 Ok(secrets)
             }
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
+    }
+
+    fn write(&self, path: &Path) -> Result<()> {
+        write_private(path, &serde_json::to_vec_pretty(self)?)
     }
 
     /// Makes up new ones.
@@ -57,6 +73,7 @@ impl Secrets {
             catalog_relay: random()?,
             basket_owner: random()?,
             basket_app: random()?,
+            basket_inbox_reader: random()?,
             broker_admin: random()?,
             broker_relay: random()?,
             broker_basket: random()?,

@@ -30,6 +30,7 @@ pub fn provision(tools: &PostgresTools, checkout: &Path, port: u16, secrets: &Se
         .env("CATALOG_RELAY_PASSWORD", &secrets.catalog_relay)
         .env("BASKET_OWNER_PASSWORD", &secrets.basket_owner)
         .env("BASKET_APP_PASSWORD", &secrets.basket_app)
+        .env("BASKET_INBOX_READER_PASSWORD", &secrets.basket_inbox_reader)
         .stdin(Stdio::null())
         .output()
         .context("cannot run psql")?;

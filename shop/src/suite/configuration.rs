@@ -31,6 +31,10 @@ impl Suite {
                 let catalog = self.database("catalog_relay", &self.secrets.catalog_relay, "catalog")?;
                 set("APP__DATABASES__CATALOG__URL", catalog);
                 set("APP__BROKER__URL", self.broker("relay", &self.secrets.broker_relay)?);
+                // What `show` and `audit` compare with.
+                let inbox =
+                    self.database("basket_inbox_reader", &self.secrets.basket_inbox_reader, "basket")?;
+                set("APP__CONSUMERS__BASKET__URL", inbox);
             }
             Name::Postgres | Name::Rabbitmq => {}
         }
