@@ -9,9 +9,12 @@ const TRACESTATE_LIMIT: usize = 512;
 
 /// The trace that something belongs to; empty where nobody traces.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TraceContext {
+    /// W3C `traceparent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<String>,
+    /// W3C `tracestate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tracestate: Option<String>,
 }

@@ -42,7 +42,10 @@ pub(crate) enum Command {
         /// Only those of this key
         #[arg(long)]
         key: Option<String>,
-        /// How many of each database, at most
+        /// Only those older than this one: where the page before ended
+        #[arg(long, value_name = "ID")]
+        before: Option<Uuid>,
+        /// How many, at most
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=1000))]
         limit: i64,
     },

@@ -22,11 +22,7 @@ use uuid::Uuid;
 use self::{
     cli::{Cli, Command, Replay},
     operator::{
-        Decided, Decision, Sources, audit,
-        consumers::{self, consumers},
-        decide, http, replay,
-        show::Life,
-        tables,
+        Decided, Decision, Sources, audit, consumers::consumers, decide, http, replay, show::Life, tables,
     },
     relay::Source,
     settings::Settings,
@@ -71,15 +67,14 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::FAILURE);
             }
         }
-        Command::List { state, event_type, key, limit } => {
-            let events = operator::list(&sources, &Filter { state, event_type, key }, limit).await?;
+        Command::List { state, event_type, key, before, limit } => {
+            let filter = Filter { state, event_type, key, before };
+            let events = operator::list(&sources, &filter, limit).await?;
             println!("{}", if cli.json { tables::json(&events)? } else { tables::events(&events) });
         }
         Command::Show { id } => {
-            let found = operator::find(&sources, id).await?.with_context(|| unknown(id))?;
             let consumers = consumers(&settings.consumers)?;
-            let deliveries = consumers::deliveries(&consumers, id, &found.event.event_type).await;
-            let life = Life { found, deliveries };
+            let life = Life::of(id, &sources, &consumers).await?.with_context(|| unknown(id))?;
             println!("{}", if cli.json { tables::json(&life)? } else { life.time_line() });
         }
         Command::Requeue { id } => tell(id, decide(&sources, id, &Decision::Requeue).await?, cli.json)?,
@@ -136,9 +131,11 @@ async fn publish(settings: Settings, sources: Sources) -> anyhow::Result<()> {
     telemetry::init(&settings.log)?;
     let stop = shutdown::on_signal()?;
     let verifier = Verifier::new(&settings.auth, settings.mode)?;
-    let shared = web::Data::new(sources.clone());
+    let consumers = web::Data::new(consumers(&settings.consumers)?);
+    let shared = (web::Data::new(sources.clone()), consumers, web::Data::new(settings.broker.clone()));
     let routes = move |cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>| {
-        cfg.app_data(shared.clone());
+        let (sources, consumers, broker) = shared.clone();
+        cfg.app_data(sources).app_data(consumers).app_data(broker);
         http::routes(cfg);
     };
     let readiness = readiness(&sources);

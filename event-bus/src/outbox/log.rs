@@ -100,6 +100,7 @@ pub async fn mark_failed(
 
 /// What an operator asks first.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LogStatus {
     /// Events that wait to be published.
@@ -131,6 +132,7 @@ pub async fn status(db: impl PgExecutor<'_>) -> Result<LogStatus, sqlx::Error> {
 
 /// An event as an operator sees it.
 #[derive(Debug, Clone, serde::Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LoggedEvent {
     /// The event's id.
@@ -163,6 +165,7 @@ pub struct LoggedEvent {
     #[sqlx(try_from = "String")]
     pub headers: TraceContext,
     /// What it announces.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub payload: Json<Box<serde_json::value::RawValue>>,
 }
 
@@ -175,6 +178,8 @@ pub struct Filter {
     pub event_type: Option<String>,
     /// What it is about.
     pub key: Option<String>,
+    /// Those older than this one, by id: where the page before ended.
+    pub before: Option<Uuid>,
 }
 
 /// The newest `limit` events that match: by id, since one of version 7 begins with its time.
@@ -188,12 +193,13 @@ pub async fn list(
                 last_error, skipped_at, skipped_by, skip_reason, headers::text as headers, payload
            from integration_event_log
           where ($1::text is null or state = $1) and ($2::text is null or event_type = $2)
-            and ($3::text is null or key = $3)
-          order by event_id desc limit $4",
+            and ($3::text is null or key = $3) and ($4::uuid is null or event_id < $4)
+          order by event_id desc limit $5",
     )
     .bind(&filter.state)
     .bind(&filter.event_type)
     .bind(&filter.key)
+    .bind(filter.before)
     .bind(limit)
     .fetch_all(db)
     .await

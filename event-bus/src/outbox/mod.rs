@@ -7,6 +7,7 @@ mod append;
 pub mod census;
 pub mod history;
 pub mod log;
+pub mod membership;
 pub mod ownership;
 mod partition;
 pub mod retention;

@@ -17,8 +17,8 @@ use crate::{
     settings::ConsumerSettings,
 };
 
-/// Connections to one inbox: commands ask one thing after the other.
-const CONNECTIONS: u32 = 1;
+/// Connections to one inbox: each question asks one thing after the other, and few ask at once.
+const CONNECTIONS: u32 = 2;
 
 /// A subscriber whose inbox can be read.
 pub(crate) struct Consumer {
@@ -30,9 +30,10 @@ pub(crate) struct Consumer {
 }
 
 /// What became of an event at one subscriber.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Delivery {
+    /// The subscriber's name.
     pub(crate) consumer: String,
     /// The entry in its inbox; absent where it has none.
     pub(crate) received: Option<Receipt>,
@@ -41,9 +42,10 @@ pub(crate) struct Delivery {
 }
 
 /// An entry of an inbox.
-#[derive(Debug, Serialize, sqlx::FromRow)]
+#[derive(Debug, Serialize, sqlx::FromRow, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Receipt {
+    /// When it was entered.
     pub(crate) received_at: DateTime<Utc>,
     /// The broker's flag at the delivery that was entered.
     pub(crate) redelivered: bool,

@@ -9,7 +9,10 @@ pub(crate) mod tables;
 
 use std::sync::Arc;
 
-use event_bus::outbox::log::{self, Filter, LogStatus, LoggedEvent};
+use event_bus::outbox::{
+    log::{self, Filter, LogStatus, LoggedEvent},
+    membership::{self, Progress, Relay},
+};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -28,8 +31,9 @@ pub(crate) struct SourceStatus {
     /// The database's name in the relay's settings.
     pub(crate) database: String,
     /// What its log says; absent while the database is away.
-    #[schema(value_type = Option<Object>)]
     pub(crate) log: Option<LogStatus>,
+    /// How far its log has come; absent while the database is away.
+    pub(crate) progress: Option<Progress>,
     /// Why there are no figures.
     pub(crate) problem: Option<String>,
     /// How publishing stands in this relay; absent on the command line, which publishes nothing.
@@ -47,24 +51,58 @@ impl SourceStatus {
 /// Asks every database how it stands, side by side.
 pub(crate) async fn status(sources: &Sources, with_relay: bool) -> Vec<SourceStatus> {
     let ask = sources.iter().map(|source| async move {
-        let log = within("read the log's figures", log::status(&source.pool)).await;
-        let problem = log.as_ref().err().map(ToString::to_string);
+        let asked = async {
+            let log = within("read the log's figures", log::status(&source.pool)).await?;
+            Ok((log, within("look at the ends of the log", membership::progress(&source.pool)).await?))
+        };
+        let (figures, problem) = answer_or_problem(asked.await);
+        let (log, progress) = figures.unzip();
         let relay = with_relay.then(|| source.standing());
-        SourceStatus { database: source.name.clone(), log: log.ok(), problem, relay }
+        SourceStatus { database: source.name.clone(), log, progress, problem, relay }
     });
     futures_util::future::join_all(ask).await
 }
 
+/// The relays of one database.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SourceRelays {
+    /// The database's name in the relay's settings.
+    pub(crate) database: String,
+    /// The longest at work first; none while the database is away.
+    pub(crate) relays: Vec<Relay>,
+    /// Why there are none to see.
+    pub(crate) problem: Option<String>,
+}
+
+/// Asks every database who publishes from it, side by side.
+pub(crate) async fn relays(sources: &Sources) -> Vec<SourceRelays> {
+    let ask = sources.iter().map(|source| async move {
+        let asked = within("look at the relays", membership::relays(&source.pool)).await;
+        let (relays, problem) = answer_or_problem(asked);
+        SourceRelays { database: source.name.clone(), relays: relays.unwrap_or_default(), problem }
+    });
+    futures_util::future::join_all(ask).await
+}
+
+fn answer_or_problem<T>(asked: Result<T, Trouble>) -> (Option<T>, Option<String>) {
+    match asked {
+        Ok(answer) => (Some(answer), None),
+        Err(trouble) => (None, Some(trouble.to_string())),
+    }
+}
+
 /// An event, and the database that has it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Found {
+    /// The database's name in the relay's settings.
     pub(crate) database: String,
     #[serde(flatten)]
     pub(crate) event: LoggedEvent,
 }
 
-/// The newest events that match, over all databases, each database's newest first. A database that is away
-/// is left out, and named in the log; an error where all are.
+/// The newest events that match, over all databases. A database that is away is left out, and named in the
+/// log; an error where all are.
 pub(crate) async fn list(sources: &Sources, filter: &Filter, limit: i64) -> Result<Vec<Found>, Trouble> {
     let (mut found, mut last_trouble, mut answered) = (Vec::new(), None, false);
     for source in sources {
@@ -79,6 +117,8 @@ pub(crate) async fn list(sources: &Sources, filter: &Filter, limit: i64) -> Resu
             }
         }
     }
+    found.sort_unstable_by_key(|found| std::cmp::Reverse(found.event.event_id));
+    found.truncate(usize::try_from(limit).unwrap_or_default());
     last_trouble.filter(|_| !answered).map_or(Ok(found), Err)
 }
 

@@ -2,11 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use uuid::Uuid;
 
-use super::{Found, consumers::Delivery};
+use super::{
+    Found, Sources,
+    consumers::{Consumer, Delivery, deliveries},
+    find,
+};
+use crate::relay::Trouble;
 
 /// An event, and what became of it at each subscriber.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Life {
     #[serde(flatten)]
     pub(crate) found: Found,
@@ -15,6 +21,17 @@ pub(crate) struct Life {
 }
 
 impl Life {
+    /// Looks for an event in the logs, and for its traces in the inboxes; `None` where no log has it.
+    pub(crate) async fn of(
+        id: Uuid,
+        sources: &Sources,
+        consumers: &[Consumer],
+    ) -> Result<Option<Self>, Trouble> {
+        let Some(found) = find(sources, id).await? else { return Ok(None) };
+        let deliveries = deliveries(consumers, id, &found.event.event_type).await;
+        Ok(Some(Self { found, deliveries }))
+    }
+
     /// A head, and a line for each thing that happened, in its order.
     pub(crate) fn time_line(&self) -> String {
         let Found { database, event } = &self.found;

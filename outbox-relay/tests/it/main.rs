@@ -6,6 +6,7 @@ mod broker_away;
 mod crash;
 mod database_away;
 mod operator;
+mod overview;
 mod publishing;
 mod replay;
 mod retention;

@@ -137,7 +137,7 @@ async fn the_operators_routes_are_for_operators(pool: PgPool) {
     let stage = Stage::set(pool).await;
     let relay = stage.relay().start();
     let client = reqwest::Client::new();
-    for path in ["status", "events", &format!("events/{}", Uuid::new_v4())] {
+    for path in ["status", "relays", "audit", "events", &format!("events/{}", Uuid::new_v4())] {
         let url = format!("{}/api/v1/outbox/{path}", relay.url);
         assert_eq!(client.get(&url).send().await.unwrap().status(), 401, "{path}");
         let buyer = client.get(&url).bearer_auth(test_kit::token("alice", "")).send().await.unwrap();
@@ -150,6 +150,8 @@ async fn the_operators_routes_are_for_operators(pool: PgPool) {
         ("/api/v1/outbox/events/seven", 400),
         ("/api/v1/outbox/events?limit=0", 400),
         ("/api/v1/outbox/events?colour=red", 400),
+        ("/api/v1/outbox/events?before=seven", 400),
+        ("/api/v1/outbox/audit?from=yesterday", 400),
         ("/api/v1/outbox/events?key=a%00b", 400),
         ("/api/v1/outbox/nothing", 404),
         ("/metrics", 200),

@@ -73,6 +73,14 @@ pub trait Scope: 'static {
     const NAME: &'static str;
 }
 
+/// The scope of those who look after the shop: `ops`.
+#[derive(Debug, Clone)]
+pub struct Ops;
+
+impl Scope for Ops {
+    const NAME: &'static str = "ops";
+}
+
 /// An identity whose token has the scope `S`; 401 without a valid token, 403 without the scope.
 #[derive(Debug, Clone)]
 pub struct Authorized<S> {

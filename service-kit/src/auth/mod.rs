@@ -4,7 +4,7 @@ mod identity;
 mod jwks;
 mod verifier;
 
-pub use identity::{Authorized, Identity, Scope};
+pub use identity::{Authorized, Identity, Ops, Scope};
 pub use verifier::Verifier;
 
 /// The secret that `cargo shop up` and the Compose file give every service in development mode.

@@ -7,10 +7,11 @@ use event_bus::outbox::census::{Settled, Unpublished};
 use serde::Serialize;
 
 /// What became of the events, for each type.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Report {
     /// The time from which on events were compared.
     pub(crate) from: DateTime<Utc>,
+    /// Each type of event that is in a log.
     pub(crate) types: Vec<TypeReport>,
     /// Published events that a subscriber should have and that are nowhere.
     pub(crate) missing: u64,
@@ -19,7 +20,7 @@ pub(crate) struct Report {
 }
 
 /// What became of the events of one type. The last three figures are sums over the subscribers.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, utoipa::ToSchema)]
 pub(crate) struct TypeReport {
     #[serde(rename = "type")]
     pub(crate) event_type: String,

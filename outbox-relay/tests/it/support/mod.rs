@@ -6,6 +6,7 @@ mod relay;
 use std::time::Duration;
 
 pub(crate) use log::Log;
+pub(crate) use relay::Relay;
 use test_kit::{Probe, Seen, Vhost};
 
 /// How long anything may take on a busy machine before a test gives up on it.
