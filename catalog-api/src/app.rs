@@ -17,7 +17,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::command::Command;
 use crate::idempotency::{self, Answer, Known};
-use crate::unit_of_work::UnitOfWork;
+use crate::unit_of_work::{CommitError, Locking, UnitOfWork};
 use crate::{MIGRATOR, classification, pictures, products};
 
 /// What the service says about itself.
@@ -52,16 +52,35 @@ impl Catalog {
     /// The effect, its announcement and, for a command that may be repeated, its answer are one
     /// transaction. A refusal (4xx) has no effect; it is kept for a repetition all the same. What
     /// failed (5xx) is not kept: it may be tried again.
+    ///
+    /// A command whose answer is not kept is tried without a lock first, which costs the database the
+    /// least. `effect` is then called a second time if somebody else was faster.
     pub async fn run(
         &self,
         command: Command,
-        effect: impl AsyncFnOnce(&mut UnitOfWork) -> Result<Answer, Problem>,
+        effect: impl AsyncFn(&mut UnitOfWork) -> Result<Answer, Problem>,
     ) -> Result<HttpResponse, Problem> {
-        let mut work = UnitOfWork::begin(&self.pool, command.trace).await?;
+        let first = if command.request.is_some() { Locking::Pessimistic } else { Locking::Optimistic };
+        for locking in [first, Locking::Pessimistic] {
+            if let Some(response) = self.attempt(&command, locking, &effect).await? {
+                return Ok(response);
+            }
+        }
+        Err(CommitError::Overtaken.into())
+    }
+
+    /// `None`: somebody else was faster, and nothing has happened.
+    async fn attempt(
+        &self,
+        command: &Command,
+        locking: Locking,
+        effect: &impl AsyncFn(&mut UnitOfWork) -> Result<Answer, Problem>,
+    ) -> Result<Option<HttpResponse>, Problem> {
+        let mut work = UnitOfWork::begin(&self.pool, locking, command.trace.clone()).await?;
         if let Some(request) = &command.request
             && let Known::Answered(answer) = idempotency::look_up(work.connection(), request).await?
         {
-            return answer.respond(true);
+            return answer.respond(true).map(Some);
         }
         let answer = match effect(&mut work).await {
             Ok(answer) => answer.events(work.announced()),
@@ -79,10 +98,13 @@ impl Catalog {
         if let Some(request) = &command.request {
             idempotency::keep(work.connection(), request, &answer).await?;
         }
-        if !work.commit().await?.is_empty() {
-            self.wake_up.ring();
+        match work.commit().await {
+            Ok(announced) if announced.is_empty() => {}
+            Ok(_) => self.wake_up.ring(),
+            Err(CommitError::Overtaken) => return Ok(None),
+            Err(error) => return Err(error.into()),
         }
-        answer.respond(false)
+        answer.respond(false).map(Some)
     }
 }
 

@@ -1,15 +1,15 @@
-//! One transaction: what is read in it is locked, what is changed in it is written, and what of it
-//! matters outside is announced. All of it happens, or nothing.
+//! One unit of work: what is changed in it is written, and what of it matters outside is announced.
+//! All of it happens, or nothing.
 
-use std::future::Future;
-
-use event_bus::outbox::{self, AppendError};
+use event_bus::outbox::{Announcement, AppendError, Change};
 use event_bus::{Event, TraceContext, crash_point};
+use service_kit::database;
 use service_kit::problem::Problem;
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Transaction};
 use uuid::Uuid;
 
-/// Something that is read under a lock, changes in memory, and is written back.
+/// Something that is read, changes in memory, and is written back.
 ///
 /// A change raises a domain event: a fact inside this service. What others need to know of it, if
 /// anything, is said in [`Aggregate::announce`], which is the one place where a domain event becomes
@@ -20,73 +20,101 @@ pub trait Aggregate: Sized {
     /// What can happen to it.
     type DomainEvent;
 
-    /// Reads it and locks its row until the transaction ends. `None`: there is none.
-    fn lock(tx: &mut PgConnection, id: Self::Id) -> impl Future<Output = Result<Option<Self>, sqlx::Error>>;
+    /// Reads it, and `locked` has its row locked until the transaction ends. `None`: there is none.
+    fn read(
+        db: &mut PgConnection,
+        id: Self::Id,
+        locked: bool,
+    ) -> impl Future<Output = Result<Option<Self>, sqlx::Error>>;
 
-    /// Writes what has changed; a change to nothing writes nothing.
-    fn write(&mut self, tx: &mut PgConnection) -> impl Future<Output = Result<(), sqlx::Error>>;
+    /// Whether there is anything to write.
+    fn has_changed(&self) -> bool;
+
+    /// Says how the change is written: one statement, which finds the row only at the version that was read.
+    fn write(&mut self, statement: &mut QueryBuilder<Postgres>);
 
     /// Hands over what has happened since it was read, in order.
     fn take_events(&mut self) -> Vec<Self::DomainEvent>;
 
     /// Tells the outside of a domain event, where it matters there.
-    fn announce(
-        event: &Self::DomainEvent,
-        outbox: &mut Outbox<'_>,
-    ) -> impl Future<Output = Result<(), AppendError>>;
+    fn announce(event: &Self::DomainEvent, outbox: &mut Outbox<'_>) -> Result<(), AppendError>;
 }
 
-/// Where integration events go, within the transaction.
+/// Where integration events go, within the unit of work.
 pub struct Outbox<'a> {
-    tx: &'a mut PgConnection,
     trace: &'a TraceContext,
-    announced: &'a mut Vec<Uuid>,
+    announcements: Vec<Announcement>,
 }
 
 impl Outbox<'_> {
-    /// Promises to tell the other services, if the transaction commits.
-    pub async fn append<E: Event>(&mut self, event: &E) -> Result<(), AppendError> {
-        let id = outbox::append(self.tx, event, self.trace).await?;
-        self.announced.push(id);
+    /// Promises to tell the other services, if the unit of work commits.
+    pub fn append<E: Event>(&mut self, event: &E) -> Result<(), AppendError> {
+        self.announcements.push(Announcement::of(event, self.trace)?);
         Ok(())
     }
 }
 
-/// A transaction, and what it will announce. Dropped without a commit, it leaves nothing behind.
+/// How a unit of work keeps others from changing what it has read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locking {
+    /// Not at all: it finds out when it writes. One read and one write, each a transaction of its own.
+    Optimistic,
+    /// Others wait from the read on, in a transaction.
+    Pessimistic,
+}
+
+/// What was read, what is to be written, and what that will announce. Dropped without a commit, it leaves
+/// nothing behind.
+///
+/// Either way an aggregate's row is locked by the change before its events enter the log, in the same
+/// statement. That keeps an update from getting lost, and puts the events into the log in the order of
+/// their versions.
 pub struct UnitOfWork {
-    tx: Transaction<'static, Postgres>,
+    session: Session,
     trace: TraceContext,
+    changes: Vec<Change>,
     announced: Vec<Uuid>,
 }
 
+enum Session {
+    Connection(PoolConnection<Postgres>),
+    Transaction(Transaction<'static, Postgres>),
+}
+
 impl UnitOfWork {
-    /// Begins a transaction; `trace` is the context that its events are announced with.
-    pub async fn begin(pool: &PgPool, trace: TraceContext) -> Result<Self, sqlx::Error> {
+    /// Begins; `trace` is the context that its events are announced with.
+    pub async fn begin(pool: &PgPool, locking: Locking, trace: TraceContext) -> Result<Self, sqlx::Error> {
         crash_point!("catalog.before_transaction");
-        Ok(Self { tx: pool.begin().await?, trace, announced: Vec::new() })
+        let session = match locking {
+            Locking::Optimistic => Session::Connection(pool.acquire().await?),
+            Locking::Pessimistic => Session::Transaction(database::begin(pool).await?),
+        };
+        Ok(Self { session, trace, changes: Vec::new(), announced: Vec::new() })
     }
 
-    /// The transaction's connection, for statements that are about no aggregate.
+    /// The connection, for statements that are about no aggregate: to read, or in a transaction.
     pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.tx
+        match &mut self.session {
+            Session::Connection(connection) => connection,
+            Session::Transaction(tx) => tx,
+        }
     }
 
     /// Reads an aggregate in order to change it.
-    ///
-    /// Its row is locked: another unit of work that wants it waits until this one ends. That is what
-    /// keeps an update from getting lost, and puts the aggregate's events into the log in the order
-    /// of their versions.
     pub async fn get<A: Aggregate>(&mut self, id: A::Id) -> Result<Option<A>, sqlx::Error> {
-        A::lock(&mut self.tx, id).await
+        let locked = matches!(self.session, Session::Transaction(_));
+        A::read(self.connection(), id, locked).await
     }
 
-    /// Writes a changed aggregate and announces what has happened to it.
-    pub async fn save<A: Aggregate>(&mut self, aggregate: &mut A) -> Result<(), SaveError> {
-        aggregate.write(&mut self.tx).await?;
-        crash_point!("catalog.before_log_row");
-        let mut outbox = Outbox { tx: &mut self.tx, trace: &self.trace, announced: &mut self.announced };
+    /// Takes note of a changed aggregate and of what there is to announce of it; the commit writes both.
+    pub fn save<A: Aggregate>(&mut self, aggregate: &mut A) -> Result<(), SaveError> {
+        let mut outbox = Outbox { trace: &self.trace, announcements: Vec::new() };
         for event in aggregate.take_events() {
-            A::announce(&event, &mut outbox).await?;
+            A::announce(&event, &mut outbox)?;
+        }
+        if aggregate.has_changed() {
+            self.changes.push(Change::new(&outbox.announcements, |statement| aggregate.write(statement)));
+            self.announced.extend(outbox.announcements.iter().map(Announcement::event_id));
         }
         Ok(())
     }
@@ -97,30 +125,63 @@ impl UnitOfWork {
     }
 
     /// Makes all of it happen; returns the ids of the announced events.
-    pub async fn commit(self) -> Result<Vec<Uuid>, sqlx::Error> {
-        crash_point!("catalog.before_commit");
-        self.tx.commit().await?;
+    pub async fn commit(self) -> Result<Vec<Uuid>, CommitError> {
+        crash_point!("catalog.before_log_row");
+        match self.session {
+            // One statement is a transaction of its own; several need one.
+            Session::Connection(_) if self.changes.len() > 1 => return Err(CommitError::Overtaken),
+            Session::Connection(mut connection) => {
+                crash_point!("catalog.before_commit");
+                execute(&mut connection, self.changes).await?;
+            }
+            Session::Transaction(mut tx) => {
+                execute(&mut tx, self.changes).await?;
+                crash_point!("catalog.before_commit");
+                tx.commit().await?;
+            }
+        }
         crash_point!("catalog.after_commit");
         Ok(self.announced)
     }
 }
 
-/// Why an aggregate was not saved. The unit of work must not be committed after it.
+async fn execute(db: &mut PgConnection, changes: Vec<Change>) -> Result<(), CommitError> {
+    for change in changes {
+        if !change.execute(db).await? {
+            return Err(CommitError::Overtaken);
+        }
+    }
+    Ok(())
+}
+
+/// A change that cannot be announced must not happen: the unit of work must not be committed after this.
 #[derive(Debug, thiserror::Error)]
-pub enum SaveError {
+#[error("the change could not be announced")]
+pub struct SaveError(#[from] AppendError);
+
+/// Why a unit of work was not committed. Nothing of it has happened.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Somebody else was faster, or it takes a transaction: do it again, with
+    /// [`Locking::Pessimistic`].
+    #[error("changed by somebody else meanwhile: try again")]
+    Overtaken,
     /// The database refused the change, or is away.
     #[error("the change could not be written")]
-    Write(#[from] sqlx::Error),
-    /// A change that cannot be announced must not happen.
-    #[error("the change could not be announced")]
-    Announce(#[from] AppendError),
+    Database(#[from] sqlx::Error),
 }
 
 impl From<SaveError> for Problem {
     fn from(error: SaveError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<CommitError> for Problem {
+    fn from(error: CommitError) -> Self {
         match error {
-            SaveError::Write(error) | SaveError::Announce(AppendError::Database(error)) => error.into(),
-            SaveError::Announce(error) => Self::internal(&error),
+            CommitError::Overtaken => Self::conflict(error.to_string()),
+            CommitError::Database(error) => error.into(),
         }
     }
 }

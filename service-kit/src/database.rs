@@ -1,13 +1,14 @@
 //! A pool that survives cut connections, cancelled requests and a database that is away.
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use secrecy::ExposeSecret;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, Executor, PgConnection, PgPool};
+use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 
 use crate::settings::DatabaseSettings;
 
@@ -17,6 +18,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A connection that was used more recently than this is not probed before it is used again.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// How long after an abandoned beginning the connection that it left behind may still be on its way back.
+const SUSPICION: Duration = Duration::from_mins(1);
 /// When a connection is replaced, so that a server's memory of it does not grow for ever.
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
 
@@ -48,7 +51,7 @@ pub fn connect_with(options: PgConnectOptions, max_connections: u32) -> PgPool {
         .before_acquire(|connection, meta| {
             Box::pin(async move { Ok(meta.idle_for < TRUSTED_FOR || is_alive(connection).await) })
         })
-        .after_release(|connection, _| Box::pin(async move { Ok(reset(connection).await) }))
+        .after_release(|connection, _| Box::pin(async move { Ok(settle(connection).await) }))
         .connect_lazy_with(options)
 }
 
@@ -113,14 +116,50 @@ async fn is_alive(connection: &mut PgConnection) -> bool {
     matches!(tokio::time::timeout(PROBE_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }
 
-/// Leaves a connection without an open transaction; `false` if that cannot be had in time.
+/// Begins a transaction: `pool.begin()`, for callers that may go away before it has begun.
 ///
 /// A `begin` whose caller went away (a client that hung up) leaves its transaction open in sqlx 0.9,
-/// and whoever got the connection next would work inside it. The leading `begin` is for quiet: a
-/// lone `rollback` outside a transaction writes a warning to the server's log. Inside a failed
-/// transaction the `begin` is an error, and the connection is thrown away.
-/// The deadline matters as much: sqlx probes a released connection without one, and a connection
-/// that was cut silently would hold its place in the pool for ever.
-async fn reset(connection: &mut PgConnection) -> bool {
-    matches!(tokio::time::timeout(PROBE_TIMEOUT, connection.execute("begin; rollback")).await, Ok(Ok(_)))
+/// and whoever got the connection next would work inside it. So it is noted, and whatever comes back to
+/// a pool around that time is rolled back.
+pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let mut begin = Box::pin(pool.begin());
+    // Declared after it, so dropped before it: the note is there when the connection comes back.
+    let note = NoteAbandoned;
+    let outcome = begin.as_mut().await;
+    std::mem::forget(note);
+    outcome
+}
+
+/// When a transaction's beginning was last abandoned in this process.
+static ABANDONED: Mutex<Option<Instant>> = Mutex::new(None);
+
+struct NoteAbandoned;
+
+impl Drop for NoteAbandoned {
+    fn drop(&mut self) {
+        *ABANDONED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+}
+
+fn was_abandoned_lately() -> bool {
+    let abandoned = *ABANDONED.lock().unwrap_or_else(PoisonError::into_inner);
+    abandoned.is_some_and(|since| since.elapsed() < SUSPICION)
+}
+
+/// Leaves a connection without an open transaction or an unread answer; `false` if that cannot be had
+/// in time: sqlx probes a released connection without a deadline, and one that was cut silently in the
+/// middle of a query would hold its place in the pool until TCP gives up.
+///
+/// Costs no round trip where nothing is left: this is done after every use of a connection. The leading
+/// `begin` is for quiet: a lone `rollback` outside a transaction writes a warning to the server's log.
+/// Inside a failed transaction the `begin` is an error, and the connection is thrown away.
+async fn settle(connection: &mut PgConnection) -> bool {
+    let settled = async {
+        if was_abandoned_lately() {
+            connection.execute("begin; rollback").await.map(drop)
+        } else {
+            connection.flush().await
+        }
+    };
+    matches!(tokio::time::timeout(PROBE_TIMEOUT, settled).await, Ok(Ok(())))
 }

@@ -7,11 +7,13 @@ mod broker;
 mod process;
 mod token;
 mod wait;
+mod wire;
 
 pub use broker::{Probe, Seen, Vhost, vhost};
 pub use process::Process;
 pub use token::{expired_token, token};
 pub use wait::eventually;
+pub use wire::{Passed, Wire};
 
 /// A setting of the test servers; `cargo shop test` sets them all.
 fn setting(name: &str) -> String {

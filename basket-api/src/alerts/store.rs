@@ -1,5 +1,6 @@
 //! A buyer's alerts: read, acknowledged, and watched for new ones.
 
+use service_kit::database;
 use sqlx::{FromRow, PgConnection, PgPool, Row};
 
 use super::model::{Alert, AlertId, AlertPage};
@@ -49,7 +50,7 @@ pub async fn acknowledge(pool: &PgPool, buyer: &BuyerId, which: &Acknowledged) -
         Acknowledged::Only(ids) => Some(ids),
     };
     retried(async || {
-        let mut tx = pool.begin().await?;
+        let mut tx = database::begin(pool).await?;
         if baskets::store::lock(&mut tx, buyer).await?.is_none() {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 //!
 //! Lock order: the product's row, then the cart's, then lines. See `migrations/*_create_cart.sql`.
 
+use service_kit::database;
 use service_kit::etag::IfMatch;
 use sqlx::{FromRow, PgConnection, PgPool, Row};
 
@@ -73,7 +74,7 @@ pub async fn put_item(
     if_match: &IfMatch,
 ) -> Result<Put, sqlx::Error> {
     retried(async || {
-        let mut tx = pool.begin().await?;
+        let mut tx = database::begin(pool).await?;
         // Before the cart: a price change either waits for this transaction and then finds the line,
         // or has been waited for here and its price is read.
         let price = match products::store::lock_offer(&mut tx, product).await? {
@@ -132,7 +133,7 @@ async fn delete_lines(
     if_match: &IfMatch,
 ) -> Result<Taken, sqlx::Error> {
     retried(async || {
-        let mut tx = pool.begin().await?;
+        let mut tx = database::begin(pool).await?;
         let version = lock(&mut tx, buyer).await?;
         if !if_match.allows(version.unwrap_or(0)) {
             return Ok(Taken::Stale);

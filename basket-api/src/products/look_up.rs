@@ -1,6 +1,7 @@
 //! Learning of a product that no event has told of yet, because a buyer wants it.
 
 use event_bus::inbox;
+use service_kit::database;
 use service_kit::{problem::Problem, trace::RequestTrace};
 use sqlx::PgPool;
 
@@ -73,7 +74,7 @@ pub fn cannot_ask() -> Problem {
 /// one that is newer wins, whether it came meanwhile or comes later.
 pub async fn store_answer(pool: &PgPool, product: &ProductFacts) -> Result<(), sqlx::Error> {
     retried(async || {
-        let mut tx = pool.begin().await?;
+        let mut tx = database::begin(pool).await?;
         // First the inbox, then the product: the order in which the consumer takes its locks.
         inbox::advance(
             &mut tx,

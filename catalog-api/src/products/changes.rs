@@ -38,7 +38,7 @@ pub(super) async fn add_item(
         check_type_and_brand(work, &body.value).await?;
         let id = store::next_id(work.connection()).await?;
         let mut product = Product::new(id, &body.value);
-        work.save(&mut product).await?;
+        work.save(&mut product)?;
         let location = format!("{BASE}/items/{}", id.get());
         Ok(answer(StatusCode::CREATED, &product)?.location(location))
     };
@@ -74,7 +74,7 @@ pub(super) async fn change_price(
     let work = async |work: &mut UnitOfWork| {
         let mut product = get(work, *id, &if_match).await?;
         product.change_price(body.value.price);
-        work.save(&mut product).await?;
+        work.save(&mut product)?;
         answer(StatusCode::OK, &product)
     };
     catalog.run(command.repeatable(&body.bytes), work).await
@@ -111,7 +111,7 @@ pub(super) async fn replace_item(
         let mut product = get(work, *id, &if_match).await?;
         check_type_and_brand(work, &body.value).await?;
         product.replace(&body.value);
-        work.save(&mut product).await?;
+        work.save(&mut product)?;
         answer(StatusCode::OK, &product)
     };
     catalog.run(command.repeatable(&body.bytes), work).await
@@ -141,7 +141,7 @@ pub(super) async fn remove_item(
     let work = async |work: &mut UnitOfWork| {
         let mut product = get(work, *id, &if_match).await?;
         product.remove();
-        work.save(&mut product).await?;
+        work.save(&mut product)?;
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     };
     catalog.run(command.once(), work).await

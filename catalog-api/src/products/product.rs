@@ -1,7 +1,7 @@
 //! A product that changes: what may happen to it, and what is raised when it does.
 
 use event_bus::outbox::AppendError;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 
 use super::{
     Details, Item, Price, ProductAdded, ProductChanged, ProductId, ProductPriceChanged, ProductRemoved, store,
@@ -24,7 +24,7 @@ pub enum ProductEvent {
     Removed(Item),
 }
 
-/// A product, locked by a unit of work, with what has happened to it since.
+/// A product, read by a unit of work, with what has happened to it since.
 #[derive(Debug)]
 pub struct Product {
     item: Item,
@@ -32,17 +32,17 @@ pub struct Product {
     events: Vec<ProductEvent>,
 }
 
-/// How the product and its row differ.
+/// How the product and its row differ. The version is the row's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// There is no row yet.
     New,
     /// The row is as the product is.
-    Stored,
+    Stored { version: i64 },
     /// The row is older.
-    Changed,
+    Changed { since: i64 },
     /// The row has to go.
-    Removed,
+    Removed { since: i64 },
 }
 
 impl Product {
@@ -106,14 +106,16 @@ impl Product {
     /// Takes the product out of the catalog, for good: its id is not given again.
     pub fn remove(&mut self) {
         self.raise(ProductEvent::Removed);
-        self.stage = Stage::Removed;
+        if let Stage::Changed { since } = self.stage {
+            self.stage = Stage::Removed { since };
+        }
     }
 
     fn raise(&mut self, event: impl FnOnce(Item) -> ProductEvent) {
         self.item.version += 1;
         self.events.push(event(self.item.clone()));
-        if self.stage == Stage::Stored {
-            self.stage = Stage::Changed;
+        if let Stage::Stored { version } = self.stage {
+            self.stage = Stage::Changed { since: version };
         }
     }
 }
@@ -122,37 +124,40 @@ impl Aggregate for Product {
     type Id = ProductId;
     type DomainEvent = ProductEvent;
 
-    async fn lock(tx: &mut PgConnection, id: ProductId) -> Result<Option<Self>, sqlx::Error> {
-        let item = store::lock(tx, id).await?;
-        Ok(item.map(|item| Self { item, stage: Stage::Stored, events: Vec::new() }))
+    async fn read(db: &mut PgConnection, id: ProductId, locked: bool) -> Result<Option<Self>, sqlx::Error> {
+        let item = store::find_to_change(db, id, locked).await?;
+        Ok(item.map(|item| {
+            let stage = Stage::Stored { version: item.version };
+            Self { item, stage, events: Vec::new() }
+        }))
     }
 
-    async fn write(&mut self, tx: &mut PgConnection) -> Result<(), sqlx::Error> {
+    fn has_changed(&self) -> bool {
+        !matches!(self.stage, Stage::Stored { .. })
+    }
+
+    fn write(&mut self, statement: &mut QueryBuilder<Postgres>) {
         match self.stage {
-            Stage::New => store::insert(tx, &self.item).await?,
-            Stage::Changed => store::update(tx, &self.item).await?,
-            Stage::Removed => store::delete(tx, self.item.id).await?,
-            Stage::Stored => {}
+            Stage::New => store::insert(statement, &self.item),
+            Stage::Stored { version: since } | Stage::Changed { since } => {
+                store::update(statement, &self.item, since);
+            }
+            Stage::Removed { since } => return store::delete(statement, self.item.id, since),
         }
-        if self.stage != Stage::Removed {
-            self.stage = Stage::Stored;
-        }
-        Ok(())
+        self.stage = Stage::Stored { version: self.item.version };
     }
 
     fn take_events(&mut self) -> Vec<ProductEvent> {
         std::mem::take(&mut self.events)
     }
 
-    async fn announce(event: &ProductEvent, outbox: &mut Outbox<'_>) -> Result<(), AppendError> {
+    fn announce(event: &ProductEvent, outbox: &mut Outbox<'_>) -> Result<(), AppendError> {
         match event {
-            ProductEvent::Added(item) => outbox.append(&ProductAdded::new(item)).await,
-            ProductEvent::Changed(item) => outbox.append(&ProductChanged::new(item)).await,
-            ProductEvent::PriceChanged(item, old) => {
-                outbox.append(&ProductPriceChanged::new(item, *old)).await
-            }
+            ProductEvent::Added(item) => outbox.append(&ProductAdded::new(item)),
+            ProductEvent::Changed(item) => outbox.append(&ProductChanged::new(item)),
+            ProductEvent::PriceChanged(item, old) => outbox.append(&ProductPriceChanged::new(item, *old)),
             ProductEvent::StockChanged(_) => Ok(()),
-            ProductEvent::Removed(item) => outbox.append(&ProductRemoved::new(item)).await,
+            ProductEvent::Removed(item) => outbox.append(&ProductRemoved::new(item)),
         }
     }
 }

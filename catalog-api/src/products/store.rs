@@ -1,31 +1,30 @@
 //! The SQL of single products.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 
 use super::{Item, ProductId};
 
-/// Finds a product.
-pub async fn find(pool: &PgPool, id: ProductId) -> Result<Option<Item>, sqlx::Error> {
-    sqlx::query_as(
+macro_rules! find {
+    () => {
         "select product_id, name, description, price, product_type_id, product_brand_id,
                 available_stock, restock_threshold, max_stock_threshold, version
-           from product where product_id = $1",
-    )
-    .bind(id)
-    .fetch_optional(pool)
-    .await
+           from product where product_id = $1"
+    };
 }
 
-/// Finds a product and locks its row until the transaction ends.
-pub(super) async fn lock(tx: &mut PgConnection, id: ProductId) -> Result<Option<Item>, sqlx::Error> {
-    sqlx::query_as(
-        "select product_id, name, description, price, product_type_id, product_brand_id,
-                available_stock, restock_threshold, max_stock_threshold, version
-           from product where product_id = $1 for update",
-    )
-    .bind(id)
-    .fetch_optional(tx)
-    .await
+/// Finds a product.
+pub async fn find(pool: &PgPool, id: ProductId) -> Result<Option<Item>, sqlx::Error> {
+    sqlx::query_as(find!()).bind(id).fetch_optional(pool).await
+}
+
+/// Finds a product in order to change it; `locked`: nobody else changes it until the transaction ends.
+pub(super) async fn find_to_change(
+    db: &mut PgConnection,
+    id: ProductId,
+    locked: bool,
+) -> Result<Option<Item>, sqlx::Error> {
+    let statement = if locked { concat!(find!(), " for update") } else { find!() };
+    sqlx::query_as(statement).bind(id).fetch_optional(db).await
 }
 
 /// Takes an id for a new product; an id that is taken and not used is never given again.
@@ -48,50 +47,41 @@ pub(super) async fn known_type_and_brand(
     .await
 }
 
-pub(super) async fn insert(tx: &mut PgConnection, item: &Item) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into product (product_id, name, description, price, product_type_id, product_brand_id,
-                              available_stock, restock_threshold, max_stock_threshold, version)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(item.id)
-    .bind(&item.name)
-    .bind(&item.description)
-    .bind(item.price)
-    .bind(item.type_id)
-    .bind(item.brand_id)
-    .bind(item.available_stock)
-    .bind(item.restock_threshold)
-    .bind(item.max_stock_threshold)
-    .bind(item.version)
-    .execute(tx)
-    .await?;
-    Ok(())
+pub(super) fn insert(statement: &mut QueryBuilder<Postgres>, item: &Item) {
+    statement.push(
+        "insert into product (product_id, version, name, description, price, product_type_id, product_brand_id,
+                              available_stock, restock_threshold, max_stock_threshold) values (",
+    );
+    let mut values = statement.separated(", ");
+    values.push_bind(item.id).push_bind(item.version);
+    values.push_bind(item.name.clone()).push_bind(item.description.clone()).push_bind(item.price);
+    values.push_bind(item.type_id).push_bind(item.brand_id);
+    values.push_bind(item.available_stock).push_bind(item.restock_threshold);
+    values.push_bind(item.max_stock_threshold);
+    statement.push(")");
 }
 
-pub(super) async fn update(tx: &mut PgConnection, item: &Item) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "update product
-            set name = $2, description = $3, price = $4, product_type_id = $5, product_brand_id = $6,
-                available_stock = $7, restock_threshold = $8, max_stock_threshold = $9, version = $10
-          where product_id = $1",
-    )
-    .bind(item.id)
-    .bind(&item.name)
-    .bind(&item.description)
-    .bind(item.price)
-    .bind(item.type_id)
-    .bind(item.brand_id)
-    .bind(item.available_stock)
-    .bind(item.restock_threshold)
-    .bind(item.max_stock_threshold)
-    .bind(item.version)
-    .execute(tx)
-    .await?;
-    Ok(())
+/// Finds the row only while it is at version `since`.
+pub(super) fn update(statement: &mut QueryBuilder<Postgres>, item: &Item, since: i64) {
+    statement.push("update product set version = ").push_bind(item.version);
+    statement.push(", name = ").push_bind(item.name.clone());
+    statement.push(", description = ").push_bind(item.description.clone());
+    statement.push(", price = ").push_bind(item.price);
+    statement.push(", product_type_id = ").push_bind(item.type_id);
+    statement.push(", product_brand_id = ").push_bind(item.brand_id);
+    statement.push(", available_stock = ").push_bind(item.available_stock);
+    statement.push(", restock_threshold = ").push_bind(item.restock_threshold);
+    statement.push(", max_stock_threshold = ").push_bind(item.max_stock_threshold);
+    push_at(statement, item.id, since);
 }
 
-pub(super) async fn delete(tx: &mut PgConnection, id: ProductId) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from product where product_id = $1").bind(id).execute(tx).await?;
-    Ok(())
+/// Finds the row only while it is at version `since`.
+pub(super) fn delete(statement: &mut QueryBuilder<Postgres>, id: ProductId, since: i64) {
+    statement.push("delete from product");
+    push_at(statement, id, since);
+}
+
+fn push_at(statement: &mut QueryBuilder<Postgres>, id: ProductId, version: i64) {
+    statement.push(" where product_id = ").push_bind(id);
+    statement.push(" and version = ").push_bind(version);
 }

@@ -5,7 +5,7 @@ use event_bus::TraceContext;
 use sqlx::{PgConnection, PgPool};
 
 use crate::products::{BrandId, Description, Details, Name, Product, ProductId, Stock, TypeId};
-use crate::unit_of_work::UnitOfWork;
+use crate::unit_of_work::{Locking, UnitOfWork};
 
 /// The types, from id 1.
 const TYPES: [&str; 8] =
@@ -42,7 +42,7 @@ const MAX_STOCK: i64 = 200;
 /// It is one transaction, under a lock: of two seeds at once, or a seed that is killed and started
 /// again, exactly one fills the catalog.
 pub async fn run(pool: &PgPool) -> anyhow::Result<usize> {
-    let mut work = UnitOfWork::begin(pool, TraceContext::default()).await?;
+    let mut work = UnitOfWork::begin(pool, Locking::Pessimistic, TraceContext::default()).await?;
     sqlx::query("lock table product_type in share row exclusive mode").execute(work.connection()).await?;
     let is_seeded: bool =
         sqlx::query_scalar("select exists (select from product_type)").fetch_one(work.connection()).await?;
@@ -50,18 +50,16 @@ pub async fn run(pool: &PgPool) -> anyhow::Result<usize> {
         return Ok(0);
     }
     add_classification(work.connection()).await?;
-    let mut count = 0;
+    let mut last = 0;
     for (line, id) in PRODUCTS.lines().zip(1_i64..) {
         let details = read(line).with_context(|| format!("product {id} of the seed"))?;
-        work.save(&mut Product::new(ProductId::try_from(id)?, &details)).await?;
-        count += 1;
+        work.save(&mut Product::new(ProductId::try_from(id)?, &details))?;
+        last = id;
     }
     // Products that are added from now on go on after these.
-    sqlx::query("select setval('product_product_id_seq', (select max(product_id) from product))")
-        .execute(work.connection())
-        .await?;
+    sqlx::query("select setval('product_product_id_seq', $1)").bind(last).execute(work.connection()).await?;
     work.commit().await?;
-    Ok(count)
+    Ok(usize::try_from(last)?)
 }
 
 async fn add_classification(tx: &mut PgConnection) -> Result<(), sqlx::Error> {

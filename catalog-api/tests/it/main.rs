@@ -9,6 +9,7 @@ mod auth;
 mod bad_input;
 mod concurrency;
 mod contracts;
+mod cost;
 #[cfg(feature = "crash-points")]
 mod crashing;
 mod idempotency;

@@ -1,6 +1,6 @@
 //! Messages, in one transaction with their effects.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
 use sqlx::{Connection, PgConnection, PgPool};
@@ -11,7 +11,10 @@ use super::{
     message::{Handlers, Message},
     trouble::{Trouble, trouble},
 };
-use crate::inbox::receive::{Receipt, receive};
+use crate::{
+    envelope::Incoming,
+    inbox::receive::{Receipt, receive},
+};
 
 /// How long a batch, or one message of it, may take; a cut connection says nothing for ever. A batch that
 /// takes longer is tried one by one; where one message does, the database counts as away.
@@ -184,19 +187,10 @@ async fn transaction(
     let receipts = receive(&mut tx, consumer, &deliveries).await?;
     crate::crash_point!("consumer.after_inbox");
 
-    // Neighbours of one type go to their handler together, and the order of the types is kept.
-    let event_type = |message: &Message| message.event.as_ref().ok().map(|event| event.event_type.clone());
-    let first: Vec<&Message> = messages
-        .iter()
-        .zip(&receipts)
-        .filter(|(_, receipt)| **receipt == Receipt::First)
-        .map(|(message, _)| *message)
-        .collect();
-    for run in first.chunk_by(|one, next| event_type(one) == event_type(next)) {
-        let handler =
-            run.first().and_then(|message| event_type(message)).and_then(|name| handlers.get(&*name));
-        let Some(handler) = handler else { continue };
-        let events = run.iter().filter_map(|message| message.decode(handlers)).collect();
+    let first = messages.iter().zip(&receipts).filter(|(_, receipt)| **receipt == Receipt::First);
+    for run in runs(first.filter_map(|(message, _)| Some((*message, message.event.as_ref().ok()?)))) {
+        let Some(handler) = handlers.get(run.event_type) else { continue };
+        let events = run.messages.iter().filter_map(|message| message.decode(handlers)).collect();
         // A handler that panics must not take the consumer with it.
         let outcome = AssertUnwindSafe(handler.handle(&mut tx, events)).catch_unwind().await;
         outcome.unwrap_or_else(|_| Err(HandleError::Retry("the handler panicked".to_owned())))?;
@@ -205,4 +199,75 @@ async fn transaction(
     tx.commit().await?;
     crate::crash_point!("consumer.after_commit");
     Ok(receipts)
+}
+
+/// Events of one type that go to their handler together.
+struct Run<'a, M> {
+    event_type: &'a str,
+    messages: Vec<M>,
+}
+
+/// Gathers events into few runs, so that a handler is called rarely: an event joins the last run of its
+/// type, if none of its key is in a later one. So the events of a key keep their order, whatever their types.
+fn runs<'a, M>(events: impl Iterator<Item = (M, &'a Incoming)>) -> Vec<Run<'a, M>> {
+    let mut runs: Vec<Run<'a, M>> = Vec::new();
+    let mut last_of_key: HashMap<&str, usize> = HashMap::new();
+    for (message, event) in events {
+        let last = last_of_key.entry(&event.key).or_default();
+        let place = runs.iter().rposition(|run| run.event_type == event.event_type);
+        *last = place.filter(|place| place >= last).unwrap_or_else(|| {
+            runs.push(Run { event_type: &event.event_type, messages: Vec::new() });
+            runs.len() - 1
+        });
+        runs[*last].messages.push(message);
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn incoming(event_type: &str, key: &str) -> Incoming {
+        Incoming {
+            id: uuid::Uuid::now_v7(),
+            source: String::new(),
+            event_type: event_type.to_owned(),
+            key: key.to_owned(),
+            version: 1,
+            occurred_at: chrono::Utc::now(),
+            trace: crate::TraceContext::default(),
+            data: serde_json::value::RawValue::NULL.to_owned(),
+        }
+    }
+
+    #[test]
+    fn events_of_different_keys_make_one_run_for_each_type() {
+        let events: Vec<_> = (0..40)
+            .map(|n| incoming(if n % 2 == 0 { "priced" } else { "renamed" }, &n.to_string()))
+            .collect();
+        let runs = runs(events.iter().map(|event| (event, event)));
+        assert_eq!(runs.iter().map(|run| run.messages.len()).collect::<Vec<_>>(), [20, 20]);
+    }
+
+    proptest! {
+        #[test]
+        fn runs_keep_the_order_of_every_keys_events(picks in prop::collection::vec((0..4_usize, 0..5_usize), 0..60)) {
+            let events: Vec<_> =
+                picks.iter().map(|(kind, key)| incoming(["a", "b", "c", "d"][*kind], &key.to_string())).collect();
+            let runs = runs(events.iter().enumerate());
+            let order: Vec<usize> = runs.iter().flat_map(|run| run.messages.iter().copied()).collect();
+            prop_assert_eq!(order.len(), events.len());
+            for run in &runs {
+                prop_assert!(run.messages.iter().all(|index| events[*index].event_type == run.event_type));
+            }
+            for key in 0..5 {
+                let key = key.to_string();
+                let of_key: Vec<usize> = order.iter().copied().filter(|index| events[*index].key == key).collect();
+                prop_assert!(of_key.is_sorted(), "{:?}", of_key);
+            }
+        }
+    }
 }

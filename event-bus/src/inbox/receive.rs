@@ -1,6 +1,6 @@
 //! Entering deliveries in the inbox, in the transaction of their effect.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -33,132 +33,82 @@ impl Receipt {
     }
 }
 
-/// Enters deliveries, in their order, and says what each of them is.
+/// Enters deliveries, in their order, and says what each of them is. One statement for any number.
 ///
-/// Where the broker's flag is set on any of them, the inbox is asked first which of those it knows.
-/// For the others the insert itself decides.
+/// Where the broker's flag is set on one of them, the inbox is asked first whether it knows it. For the
+/// others the insert itself decides. The version guard of each (key, type) is raised to the newest version,
+/// and says what was known before: sorted, so that two transactions take the rows in the same order, and
+/// read under the row's lock, so that whoever raised it meanwhile is counted in.
 pub(crate) async fn receive(
     tx: &mut PgConnection,
     consumer: &str,
     deliveries: &[(&Incoming, bool)],
 ) -> Result<Vec<Receipt>, sqlx::Error> {
-    let known = known_redelivered(tx, consumer, deliveries).await?;
-    let unknown: Vec<_> = deliveries.iter().filter(|(event, _)| !known.contains(&event.id)).collect();
-    let newer = advance_all(tx, consumer, unknown.iter().map(|(event, _)| *event)).await?;
-    let mut entered = enter(tx, consumer, &unknown, &newer).await?;
+    if deliveries.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Known ones are not in the answer.
+    let entered: Vec<(Uuid, bool, bool)> = sqlx::query_as(
+        "with delivery as materialized (
+             select * from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bool[])
+                 with ordinality as delivery (event_id, source, event_type, key, key_version, redelivered, place)
+         ), unknown as materialized (
+             select * from delivery
+              where event_id <> all (array(
+                    select event_id from inbox where consumer = $1
+                       and event_id = any (array(select event_id from delivery where redelivered))))
+         ), guard as (
+             insert into inbox_version as known (consumer, key, event_type, key_version)
+             select $1, key, event_type, max(key_version) from unknown group by key, event_type
+              order by key, event_type
+             on conflict (consumer, key, event_type) do update
+                set previous = known.key_version, key_version = greatest(known.key_version, excluded.key_version)
+             returning key, event_type, previous
+         ), judged as (
+             select unknown.*, key_version > greatest(guard.previous, max(key_version) over (
+                        partition by key, event_type order by place rows between unbounded preceding and 1 preceding
+                    )) is not false as is_newer
+               from unknown join guard using (key, event_type)
+         ), entered as (
+             insert into inbox (consumer, event_id, source, event_type, key, key_version, applied, redelivered)
+             select $1, event_id, source, event_type, key, key_version, is_newer, redelivered
+               from judged order by place
+             on conflict (consumer, event_id) do nothing
+             returning event_id
+         )
+         select event_id, event_id in (select event_id from entered), is_newer from judged order by place",
+    )
+    .bind(consumer)
+    .bind(column(deliveries, |event, _| event.id))
+    .bind(column(deliveries, |event, _| event.source.as_str()))
+    .bind(column(deliveries, |event, _| event.event_type.as_str()))
+    .bind(column(deliveries, |event, _| event.key.as_str()))
+    .bind(column(deliveries, |event, _| event.version))
+    .bind(column(deliveries, |_, redelivered| redelivered))
+    .fetch_all(tx)
+    .await?;
+    let mut entered: HashMap<Uuid, Receipt> = entered
+        .into_iter()
+        .rev()
+        .map(|(id, is_entered, is_newer)| {
+            let receipt = match (is_entered, is_newer) {
+                (false, _) => Receipt::Repeated,
+                (true, true) => Receipt::First,
+                (true, false) => Receipt::Stale,
+            };
+            (id, receipt)
+        })
+        .collect();
     Ok(deliveries
         .iter()
-        .map(|(event, redelivered)| {
-            if *redelivered && known.contains(&event.id) {
-                Receipt::RedeliveredKnown
-            } else if !entered.remove(&event.id) {
-                Receipt::Repeated
-            } else if newer.contains(&event.id) {
-                Receipt::First
-            } else {
-                Receipt::Stale
-            }
+        .map(|(event, _)| match entered.get_mut(&event.id) {
+            // Once: the same event again in one batch is a repetition.
+            Some(receipt) => std::mem::replace(receipt, Receipt::Repeated),
+            None => Receipt::RedeliveredKnown,
         })
         .collect())
 }
 
-async fn known_redelivered(
-    tx: &mut PgConnection,
-    consumer: &str,
-    deliveries: &[(&Incoming, bool)],
-) -> Result<HashSet<Uuid>, sqlx::Error> {
-    let redelivered: Vec<Uuid> =
-        deliveries.iter().filter(|(_, redelivered)| *redelivered).map(|(event, _)| event.id).collect();
-    if redelivered.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let known: Vec<Uuid> =
-        sqlx::query_scalar("select event_id from inbox where consumer = $1 and event_id = any($2)")
-            .bind(consumer)
-            .bind(redelivered)
-            .fetch_all(tx)
-            .await?;
-    Ok(known.into_iter().collect())
-}
-
-/// Raises the version guard to the newest version of each (key, type), and returns the events that were
-/// newer than what was known before them.
-async fn advance_all<'a>(
-    tx: &mut PgConnection,
-    consumer: &str,
-    events: impl Iterator<Item = &'a Incoming> + Clone,
-) -> Result<HashSet<Uuid>, sqlx::Error> {
-    let mut newest: HashMap<(&str, &str), i64> = HashMap::new();
-    for event in events.clone() {
-        let version = newest.entry((&event.key, &event.event_type)).or_insert(event.version);
-        *version = event.version.max(*version);
-    }
-    if newest.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let (mut keys, mut types, mut versions) = (Vec::new(), Vec::new(), Vec::new());
-    for ((key, event_type), version) in &newest {
-        keys.push(*key);
-        types.push(*event_type);
-        versions.push(*version);
-    }
-    // Sorted, so that two transactions take the rows in the same order. What a row was before is read
-    // under its lock: whoever raised it meanwhile is counted in.
-    let guard: Vec<(String, String, Option<i64>)> = sqlx::query_as(
-        "insert into inbox_version as known (consumer, key, event_type, key_version)
-         select $1, * from unnest($2::text[], $3::text[], $4::bigint[]) as event (key, event_type, key_version)
-          order by key, event_type
-         on conflict (consumer, key, event_type) do update
-            set previous = known.key_version, key_version = greatest(known.key_version, excluded.key_version)
-         returning key, event_type, previous",
-    )
-    .bind(consumer)
-    .bind(&keys)
-    .bind(&types)
-    .bind(&versions)
-    .fetch_all(tx)
-    .await?;
-
-    let before = |(key, event_type, previous): &(String, String, Option<i64>)| {
-        ((key.clone(), event_type.clone()), previous.unwrap_or(i64::MIN))
-    };
-    let mut known: HashMap<(String, String), i64> = guard.iter().map(before).collect();
-    let mut newer = HashSet::new();
-    for event in events {
-        let Some(version) = known.get_mut(&(event.key.clone(), event.event_type.clone())) else { continue };
-        if event.version > *version {
-            *version = event.version;
-            newer.insert(event.id);
-        }
-    }
-    Ok(newer)
-}
-
-/// Writes the inbox rows and returns those that were not there before.
-async fn enter(
-    tx: &mut PgConnection,
-    consumer: &str,
-    events: &[&(&Incoming, bool)],
-    newer: &HashSet<Uuid>,
-) -> Result<HashSet<Uuid>, sqlx::Error> {
-    if events.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let entered: Vec<Uuid> = sqlx::query_scalar(
-        "insert into inbox (consumer, event_id, source, event_type, key, key_version, applied, redelivered)
-         select $1, * from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bool[], $8::bool[])
-         on conflict (consumer, event_id) do nothing
-         returning event_id",
-    )
-    .bind(consumer)
-    .bind(events.iter().map(|(event, _)| event.id).collect::<Vec<_>>())
-    .bind(events.iter().map(|(event, _)| event.source.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|(event, _)| event.event_type.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|(event, _)| event.key.as_str()).collect::<Vec<_>>())
-    .bind(events.iter().map(|(event, _)| event.version).collect::<Vec<_>>())
-    .bind(events.iter().map(|(event, _)| newer.contains(&event.id)).collect::<Vec<_>>())
-    .bind(events.iter().map(|(_, redelivered)| *redelivered).collect::<Vec<_>>())
-    .fetch_all(tx)
-    .await?;
-    Ok(entered.into_iter().collect())
+fn column<'a, T>(deliveries: &[(&'a Incoming, bool)], value: impl Fn(&'a Incoming, bool) -> T) -> Vec<T> {
+    deliveries.iter().map(|(event, redelivered)| value(event, *redelivered)).collect()
 }

@@ -1,6 +1,6 @@
 //! The producer's side.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{PAYLOAD_LIMIT, partition_of};
@@ -48,6 +48,49 @@ pub enum AppendError {
     Database(#[from] sqlx::Error),
 }
 
+/// An event that is ready to be announced: checked, in its wire form, and with its id.
+#[derive(Debug, Clone)]
+pub struct Announcement {
+    event_id: Uuid,
+    event_type: &'static str,
+    key: String,
+    key_version: i64,
+    partition: i16,
+    payload: String,
+    headers: String,
+}
+
+impl Announcement {
+    /// Makes `event` ready. `trace` is the context of the request that caused the change.
+    pub fn of<E: Event>(event: &E, trace: &TraceContext) -> Result<Self, AppendError> {
+        let key = event.key();
+        check_short_string("type", E::TYPE)?;
+        check_short_string("key", &key)?;
+        let not_json = |source| AppendError::NotJson { event_type: E::TYPE, source };
+        let payload = serde_json::to_string(event).map_err(not_json)?;
+        if payload.len() > PAYLOAD_LIMIT {
+            return Err(AppendError::TooLarge { event_type: E::TYPE, size: payload.len() });
+        }
+        if envelope::has_nul(&payload) {
+            return Err(AppendError::Nul { event_type: E::TYPE });
+        }
+        Ok(Self {
+            event_id: Uuid::now_v7(),
+            event_type: E::TYPE,
+            key_version: event.version(),
+            partition: partition_of(&key),
+            key,
+            payload,
+            headers: serde_json::to_string(trace).map_err(not_json)?,
+        })
+    }
+
+    /// The event's id.
+    pub fn event_id(&self) -> Uuid {
+        self.event_id
+    }
+}
+
 /// Promises to announce `event`, if the caller's transaction commits; returns the event's id.
 ///
 /// To be called after the row of the event's key was locked in the same transaction: the lock is what
@@ -58,33 +101,65 @@ pub async fn append<E: Event>(
     event: &E,
     trace: &TraceContext,
 ) -> Result<Uuid, AppendError> {
-    let key = event.key();
-    check_short_string("type", E::TYPE)?;
-    check_short_string("key", &key)?;
-    let not_json = |source| AppendError::NotJson { event_type: E::TYPE, source };
-    let payload = serde_json::to_string(event).map_err(not_json)?;
-    if payload.len() > PAYLOAD_LIMIT {
-        return Err(AppendError::TooLarge { event_type: E::TYPE, size: payload.len() });
+    let announcement = Announcement::of(event, trace)?;
+    let mut query = QueryBuilder::new("");
+    push_insert(&mut query, std::slice::from_ref(&announcement));
+    query.build().execute(tx).await?;
+    Ok(announcement.event_id)
+}
+
+/// A change of the row that events are about, and their announcement, as one statement: one round trip
+/// to the database, and a transaction of its own where the caller has none.
+///
+/// The change comes first and leaves its row locked; the log's order, within a key, is therefore the
+/// order of the commits, as with [`append`].
+#[must_use = "nothing happens before it is executed"]
+pub struct Change(QueryBuilder<Postgres>);
+
+impl Change {
+    /// Takes an `insert`, `update` or `delete` of the row, without `returning`, as `push` writes it;
+    /// and what is to be announced if it finds the row, in order.
+    pub fn new(announcements: &[Announcement], push: impl FnOnce(&mut QueryBuilder<Postgres>)) -> Self {
+        let mut query = QueryBuilder::new("with change as (");
+        push(&mut query);
+        query.push(" returning 1)");
+        if !announcements.is_empty() {
+            query.push(", announced as (");
+            push_insert(&mut query, announcements);
+            query.push(" where exists (select from change) order by ordinality)");
+        }
+        query.push(" select exists (select from change)");
+        Self(query)
     }
-    if envelope::has_nul(&payload) {
-        return Err(AppendError::Nul { event_type: E::TYPE });
+
+    /// Does it. `false`: there was no such row, and nothing was announced.
+    pub async fn execute(mut self, db: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        self.0.build_query_scalar().fetch_one(db).await
     }
-    let headers = serde_json::to_string(trace).map_err(not_json)?;
-    let event_id = Uuid::now_v7();
-    sqlx::query(
+}
+
+/// Arrays rather than a list of values: the statement is the same for any number of events.
+fn push_insert(query: &mut QueryBuilder<Postgres>, announcements: &[Announcement]) {
+    query.push(
         "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload, headers)
-         values ($1, $2, $3, $4, $5, $6::json, $7::json)",
-    )
-    .bind(event_id)
-    .bind(E::TYPE)
-    .bind(&key)
-    .bind(event.version())
-    .bind(partition_of(&key))
-    .bind(payload)
-    .bind(headers)
-    .execute(tx)
-    .await?;
-    Ok(event_id)
+         select event_id, event_type, key, key_version, partition, payload::json, headers::json from unnest(",
+    );
+    let mut columns = query.separated(", ");
+    columns.push_bind(column(announcements, |event| event.event_id)).push_unseparated("::uuid[]");
+    columns.push_bind(column(announcements, |event| event.event_type)).push_unseparated("::text[]");
+    columns.push_bind(column(announcements, |event| event.key.clone())).push_unseparated("::text[]");
+    columns.push_bind(column(announcements, |event| event.key_version)).push_unseparated("::bigint[]");
+    columns.push_bind(column(announcements, |event| event.partition)).push_unseparated("::smallint[]");
+    columns.push_bind(column(announcements, |event| event.payload.clone())).push_unseparated("::text[]");
+    columns.push_bind(column(announcements, |event| event.headers.clone())).push_unseparated("::text[]");
+    query.push(
+        ") with ordinality
+             as event (event_id, event_type, key, key_version, partition, payload, headers, ordinality)",
+    );
+}
+
+fn column<T>(announcements: &[Announcement], value: impl Fn(&Announcement) -> T) -> Vec<T> {
+    announcements.iter().map(value).collect()
 }
 
 fn check_short_string(what: &'static str, text: &str) -> Result<(), AppendError> {

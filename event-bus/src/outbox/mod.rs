@@ -1,6 +1,6 @@
 //! The transactional outbox: a change and its announcement, in one transaction.
 //!
-//! A service calls [`append`] inside the transaction of the change; a relay reads [`pending`] rows of
+//! A service calls [`append`] inside the transaction of the change, or has both as one [`Change`]; a relay reads [`pending`] rows of
 //! the partitions that it [owns](ownership), publishes them and [marks](log::mark_published) them.
 
 mod append;
@@ -13,7 +13,7 @@ mod partition;
 pub mod retention;
 mod wake_up;
 
-pub use append::{AppendError, append};
+pub use append::{Announcement, AppendError, Change, append};
 pub use log::pending;
 pub use partition::{PARTITIONS, partition_of};
 pub use wake_up::WakeUp;

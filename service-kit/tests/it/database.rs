@@ -31,7 +31,7 @@ async fn a_begin_that_nobody_waits_for_leaves_no_transaction_open(pool: PgPool) 
         })
         .await;
         // Given up after the `begin` has been sent, and before it is answered.
-        let begun = tokio::time::timeout(Duration::from_millis(30), ours.begin()).await;
+        let begun = tokio::time::timeout(Duration::from_millis(30), database::begin(&ours)).await;
         assert!(begun.is_err(), "the wire is too fast for this test");
     }
     let one: i32 = sqlx::query_scalar("select 1").fetch_one(&ours).await.expect("a usable connection");
@@ -45,11 +45,9 @@ async fn a_begin_that_nobody_waits_for_leaves_no_transaction_open(pool: PgPool) 
 #[sqlx::test(migrations = false)]
 async fn a_transaction_that_failed_is_not_handed_on(pool: PgPool) {
     let ours = database::connect_with(pool.connect_options().as_ref().clone(), 1);
-    {
-        let mut connection = ours.acquire().await.expect("a connection");
-        sqlx::raw_sql("begin").execute(&mut *connection).await.expect("begun behind sqlx's back");
-        sqlx::query("select 1 / 0").execute(&mut *connection).await.expect_err("fails");
-    }
+    let mut tx = database::begin(&ours).await.expect("begun");
+    sqlx::query("select 1 / 0").execute(&mut *tx).await.expect_err("fails");
+    drop(tx);
     let one: i32 = sqlx::query_scalar("select 1").fetch_one(&ours).await.expect("a usable connection");
     assert_eq!((one, left_open(&pool).await), (1, 0));
 }
@@ -114,9 +112,20 @@ async fn pass_on(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite 
 async fn connections_that_were_cut_silently_give_their_places_back(pool: PgPool) {
     let wire = Wire::to(&pool, Duration::ZERO).await;
     let ours = database::connect_with(wire.options(&pool), 2);
-    let (one, two) = (ours.acquire().await.expect("one"), ours.acquire().await.expect("two"));
-    wire.cut();
-    drop((one, two));
+    let slow = async || sqlx::query("select pg_sleep(60)").execute(&ours).await;
+    let both = async { tokio::join!(slow(), slow()) };
+    // Their callers wait, the wire is cut, and the callers go away.
+    let cut = async {
+        eventually("both are at work", Duration::from_secs(5), async || {
+            (ours.num_idle() == 0 && ours.size() == 2).then_some(())
+        })
+        .await;
+        wire.cut();
+    };
+    tokio::select! {
+        _ = both => panic!("answered"),
+        () = cut => {}
+    }
     let works = async || {
         let one = sqlx::query_scalar::<_, i32>("select 1").fetch_one(&ours).await;
         one.is_ok().then_some(())
