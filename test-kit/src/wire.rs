@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,16 +26,24 @@ pub struct Wire {
 
 type Log = Arc<Mutex<Vec<Passed>>>;
 
+fn written(log: &Log) -> MutexGuard<'_, Vec<Passed>> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Wire {
     /// A wire to the server at `host` and `port`.
+    ///
+    /// # Panics
+    ///
+    /// Without a free port.
     pub async fn to(host: &str, port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, log) = (listener.local_addr().unwrap(), Log::default());
-        let (host, written) = (host.to_owned(), Arc::clone(&log));
+        let (host, copy) = (host.to_owned(), Arc::clone(&log));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect((host.as_str(), port)).await.unwrap();
-                tokio::spawn(carry(client, server, Arc::clone(&written)));
+                tokio::spawn(carry(client, server, Arc::clone(&copy)));
             }
         });
         Self { address, log }
@@ -43,12 +51,12 @@ impl Wire {
 
     /// Takes what has passed since the last time.
     pub fn take(&self) -> Vec<Passed> {
-        std::mem::take(&mut self.log.lock().unwrap())
+        std::mem::take(&mut written(&self.log))
     }
 
     /// Whether a statement with this text in it has passed since the last [`Wire::take`].
     pub fn has_seen(&self, text: &str) -> bool {
-        let log = self.log.lock().unwrap();
+        let log = written(&self.log);
         log.iter().any(|passed| matches!(passed, Passed::Statement(statement) if statement.contains(text)))
     }
 }
@@ -65,17 +73,17 @@ async fn carry(client: TcpStream, server: TcpStream, log: Log) {
         match letter {
             b'P' => drop(prepared.insert(first, second)),
             b'B' => bound = prepared.get(&second).cloned().unwrap_or_default(),
-            b'E' => log.lock().unwrap().push(Passed::Statement(bound.clone())),
+            b'E' => written(&log).push(Passed::Statement(bound.clone())),
             b'Q' => {
                 let statements = first.split(';').map(str::trim).filter(|statement| !statement.is_empty());
-                log.lock().unwrap().extend(statements.map(|text| Passed::Statement(text.to_owned())));
+                written(&log).extend(statements.map(|text| Passed::Statement(text.to_owned())));
             }
             _ => {}
         }
     });
     let answers = pass_on(from_server, to_client, false, |letter, _| {
         if letter == b'Z' {
-            log.lock().unwrap().push(Passed::Ready);
+            written(&log).push(Passed::Ready);
         }
     });
     tokio::select! {
