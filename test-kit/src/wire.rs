@@ -24,9 +24,10 @@ pub struct Wire {
     log: Log,
 }
 
-type Log = Arc<Mutex<Vec<Passed>>>;
+/// With the number of the connection.
+type Log = Arc<Mutex<Vec<(usize, Passed)>>>;
 
-fn written(log: &Log) -> MutexGuard<'_, Vec<Passed>> {
+fn written(log: &Log) -> MutexGuard<'_, Vec<(usize, Passed)>> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -41,27 +42,32 @@ impl Wire {
         let (address, log) = (listener.local_addr().unwrap(), Log::default());
         let (host, copy) = (host.to_owned(), Arc::clone(&log));
         tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
+            for connection in 0.. {
+                let Ok((client, _)) = listener.accept().await else { return };
                 let server = TcpStream::connect((host.as_str(), port)).await.unwrap();
-                tokio::spawn(carry(client, server, Arc::clone(&copy)));
+                tokio::spawn(carry(client, server, connection, Arc::clone(&copy)));
             }
         });
         Self { address, log }
     }
 
-    /// Takes what has passed since the last time.
+    /// Takes what has passed since the last time: all of the first connection, then all of the next.
     pub fn take(&self) -> Vec<Passed> {
-        std::mem::take(&mut written(&self.log))
+        let mut passed = std::mem::take(&mut *written(&self.log));
+        passed.sort_by_key(|(connection, _)| *connection);
+        passed.into_iter().map(|(_, passed)| passed).collect()
     }
 
     /// Whether a statement with this text in it has passed since the last [`Wire::take`].
     pub fn has_seen(&self, text: &str) -> bool {
         let log = written(&self.log);
-        log.iter().any(|passed| matches!(passed, Passed::Statement(statement) if statement.contains(text)))
+        log.iter()
+            .any(|(_, passed)| matches!(passed, Passed::Statement(statement) if statement.contains(text)))
     }
 }
 
-async fn carry(client: TcpStream, server: TcpStream, log: Log) {
+async fn carry(client: TcpStream, server: TcpStream, connection: usize, log: Log) {
+    let note = |passed| written(&log).push((connection, passed));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let mut prepared: HashMap<String, String> = HashMap::new();
@@ -73,17 +79,17 @@ async fn carry(client: TcpStream, server: TcpStream, log: Log) {
         match letter {
             b'P' => drop(prepared.insert(first, second)),
             b'B' => bound = prepared.get(&second).cloned().unwrap_or_default(),
-            b'E' => written(&log).push(Passed::Statement(bound.clone())),
+            b'E' => note(Passed::Statement(bound.clone())),
             b'Q' => {
                 let statements = first.split(';').map(str::trim).filter(|statement| !statement.is_empty());
-                written(&log).extend(statements.map(|text| Passed::Statement(text.to_owned())));
+                statements.for_each(|text| note(Passed::Statement(text.to_owned())));
             }
             _ => {}
         }
     });
     let answers = pass_on(from_server, to_client, false, |letter, _| {
         if letter == b'Z' {
-            written(&log).push(Passed::Ready);
+            note(Passed::Ready);
         }
     });
     tokio::select! {

@@ -74,7 +74,7 @@ impl Setup {
 }
 
 /// The address of the test's database for a session with the rights and the limits of `basket_app`.
-fn app_url(pool: &PgPool) -> String {
+pub(crate) fn app_url(pool: &PgPool) -> String {
     let server = std::env::var("DATABASE_URL").expect("DATABASE_URL is set");
     let server = server.rsplit_once('/').expect("DATABASE_URL names a database").0.to_owned();
     let options = pool.connect_options();

@@ -28,10 +28,15 @@ async fn spawn(pool: &PgPool, vhost: &Vhost) -> TestApp {
 }
 
 async fn spawn_with(pool: &PgPool, vhost: &Vhost, catalog: &str) -> TestApp {
+    consuming(Setup::of(pool).with("APP__CATALOG__URL", catalog), vhost).await
+}
+
+/// Starts the service at this broker, and waits until it consumes.
+pub(crate) async fn consuming(setup: Setup, vhost: &Vhost) -> TestApp {
     // As the relay does when it starts: the exchange for events is the relay's.
     let settings = event_bus::BrokerSettings::new(vhost.url.clone());
     event_bus::broker::Publisher::connect(&settings, "test").await.unwrap().close().await;
-    let app = Setup::of(pool).with("APP__BROKER__URL", &vhost.url).with("APP__CATALOG__URL", catalog).spawn();
+    let app = setup.with("APP__BROKER__URL", &vhost.url).spawn();
     eventually("the service consumes", SOON, async || {
         // Asking for a queue that is not there yet ends the channel.
         let connection = vhost.connect().await;
@@ -55,11 +60,11 @@ fn message(event_type: &str, product: i64, version: i64, data: &Value) -> Value 
     })
 }
 
-fn add(product: i64, price: &str) -> Value {
+pub(crate) fn add(product: i64, price: &str) -> Value {
     message(ADDED, product, 1, &added(product, price))
 }
 
-fn change(product: i64, old: &str, new: &str, version: i64) -> Value {
+pub(crate) fn change(product: i64, old: &str, new: &str, version: i64) -> Value {
     message(REPRICED, product, version, &repriced(product, old, new, version))
 }
 
@@ -67,13 +72,13 @@ fn properties() -> BasicProperties {
     BasicProperties::default().with_content_type("application/cloudevents+json".into()).with_delivery_mode(2)
 }
 
-async fn announce(vhost: &Vhost, message: &Value) {
+pub(crate) async fn announce(vhost: &Vhost, message: &Value) {
     let key = message["type"].as_str().unwrap();
     vhost.publish("shop.events", key, message.to_string().as_bytes(), properties()).await;
 }
 
 /// Waits until the service has had the event, and says whether it had an effect.
-async fn taken_in(pool: &PgPool, message: &Value) -> bool {
+pub(crate) async fn taken_in(pool: &PgPool, message: &Value) -> bool {
     let id: Uuid = message["id"].as_str().unwrap().parse().unwrap();
     eventually("the event is in the inbox", SOON, async || {
         let applied =

@@ -12,6 +12,7 @@ mod bad_input;
 mod baskets;
 mod catalog;
 mod contracts;
+mod cost;
 mod events;
 mod look_up;
 mod races;
