@@ -28,12 +28,12 @@ pub enum Command {
     Status,
     /// Kill one process without warning (SIGKILL)
     Kill {
-        /// catalog, basket, relay (relay-2 …), postgres or rabbitmq
+        /// catalog, basket, relay (relay-2 …), storefront, postgres or rabbitmq
         name: Name,
     },
     /// Start one process again
     Start {
-        /// catalog, basket, relay (relay-2 …), postgres or rabbitmq
+        /// catalog, basket, relay (relay-2 …), storefront, postgres or rabbitmq
         name: Name,
     },
     /// Show what the processes wrote

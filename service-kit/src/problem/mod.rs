@@ -129,6 +129,21 @@ impl Problem {
         self.0.status
     }
 
+    /// The kind in words.
+    pub fn title(&self) -> &str {
+        &self.0.body.title
+    }
+
+    /// What is wrong with this request, where that was said.
+    pub fn reason(&self) -> Option<&str> {
+        self.0.body.detail.as_deref()
+    }
+
+    /// The request's id, once the server has named it.
+    pub fn named(&self) -> Option<&str> {
+        self.0.body.request_id.as_deref()
+    }
+
     /// The document, for an answer that is kept and given again.
     pub fn body(&self) -> &Body {
         &self.0.body

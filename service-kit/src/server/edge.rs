@@ -16,6 +16,7 @@ use tracing::Instrument;
 
 use super::body;
 use super::documentation::DOCS;
+use super::problem_page::ProblemPage;
 use crate::problem::Problem;
 use crate::settings::HttpSettings;
 use crate::trace::{RequestTrace, X_REQUEST_ID};
@@ -63,6 +64,7 @@ pub(super) async fn serve(
     }
     let request_id = trace.request_id.clone();
     request.extensions_mut().insert(trace);
+    let page = request.app_data::<ProblemPage>().copied();
 
     let _active = Active::start();
     let mut outcome = bounded(request, next).instrument(span.clone()).await;
@@ -88,7 +90,7 @@ pub(super) async fn serve(
         }
         Err(problem) => {
             let problem = problem.request_id(&request_id);
-            let mut answer = problem.error_response();
+            let mut answer = page.map_or_else(|| problem.error_response(), |page| (page.0)(None, &problem));
             add_headers(answer.headers_mut(), &request_id, is_docs);
             Err(InternalError::from_response(problem, answer).into())
         }
@@ -139,7 +141,9 @@ fn name_problem(answer: ServiceResponse<BoxBody>, request_id: &str) -> ServiceRe
         return answer;
     };
     let (request, mut old) = answer.into_parts();
-    let named = problem.request_id(request_id).error_response();
+    let problem = problem.request_id(request_id);
+    let page = request.app_data::<ProblemPage>();
+    let named = page.map_or_else(|| problem.error_response(), |page| (page.0)(Some(&request), &problem));
     ServiceResponse::new(request, body::hold_unread(&mut old, named))
 }
 

@@ -5,6 +5,7 @@ mod documentation;
 mod edge;
 mod fallback;
 mod operations;
+mod problem_page;
 mod readiness;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -24,6 +25,7 @@ use crate::settings::HttpSettings;
 use crate::telemetry;
 
 pub use documentation::document;
+pub use problem_page::ProblemPage;
 pub use readiness::Readiness;
 
 /// How often the recorder tidies up what histograms have collected.

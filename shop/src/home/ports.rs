@@ -18,6 +18,8 @@ pub enum Service {
     Basket,
     /// The n-th outbox-relay (from 1), HTTP.
     Relay(u8),
+    /// storefront, HTTP.
+    Storefront,
     /// PostgreSQL.
     Postgres,
     /// RabbitMQ, AMQP.
@@ -36,6 +38,7 @@ impl Service {
             Self::Catalog => "catalog".to_owned(),
             Self::Basket => "basket".to_owned(),
             Self::Relay(n) => format!("relay-{n}"),
+            Self::Storefront => "storefront".to_owned(),
             Self::Postgres => "postgres".to_owned(),
             Self::Amqp => "amqp".to_owned(),
             Self::Management => "management".to_owned(),
@@ -49,6 +52,7 @@ impl Service {
             Self::Catalog => 5101,
             Self::Basket => 5102,
             Self::Relay(n) => 5102 + u16::from(n),
+            Self::Storefront => 5100,
             Self::Postgres => 5433,
             Self::Amqp => 5673,
             Self::Management => 15673,

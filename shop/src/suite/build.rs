@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::terminal::{self, Interrupt};
 
 /// The services' programs.
-const BINARIES: [&str; 3] = ["catalog-api", "basket-api", "outbox-relay"];
+const BINARIES: [&str; 4] = ["catalog-api", "basket-api", "outbox-relay", "storefront"];
 
 /// A line of `cargo build --message-format=json`, as far as it matters here.
 #[derive(Deserialize)]

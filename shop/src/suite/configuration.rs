@@ -1,6 +1,6 @@
 //! What each service is told by its environment.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Name, Suite};
 use crate::home::{EnvFile, Service};
@@ -36,6 +36,14 @@ impl Suite {
                     self.database("basket_inbox_reader", &self.secrets.basket_inbox_reader, "basket")?;
                 set("APP__CONSUMERS__BASKET__URL", inbox);
             }
+            Name::Storefront => {
+                set("APP__CATALOG__URL", self.url(Service::Catalog)?);
+                set("APP__BASKET__URL", self.url(Service::Basket)?);
+                set("APP__RELAY__URL", self.url(Service::Relay(1))?);
+                // What its control room kills and starts processes with: this very program.
+                let tool = std::env::current_exe().context("cannot find this program's own path")?;
+                set("APP__TOOL__PATH", tool.display().to_string());
+            }
             Name::Postgres | Name::Rabbitmq => {}
         }
         Ok(variables)
@@ -59,8 +67,7 @@ impl Suite {
         env.set("CATALOG_URL", self.url(Service::Catalog)?)?;
         env.set("BASKET_URL", self.url(Service::Basket)?)?;
         env.set("RELAY_URL", self.url(Service::Relay(1))?)?;
-        // There is no storefront yet; scripts may already ask for it.
-        env.set("STOREFRONT_URL", String::new())?;
+        env.set("STOREFRONT_URL", self.url(Service::Storefront)?)?;
         env.set("AMQP_URL", self.broker("admin", &self.secrets.broker_admin)?)?;
         let management = self.ports.of(Service::Management)?;
         env.set("RABBITMQ_MANAGEMENT_URL", Rabbitmq::management_url(management, &self.secrets.broker_admin))?;

@@ -23,6 +23,8 @@ pub enum Name {
     Basket,
     /// The n-th outbox-relay, from 1.
     Relay(u8),
+    /// storefront.
+    Storefront,
 }
 
 impl Name {
@@ -37,6 +39,7 @@ impl Name {
     pub fn services(relays: u8) -> Vec<Self> {
         let mut names = vec![Self::Catalog, Self::Basket];
         names.extend((1..=relays).map(Self::Relay));
+        names.push(Self::Storefront);
         names
     }
 
@@ -46,6 +49,7 @@ impl Name {
             Self::Catalog => Some("catalog-api"),
             Self::Basket => Some("basket-api"),
             Self::Relay(_) => Some("outbox-relay"),
+            Self::Storefront => Some("storefront"),
             Self::Postgres | Self::Rabbitmq => None,
         }
     }
@@ -58,6 +62,7 @@ impl Name {
             Self::Catalog => Service::Catalog,
             Self::Basket => Service::Basket,
             Self::Relay(n) => Service::Relay(n),
+            Self::Storefront => Service::Storefront,
         }
     }
 }
@@ -71,6 +76,7 @@ impl fmt::Display for Name {
             Self::Basket => f.pad("basket"),
             Self::Relay(1) => f.pad("relay"),
             Self::Relay(n) => f.pad(&format!("relay-{n}")),
+            Self::Storefront => f.pad("storefront"),
         }
     }
 }
@@ -85,13 +91,14 @@ impl FromStr for Name {
             "catalog" | "catalog-api" => Self::Catalog,
             "basket" | "basket-api" => Self::Basket,
             "relay" | "outbox-relay" => Self::Relay(1),
+            "storefront" => Self::Storefront,
             _ => {
                 let number = text.strip_prefix("outbox-relay-").or_else(|| text.strip_prefix("relay-"));
                 match number.and_then(|number| number.parse().ok()) {
                     Some(n @ 1..=MOST_RELAYS) => Self::Relay(n),
                     _ => bail!(
                         "there is no process {text:?}: the names are catalog, basket, relay (relay-2 …), \
-                         postgres and rabbitmq"
+                         storefront, postgres and rabbitmq"
                     ),
                 }
             }

@@ -14,8 +14,11 @@ pub fn addresses(suite: &Suite) -> Result<String> {
     let mut rows = Vec::new();
     for name in Name::services(suite.settled.relays) {
         let url = suite.url(name.port())?;
-        let note =
-            if name == Name::Catalog || name == Name::Basket { format!("{url}/docs") } else { String::new() };
+        let note = match name {
+            Name::Catalog | Name::Basket => format!("{url}/docs"),
+            Name::Storefront => "in a browser".to_owned(),
+            _ => String::new(),
+        };
         rows.push(vec![format!("  {name}"), url, note]);
     }
     let management = suite.url(Service::Management)?;
@@ -23,7 +26,11 @@ pub fn addresses(suite: &Suite) -> Result<String> {
     let amqp = format!("127.0.0.1:{}", suite.ports.of(Service::Amqp)?);
     rows.push(vec!["  rabbitmq".to_owned(), amqp, format!("{management} (user admin)")]);
 
+    let shop = suite.url(Service::Storefront)?;
     let mut text = format!("\nThe shop is up.\n\n{}\n", table(&rows));
+    let pages = [["  the shop", &format!("{shop}/")], ["  the control room", &format!("{shop}/ops")]];
+    let pages: Vec<Vec<String>> = pages.iter().map(|row| row.map(str::to_owned).to_vec()).collect();
+    writeln!(text, "In a browser; sign in by any name, with the roles you like:\n\n{}", table(&pages))?;
     writeln!(
         text,
         "A token for buyer alice, good for a day (more by: cargo shop token bob):\n\n  {}\n",

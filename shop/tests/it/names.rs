@@ -12,6 +12,7 @@ fn a_process_answers_to_its_short_name_and_to_its_binary() {
         ("outbox-relay", Name::Relay(1)),
         ("relay-2", Name::Relay(2)),
         ("outbox-relay-2", Name::Relay(2)),
+        ("storefront", Name::Storefront),
         ("postgres", Name::Postgres),
         ("rabbitmq", Name::Rabbitmq),
     ] {

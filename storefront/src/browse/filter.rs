@@ -1,0 +1,169 @@
+//! Which products are asked for, as links and forms say it.
+
+use serde::Deserialize;
+
+use crate::backends::{ItemFilter, Named};
+
+/// What the address says. What makes no sense in it counts as not said: a link should show something.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct FilterForm {
+    /// What the name begins with.
+    pub name: String,
+    /// A type's id, or nothing.
+    pub type_id: String,
+    /// A brand's id, or nothing.
+    pub brand_id: String,
+    /// The page, from 1.
+    pub page: String,
+}
+
+/// One link or option of a filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The id; empty for "all".
+    pub id: String,
+    /// What it is called.
+    pub name: String,
+    /// Where it leads.
+    pub href: String,
+    /// Whether it is the one that is shown.
+    pub is_chosen: bool,
+}
+
+/// Where one is in the pages of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pager {
+    /// This page, from 1.
+    pub page: u32,
+    /// The last page, from 1.
+    pub last: u32,
+    /// The page before, where there is one.
+    pub previous: Option<String>,
+    /// The page after, where there is one.
+    pub next: Option<String>,
+}
+
+/// The longest name that the catalogue looks for, in characters.
+const MAX_NAME: usize = 100;
+
+/// A page beyond this one is nobody's.
+const MAX_PAGE: u32 = 100_000;
+
+impl FilterForm {
+    /// The filter, as the catalogue is asked.
+    pub fn filter(&self) -> ItemFilter {
+        let name = self.name.trim().chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        ItemFilter { name, type_id: id(&self.type_id), brand_id: id(&self.brand_id) }
+    }
+
+    /// The page, from 1.
+    pub fn page(&self) -> u32 {
+        self.page.parse().unwrap_or(1).clamp(1, MAX_PAGE)
+    }
+
+    /// Whether anything is filtered at all.
+    pub fn is_set(&self) -> bool {
+        self.filter() != ItemFilter::default()
+    }
+
+    /// The types to choose from, as links that keep the rest of the filter.
+    pub fn types(&self, base: &str, types: &[Named]) -> Vec<Choice> {
+        let filter = self.filter();
+        let chosen = filter.type_id;
+        choices("All", types, chosen, |type_id| href(base, &ItemFilter { type_id, ..filter.clone() }, 1))
+    }
+
+    /// The brands to choose from.
+    pub fn brands(&self, base: &str, brands: &[Named]) -> Vec<Choice> {
+        let filter = self.filter();
+        let chosen = filter.brand_id;
+        choices("All brands", brands, chosen, |brand_id| {
+            href(base, &ItemFilter { brand_id, ..filter.clone() }, 1)
+        })
+    }
+
+    /// The pages around this one.
+    pub fn pager(&self, base: &str, count: u64, size: u8) -> Pager {
+        let last = u32::try_from(count.div_ceil(u64::from(size).max(1))).unwrap_or(MAX_PAGE).max(1);
+        let page = self.page();
+        let filter = self.filter();
+        let link = |page: u32| href(base, &filter, page);
+        Pager {
+            page,
+            last,
+            previous: (page > 1).then(|| link((page - 1).min(last))),
+            next: (page < last).then(|| link(page + 1)),
+        }
+    }
+}
+
+fn id(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|id| *id > 0)
+}
+
+fn choices(
+    all: &str,
+    named: &[Named],
+    chosen: Option<i64>,
+    href: impl Fn(Option<i64>) -> String,
+) -> Vec<Choice> {
+    let all =
+        Choice { id: String::new(), name: all.to_owned(), href: href(None), is_chosen: chosen.is_none() };
+    let each = named.iter().map(|Named { id, name }| Choice {
+        id: id.to_string(),
+        name: name.clone(),
+        href: href(Some(*id)),
+        is_chosen: chosen == Some(*id),
+    });
+    std::iter::once(all).chain(each).collect()
+}
+
+fn href(base: &str, filter: &ItemFilter, page: u32) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if !filter.name.is_empty() {
+        query.append_pair("name", &filter.name);
+    }
+    if let Some(id) = filter.type_id {
+        query.append_pair("type_id", &id.to_string());
+    }
+    if let Some(id) = filter.brand_id {
+        query.append_pair("brand_id", &id.to_string());
+    }
+    if page > 1 {
+        query.append_pair("page", &page.to_string());
+    }
+    let query = query.finish();
+    if query.is_empty() { base.to_owned() } else { format!("{base}?{query}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_keeps_the_rest_of_the_filter() {
+        let form = FilterForm {
+            name: "a&b".to_owned(),
+            brand_id: "3".to_owned(),
+            page: "2".to_owned(),
+            ..FilterForm::default()
+        };
+        let types = [Named { id: 5, name: "Tents".to_owned() }];
+        assert_eq!(form.types("/", &types)[1].href, "/?name=a%26b&type_id=5&brand_id=3");
+        let pager = form.pager("/", 25, 12);
+        assert_eq!((pager.page, pager.last), (2, 3));
+        assert_eq!(pager.next.as_deref(), Some("/?name=a%26b&brand_id=3&page=3"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_counts_as_not_said() {
+        let form = FilterForm {
+            type_id: "x".to_owned(),
+            brand_id: "-1".to_owned(),
+            page: "0".to_owned(),
+            ..FilterForm::default()
+        };
+        assert_eq!((form.filter(), form.page()), (ItemFilter::default(), 1));
+    }
+}

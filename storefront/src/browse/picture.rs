@@ -1,0 +1,33 @@
+//! A product's picture, handed on from the catalogue: pages load nothing from elsewhere.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use service_kit::problem::Problem;
+
+use crate::pages::Shop;
+
+/// An hour; then a browser asks again with the picture's tag.
+const CACHING: &str = "public, max-age=3600";
+
+#[get("/pictures/{id}")]
+pub(super) async fn show(
+    request: HttpRequest,
+    id: web::Path<i64>,
+    shop: web::Data<Shop>,
+) -> Result<HttpResponse, Problem> {
+    let known = request.headers().get(IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
+    let reply = shop.catalog.picture(*id, known).await?.0;
+    let is_known = reply.status == reqwest::StatusCode::NOT_MODIFIED;
+    let status = if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
+    let mut answer = HttpResponse::build(status);
+    answer.insert_header((CACHE_CONTROL, CACHING));
+    if let Some(tag) = reply.header("etag") {
+        answer.insert_header((ETAG, tag));
+    }
+    if is_known {
+        return Ok(answer.finish());
+    }
+    // Whatever the catalogue calls it: nothing else is shown as a picture of this site.
+    Ok(answer.insert_header((CONTENT_TYPE, "image/svg+xml")).body(reply.body))
+}

@@ -1,0 +1,30 @@
+//! Answers that are pages, and answers that lead to one.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+};
+use askama::Template;
+use service_kit::problem::Problem;
+
+/// Everything comes from this site, and no script or style stands in the page itself.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// A page.
+pub fn html(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
+    let text = page.render().map_err(|error| Problem::internal(&error))?;
+    Ok(HttpResponse::build(status)
+        .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
+        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+        // Not "no-referrer": with that, browsers send forms without their origin.
+        .insert_header((REFERRER_POLICY, "same-origin"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(text))
+}
+
+/// The answer to a form: go and look there.
+pub fn see_other(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, path)).finish()
+}

@@ -1,0 +1,60 @@
+//! What every request can reach.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use secrecy::{ExposeSecret, SecretString};
+use service_kit::auth::Verifier;
+use service_kit::problem::Problem;
+
+use crate::backends::{BasketApi, CatalogApi};
+use crate::live::Changes;
+use crate::session::{Issuer, SessionCookie, User};
+use crate::settings::Settings;
+
+/// The parts that this service is made of; one for the whole process.
+#[derive(Clone)]
+pub struct Shop {
+    /// catalog-api.
+    pub catalog: CatalogApi,
+    /// basket-api.
+    pub basket: BasketApi,
+    /// Tokens for visitors who sign in by name; `None` where they cannot.
+    pub issuer: Option<Issuer>,
+    /// How sessions are kept.
+    pub cookie: SessionCookie,
+    /// Word of what visitors change here, for their other pages.
+    pub changes: Changes,
+    /// Whether the control room has a relay to look at.
+    pub has_control_room: bool,
+    /// The `shop` program that the control room kills and starts processes with, in development mode only.
+    pub tool: Option<PathBuf>,
+    verifier: Verifier,
+}
+
+impl Shop {
+    /// Puts the parts together; nothing is connected.
+    pub fn new(settings: &Settings, verifier: Verifier) -> Result<Self> {
+        Ok(Self {
+            catalog: CatalogApi::new(settings.catalog()?)?,
+            basket: BasketApi::new(settings.basket()?)?,
+            issuer: Issuer::new(&settings.auth, settings.mode),
+            cookie: SessionCookie::new(settings.mode),
+            changes: Changes::new(),
+            has_control_room: settings.relay.is_some(),
+            tool: settings.tool()?.map(|tool| tool.path.clone()),
+            verifier,
+        })
+    }
+
+    /// Whether this is development mode, where signing in needs nothing but a name.
+    pub fn is_development(&self) -> bool {
+        self.issuer.is_some()
+    }
+
+    /// Whose token this is; an error if it does not count.
+    pub async fn recognise(&self, token: SecretString) -> Result<User, Problem> {
+        let identity = self.verifier.verify(token.expose_secret()).await?;
+        Ok(User::new(identity, token))
+    }
+}

@@ -1,0 +1,88 @@
+//! Forms that only our own pages can send.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
+use actix_web::web::Bytes;
+use actix_web::{FromRequest, HttpRequest};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use service_kit::problem::Problem;
+
+/// A form, sent by a page of this very site. The only way in which anything is changed here.
+///
+/// Another site's page, which the browser would send with the visitor's cookie, is 403: browsers say where
+/// a request comes from, in `Sec-Fetch-Site` or in `Origin`, and no page can make them lie.
+#[derive(Debug, Clone)]
+pub struct Posted<T>(pub T);
+
+/// A form without fields.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Nothing {}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Posted<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_ours = is_same_origin(request.headers());
+        let bytes = Bytes::from_request(request, payload);
+        Box::pin(async move {
+            if !is_ours {
+                return Err(foreign());
+            }
+            let bytes = bytes.await.map_err(|error| {
+                tracing::debug!(%error, "a form cannot be read");
+                Problem::validation("the form cannot be read")
+            })?;
+            serde_urlencoded::from_bytes(&bytes)
+                .map(Self)
+                .map_err(|error| Problem::validation(format!("the form cannot be read: {error}")))
+        })
+    }
+}
+
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    // Sent over TLS and to this machine itself; elsewhere there is only `Origin`.
+    if let Some(site) = text("sec-fetch-site") {
+        return site == "same-origin";
+    }
+    let host = text(ORIGIN.as_str()).and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+    host.is_some() && host == text(HOST.as_str())
+}
+
+fn foreign() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "foreign-form", "this did not come from a page of the shop")
+        .detail("open the page here and send the form again")
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn allows(headers: &[(&'static str, &'static str)]) -> bool {
+        let pairs = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        is_same_origin(&pairs.collect())
+    }
+
+    #[test]
+    fn only_a_page_of_this_site_can_send_a_form() {
+        assert!(allows(&[("sec-fetch-site", "same-origin")]));
+        assert!(allows(&[("origin", "http://shop:5100"), ("host", "shop:5100")]));
+        assert!(!allows(&[]));
+        assert!(!allows(&[("host", "shop:5100")]));
+        assert!(!allows(&[("origin", "null"), ("host", "shop:5100")]));
+        assert!(!allows(&[("origin", "http://evil"), ("host", "shop:5100")]));
+        assert!(!allows(&[("sec-fetch-site", "same-site")]));
+        assert!(!allows(&[("sec-fetch-site", "none")]));
+        assert!(!allows(&[("sec-fetch-site", "cross-site"), ("origin", "http://a"), ("host", "a")]));
+    }
+}

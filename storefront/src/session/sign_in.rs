@@ -1,0 +1,124 @@
+//! Signing in and out.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, get, post, web};
+use askama::Template;
+use secrecy::SecretString;
+use serde::Deserialize;
+use service_kit::problem::{Problem, Query};
+
+use super::{CATALOG_WRITE, Nothing, OPS, Posted, User};
+use crate::pages::{Frame, Section, Visit, html, see_other};
+
+/// Adds the routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.service(show).service(sign_in).service(sign_out);
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    frame: Frame,
+    /// Where to go afterwards: a path on this site.
+    next: String,
+    name: String,
+    fault: Option<&'static str>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Next {
+    next: String,
+}
+
+/// What the form says: a name and roles in development mode, a token in production mode.
+#[derive(Debug, Deserialize)]
+struct SignIn {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    merchant: Option<String>,
+    #[serde(default)]
+    operator: Option<String>,
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    next: String,
+}
+
+#[get("/sign-in")]
+async fn show(visit: Visit, Query(Next { next }): Query<Next>) -> Result<HttpResponse, Problem> {
+    page(&visit, next, String::new(), None).await
+}
+
+async fn page(
+    visit: &Visit,
+    next: String,
+    name: String,
+    fault: Option<&'static str>,
+) -> Result<HttpResponse, Problem> {
+    let frame = visit.frame("Sign in", Section::SignIn).await;
+    let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    html(status, &SignInPage { frame, next: local(&next).to_owned(), name, fault })
+}
+
+#[post("/sign-in")]
+async fn sign_in(visit: Visit, Posted(form): Posted<SignIn>) -> Result<HttpResponse, Problem> {
+    let name = form.name.trim().to_owned();
+    let token = match &visit.shop.issuer {
+        Some(_) if !is_name(&name) => {
+            let fault = "A name is 1 to 64 letters, digits and -_.@+:| without spaces.";
+            return page(&visit, form.next, name, Some(fault)).await;
+        }
+        Some(issuer) => {
+            let wanted = [(form.merchant.is_some(), CATALOG_WRITE), (form.operator.is_some(), OPS)];
+            let scopes: Vec<&str> = wanted.iter().filter(|(is, _)| *is).map(|(_, scope)| *scope).collect();
+            issuer.issue(&name, &scopes.join(" "))?
+        }
+        None => SecretString::from(form.token.trim().to_owned()),
+    };
+    let Ok(user) = visit.shop.recognise(token).await else {
+        let fault = "This is no token that counts here: it may have expired.";
+        return page(&visit, form.next, name, Some(fault)).await;
+    };
+    let user: User = user;
+    let mut answer = see_other(local(&form.next));
+    answer.add_cookie(&visit.shop.cookie.issue(&user)).map_err(|error| Problem::internal(&error))?;
+    Ok(answer)
+}
+
+#[post("/sign-out")]
+async fn sign_out(visit: Visit, _: Posted<Nothing>) -> Result<HttpResponse, Problem> {
+    let mut answer = see_other("/");
+    answer.add_cookie(&visit.shop.cookie.clear()).map_err(|error| Problem::internal(&error))?;
+    Ok(answer)
+}
+
+/// A path on this site, whatever was asked for: nobody is sent elsewhere after signing in.
+fn local(next: &str) -> &str {
+    let is_path =
+        next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t']);
+    let is_loop = next.starts_with("/sign-");
+    if is_path && !is_loop { next } else { "/" }
+}
+
+/// What basket-api takes for a buyer's id.
+fn is_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+:|".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(is_allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_to_another_site_after_signing_in() {
+        for next in
+            ["", "//evil.example", "https://evil.example", "/\\evil", "\\\\evil", "/\t/evil", "/sign-in"]
+        {
+            assert_eq!(local(next), "/", "{next:?}");
+        }
+        assert_eq!(local("/cart?did=added"), "/cart?did=added");
+    }
+}

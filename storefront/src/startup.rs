@@ -1,0 +1,42 @@
+//! The service put together.
+
+use actix_web::web;
+use anyhow::Result;
+use service_kit::auth::Verifier;
+use service_kit::server::{About, Readiness, Server};
+use tokio_util::sync::CancellationToken;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::pages::{PROBLEM_PAGE, Shop};
+use crate::settings::Settings;
+use crate::{browse, cart, live, merchant, pages, session};
+
+/// What this service says about itself.
+pub const ABOUT: About = About {
+    name: "storefront",
+    title: "Storefront",
+    description: "The shop's pages. What is documented here is only what every service has.",
+    version: env!("CARGO_PKG_VERSION"),
+    default_port: 5100,
+};
+
+/// Puts the service together and listens. Nothing is connected: the other services may be away, then and
+/// later. `stop` ends it.
+pub fn build(settings: &Settings, stop: &CancellationToken) -> Result<Server> {
+    let verifier = Verifier::new(&settings.auth, settings.mode)?;
+    let parts = web::Data::new(Shop::new(settings, verifier.clone())?);
+    let routes = move |config: &mut ServiceConfig<'_>| {
+        config.app_data(parts.clone()).app_data(PROBLEM_PAGE);
+        config.map(|config| {
+            config
+                .configure(pages::routes)
+                .configure(session::routes)
+                .configure(browse::routes)
+                .configure(cart::routes)
+                .configure(live::routes)
+                .configure(merchant::routes)
+        });
+    };
+    // Ready as soon as it serves: pages are there, and say so, while other services are away.
+    Server::bind(&settings.http, ABOUT, verifier, Readiness::new(), routes, stop)
+}
