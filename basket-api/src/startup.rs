@@ -4,7 +4,7 @@ use std::{net::SocketAddr, str::FromStr, time::Duration};
 
 use actix_web::web;
 use anyhow::{Context, ensure};
-use event_bus::{Subscriber, outbox::WakeUp};
+use event_bus::{Subscriber, broker::Oversight, outbox::WakeUp};
 use secrecy::ExposeSecret;
 use service_kit::{
     auth::Verifier,
@@ -19,10 +19,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     alerts::{self, hub, lookout},
-    baskets,
+    baskets, operations,
     products::{catalog::Catalog, look_up::LookUp},
     settings::Settings,
-    subscriptions::{self, Subscription},
+    subscriptions::{self, CONSUMER, Subscription},
 };
 
 /// The migrations that this build needs.
@@ -73,6 +73,7 @@ struct Pools {
 pub fn routes(config: &mut ServiceConfig<'_>) {
     baskets::handlers::routes(config);
     alerts::handlers::routes(config);
+    operations::handlers::routes(config);
 }
 
 impl Application {
@@ -91,7 +92,9 @@ impl Application {
         let subscriber = subscriptions::subscriber(pools.subscriber.clone(), settings.broker()?.clone())
             .after_commit(move || alerts_written.ring());
 
-        let subscription = Subscription::new(subscriber.health(), pools.requests.clone());
+        let oversight = Oversight::new(CONSUMER, settings.broker()?.clone());
+        let health = subscriber.health();
+        let subscription = Subscription::new(health.clone(), pools.requests.clone());
         let readiness = readiness(&pools.requests, &subscription);
         let look_up = LookUp { pool: pools.requests.clone(), catalog, subscription };
         let shared = (
@@ -99,10 +102,13 @@ impl Application {
             web::Data::new(pools.streams.clone()),
             web::Data::new(look_up),
             web::Data::new(hub.clone()),
+            web::Data::new(health),
+            web::Data::new(oversight),
         );
         let with_data = move |config: &mut ServiceConfig<'_>| {
-            let (pool, stream_pool, look_up, hub) = shared.clone();
+            let (pool, stream_pool, look_up, hub, health, oversight) = shared.clone();
             config.app_data(pool).app_data(stream_pool).app_data(look_up).app_data(hub);
+            config.app_data(health).app_data(oversight);
             routes(config);
         };
         let server = Server::bind(&settings.http, ABOUT, verifier, readiness, with_data, stop)?;

@@ -23,7 +23,7 @@ use crate::{
 const ADDED: &str = "shop.catalog.product_added.v1";
 const REPRICED: &str = "shop.catalog.product_price_changed.v1";
 
-async fn spawn(pool: &PgPool, vhost: &Vhost) -> TestApp {
+pub(crate) async fn spawn(pool: &PgPool, vhost: &Vhost) -> TestApp {
     spawn_with(pool, vhost, "http://127.0.0.1:1").await
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn change(product: i64, old: &str, new: &str, version: i64) -> Value 
     message(REPRICED, product, version, &repriced(product, old, new, version))
 }
 
-fn properties() -> BasicProperties {
+pub(crate) fn properties() -> BasicProperties {
     BasicProperties::default().with_content_type("application/cloudevents+json".into()).with_delivery_mode(2)
 }
 

@@ -15,6 +15,7 @@ mod contracts;
 mod cost;
 mod events;
 mod look_up;
+mod operations;
 mod races;
 mod schema;
 mod sse;

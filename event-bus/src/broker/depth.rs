@@ -1,4 +1,4 @@
-//! How many messages wait in a queue, without touching any of them.
+//! How many messages wait in a subscriber's queues, without touching any of them.
 
 use lapin::{
     options::QueueDeclareOptions,
@@ -9,47 +9,88 @@ use lapin::{
 use super::{
     BrokerError, BrokerSettings,
     connection::{Connected, deadline},
-    topology::SubscriberTopology,
+    topology::{RETRY_DELAYS, SubscriberTopology},
 };
 
 /// Messages that wait in a subscriber's queues; those that are with its consumer just now do not count.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
 pub struct Depths {
-    /// In its queue, or waiting there for another try.
-    pub waiting: u64,
+    /// In its queue.
+    pub ready: u64,
+    /// Consumers at its queue. One is active, the others stand by.
+    pub consumers: u32,
+    /// Waiting for another try, the shortest delay first.
+    pub retries: Vec<Retry>,
     /// In its dead-letter queue.
     pub dead: u64,
+    /// Events, anybody's, that no queue was bound for.
+    pub unrouted: u64,
 }
 
-/// Looks at the queues of a subscriber. A queue that is not there has nothing in it. Needs no permission
-/// on the queues.
-pub async fn depths(settings: &BrokerSettings, subscriber: &str) -> Result<Depths, BrokerError> {
-    let connected = Connected::open(settings, "outbox-relay audit").await?;
-    let topology = SubscriberTopology::of(subscriber);
-    let mut depths = Depths { dead: depth(&connected, &topology.dead).await?, waiting: 0 };
-    for queue in topology.waiting() {
-        depths.waiting += depth(&connected, &queue).await?;
+/// A queue in which messages wait for another try.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Retry {
+    /// For how long, in milliseconds.
+    pub delay_ms: u64,
+    /// How many.
+    pub messages: u64,
+}
+
+impl Depths {
+    /// All that is still to be handled, now or after a delay.
+    pub fn waiting(&self) -> u64 {
+        self.ready + self.retries.iter().map(|retry| retry.messages).sum::<u64>()
     }
-    connected.close().await;
-    Ok(depths)
 }
 
-async fn depth(connected: &Connected, queue: &str) -> Result<u64, BrokerError> {
+/// Looks at the queues of a subscriber, on a connection of its own with this name. A queue that is not there
+/// has nothing in it. Needs no permission on the queues.
+pub async fn depths(settings: &BrokerSettings, subscriber: &str, name: &str) -> Result<Depths, BrokerError> {
+    let connected = Connected::open(settings, name).await?;
+    let looked = look(&connected, settings, subscriber).await;
+    connected.close().await;
+    looked
+}
+
+async fn look(
+    connected: &Connected,
+    settings: &BrokerSettings,
+    subscriber: &str,
+) -> Result<Depths, BrokerError> {
+    let topology = SubscriberTopology::of(subscriber);
+    let (ready, consumers) = depth(connected, &topology.queue).await?;
+    let mut retries = Vec::new();
+    for (failures, delay) in (1..).zip(RETRY_DELAYS) {
+        let Some(queue) = topology.retry_queue(failures) else { continue };
+        let (messages, _) = depth(connected, &queue).await?;
+        retries.push(Retry { delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), messages });
+    }
+    let (dead, _) = depth(connected, &topology.dead).await?;
+    let (unrouted, _) = depth(connected, &settings.unrouted).await?;
+    Ok(Depths { ready, consumers, retries, dead, unrouted })
+}
+
+async fn depth(connected: &Connected, queue: &str) -> Result<(u64, u32), BrokerError> {
     // The answer that a queue is not there ends the channel: each look has one of its own.
     let channel = deadline("open a channel", connected.create_channel()).await?;
     let options = QueueDeclareOptions { passive: true, ..Default::default() };
     let looked = channel.queue_declare(queue.into(), options, FieldTable::default());
     match deadline("look at a queue", absent_as_none(looked)).await? {
-        None => Ok(0),
+        None => Ok((0, 0)),
         Some(queue) => {
             let closed = channel.close(200, "OK".into());
             deadline("close a channel", closed).await?;
-            Ok(u64::from(queue.message_count()))
+            Ok((u64::from(queue.message_count()), queue.consumer_count()))
         }
     }
 }
 
-async fn absent_as_none<T>(
+/// Takes the answer that something is not there for an answer.
+pub(super) async fn absent_as_none<T>(
     call: impl Future<Output = Result<T, lapin::Error>>,
 ) -> Result<Option<T>, lapin::Error> {
     let not_found = AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND);

@@ -38,7 +38,7 @@ pub(crate) const RETRY_DELAYS: [Duration; 4] =
 
 /// Routing keys of the redirect exchange.
 pub(crate) const DEAD: &str = "dead";
-const AGAIN: &str = "again";
+pub(crate) const AGAIN: &str = "again";
 
 const DURABLE: ExchangeDeclareOptions = ExchangeDeclareOptions {
     passive: false,
@@ -86,10 +86,10 @@ impl SubscriberTopology {
         RETRY_DELAYS.get(index).map(|delay| format!("retry.{}ms", delay.as_millis()))
     }
 
-    /// The queues in which messages wait to be handled, now or after a delay.
-    pub(crate) fn waiting(&self) -> Vec<String> {
-        let retries = (1..).map_while(Self::retry_key).map(|key| format!("{}.{key}", self.queue));
-        std::iter::once(self.queue.clone()).chain(retries).collect()
+    /// The queue in which a message waits after its `failures`-th failure, or `None` when it has had all its
+    /// retries.
+    pub(crate) fn retry_queue(&self, failures: u32) -> Option<String> {
+        Self::retry_key(failures).map(|key| format!("{}.{key}", self.queue))
     }
 
     /// Declares the queues and binds the events that the subscriber handles. Fails while the exchange

@@ -15,6 +15,7 @@ mod handler;
 mod message;
 mod redirect;
 mod session;
+mod tally;
 mod trouble;
 
 use std::{
@@ -29,8 +30,11 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-pub use self::handler::{HandleError, Handler, Received};
-use self::{message::Handlers, session::session};
+pub use self::{
+    handler::{HandleError, Handler, Received},
+    tally::Receipts,
+};
+use self::{message::Handlers, session::session, tally::Tally};
 use crate::{
     broker::{BrokerSettings, SubscriberTopology},
     inbox::{receive::Receipt, retention},
@@ -59,6 +63,7 @@ impl Shared {
     fn count(&self, receipt: Receipt) {
         let labels = [("consumer", self.consumer.clone()), ("receipt", receipt.name().to_owned())];
         metrics::counter!("inbox_deliveries_total", &labels).increment(1);
+        self.health.0.tally.count(receipt);
     }
 }
 
@@ -70,6 +75,7 @@ pub struct ConsumerHealth(Arc<Standing>);
 struct Standing {
     is_connected: AtomicBool,
     has_subscribed: AtomicBool,
+    tally: Tally,
 }
 
 impl ConsumerHealth {
@@ -83,6 +89,16 @@ impl ConsumerHealth {
     /// reaches it, so a fact that is asked for before that must not be kept.
     pub fn has_subscribed(&self) -> bool {
         self.0.has_subscribed.load(Ordering::Acquire)
+    }
+
+    /// What the deliveries were, since the process started.
+    pub fn receipts(&self) -> Receipts {
+        self.0.tally.receipts()
+    }
+
+    /// How many messages are being handled just now: taken, and not acknowledged yet.
+    pub fn in_hand(&self) -> u64 {
+        self.0.tally.in_hand()
     }
 
     fn set_connected(&self, connected: bool) {

@@ -4,13 +4,12 @@
 use lapin::types::AMQPValue;
 use uuid::Uuid;
 
-use super::message::{FAILURES, Message};
-use crate::broker::{BrokerSettings, Confirm, PublishError, Publisher, SubscriberTopology, topology};
-
-/// The headers of a message in a dead-letter or retry queue.
-const REASON: &str = "x-reason";
-const CONSUMER: &str = "x-consumer";
-const ROUTING_KEY: &str = "x-original-routing-key";
+use super::message::Message;
+use crate::broker::{
+    BrokerSettings, Confirm, PublishError, Publisher, SubscriberTopology,
+    headers::{CONSUMER, FAILED_AT, FAILURES, REASON, ROUTING_KEY, carried},
+    topology,
+};
 
 /// A reason is for people: its first bytes are enough.
 const REASON_LIMIT: usize = 1_000;
@@ -36,11 +35,20 @@ impl<'a> Redirect<'a> {
     /// Sends a message to the dead-letter queue, with why. The original may be acknowledged when the
     /// returned confirmation is there.
     pub(crate) async fn bury(&mut self, message: &Message, reason: &str) -> Result<Confirm, PublishError> {
+        self.give_up(message, reason, message.failures).await
+    }
+
+    async fn give_up(
+        &mut self,
+        message: &Message,
+        reason: &str,
+        failures: u32,
+    ) -> Result<Confirm, PublishError> {
         let id = message.event.as_ref().map(|event| event.id).ok();
         let event_id = id.map(tracing::field::display);
         tracing::warn!(consumer = self.consumer, event.id = event_id, reason, "dead-lettered a message");
         metrics::counter!("inbox_dead_lettered_total", "consumer" => self.consumer.to_owned()).increment(1);
-        self.send(message, topology::DEAD, reason, message.failures).await
+        self.send(message, topology::DEAD, reason, failures).await
     }
 
     /// Sends a message through a retry queue, or to the dead-letter queue when it has had all its tries.
@@ -51,7 +59,10 @@ impl<'a> Redirect<'a> {
                 metrics::counter!("inbox_retried_total", "consumer" => self.consumer.to_owned()).increment(1);
                 self.send(message, &key, reason, failures).await
             }
-            None => self.bury(message, &format!("failed {failures} times, the last time: {reason}")).await,
+            None => {
+                let reason = format!("failed {failures} times, the last time: {reason}");
+                self.give_up(message, &reason, failures).await
+            }
         }
     }
 
@@ -68,14 +79,15 @@ impl<'a> Redirect<'a> {
         headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
         headers.insert(CONSUMER.into(), AMQPValue::LongString(self.consumer.into()));
         headers.insert(FAILURES.into(), AMQPValue::LongInt(i32::try_from(failures).unwrap_or(i32::MAX)));
+        let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap_or_default();
+        headers.insert(FAILED_AT.into(), AMQPValue::Timestamp(now));
         if !headers.contains_key(ROUTING_KEY) {
             let original = AMQPValue::LongString(delivery.routing_key.as_str().into());
             headers.insert(ROUTING_KEY.into(), original);
         }
-        // Not the expiration, which would count again in the next queue, nor the user, whom we are not.
         let mut properties = delivery.properties.clone().with_headers(headers);
         if properties.expiration().is_some() || properties.user_id().is_some() {
-            properties = stripped(&properties);
+            properties = carried(&properties);
         }
         let event_id = message.event.as_ref().map_or(Uuid::nil(), |event| event.id);
         let publisher = match &mut self.publisher {
@@ -93,27 +105,4 @@ impl<'a> Redirect<'a> {
             publisher.close().await;
         }
     }
-}
-
-fn stripped(properties: &lapin::BasicProperties) -> lapin::BasicProperties {
-    let mut kept = lapin::BasicProperties::default();
-    if let Some(headers) = properties.headers() {
-        kept = kept.with_headers(headers.clone());
-    }
-    if let Some(content_type) = properties.content_type() {
-        kept = kept.with_content_type(content_type.clone());
-    }
-    if let Some(message_id) = properties.message_id() {
-        kept = kept.with_message_id(message_id.clone());
-    }
-    if let Some(kind) = properties.kind() {
-        kept = kept.with_type(kind.clone());
-    }
-    if let Some(timestamp) = properties.timestamp() {
-        kept = kept.with_timestamp(*timestamp);
-    }
-    if let Some(app_id) = properties.app_id() {
-        kept = kept.with_app_id(app_id.clone());
-    }
-    kept
 }

@@ -55,6 +55,7 @@ struct Disconnect<'a>(&'a ConsumerHealth);
 impl Drop for Disconnect<'_> {
     fn drop(&mut self) {
         self.0.set_connected(false);
+        self.0.0.tally.set_in_hand(0);
     }
 }
 
@@ -91,9 +92,11 @@ async fn consume(
             bytes += message.delivery.data.len();
             messages.push(message);
         }
+        shared.health.0.tally.set_in_hand(messages.len());
         let mut batch = Batch::new(messages);
         let handled = handle(shared, connected, &mut batch, stop).await;
         settle(shared, connected, redirect, &batch).await?;
+        shared.health.0.tally.set_in_hand(0);
         if !handled? {
             break;
         }

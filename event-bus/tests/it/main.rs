@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 mod away;
+mod dead_letters;
 mod outbox;
 mod receiving;
 mod refused;

@@ -139,23 +139,25 @@ async fn settle(
     }
     absent.ids.retain(|(_, event_type)| absent.counts.contains_key(event_type));
     let arrived_by = Instant::now() + ARRIVAL;
-    let mut depths = depths(broker, &consumer.name).await?;
-    while is_unexplained(&absent, depths) && Instant::now() < arrived_by {
+    let name = "outbox-relay audit";
+    let mut depths = depths(broker, &consumer.name, name).await?;
+    while is_unexplained(&absent, &depths) && Instant::now() < arrived_by {
         tokio::time::sleep(LOOK_EVERY).await;
         look_again(consumer, &mut absent, report).await?;
-        depths = event_bus::broker::depths(broker, &consumer.name).await?;
+        depths = event_bus::broker::depths(broker, &consumer.name, name).await?;
     }
+    let (mut in_dead, mut in_line) = (depths.dead, depths.waiting());
     for (event_type, count) in absent.counts {
-        let dead = count.min(depths.dead);
-        let waiting = (count - dead).min(depths.waiting);
-        depths = Depths { dead: depths.dead - dead, waiting: depths.waiting - waiting };
+        let dead = count.min(in_dead);
+        let waiting = (count - dead).min(in_line);
+        (in_dead, in_line) = (in_dead - dead, in_line - waiting);
         report.absent(&event_type, dead, waiting, count - dead - waiting);
     }
     Ok(())
 }
 
-fn is_unexplained(absent: &Absent, depths: Depths) -> bool {
-    absent.counts.values().sum::<u64>() > depths.dead + depths.waiting
+fn is_unexplained(absent: &Absent, depths: &Depths) -> bool {
+    absent.counts.values().sum::<u64>() > depths.dead + depths.waiting()
 }
 
 /// Takes off the list what has arrived meanwhile.

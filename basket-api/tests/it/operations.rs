@@ -1,0 +1,155 @@
+//! What an operator sees of the inbox and the queues, and does about dead letters.
+
+use lapin::{BasicProperties, types::AMQPValue};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use test_kit::{Vhost, eventually, expired_token, token};
+
+use crate::{
+    app::{SOON, Setup, TestApp, problem},
+    events::{add, announce, change, properties, spawn, taken_in},
+};
+
+const LETTERS: &str = "/api/v1/inbox/dead-letters";
+
+async fn ask(app: &TestApp, method: Method, path: &str, body: Option<Value>) -> reqwest::Response {
+    let request = app.request(method, path).bearer_auth(token("olga", "ops"));
+    let request = if let Some(body) = body { request.json(&body) } else { request };
+    request.send().await.unwrap()
+}
+
+async fn status(app: &TestApp) -> Value {
+    let answer = ask(app, Method::GET, "/api/v1/inbox/status", None).await;
+    assert_eq!(answer.status(), 200);
+    answer.json().await.unwrap()
+}
+
+/// Waits until there are so many dead letters.
+async fn letters(app: &TestApp, count: u64) -> Vec<Value> {
+    eventually(&format!("{count} dead letters"), SOON, async || {
+        let answer = ask(app, Method::GET, LETTERS, None).await;
+        assert_eq!(answer.status(), 200);
+        let letters: Value = answer.json().await.unwrap();
+        (letters["count"] == count).then(|| letters["data"].as_array().unwrap().clone())
+    })
+    .await
+}
+
+/// Puts a good event where bad ones go, as a subscriber with a bug would have.
+async fn bury(vhost: &Vhost, event: &Value) {
+    let mut headers = lapin::types::FieldTable::default();
+    headers.insert("x-reason".into(), AMQPValue::LongString("a bug, repaired by now".into()));
+    let properties = properties().with_message_id(event["id"].as_str().unwrap().into()).with_headers(headers);
+    vhost.publish("", "basket.events.dead", event.to_string().as_bytes(), properties).await;
+}
+
+#[sqlx::test]
+async fn a_dead_letter_is_shown_with_its_reason_and_handled_when_it_is_replayed(pool: PgPool) {
+    let vhost = test_kit::vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    let new = add(1, "10.00");
+    announce(&vhost, &new).await;
+    taken_in(&pool, &new).await;
+    app.fill("alice", 1, 1).await;
+    let change = change(1, "10.00", "12.50", 2);
+    bury(&vhost, &change).await;
+
+    let letter = letters(&app, 1).await.remove(0);
+    assert_eq!((&letter["eventId"], &letter["id"]), (&change["id"], &change["id"]));
+    assert_eq!(letter["reason"], "a bug, repaired by now");
+    let path = format!("{LETTERS}/{}/replay", letter["id"].as_str().unwrap());
+    let replayed = ask(&app, Method::POST, &path, None).await;
+    assert_eq!(replayed.status(), 200);
+    assert!(taken_in(&pool, &change).await);
+    assert_eq!(app.see("alice").await["items"][0]["unitPrice"], "12.50");
+    letters(&app, 0).await;
+    let again = ask(&app, Method::POST, &path, None).await;
+    assert_eq!(again.status(), 404);
+    problem(again).await;
+}
+
+#[sqlx::test]
+async fn poison_is_discarded_with_a_reason_and_only_with_one(pool: PgPool) {
+    let vhost = test_kit::vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    let key = "shop.catalog.product_price_changed.v1";
+    vhost.publish("shop.events", key, b"<script>", BasicProperties::default()).await;
+    let letter = letters(&app, 1).await.remove(0);
+    assert!(letter["reason"].as_str().unwrap().contains("not a CloudEvents event"), "{letter}");
+    assert_eq!((&letter["body"], &letter["eventType"]), (&json!("<script>"), &json!(key)));
+    let path = format!("{LETTERS}/{}/discard", letter["id"].as_str().unwrap());
+    for body in [json!({}), json!({"reason": " "}), json!({"reason": "x".repeat(501)})] {
+        assert_eq!(ask(&app, Method::POST, &path, Some(body)).await.status(), 400);
+    }
+    letters(&app, 1).await;
+    let discarded = ask(&app, Method::POST, &path, Some(json!({"reason": "a test"}))).await;
+    assert_eq!(discarded.status(), 200);
+    letters(&app, 0).await;
+}
+
+#[sqlx::test]
+async fn the_status_counts_what_came_and_what_came_of_it(pool: PgPool) {
+    let vhost = test_kit::vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    let before = status(&app).await;
+    assert_eq!((&before["connected"], &before["queues"]["consumers"]), (&json!(true), &json!(1)), "{before}");
+    assert_eq!((&before["alertsRaised"], &before["problems"]), (&json!(0), &json!([])), "{before}");
+    let new = add(1, "10.00");
+    announce(&vhost, &new).await;
+    taken_in(&pool, &new).await;
+    app.fill("alice", 1, 1).await;
+    let newest = change(1, "10.00", "15.00", 3);
+    for event in [&newest, &newest, &change(1, "10.00", "12.50", 2)] {
+        announce(&vhost, event).await;
+    }
+    let expected = json!({"first": 2, "redeliveredKnown": 0, "repeated": 1, "stale": 1});
+    let after = eventually("all is counted", SOON, async || {
+        let status = status(&app).await;
+        (status["receipts"] == expected).then_some(status)
+    })
+    .await;
+    assert_eq!(after["alertsRaised"], 1, "{after}");
+}
+
+#[sqlx::test]
+async fn while_the_broker_is_away_the_status_says_so_and_shows_the_rest(pool: PgPool) {
+    let app = TestApp::spawn(&pool);
+    let status = status(&app).await;
+    assert_eq!((&status["connected"], &status["queues"]), (&json!(false), &Value::Null), "{status}");
+    assert_eq!(status["alertsRaised"], 0);
+    assert!(status["problems"][0].as_str().unwrap().contains("broker"), "{status}");
+    let answer = ask(&app, Method::GET, LETTERS, None).await;
+    assert_eq!(answer.status(), 503);
+    problem(answer).await;
+}
+
+#[sqlx::test]
+async fn the_operators_routes_are_for_operators(pool: PgPool) {
+    let app = Setup::of(&pool).spawn();
+    let routes = [
+        (Method::GET, "/api/v1/inbox/status".to_owned()),
+        (Method::GET, LETTERS.to_owned()),
+        (Method::POST, format!("{LETTERS}/1/replay")),
+        (Method::POST, format!("{LETTERS}/1/discard")),
+    ];
+    for (method, path) in routes {
+        let send = async |token: Option<String>| {
+            let request = app.request(method.clone(), &path).json(&json!({"reason": "a test"}));
+            let request = if let Some(token) = token { request.bearer_auth(token) } else { request };
+            let answer = request.send().await.unwrap();
+            let status = answer.status().as_u16();
+            problem(answer).await;
+            status
+        };
+        assert_eq!(send(None).await, 401, "{path}");
+        assert_eq!(send(Some(expired_token("olga", "ops"))).await, 401, "{path}");
+        for scope in ["", "catalog:write", "op ops:read"] {
+            assert_eq!(send(Some(token("alice", scope))).await, 403, "{path} with {scope:?}");
+        }
+    }
+    for limit in ["0", "101", "-1", "many"] {
+        let answer = ask(&app, Method::GET, &format!("{LETTERS}?limit={limit}"), None).await;
+        assert_eq!(answer.status(), 400, "{limit}");
+    }
+}

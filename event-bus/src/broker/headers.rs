@@ -1,0 +1,86 @@
+//! The headers that a message gets where handling it failed, and what of a message is carried on.
+
+use lapin::{
+    BasicProperties,
+    types::{AMQPValue, FieldTable},
+};
+
+/// Why the message is where it is.
+pub(crate) const REASON: &str = "x-reason";
+
+/// How often handling it has failed. Our own: `x-death` is not kept the same way by all versions of the
+/// broker.
+pub(crate) const FAILURES: &str = "x-failures";
+
+/// Which subscriber could not handle it.
+pub(crate) const CONSUMER: &str = "x-consumer";
+
+/// When that was.
+pub(crate) const FAILED_AT: &str = "x-failed-at";
+
+/// The routing key that it was published with.
+pub(crate) const ROUTING_KEY: &str = "x-original-routing-key";
+
+/// How often the broker has handed it out before, where it counts that.
+pub(crate) const DELIVERY_COUNT: &str = "x-delivery-count";
+
+/// What a message carries of an earlier failure, and must not have when it is handled as if it were new.
+const OF_A_FAILURE: [&str; 5] = [REASON, FAILURES, CONSUMER, FAILED_AT, DELIVERY_COUNT];
+
+/// A header that is a text.
+pub(crate) fn text(properties: &BasicProperties, name: &str) -> Option<String> {
+    match properties.headers().as_ref()?.inner().get(name)? {
+        AMQPValue::LongString(text) => String::from_utf8(text.as_bytes().to_vec()).ok(),
+        AMQPValue::ShortString(text) => Some(text.as_str().to_owned()),
+        _ => None,
+    }
+}
+
+/// A header that is a number or a time, and not negative.
+pub(crate) fn number(properties: &BasicProperties, name: &str) -> Option<u64> {
+    match properties.headers().as_ref()?.inner().get(name)? {
+        AMQPValue::LongInt(number) => u64::try_from(*number).ok(),
+        AMQPValue::LongLongInt(number) => u64::try_from(*number).ok(),
+        AMQPValue::LongUInt(number) => Some(u64::from(*number)),
+        AMQPValue::Timestamp(seconds) => Some(*seconds),
+        _ => None,
+    }
+}
+
+/// The headers without those that tell of a failure, ours and the broker's.
+pub(crate) fn without_failure(properties: &BasicProperties) -> FieldTable {
+    let mut kept = FieldTable::default();
+    for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
+        let of_the_broker = ["x-death", "x-first-death-", "x-last-death-"];
+        let is_of_a_failure = of_the_broker.iter().any(|prefix| name.as_str().starts_with(prefix));
+        if !is_of_a_failure && !OF_A_FAILURE.contains(&name.as_str()) {
+            kept.insert(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+/// The properties that another user may send on: not the expiration, which would count again in the next
+/// queue, nor the user, whom we are not.
+pub(crate) fn carried(properties: &BasicProperties) -> BasicProperties {
+    let mut kept = BasicProperties::default();
+    if let Some(headers) = properties.headers() {
+        kept = kept.with_headers(headers.clone());
+    }
+    if let Some(content_type) = properties.content_type() {
+        kept = kept.with_content_type(content_type.clone());
+    }
+    if let Some(message_id) = properties.message_id() {
+        kept = kept.with_message_id(message_id.clone());
+    }
+    if let Some(kind) = properties.kind() {
+        kept = kept.with_type(kind.clone());
+    }
+    if let Some(timestamp) = properties.timestamp() {
+        kept = kept.with_timestamp(*timestamp);
+    }
+    if let Some(app_id) = properties.app_id() {
+        kept = kept.with_app_id(app_id.clone());
+    }
+    kept
+}

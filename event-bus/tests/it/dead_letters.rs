@@ -1,0 +1,157 @@
+//! What an operator does about dead letters.
+
+use event_bus::{
+    BrokerSettings,
+    broker::{DeadLetter, Oversight},
+};
+use lapin::BasicProperties;
+use sqlx::PgPool;
+use test_kit::eventually;
+
+use crate::support::{LONG, RAISED, Stage, raised};
+
+fn oversight(stage: &Stage) -> Oversight {
+    Oversight::new(&stage.consumer, BrokerSettings::new(stage.vhost.url.clone()))
+}
+
+/// Waits until there are so many dead letters, and shows them.
+async fn letters(oversight: &Oversight, count: usize) -> Vec<DeadLetter> {
+    eventually(&format!("{count} dead letters"), LONG, async || {
+        let seen = oversight.dead_letters(100).await.unwrap();
+        assert_eq!(seen.count, seen.data.len() as u64);
+        (seen.data.len() == count).then_some(seen.data)
+    })
+    .await
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_dead_letter_says_what_it_is_and_why_it_is_there(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let oversight = oversight(&stage);
+    assert_eq!(oversight.dead_letters(10).await.unwrap().data, []);
+    let event = raised("a", 1, "reject");
+    stage.send(&event).await;
+    stage.vhost.publish("shop.events", RAISED, b"not an event", BasicProperties::default()).await;
+    let mut seen = letters(&oversight, 2).await;
+    seen.sort_by_key(|letter| letter.event_id.is_none());
+    let [rejected, nonsense] = seen.try_into().unwrap();
+
+    assert_eq!((rejected.event_id, rejected.id.clone()), (Some(event.event_id), event.event_id.to_string()));
+    assert_eq!((rejected.event_type.as_deref(), &*rejected.reason), (Some(RAISED), "this one is rejected"));
+    assert!(rejected.body.contains(r#""wish":"reject""#), "{rejected:?}");
+    let age = chrono::Utc::now() - rejected.failed_at.unwrap();
+    assert!(age.num_seconds() < 60, "{rejected:?}");
+    assert_eq!((&*nonsense.body, nonsense.body_bytes, nonsense.event_id), ("not an event", 12, None));
+    assert!(nonsense.reason.contains("not a CloudEvents event"), "{nonsense:?}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_repaired_message_is_handled_again_as_if_it_were_new(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let oversight = oversight(&stage);
+    sqlx::query("alter table applied add constraint not_yet check (value <> 7)")
+        .execute(&stage.pool)
+        .await
+        .unwrap();
+    let event = raised("a", 7, "");
+    let mut headers = lapin::types::FieldTable::default();
+    headers.insert("x-failures".into(), lapin::types::AMQPValue::LongInt(4));
+    let properties = BasicProperties::default()
+        .with_content_type("application/cloudevents+json".into())
+        .with_message_id(event.event_id.to_string().into())
+        .with_headers(headers);
+    let body = event_bus::envelope::write("/test", &event).unwrap();
+    stage.vhost.publish("shop.events", RAISED, &body, properties).await;
+    let letter = letters(&oversight, 1).await.remove(0);
+    assert_eq!(letter.failures, 5, "{letter:?}");
+
+    sqlx::query("alter table applied drop constraint not_yet").execute(&stage.pool).await.unwrap();
+    assert_eq!(oversight.replay(&letter.id).await.unwrap(), Some(letter.clone()));
+    assert_eq!(stage.until_applied(1).await, [("a".to_owned(), 7)]);
+    letters(&oversight, 0).await;
+    assert_eq!(oversight.replay(&letter.id).await.unwrap(), None, "it is gone");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_message_that_still_fails_comes_back_with_a_new_history(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let oversight = oversight(&stage);
+    stage.send(&raised("a", 1, "reject")).await;
+    for _ in 0..3 {
+        let letter = letters(&oversight, 1).await.remove(0);
+        assert_eq!((letter.failures, letter.event_type.as_deref()), (0, Some(RAISED)), "{letter:?}");
+        assert!(oversight.replay(&letter.id).await.unwrap().is_some());
+    }
+    letters(&oversight, 1).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_discarded_dead_letter_is_gone_and_the_others_stay(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let oversight = oversight(&stage);
+    for version in 1..=3 {
+        stage.send(&raised(&version.to_string(), 1, "reject")).await;
+    }
+    let before = letters(&oversight, 3).await;
+    assert!(oversight.discard("another").await.unwrap().is_none());
+    assert!(oversight.discard(&before[1].id).await.unwrap().is_some());
+    let after = letters(&oversight, 2).await;
+    assert!(after.iter().all(|letter| letter.id != before[1].id), "{after:?}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn looking_often_and_by_several_at_once_loses_nothing(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let (one, other) = (oversight(&stage), oversight(&stage));
+    let ids: Vec<String> = (1..=5).map(|version| version.to_string()).collect();
+    for key in &ids {
+        stage.send(&raised(key, 1, "reject")).await;
+    }
+    let mut expected: Vec<_> =
+        letters(&one, 5).await.into_iter().map(|letter| (letter.id, letter.reason)).collect();
+    expected.sort();
+    // Beyond the number of deliveries after which newer brokers drop a message, and a copy is made.
+    for _ in 0..12 {
+        let (three, all, rest) =
+            tokio::join!(one.dead_letters(3), one.dead_letters(100), other.dead_letters(100));
+        assert!(three.unwrap().data.len() <= 3);
+        assert!(all.unwrap().data.len() + rest.unwrap().data.len() <= 10);
+    }
+    let mut after: Vec<_> =
+        letters(&one, 5).await.into_iter().map(|letter| (letter.id, letter.reason)).collect();
+    after.sort();
+    assert_eq!(after, expected);
+    let dead = stage.vhost.take(&stage.dead()).await.unwrap();
+    let deliveries =
+        format!("{:?}", dead.properties.headers().as_ref().unwrap().inner().get("x-delivery-count"));
+    let small = (0..=11).any(|count| deliveries == format!("Some(LongLongInt({count}))"));
+    assert!(small || deliveries == "None", "no message is delivered for ever: {deliveries}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_depths_of_all_queues_are_seen_without_touching_a_message(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let oversight = oversight(&stage);
+    stage.send(&raised("a", 1, "reject")).await;
+    stage.send(&raised("b", 1, "retry")).await;
+    let seen = eventually("one is dead, one waits", LONG, async || {
+        let depths = oversight.depths().await.unwrap();
+        (depths.dead == 1 && depths.waiting() == 1).then_some(depths)
+    })
+    .await;
+    assert_eq!(seen.consumers, 1);
+    assert_eq!(
+        seen.retries.iter().map(|retry| retry.delay_ms).collect::<Vec<_>>(),
+        [500, 2_000, 10_000, 30_000]
+    );
+    let receipts = stage.health.receipts();
+    assert_eq!((receipts.first, receipts.repeated), (0, 0));
+    stage.send(&raised("c", 1, "")).await;
+    stage.until_applied(1).await;
+    eventually("it is counted", LONG, async || (stage.health.receipts().first == 1).then_some(())).await;
+    eventually("nothing is in hand", LONG, async || (stage.health.in_hand() == 0).then_some(())).await;
+
+    let nowhere = Oversight::new("counter", BrokerSettings::new("amqp://127.0.0.1:1/%2f"));
+    assert!(nowhere.depths().await.unwrap_err().contains("connect"), "it says why");
+    assert!(nowhere.dead_letters(1).await.is_err());
+}
