@@ -75,7 +75,7 @@ async fn list_dead_letters(
         let detail = format!("limit must be between 1 and {LETTERS_LIMIT}");
         return Err(Problem::validation(detail.clone()).parameter("limit", detail));
     }
-    oversight.dead_letters(limit).await.map(web::Json).map_err(away)
+    oversight.dead_letters(limit).await.map(web::Json).map_err(|error| away(&error))
 }
 
 /// Puts a dead letter back into this service's queue, as if it were new; what the service has had already
@@ -94,7 +94,7 @@ async fn replay_dead_letter(
     id: web::Path<String>,
     oversight: web::Data<Oversight>,
 ) -> Result<HttpResponse, Problem> {
-    let letter = oversight.replay(&id).await.map_err(away)?.ok_or_else(|| unknown(&id))?;
+    let letter = oversight.replay(&id).await.map_err(|error| away(&error))?.ok_or_else(|| unknown(&id))?;
     let by = &operator.identity.subject;
     tracing::info!(letter = letter.id, reason = letter.reason, by, "put a dead letter back into its queue");
     Ok(HttpResponse::Ok().json(letter))
@@ -130,13 +130,13 @@ async fn discard_dead_letter(
         let detail = format!("a reason has 1 to {REASON_LIMIT} characters");
         return Err(Problem::validation(detail.clone()).at("#/reason", detail));
     }
-    let letter = oversight.discard(&id).await.map_err(away)?.ok_or_else(|| unknown(&id))?;
+    let letter = oversight.discard(&id).await.map_err(|error| away(&error))?.ok_or_else(|| unknown(&id))?;
     let by = &operator.identity.subject;
     tracing::warn!(letter = letter.id, reason = letter.reason, by, why, "threw a dead letter away");
     Ok(HttpResponse::Ok().json(letter))
 }
 
-fn away(error: PublishError) -> Problem {
+fn away(error: &PublishError) -> Problem {
     tracing::warn!(%error, "an operator's request failed");
     Problem::unavailable("the broker cannot be used now, try again", 1)
 }

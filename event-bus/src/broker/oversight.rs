@@ -16,13 +16,16 @@ const FRESH: Duration = Duration::from_secs(1);
 /// How long somebody who asks for the queues waits for the broker.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What was seen of the queues, and when; or why they could not be seen.
+type Seen = (Instant, Result<Depths, String>);
+
 /// A subscriber's queues, seen from outside. Every call is on a connection of its own that ends with it, and
 /// one at a time: nothing of it stands in the consumer's way, however many ask.
 #[derive(Debug, Clone)]
 pub struct Oversight {
     settings: BrokerSettings,
     subscriber: String,
-    seen: Arc<Mutex<Option<(Instant, Result<Depths, String>)>>>,
+    seen: Arc<Mutex<Option<Seen>>>,
     walking: Arc<Mutex<()>>,
 }
 

@@ -54,16 +54,12 @@ impl<'a> Redirect<'a> {
     /// Sends a message through a retry queue, or to the dead-letter queue when it has had all its tries.
     pub(crate) async fn retry(&mut self, message: &Message, reason: &str) -> Result<Confirm, PublishError> {
         let failures = message.failures.saturating_add(1);
-        match SubscriberTopology::retry_key(failures) {
-            Some(key) => {
-                metrics::counter!("inbox_retried_total", "consumer" => self.consumer.to_owned()).increment(1);
-                self.send(message, &key, reason, failures).await
-            }
-            None => {
-                let reason = format!("failed {failures} times, the last time: {reason}");
-                self.give_up(message, &reason, failures).await
-            }
-        }
+        let Some(key) = SubscriberTopology::retry_key(failures) else {
+            let reason = format!("failed {failures} times, the last time: {reason}");
+            return self.give_up(message, &reason, failures).await;
+        };
+        metrics::counter!("inbox_retried_total", "consumer" => self.consumer.to_owned()).increment(1);
+        self.send(message, &key, reason, failures).await
     }
 
     async fn send(
