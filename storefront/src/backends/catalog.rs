@@ -141,20 +141,23 @@ impl CatalogApi {
     }
 
     /// Changes a price, if the product is still at this version. The same `key` again changes nothing more.
+    ///
+    /// Says whether there was anything to change, and so to announce.
     pub async fn change_price(
         &self,
         user: &User,
         (id, version): (i64, i64),
         price: Decimal,
         key: &str,
-    ) -> Result<Item, Trouble> {
-        self.call(Method::PUT, &["items", &id.to_string(), "price"], &[])
-            .by(user)
+    ) -> Result<bool, Trouble> {
+        let request = self.call(Method::PUT, &["items", &id.to_string(), "price"], &[]).by(user);
+        let reply = request
             .header("if-match", &format!("\"{version}\""))
             .header("idempotency-key", key)
             .json(&serde_json::json!({"price": price.to_string()}))
-            .json_reply()
-            .await
+            .send()
+            .await?;
+        Ok(reply.header("event-id").is_some())
     }
 
     /// Adds a product. The same `key` again adds nothing more.

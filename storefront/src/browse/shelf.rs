@@ -48,6 +48,11 @@ impl Labels {
 }
 
 impl Card {
+    /// The price as a form has it: `12.50`.
+    pub fn amount(&self) -> String {
+        format!("{:.2}", self.item.price)
+    }
+
     /// How many there are, in words; empty where there are enough not to speak of it.
     pub fn stock(&self) -> String {
         match self.item.available_stock {

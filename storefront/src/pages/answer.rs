@@ -28,3 +28,26 @@ pub fn html(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Pr
 pub fn see_other(path: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, path)).finish()
 }
+
+/// A path on this site, whatever a form or a link asks for: nobody is sent elsewhere.
+pub fn local(next: &str) -> &str {
+    let is_path =
+        next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t']);
+    let is_loop = next.starts_with("/sign-");
+    if is_path && !is_loop { next } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_to_another_site() {
+        for next in
+            ["", "//evil.example", "https://evil.example", "/\\evil", "\\\\evil", "/\t/evil", "/sign-in"]
+        {
+            assert_eq!(local(next), "/", "{next:?}");
+        }
+        assert_eq!(local("/cart?did=added"), "/cart?did=added");
+    }
+}

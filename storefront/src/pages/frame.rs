@@ -100,6 +100,14 @@ impl Frame {
         asset_url(name)
     }
 
+    /// Where this page is, without what has just been done: what a form goes back to.
+    pub fn back(&self) -> String {
+        let Some((path, query)) = self.here.split_once('?') else { return self.here.clone() };
+        let pairs = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "did");
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+
     fn current(&self, section: Section) -> &'static str {
         if self.section == section { "page" } else { "false" }
     }

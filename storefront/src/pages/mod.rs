@@ -9,7 +9,7 @@ mod problem;
 mod shop;
 mod visit;
 
-pub use answer::{html, see_other};
+pub use answer::{html, local, see_other};
 pub use assets::{asset_url, routes};
 pub use frame::{CartMark, Frame, Section};
 pub use money::{Change, Money};

@@ -1,0 +1,66 @@
+//! By how much prices change.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rust_decimal::{Decimal, RoundingStrategy};
+
+/// By how many percent prices change: −90 to 500, and not 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Percent(Decimal);
+
+/// Why something is no such percentage.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("The percentage must be a number from -90 to 500, other than 0.")]
+pub(super) struct PercentError;
+
+impl Percent {
+    /// The new price: in whole cents, and at least one.
+    pub(super) fn of(self, price: Decimal) -> Decimal {
+        let new = price + price * self.0 / Decimal::ONE_HUNDRED;
+        new.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero).max(Decimal::new(1, 2))
+    }
+
+    /// As a form writes it.
+    pub(super) fn number(self) -> String {
+        self.0.normalize().to_string()
+    }
+}
+
+impl FromStr for Percent {
+    type Err = PercentError;
+
+    fn from_str(text: &str) -> Result<Self, PercentError> {
+        let text = text.trim().trim_end_matches('%').trim().replace(',', ".").replace('−', "-");
+        let percent: Decimal =
+            text.strip_prefix('+').unwrap_or(&text).parse().map_err(|_no_number| PercentError)?;
+        let is_allowed = percent >= Decimal::from(-90) && percent <= Decimal::from(500) && !percent.is_zero();
+        if is_allowed { Ok(Self(percent)) } else { Err(PercentError) }
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0.is_sign_negative() { "−" } else { "+" };
+        write!(f, "{sign}{} %", self.0.abs().normalize())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_gives_whole_cents() {
+        let new = |percent: &str, price: &str| {
+            let percent: Percent = percent.parse().ok()?;
+            Some(percent.of(price.parse().ok()?).to_string())
+        };
+        assert_eq!(new("10", "12.55").as_deref(), Some("13.81"));
+        assert_eq!(new("-12,5 %", "10.00").as_deref(), Some("8.75"));
+        assert_eq!(new("-90", "0.01").as_deref(), Some("0.01"));
+        for refused in ["0", "-91", "501", "much", ""] {
+            assert_eq!(new(refused, "1"), None, "{refused}");
+        }
+    }
+}

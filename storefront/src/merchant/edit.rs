@@ -1,0 +1,98 @@
+//! Adding a product, and changing one.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, get, post, web};
+use askama::Template;
+use service_kit::problem::Problem;
+use uuid::Uuid;
+
+use super::form::ProductForm;
+use crate::backends::{Named, Trouble};
+use crate::pages::{Frame, Section, Visit, html, see_other};
+use crate::session::{CATALOG_WRITE, Posted};
+
+#[derive(Template)]
+#[template(path = "merchant/edit.html")]
+struct Page {
+    frame: Frame,
+    /// Which product; `None` for a new one.
+    id: Option<i64>,
+    form: ProductForm,
+    types: Vec<Named>,
+    brands: Vec<Named>,
+    fault: Option<String>,
+}
+
+#[get("/merchant/products/new")]
+pub(super) async fn show_new(visit: Visit) -> Result<HttpResponse, Problem> {
+    visit.allowed(CATALOG_WRITE)?;
+    let form = ProductForm { key: Uuid::new_v4().to_string(), ..ProductForm::default() };
+    page(&visit, None, form, None).await
+}
+
+#[get("/merchant/products/{id}")]
+pub(super) async fn show(visit: Visit, id: web::Path<i64>) -> Result<HttpResponse, Problem> {
+    visit.allowed(CATALOG_WRITE)?;
+    let item = visit.shop.catalog.item(*id).await?;
+    page(&visit, Some(*id), ProductForm::of(&item), None).await
+}
+
+async fn page(
+    visit: &Visit,
+    id: Option<i64>,
+    form: ProductForm,
+    fault: Option<String>,
+) -> Result<HttpResponse, Problem> {
+    let catalog = &visit.shop.catalog;
+    let (types, brands) = tokio::try_join!(catalog.types(), catalog.brands())?;
+    let title = if id.is_some() { "Change a product" } else { "Add a product" };
+    let frame = visit.frame(title, Section::Merchant).await;
+    let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    html(status, &Page { frame, id, form, types, brands, fault })
+}
+
+#[post("/merchant/products")]
+pub(super) async fn create(visit: Visit, Posted(form): Posted<ProductForm>) -> Result<HttpResponse, Problem> {
+    let user = visit.allowed(CATALOG_WRITE)?;
+    let key = if form.key.is_empty() { Uuid::new_v4().to_string() } else { form.key.clone() };
+    let added = match form.details() {
+        Ok(details) => visit.shop.catalog.add(user, &details, &key).await.map_err(|trouble| told(&trouble)),
+        Err(fault) => Err(fault),
+    };
+    match added {
+        Ok(item) => Ok(see_other(&format!("/products/{}?did=created", item.id))),
+        // Another form: the catalogue remembers what came under the name of this one.
+        Err(fault) => {
+            let form = ProductForm { key: Uuid::new_v4().to_string(), ..form };
+            page(&visit, None, form, Some(fault)).await
+        }
+    }
+}
+
+#[post("/merchant/products/{id}")]
+pub(super) async fn save(
+    visit: Visit,
+    id: web::Path<i64>,
+    Posted(form): Posted<ProductForm>,
+) -> Result<HttpResponse, Problem> {
+    let user = visit.allowed(CATALOG_WRITE)?;
+    let version = form.version.parse().unwrap_or_default();
+    let saved = match form.details() {
+        Ok(details) => {
+            visit.shop.catalog.replace(user, (*id, version), &details).await.map_err(|trouble| told(&trouble))
+        }
+        Err(fault) => Err(fault),
+    };
+    match saved {
+        Ok(_) => Ok(see_other(&format!("/merchant/products/{id}?did=edited"))),
+        Err(fault) => page(&visit, Some(*id), form, Some(fault)).await,
+    }
+}
+
+fn told(trouble: &Trouble) -> String {
+    if trouble.is(reqwest::StatusCode::PRECONDITION_FAILED) {
+        return "Somebody else changed this product meanwhile: open it again to see how it is now."
+            .to_owned();
+    }
+    trouble.sentence()
+}
