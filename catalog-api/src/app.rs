@@ -18,7 +18,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::command::Command;
 use crate::idempotency::{self, Answer, Known};
 use crate::unit_of_work::{CommitError, Locking, UnitOfWork};
-use crate::{MIGRATOR, classification, pictures, products};
+use crate::{MIGRATOR, classification, operations, pictures, products};
 
 /// What the service says about itself.
 pub const ABOUT: About = About {
@@ -115,6 +115,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         pictures::routes(config);
         classification::routes(config);
     }));
+    operations::routes(config);
 }
 
 /// Listens; the server answers once it is run. Background work ends with `stop`.

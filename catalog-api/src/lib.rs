@@ -15,6 +15,7 @@ pub mod app;
 pub mod classification;
 pub mod command;
 pub mod idempotency;
+mod operations;
 pub mod pictures;
 pub mod products;
 pub mod seed;

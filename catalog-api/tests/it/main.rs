@@ -13,6 +13,7 @@ mod cost;
 #[cfg(feature = "crash-points")]
 mod crashing;
 mod idempotency;
+mod operations;
 mod outage;
 mod pictures;
 mod program;

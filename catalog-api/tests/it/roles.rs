@@ -61,6 +61,9 @@ async fn the_service_can_announce_but_not_take_back(pool: PgPool) {
     app.product_priced_at("1.00").await;
     for refused in [
         "select * from integration_event_log",
+        "select payload from integration_event_log",
+        "select key, event_type from integration_event_log",
+        "select name from outbox_relay",
         "select integration_event_log_purge('1 day', 0, 1000)",
         "update integration_event_log set state = 'Published', published_at = now()",
         "delete from integration_event_log",
