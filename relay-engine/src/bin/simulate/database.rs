@@ -1,0 +1,283 @@
+//! A log, its writers and its owners, in memory: as much of PostgreSQL as the relay relies on.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    rc::Rc,
+};
+
+use relay_engine::{Found, Lease, Look, Pending, Renewed};
+use uuid::Uuid;
+
+use crate::Flaw;
+
+/// Partitions of the log; keys are spread over them by number.
+pub(crate) const PARTITIONS: i16 = 4;
+
+/// How long a lease lasts, in microseconds.
+const LEASE: u64 = 4_000_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Pending,
+    Published,
+    Parked,
+    Skipped,
+}
+
+/// A row of the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) event: Event,
+    pub(crate) committed: bool,
+    pub(crate) state: State,
+    pub(crate) poison: bool,
+    transaction: u64,
+}
+
+/// What a relay reads of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) position: i64,
+    pub(crate) key: Rc<str>,
+    pub(crate) partition: i16,
+}
+
+impl Pending for Event {
+    fn id(&self) -> Uuid {
+        id_of(self.position)
+    }
+
+    fn position(&self) -> i64 {
+        self.position
+    }
+
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn partition(&self) -> i16 {
+        self.partition
+    }
+
+    fn size(&self) -> usize {
+        1
+    }
+}
+
+/// The id of the event at a place.
+pub(crate) fn id_of(position: i64) -> Uuid {
+    Uuid::from_u128(u128::from(position.unsigned_abs()))
+}
+
+/// The index in the log of the event with this id.
+pub(crate) fn index_of(id: Uuid) -> usize {
+    usize::try_from(id.as_u128() - 1).unwrap_or(usize::MAX)
+}
+
+struct Member {
+    session: u64,
+    alive_until: u64,
+}
+
+#[derive(Default, Clone)]
+struct Owner {
+    relay: Option<u64>,
+    epoch: i64,
+    owned_until: u64,
+}
+
+pub(crate) struct Database {
+    pub(crate) rows: Vec<Row>,
+    /// The committed rows of each key, in their order.
+    pub(crate) of_key: Vec<Vec<usize>>,
+    keys: Vec<Rc<str>>,
+    locked: Vec<bool>,
+    next_transaction: u64,
+    open: BTreeSet<u64>,
+    sessions: HashSet<u64>,
+    members: HashMap<u64, Member>,
+    owners: Vec<Owner>,
+    flaw: Option<Flaw>,
+}
+
+impl Database {
+    pub(crate) fn new(keys: usize, flaw: Option<Flaw>) -> Self {
+        Self {
+            rows: Vec::new(),
+            of_key: vec![Vec::new(); keys],
+            keys: (0..keys).map(|key| Rc::from(key.to_string())).collect(),
+            locked: vec![false; keys],
+            next_transaction: 1,
+            open: BTreeSet::new(),
+            sessions: HashSet::new(),
+            members: HashMap::new(),
+            owners: vec![Owner::default(); usize::try_from(PARTITIONS).unwrap_or_default()],
+            flaw,
+        }
+    }
+
+    /// A writer locks a key and appends an event about it. `None` while another has the lock.
+    pub(crate) fn append(&mut self, key: usize, poison: bool) -> Option<usize> {
+        if std::mem::replace(self.locked.get_mut(key)?, true) {
+            return None;
+        }
+        let transaction = self.next_transaction;
+        self.next_transaction += 1;
+        self.open.insert(transaction);
+        let position = i64::try_from(self.rows.len()).ok()? + 1;
+        let partition = i16::try_from(key).ok()? % PARTITIONS;
+        let event = Event { position, key: Rc::clone(self.keys.get(key)?), partition };
+        self.rows.push(Row { event, committed: false, state: State::Pending, poison, transaction });
+        Some(self.rows.len() - 1)
+    }
+
+    /// The writer commits, or rolls back.
+    pub(crate) fn end(&mut self, index: usize, commit: bool) {
+        let Some(row) = self.rows.get_mut(index) else { return };
+        self.open.remove(&row.transaction);
+        row.committed = commit;
+        let key: usize = row.event.key.parse().unwrap_or_default();
+        if let Some(locked) = self.locked.get_mut(key) {
+            *locked = false;
+        }
+        if commit && let Some(rows) = self.of_key.get_mut(key) {
+            rows.push(index);
+        }
+    }
+
+    pub(crate) fn open_session(&mut self, session: u64) {
+        self.sessions.insert(session);
+    }
+
+    /// `true` if it was there.
+    pub(crate) fn end_session(&mut self, session: u64) -> bool {
+        self.sessions.remove(&session)
+    }
+
+    pub(crate) fn end_all_sessions(&mut self) {
+        self.sessions.clear();
+    }
+
+    pub(crate) fn has_session(&self, session: u64) -> bool {
+        self.sessions.contains(&session)
+    }
+
+    fn is_alive(&self, relay: u64, now: u64) -> bool {
+        self.members
+            .get(&relay)
+            .is_some_and(|member| member.alive_until > now && self.sessions.contains(&member.session))
+    }
+
+    pub(crate) fn agree(&mut self, relay: u64, session: u64, now: u64) -> Vec<Lease> {
+        self.members.insert(relay, Member { session, alive_until: now + LEASE });
+        let alive: HashSet<u64> =
+            self.members.keys().copied().filter(|other| self.is_alive(*other, now)).collect();
+        self.members.retain(|member, _| alive.contains(member));
+        let share = self.owners.len().div_ceil(alive.len().max(1));
+        let mut owned = 0;
+        for owner in self.owners.iter_mut().filter(|owner| owner.relay == Some(relay)) {
+            owned += 1;
+            if owned > share {
+                owner.relay = None;
+            } else {
+                owner.owned_until = now + LEASE;
+            }
+        }
+        for owner in &mut self.owners {
+            let is_free = owner
+                .relay
+                .is_none_or(|other| other != relay && (owner.owned_until < now || !alive.contains(&other)));
+            if is_free && owned < share {
+                owned += 1;
+                *owner = Owner { relay: Some(relay), epoch: owner.epoch + 1, owned_until: now + LEASE };
+            }
+        }
+        let leases = (0..).zip(&self.owners).filter(|(_, owner)| owner.relay == Some(relay));
+        leases.map(|(partition, owner)| Lease { partition, epoch: owner.epoch }).collect()
+    }
+
+    pub(crate) fn renew(&mut self, relay: u64, now: u64) -> Renewed {
+        if let Some(member) = self.members.get_mut(&relay) {
+            member.alive_until = now + LEASE;
+        }
+        let alive = self.members.values().filter(|member| member.alive_until > now).count();
+        let share = self.owners.len().div_ceil(alive.max(1));
+        let mut owned = 0;
+        for owner in &mut self.owners {
+            if owner.relay == Some(relay) && owner.owned_until > now {
+                owner.owned_until = now + LEASE;
+                owned += 1;
+            }
+        }
+        let some_free = self.owners.iter().any(|owner| owner.relay.is_none() || owner.owned_until < now);
+        Renewed { owned, is_unbalanced: owned > share || (owned < share && some_free) }
+    }
+
+    pub(crate) fn resign(&mut self, relay: u64) {
+        self.members.remove(&relay);
+        for owner in self.owners.iter_mut().filter(|owner| owner.relay == Some(relay)) {
+            owner.relay = None;
+        }
+    }
+
+    pub(crate) fn read(&self, look: Look) -> Found<Event> {
+        let mut waits: HashSet<&str> = HashSet::new();
+        let mut events = Vec::new();
+        let mut parked = HashSet::new();
+        for row in self.rows.iter().filter(|row| row.committed) {
+            let Event { position, key, partition } = &row.event;
+            if !look.partitions.contains(partition) {
+                continue;
+            }
+            if row.state == State::Parked {
+                waits.insert(key);
+                parked.insert(row.event.id());
+            }
+            if row.state == State::Pending
+                && *position > look.after
+                && !look.known.contains(position)
+                && !waits.contains(&**key)
+                && events.len() < look.limit
+            {
+                events.push(row.event.clone());
+            }
+        }
+        let oldest_open = match self.flaw {
+            Some(Flaw::TrustsPositions) => u64::MAX,
+            _ => self.open.first().copied().unwrap_or(self.next_transaction),
+        };
+        let parked = (!events.is_empty() && self.flaw != Some(Flaw::IgnoresRequeues)).then_some(parked);
+        Found { look, events, oldest_open, parked }
+    }
+
+    /// Returns the transaction's number.
+    pub(crate) fn mark(&mut self, ids: &[Uuid]) -> u64 {
+        for id in ids {
+            if let Some(row) = self.rows.get_mut(index_of(*id)) {
+                row.state = State::Published;
+            }
+        }
+        self.next_transaction += 1;
+        self.next_transaction - 1
+    }
+
+    pub(crate) fn park(&mut self, id: Uuid, relay: u64, lease: Lease, now: u64) -> bool {
+        let holds = usize::try_from(lease.partition).ok().and_then(|index| self.owners.get(index));
+        let holds = holds.is_some_and(|owner| {
+            owner.relay == Some(relay) && owner.epoch == lease.epoch && owner.owned_until > now
+        });
+        match self.rows.get_mut(index_of(id)) {
+            Some(row) if holds && row.state == State::Pending => {
+                row.state = State::Parked;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether every committed event has been published or skipped.
+    pub(crate) fn is_drained(&self) -> bool {
+        let mut committed = self.rows.iter().filter(|row| row.committed);
+        committed.all(|row| matches!(row.state, State::Published | State::Skipped))
+    }
+}

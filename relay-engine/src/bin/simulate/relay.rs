@@ -1,0 +1,89 @@
+//! One relay's process: an engine, and what goes back and forth between it and the world.
+
+use std::time::Instant;
+
+use relay_engine::{Action, Engine, Found, Lease, Refusal, Renewed, Terms};
+use uuid::Uuid;
+
+use crate::database::Event;
+
+/// Something that an engine is told.
+#[derive(Debug, Clone)]
+pub(crate) enum Input {
+    Opened,
+    DatabaseLost,
+    Agreed(Vec<Lease>),
+    Renewed(Renewed),
+    NeighbourLeft,
+    Found(Found<Event>),
+    Notified,
+    Marked(u64),
+    Parked(bool),
+    Connected,
+    BrokerLost,
+    Confirmed(Uuid),
+    Refused(Uuid, Refusal),
+    Resigned,
+    /// Time has passed.
+    Tick,
+}
+
+/// A process, from its start to its end. A relay that is started again is another process.
+pub(crate) struct Process {
+    pub(crate) engine: Engine<Event>,
+    /// Unique among all processes of a schedule.
+    pub(crate) id: u64,
+    pub(crate) session: u64,
+    pub(crate) connection: Option<u64>,
+    /// What is on its way over the connection.
+    pub(crate) unconfirmed: Vec<Uuid>,
+    pub(crate) is_frozen: bool,
+    /// What it decided before it froze, and will do first when it thaws.
+    pub(crate) stale: Option<Action>,
+    /// What reached it while it was frozen.
+    pub(crate) held: Vec<Input>,
+    pub(crate) wakes_at: u64,
+}
+
+impl Process {
+    pub(crate) fn start(id: u64, terms: Terms) -> Self {
+        Self {
+            engine: Engine::new(terms, id),
+            id,
+            session: 0,
+            connection: None,
+            unconfirmed: Vec::new(),
+            is_frozen: false,
+            stale: None,
+            held: Vec::new(),
+            wakes_at: u64::MAX,
+        }
+    }
+
+    pub(crate) fn tell(&mut self, input: Input, now: Instant) {
+        let engine = &mut self.engine;
+        match input {
+            Input::Opened => engine.opened(),
+            Input::DatabaseLost => engine.database_lost(now),
+            Input::Agreed(leases) => engine.agreed(leases),
+            Input::Renewed(renewed) => engine.renewed(renewed),
+            Input::NeighbourLeft => engine.neighbour_left(),
+            Input::Found(found) => engine.found(found, now),
+            Input::Notified => engine.notified(),
+            Input::Marked(transaction) => drop(engine.marked(transaction)),
+            Input::Parked(done) => engine.parked(done),
+            Input::Connected => engine.connected(),
+            Input::BrokerLost => engine.broker_lost(now),
+            Input::Confirmed(id) => {
+                self.unconfirmed.retain(|sent| *sent != id);
+                engine.confirmed(id, now);
+            }
+            Input::Refused(id, refusal) => {
+                self.unconfirmed.retain(|sent| *sent != id);
+                engine.refused(id, refusal, now);
+            }
+            Input::Resigned => engine.resigned(),
+            Input::Tick => {}
+        }
+    }
+}

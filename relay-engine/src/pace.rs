@@ -1,0 +1,78 @@
+//! When to try again, and when to look again.
+
+use std::time::{Duration, Instant};
+
+/// The first pause after a failure.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest: recovery waits for it, so it is short.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The pause after the first look that found nothing.
+const SHORTEST_POLL: Duration = Duration::from_millis(25);
+
+/// The one back-off of the relay, for databases and the broker alike: pauses of 0.1 s, doubling to 1 s,
+/// for ever, each made up to half longer or shorter by chance so that relays do not come back in step.
+pub(crate) struct BackOff {
+    pause: Duration,
+    chance: fastrand::Rng,
+}
+
+impl BackOff {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { pause: SHORTEST_PAUSE, chance: fastrand::Rng::with_seed(seed) }
+    }
+
+    /// It worked: the next failure begins with a short pause.
+    pub(crate) fn reset(&mut self) {
+        self.pause = SHORTEST_PAUSE;
+    }
+
+    /// The moment to try again at.
+    pub(crate) fn next(&mut self, now: Instant) -> Instant {
+        let pause = self.pause.mul_f64(0.5 + self.chance.f64());
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        now + pause
+    }
+}
+
+/// When to look into the log, other than at a notification.
+pub(crate) struct Polling {
+    longest: Duration,
+    pause: Duration,
+    next: Option<Instant>,
+    wanted: bool,
+}
+
+impl Polling {
+    pub(crate) fn new(longest: Duration) -> Self {
+        Self { longest, pause: SHORTEST_POLL, next: None, wanted: true }
+    }
+
+    /// There may be something.
+    pub(crate) fn look_at_once(&mut self) {
+        self.wanted = true;
+        self.pause = SHORTEST_POLL;
+    }
+
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.wanted || self.next.is_some_and(|next| next <= now)
+    }
+
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// A look begins; what is rung from here on is for the next one.
+    pub(crate) fn looks(&mut self) {
+        self.wanted = false;
+        self.next = None;
+    }
+
+    /// A look ended: the next follows at once, soon, or after a pause that grows while nothing happens.
+    pub(crate) fn looked(&mut self, found: bool, more: bool, now: Instant) {
+        self.pause = if found { SHORTEST_POLL } else { (self.pause * 2).min(self.longest) };
+        self.wanted |= more;
+        self.next = Some(now + self.pause);
+    }
+}
