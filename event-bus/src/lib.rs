@@ -19,7 +19,8 @@
 //! use event_bus::{
 //!     BrokerSettings, Event, HandleError, Handler, Received, Subscriber, TraceContext,
 //!     broker::{Message, Publisher},
-//!     envelope, inbox, outbox,
+//!     envelope, inbox,
+//!     outbox::{self, log::Look},
 //! };
 //! use sqlx::{PgConnection, PgPool};
 //! use tokio_util::sync::CancellationToken;
@@ -83,7 +84,8 @@
 //!
 //! // The relay: read, send, wait for the confirmation, mark.
 //! let partitions: Vec<i16> = (0..outbox::PARTITIONS).collect();
-//! for event in outbox::pending(&pool, &partitions, 100).await? {
+//! let look = Look { partitions, limit: 100, bytes: 1 << 20, ..Look::default() };
+//! for event in outbox::log::look(&pool, &look).await?.events {
 //!     let body = envelope::write("/library", &event)?;
 //!     let message = Message {
 //!         event_id: event.event_id,

@@ -13,7 +13,7 @@ use crate::Pending;
 ///
 /// Two events of a key on their way at once could change places: the broker may refuse the first and
 /// take the second.
-pub(crate) struct Backlog<E> {
+pub struct Backlog<E> {
     /// Where everything is that was read and not marked yet.
     known: HashMap<Uuid, i64>,
     /// What is not confirmed.
@@ -31,8 +31,8 @@ pub(crate) struct Backlog<E> {
     bytes: usize,
 }
 
-impl<E: Pending> Backlog<E> {
-    pub(crate) fn new() -> Self {
+impl<E> Default for Backlog<E> {
+    fn default() -> Self {
         Self {
             known: HashMap::new(),
             events: HashMap::new(),
@@ -47,13 +47,16 @@ impl<E: Pending> Backlog<E> {
             bytes: 0,
         }
     }
+}
 
-    pub(crate) fn event(&self, id: Uuid) -> Option<&E> {
+impl<E: Pending> Backlog<E> {
+    /// An event that is to be sent or is on its way.
+    pub fn event(&self, id: Uuid) -> Option<&E> {
         self.events.get(&id)
     }
 
     /// Adds an event behind those of its key. One that is known already changes nothing.
-    pub(crate) fn add(&mut self, event: E) {
+    pub fn add(&mut self, event: E) {
         let id = event.id();
         if self.known.contains_key(&id) {
             return;
@@ -70,14 +73,14 @@ impl<E: Pending> Backlog<E> {
     }
 
     /// The next event to send, from now on on its way.
-    pub(crate) fn take(&mut self) -> Option<Uuid> {
+    pub fn take(&mut self) -> Option<Uuid> {
         let id = self.ready.pop_front()?;
         self.sent.insert(id);
         Some(id)
     }
 
     /// The broker has it: the next of its key may go.
-    pub(crate) fn confirmed(&mut self, id: Uuid, now: Instant) {
+    pub fn confirmed(&mut self, id: Uuid, now: Instant) {
         if !self.sent.remove(&id) {
             return;
         }
@@ -179,7 +182,8 @@ impl<E: Pending> Backlog<E> {
         }
     }
 
-    pub(crate) fn on_their_way(&self) -> usize {
+    /// How many events are on their way.
+    pub fn on_their_way(&self) -> usize {
         self.sent.len()
     }
 

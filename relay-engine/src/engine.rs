@@ -79,7 +79,7 @@ impl<E: Pending> Engine<E> {
     /// An engine that has not begun. `seed` spreads the pauses of several relays.
     pub fn new(terms: Terms, seed: u64) -> Self {
         Self {
-            backlog: Backlog::new(),
+            backlog: Backlog::default(),
             ownership: Ownership::new(terms.renewal, terms.trusted),
             broker: Broker::new(terms.window, seed),
             horizon: Horizon::new(terms.sweep),
@@ -254,6 +254,11 @@ impl<E: Pending> Engine<E> {
     /// Whether the broker takes what it is sent, as far as is known.
     pub fn is_broker_well(&self) -> bool {
         self.broker.is_well()
+    }
+
+    /// Whether the engine was told to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
     }
 
     /// Whether messages are on their way.

@@ -28,6 +28,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use self::{
+    backlog::Backlog,
     broker::Refusal,
     engine::{Action, Engine},
     look::{Found, Look},

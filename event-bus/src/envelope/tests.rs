@@ -4,6 +4,7 @@ use super::*;
 
 fn pending() -> PendingEvent {
     PendingEvent {
+        position: 1,
         event_id: Uuid::now_v7(),
         event_type: "shop.catalog.product_price_changed.v1".to_owned(),
         key: "7".to_owned(),

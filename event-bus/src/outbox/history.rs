@@ -83,7 +83,7 @@ pub async fn read(
     span: &Span,
 ) -> Result<Vec<PendingEvent>, sqlx::Error> {
     sqlx::query_as(
-        "select event_id, event_type, key, key_version, partition, payload::text as payload,
+        "select position, event_id, event_type, key, key_version, partition, payload::text as payload,
                 headers::text as headers, created_at
            from integration_event_log
           where state = 'Published' and position > $1 and position <= $2

@@ -10,6 +10,8 @@ use crate::TraceContext;
 /// A row of the log that waits to be published.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct PendingEvent {
+    /// Its place in the log: within a key it follows the order of the commits.
+    pub position: i64,
     /// The event's id, the same in every message that announces it.
     pub event_id: Uuid,
     /// The event's type, and routing key.
@@ -29,47 +31,101 @@ pub struct PendingEvent {
     pub created_at: DateTime<Utc>,
 }
 
-/// The oldest `limit` pending events of `partitions`, in order, leaving out keys that wait behind an
-/// event which could not be published.
-///
-/// Looks for the state, never for positions above the last one seen: a transaction that took its
-/// position early may commit late.
-pub async fn pending(
-    db: impl PgExecutor<'_>,
-    partitions: &[i16],
-    limit: i64,
-) -> Result<Vec<PendingEvent>, sqlx::Error> {
-    sqlx::query_as(
-        "select event_id, event_type, key, key_version, partition, payload::text as payload,
-                headers::text as headers, created_at
-           from integration_event_log as log
-          where state in ('NotPublished', 'InProgress')
-            and partition = any($1)
-            and not exists (select from integration_event_log as blocked
-                             where blocked.state = 'PublishedFailed' and blocked.skipped_at is null
-                               and blocked.key = log.key and blocked.position < log.position)
-          order by position
-          limit $2",
-    )
-    .bind(partitions)
-    .bind(limit)
-    .fetch_all(db)
-    .await
+/// What to look for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    /// The partitions.
+    pub partitions: Vec<i16>,
+    /// Only positions above this one. Safe only where everything up to it is known to have been seen: a
+    /// transaction that took its position early may commit late. 0 looks through all that is pending.
+    pub after: i64,
+    /// Positions to leave out, since they are known already.
+    pub known: Vec<i64>,
+    /// How many events, at most.
+    pub limit: i64,
+    /// Bytes of payload after which no further event is wanted.
+    pub bytes: i64,
 }
 
-/// Records that the broker has confirmed these events. Not fenced: what was confirmed is published,
-/// whoever owns its partition by now.
-pub async fn mark_published(db: impl PgExecutor<'_>, event_ids: &[Uuid]) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "update integration_event_log
-            set state = 'Published', published_at = coalesce(published_at, clock_timestamp()),
-                times_sent = times_sent + 1, last_error = null
-          where event_id = any($1)",
+/// What a look saw, in one snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct Looked {
+    /// The oldest events that match, in order.
+    pub events: Vec<PendingEvent>,
+    /// The lowest number of a transaction that was open, or of the next one; 0 where there was no event.
+    pub oldest_open: u64,
+    /// Events of these partitions that wait for an operator; `None` where there was no event.
+    pub parked: Option<Vec<Uuid>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    event: PendingEvent,
+    oldest_open: i64,
+    parked: Option<Vec<Uuid>>,
+}
+
+/// The oldest pending events of some partitions, in order, leaving out keys that wait behind an event
+/// which could not be published.
+pub async fn look(db: impl PgExecutor<'_>, look: &Look) -> Result<Looked, sqlx::Error> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "with waiting as (
+            select position, event_id, event_type, key, key_version, partition, payload, headers, created_at,
+                   octet_length(payload::text) as size
+              from integration_event_log as log
+             where state in ('NotPublished', 'InProgress')
+               and position > $2 and partition = any($1)
+               and position not in (select unnest($3::bigint[]))
+               and not exists (select from integration_event_log as blocked
+                                where blocked.state = 'PublishedFailed' and blocked.skipped_at is null
+                                  and blocked.key = log.key and blocked.position < log.position)
+             order by position
+             limit $4
+        ), counted as (
+            select *, sum(size) over (order by position) - size as before, row_number() over (order by position) as rank
+              from waiting
+        )
+        select position, event_id, event_type, key, key_version, partition, payload::text as payload,
+               headers::text as headers, created_at,
+               pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open,
+               case when rank = 1 then array(select event_id from integration_event_log
+                                              where state = 'PublishedFailed' and skipped_at is null
+                                                and partition = any($1)) end as parked
+          from counted where before < $5
+         order by position",
+    )
+    .bind(&look.partitions)
+    .bind(look.after)
+    .bind(&look.known)
+    .bind(look.limit)
+    .bind(look.bytes)
+    .fetch_all(db)
+    .await?;
+    let mut looked = Looked::default();
+    for row in rows {
+        looked.oldest_open = u64::try_from(row.oldest_open).unwrap_or_default();
+        looked.parked = looked.parked.or(row.parked);
+        looked.events.push(row.event);
+    }
+    Ok(looked)
+}
+
+/// Records that the broker has confirmed these events; returns the number of the transaction that did so.
+/// Not fenced: what was confirmed is published, whoever owns its partition by now.
+pub async fn mark_published(db: impl PgExecutor<'_>, event_ids: &[Uuid]) -> Result<u64, sqlx::Error> {
+    let transaction: i64 = sqlx::query_scalar(
+        "with marked as (
+            update integration_event_log
+               set state = 'Published', published_at = coalesce(published_at, clock_timestamp()),
+                   times_sent = times_sent + 1, last_error = null
+             where event_id = any($1))
+         select pg_current_xact_id()::text::bigint",
     )
     .bind(event_ids)
-    .execute(db)
+    .fetch_one(db)
     .await?;
-    Ok(())
+    Ok(u64::try_from(transaction).unwrap_or_default())
 }
 
 /// Records that an event can never be published as it is: its key waits until an operator decides.

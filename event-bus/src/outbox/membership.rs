@@ -32,9 +32,10 @@ pub async fn relays(db: impl PgExecutor<'_>) -> Result<Vec<Relay>, sqlx::Error> 
     sqlx::query_as(
         "select relay.relay_id, relay.name, relay.started_at, relay.alive_until,
                 relay.alive_until > clock_timestamp()
-                    and exists (select from pg_stat_activity as session
-                                 where session.pid = relay.backend_pid
-                                   and coalesce(session.backend_start = relay.backend_start, true)) as alive,
+                    and (relay.backend_pid = 0
+                         or exists (select from pg_stat_activity as session
+                                     where session.pid = relay.backend_pid
+                                       and coalesce(session.backend_start = relay.backend_start, true))) as alive,
                 array(select partition from outbox_partition as owned
                        where owned.relay_id = relay.relay_id order by partition) as partitions
            from outbox_relay as relay

@@ -1,7 +1,8 @@
 //! The transactional outbox: a change and its announcement, in one transaction.
 //!
-//! A service calls [`append`] inside the transaction of the change, or has both as one [`Change`]; a relay reads [`pending`] rows of
-//! the partitions that it [owns](ownership), publishes them and [marks](log::mark_published) them.
+//! A service calls [`append`] inside the transaction of the change, or has both as one [`Change`]; a relay
+//! [looks](log::look) for pending rows of the partitions that it [owns](ownership), publishes them and
+//! [marks](log::mark_published) them.
 
 mod append;
 pub mod census;
@@ -14,7 +15,6 @@ pub mod retention;
 mod wake_up;
 
 pub use append::{Announcement, AppendError, Change, append};
-pub use log::pending;
 pub use partition::{PARTITIONS, partition_of};
 pub use wake_up::WakeUp;
 
@@ -25,6 +25,9 @@ pub const SCHEMA: &str = include_str!("../../sql/integration_event_log.sql");
 
 /// The channel on which [`WakeUp`] tells relays that there may be something to publish.
 pub const CHANNEL: &str = "integration_event_log";
+
+/// The channel on which relays tell each other that one of them has gone.
+pub const RELAYS_CHANNEL: &str = "outbox_relay";
 
 /// The largest payload that [`append`] takes, in bytes of JSON: 256 KiB.
 pub const PAYLOAD_LIMIT: usize = 256 * 1024;

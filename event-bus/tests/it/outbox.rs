@@ -33,7 +33,8 @@ async fn append(pool: &PgPool, text: String) -> Result<uuid::Uuid, AppendError> 
 
 async fn pending(pool: &PgPool) -> Vec<log::PendingEvent> {
     let all: Vec<i16> = (0..outbox::PARTITIONS).collect();
-    log::pending(pool, &all, 10).await.unwrap()
+    let look = log::Look { partitions: all, limit: 10, bytes: i64::MAX, ..log::Look::default() };
+    log::look(pool, &look).await.unwrap().events
 }
 
 #[sqlx::test(migrations = false)]

@@ -190,6 +190,7 @@ impl Stage {
 /// An event about `key`, with a wish for the handler.
 pub(crate) fn raised(key: &str, version: i64, wish: &str) -> PendingEvent {
     PendingEvent {
+        position: 1,
         event_id: Uuid::now_v7(),
         event_type: RAISED.to_owned(),
         key: key.to_owned(),

@@ -13,11 +13,12 @@ use event_bus::{
     },
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use relay_engine::Backlog;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::Sources;
-use crate::relay::{Schedule, Source, outline, within};
+use crate::relay::{Row, Source, outline, within};
 
 /// Events that are read, sent and confirmed before the next ones are read.
 const PAGE: i64 = 1_000;
@@ -103,7 +104,7 @@ async fn one(
         if let Some(publisher) = publisher {
             let events = within("read published events", history::read(pool, page, span)).await?;
             done.events += events.len();
-            send(source, publisher, &events, &mut done.confirmed).await?;
+            send(source, publisher, events, &mut done.confirmed).await?;
         } else {
             let count = within("count published events", history::count(pool, page, span)).await?;
             done.events += usize::try_from(count).unwrap_or_default();
@@ -123,32 +124,36 @@ async fn one(
 async fn send(
     source: &Source,
     publisher: &Publisher,
-    events: &[PendingEvent],
+    events: Vec<PendingEvent>,
     confirmed: &mut usize,
 ) -> anyhow::Result<()> {
-    let mut schedule = Schedule::new(events.iter().map(|event| event.key.as_str()), WINDOW);
+    let mut backlog = Backlog::default();
+    for event in events {
+        backlog.add(Row(event));
+    }
     let mut confirms = FuturesUnordered::new();
     let mut failure = None;
     loop {
         while failure.is_none()
-            && let Some(event) = schedule.next().and_then(|index| Some((index, events.get(index)?)))
+            && backlog.on_their_way() < WINDOW
+            && let Some(id) = backlog.take()
+            && let Some(Row(event)) = backlog.event(id)
         {
-            let (index, event) = event;
             let sent = async {
                 let body = envelope::write(&source.uri, event)
                     .with_context(|| format!("the event {} is not one that can be sent", event.event_id))?;
                 anyhow::Ok(publisher.send(outline(source, event, &body)).await?)
             };
             match sent.await {
-                Ok(confirm) => confirms.push(async move { (index, confirm.outcome().await) }),
+                Ok(confirm) => confirms.push(async move { (id, confirm.outcome().await) }),
                 Err(error) => failure = Some(error),
             }
         }
         match confirms.next().await {
             None => break,
-            Some((index, Ok(()))) => {
+            Some((id, Ok(()))) => {
                 *confirmed += 1;
-                schedule.confirmed(index);
+                backlog.confirmed(id, Instant::now());
             }
             Some((_, Err(error))) => failure = Some(error.into()),
         }

@@ -1,13 +1,17 @@
 //! The relay: one worker for each database, side by side.
+//!
+//! What a worker does next is decided in the crate `relay-engine`; here it is done.
 
-mod back_off;
+mod broker_lane;
 mod database;
-mod ownership;
-mod publish;
+mod lane;
+mod listen;
+mod log_lane;
+mod observe;
+mod ownership_lane;
 mod retention;
-mod schedule;
 mod source;
-mod wake_up;
+mod watch;
 mod worker;
 
 use std::sync::Arc;
@@ -17,9 +21,9 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
+    broker_lane::outline,
     database::{Trouble, within},
-    publish::outline,
-    schedule::Schedule,
+    log_lane::Row,
     source::{Source, Standing},
 };
 use crate::settings::RelaySettings;

@@ -8,8 +8,9 @@ use std::{
 use anyhow::Context;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use sqlx::{PgPool, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 
+use super::{Trouble, within};
 use crate::settings::SourceSettings;
 
 /// Connections to one database: the statements of the worker and, now and then, an operator's.
@@ -62,6 +63,11 @@ impl Source {
         })
     }
 
+    /// Opens a session of one's own with the database.
+    pub(crate) async fn connect(&self) -> Result<PgConnection, Trouble> {
+        within("connect to the database", PgConnection::connect_with(&self.options)).await
+    }
+
     pub(crate) fn standing(&self) -> Standing {
         self.lock().clone()
     }
@@ -92,6 +98,9 @@ impl Source {
     }
 
     fn report(&self, what: &'static str, before: Option<String>, now: Option<String>) {
+        if before == now {
+            return;
+        }
         let labels = [("database", self.name.clone()), ("what", what.to_owned())];
         metrics::gauge!("outbox_connected", &labels).set(if now.is_none() { 1.0 } else { 0.0 });
         let database = self.name.as_str();

@@ -1,48 +1,46 @@
-//! Publishing from one database.
+//! Publishing from one database: does what the engine decides, and tells it what came of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, time::Instant};
 
-use event_bus::{
-    BrokerSettings,
-    broker::Publisher,
-    crash_point,
-    outbox::log::{self, PendingEvent},
-};
+use event_bus::{BrokerSettings, outbox::ownership::Presence};
+use relay_engine::{Action, Engine, Refusal};
+use sqlx::PgConnection;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
     Source, Trouble,
-    back_off::BackOff,
-    ownership::Ownership,
-    publish::{self, Sent},
+    broker_lane::{BrokerLane, Happened, Sent},
+    lane::Lane,
+    listen::{self, Bells},
+    log_lane::{self, Row},
+    observe::observe,
+    ownership_lane::{self, Member},
     retention,
-    wake_up::WakeUp,
-    within,
+    watch::watch,
 };
 use crate::settings::RelaySettings;
 
-/// How often an operator's figures are read from the log.
-const OBSERVED_EVERY: Duration = Duration::from_secs(5);
+/// What a blocked broker is called.
+const BLOCKED: &str = "it takes no messages: short of memory or disk";
 
-/// What came of one look into the log.
-enum Pass {
-    /// There was nothing to publish.
-    Empty,
-    /// There was, and there may be more.
-    Published,
-    /// The broker is away, blocked or refuses.
-    BrokerAway(String),
-}
-
-struct Worker<'a> {
+struct Worker {
     source: Arc<Source>,
-    broker: &'a BrokerSettings,
-    settings: &'a RelaySettings,
-    relay_id: Uuid,
-    relay_name: String,
-    publisher: Option<Publisher>,
+    engine: Engine<Row>,
+    member: Member,
+    opening: Option<Opening>,
+    ownership: Lane<ownership_lane::Answer>,
+    log: Lane<log_lane::Answer>,
+    broker: BrokerLane,
+    /// Whose end to look out for.
+    neighbour: watch::Sender<Option<Uuid>>,
+    /// What the broker said when it last refused something.
+    refusal: String,
 }
+
+/// The sessions for ownership and for the log, to come.
+type Opening = futures_util::future::BoxFuture<'static, Result<(PgConnection, PgConnection), Trouble>>;
 
 /// Publishes what is pending in one database until `stop`.
 pub(crate) async fn run(
@@ -51,145 +49,214 @@ pub(crate) async fn run(
     settings: &RelaySettings,
     stop: &CancellationToken,
 ) {
-    let relay_name = settings.name.clone().unwrap_or_else(|| format!("relay-{}", std::process::id()));
-    let mut worker =
-        Worker { source, broker, settings, relay_id: Uuid::now_v7(), relay_name, publisher: None };
-    let observing = observe(Arc::clone(&worker.source));
-    let tidying = retention::keep_tidy(Arc::clone(&worker.source), settings.retention_days);
+    let id = Uuid::now_v7();
+    let name = settings.name.clone().unwrap_or_else(|| format!("relay-{}", std::process::id()));
+    let presence = if source.notifications { Presence::Session } else { Presence::Lease };
+    let (neighbour, neighbours) = watch::channel(None);
+    let bells = Arc::new(Bells::default());
+    let terms = ownership_lane::terms(settings.chunk.get(), settings.window.get());
+    let mut worker = Worker {
+        engine: Engine::new(terms, id.as_u64_pair().1),
+        broker: BrokerLane::new(broker, &name),
+        member: Member { id, name, presence },
+        opening: None,
+        ownership: Lane::closed(),
+        log: Lane::closed(),
+        neighbour,
+        refusal: String::new(),
+        source: Arc::clone(&source),
+    };
+    let attentive = async {
+        if source.notifications {
+            let listening = listen::listen(Arc::clone(&source), Arc::clone(&bells));
+            tokio::join!(listening, watch(Arc::clone(&source), neighbours, Arc::clone(&bells)));
+        }
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
-        () = worker.work(stop) => {}
-        () = observing => {}
-        () = tidying => {}
+        () = worker.work(&bells, stop) => {}
+        () = attentive => {}
+        () = observe(Arc::clone(&source)) => {}
+        () = retention::keep_tidy(Arc::clone(&source), settings.retention_days) => {}
     }
-    if let Some(publisher) = worker.publisher.take() {
-        publisher.close().await;
-    }
+    worker.broker.close().await;
 }
 
-impl Worker<'_> {
-    /// Works until `stop`; a database that goes away is tried again and again.
-    async fn work(&mut self, stop: &CancellationToken) {
-        let mut back_off = BackOff::new();
-        while let Err(trouble) = self.session(stop, &mut back_off).await {
-            self.source.owns(&[]);
-            self.source.database_is(Some(trouble.to_string()));
-            if stop.run_until_cancelled(back_off.pause()).await.is_none() {
+impl Worker {
+    /// Works until a stop is complete.
+    async fn work(&mut self, bells: &Bells, stop: &CancellationToken) {
+        loop {
+            if self.broker.has_ended() {
+                "the connection has ended".clone_into(&mut self.refusal);
+                self.engine.broker_lost(Instant::now());
+            }
+            self.engine.blocked(self.broker.is_blocked());
+            while let Some(action) = self.engine.next(Instant::now()) {
+                self.perform(action).await;
+            }
+            self.report();
+            if self.engine.is_over() {
                 return;
             }
+            self.wait(bells, stop).await;
         }
     }
 
-    /// One database session's worth of publishing. Ends without an error on `stop` only.
-    async fn session(
-        &mut self,
-        stop: &CancellationToken,
-        database_back_off: &mut BackOff,
-    ) -> Result<(), Trouble> {
-        let mut ownership = Ownership::open(&self.source.options, self.relay_id, &self.relay_name).await?;
-        let mut wake_up = WakeUp::start(&self.source);
-        let mut broker_back_off = BackOff::new();
-        while !stop.is_cancelled() {
-            ownership.rebalance().await?;
-            self.source.owns(ownership.partitions());
-            let pass = self.pass(&mut ownership, stop).await?;
-            self.source.database_is(None);
-            database_back_off.reset();
-            if let Pass::BrokerAway(problem) = pass {
-                self.source.broker_is(Some(problem));
-                stop.run_until_cancelled(broker_back_off.pause()).await;
-                continue;
+    /// Waits for the next thing that the engine has to know of, and tells it.
+    async fn wait(&mut self, bells: &Bells, stop: &CancellationToken) {
+        let wake_at = self.engine.wake_at(Instant::now());
+        tokio::select! {
+            biased;
+            () = stop.cancelled(), if !self.engine.is_stopping() => self.engine.stop(),
+            happened = self.broker.happened() => self.at_the_broker(happened),
+            answer = self.ownership.ended() => match answer {
+                Ok(answer) => self.about_ownership(answer),
+                Err(trouble) => self.database_lost(&trouble),
+            },
+            answer = self.log.ended() => match answer {
+                Ok(answer) => self.about_the_log(answer),
+                Err(trouble) => self.database_lost(&trouble),
+            },
+            opened = opened(&mut self.opening) => {
+                self.opening = None;
+                match opened {
+                    Ok((ownership, log)) => {
+                        self.ownership.open(ownership);
+                        self.log.open(log);
+                        self.engine.opened();
+                    }
+                    Err(trouble) => self.database_lost(&trouble),
+                }
             }
+            () = bells.committed.notified() => self.engine.notified(),
+            () = bells.relay_left.notified() => self.engine.neighbour_left(),
+            () = sleep_until(wake_at) => {}
+        }
+    }
+
+    async fn perform(&mut self, action: Action) {
+        match action {
+            Action::Open => self.open(),
+            Action::Agree => {
+                let member = self.member.clone();
+                self.ownership.begin(|session| member.agree(session));
+            }
+            Action::Renew => {
+                let member = self.member.clone();
+                self.ownership.begin(|session| member.renew(session));
+            }
+            Action::Resign => {
+                let member = self.member.clone();
+                self.ownership.begin(|session| member.resign(session));
+            }
+            Action::Read(look) => self.log.begin(|session| log_lane::read(session, look)),
+            Action::Mark(ids) => self.log.begin(|session| log_lane::mark(session, ids)),
+            Action::Park(id, reason, lease) => {
+                let relay_id = self.member.id;
+                self.log.begin(|session| log_lane::park(session, id, reason, relay_id, lease));
+            }
+            Action::Connect => self.broker.connect(),
+            Action::Send(id) => self.send(id).await,
+        }
+    }
+
+    fn open(&mut self) {
+        let (source, member) = (Arc::clone(&self.source), self.member.clone());
+        self.opening =
+            Some(Box::pin(async move { tokio::try_join!(member.enter(&source), source.connect()) }));
+    }
+
+    async fn send(&mut self, id: Uuid) {
+        let Some(Row(event)) = self.engine.event(id) else { return };
+        match self.broker.send(&self.source, event).await {
+            Sent::OnItsWay => {}
+            Sent::Impossible(reason) => self.engine.impossible(id, reason),
+            Sent::NotConnected => self.engine.refused(id, Refusal::Disconnected, Instant::now()),
+            Sent::Failed(trouble) => {
+                let refusal = self.broker.refused(&trouble);
+                self.refusal = trouble.to_string();
+                self.engine.refused(id, refusal, Instant::now());
+            }
+        }
+    }
+
+    fn at_the_broker(&mut self, happened: Happened) {
+        let now = Instant::now();
+        match happened {
+            Happened::Confirmed(id) => self.engine.confirmed(id, now),
+            Happened::Refused(id, trouble) => {
+                let refusal = self.broker.refused(&trouble);
+                self.refusal = trouble.to_string();
+                self.engine.refused(id, refusal, now);
+            }
+            Happened::Connected(Ok(())) => self.engine.connected(),
+            Happened::Connected(Err(error)) => {
+                self.refusal = error.to_string();
+                self.engine.broker_lost(now);
+            }
+        }
+    }
+
+    fn about_ownership(&mut self, answer: ownership_lane::Answer) {
+        match answer {
+            ownership_lane::Answer::Agreed { leases, neighbour } => {
+                self.source.database_is(None);
+                self.neighbour.send_if_modified(|known| std::mem::replace(known, neighbour) != neighbour);
+                self.engine.agreed(leases);
+            }
+            ownership_lane::Answer::Renewed(renewed) => self.engine.renewed(renewed),
+            ownership_lane::Answer::Resigned => self.engine.resigned(),
+        }
+        self.report_ownership();
+    }
+
+    fn about_the_log(&mut self, answer: log_lane::Answer) {
+        match answer {
+            log_lane::Answer::Found(found) => self.engine.found(found, Instant::now()),
+            log_lane::Answer::Marked(transaction) => {
+                let events = self.engine.marked(transaction);
+                self.source.has_published(events);
+            }
+            log_lane::Answer::Parked(done) => self.engine.parked(done),
+        }
+    }
+
+    fn database_lost(&mut self, trouble: &Trouble) {
+        self.source.database_is(Some(trouble.to_string()));
+        self.ownership = Lane::closed();
+        self.log = Lane::closed();
+        self.opening = None;
+        self.engine.database_lost(Instant::now());
+        self.report_ownership();
+    }
+
+    fn report_ownership(&self) {
+        let partitions: Vec<i16> = self.engine.leases().iter().map(|lease| lease.partition).collect();
+        self.source.owns(&partitions);
+    }
+
+    /// Says how things stand with the broker, where that is news.
+    fn report(&self) {
+        if self.engine.is_broker_well() {
             self.source.broker_is(None);
-            broker_back_off.reset();
-            if let Pass::Published = pass {
-                wake_up.reset();
-            } else {
-                stop.run_until_cancelled(wake_up.wait()).await;
-            }
+        } else if self.broker.is_blocked() {
+            self.source.broker_is(Some(BLOCKED.to_owned()));
+        } else if !self.refusal.is_empty() {
+            self.source.broker_is(Some(self.refusal.clone()));
         }
-        ownership.resign().await;
-        Ok(())
-    }
-
-    /// Publishes one chunk of what is pending, and marks it.
-    async fn pass(&mut self, ownership: &mut Ownership, stop: &CancellationToken) -> Result<Pass, Trouble> {
-        let publisher = if let Some(publisher) = self.publisher.take().filter(Publisher::is_open) {
-            publisher
-        } else {
-            crash_point!("relay.while_reconnecting");
-            match Publisher::connect(self.broker, &self.relay_name).await {
-                Ok(publisher) => publisher,
-                Err(error) => return Ok(Pass::BrokerAway(error.to_string())),
-            }
-        };
-        // A broker short of memory or disk says so and reads no more. The connection is kept: another one
-        // would be blocked as well, and what waits in this one's buffers cannot be taken back.
-        if publisher.is_blocked() {
-            self.publisher = Some(publisher);
-            return Ok(Pass::BrokerAway("it takes no messages: short of memory or disk".to_owned()));
-        }
-        let limit = i64::from(self.settings.chunk.get());
-        let pending = log::pending(&self.source.pool, ownership.partitions(), limit);
-        let events = within("read what is pending", pending).await?;
-        crash_point!("relay.after_read");
-        if events.is_empty() {
-            self.publisher = Some(publisher);
-            return Ok(Pass::Empty);
-        }
-        let window = usize::from(self.settings.window.get());
-        let sent = publish::send(&self.source, &publisher, &events, window, ownership, stop).await;
-        self.mark(&events, &sent, ownership).await?;
-        let usable = sent.broker.as_ref().is_none_or(event_bus::broker::PublishError::leaves_channel_usable);
-        if usable || publisher.is_blocked() {
-            self.publisher = Some(publisher);
-        }
-        if let Some(trouble) = sent.database {
-            return Err(trouble);
-        }
-        Ok(match sent.broker {
-            Some(problem) => Pass::BrokerAway(problem.to_string()),
-            None => Pass::Published,
-        })
-    }
-
-    async fn mark(&self, events: &[PendingEvent], sent: &Sent, ownership: &Ownership) -> Result<(), Trouble> {
-        let pool = &self.source.pool;
-        if !sent.confirmed.is_empty() {
-            crash_point!("relay.before_mark");
-            within("mark what was published", log::mark_published(pool, &sent.confirmed)).await?;
-            crash_point!("relay.after_mark");
-            self.source.has_published(sent.confirmed.len());
-        }
-        for (index, reason) in &sent.impossible {
-            let Some(event) = events.get(*index) else { continue };
-            let Some(lease) = ownership.lease(event.partition) else { continue };
-            let failed = log::mark_failed(pool, event.event_id, reason, lease);
-            if within("mark what cannot be published", failed).await? {
-                tracing::error!(
-                    database = self.source.name, event.id = %event.event_id, event.key = event.key, reason,
-                    "an event cannot be published; its key waits: requeue or skip it"
-                );
-            }
-        }
-        Ok(())
     }
 }
 
-/// Keeps the figures of the log up to date, while the database answers.
-async fn observe(source: Arc<Source>) {
-    loop {
-        if let Ok(status) = within("read the log's figures", log::status(&source.pool)).await {
-            let database = source.name.clone();
-            #[expect(clippy::cast_precision_loss, reason = "a count beyond 2^52 is not to be expected")]
-            let set = |name: &'static str, value: i64| {
-                metrics::gauge!(name, "database" => database.clone()).set(value as f64);
-            };
-            set("outbox_pending_messages", status.pending);
-            set("outbox_parked_messages", status.failed);
-            set("outbox_relays", status.relays);
-            let age = metrics::gauge!("outbox_oldest_pending_age_seconds", "database" => database.clone());
-            age.set(status.oldest_pending_age_seconds);
-        }
-        tokio::time::sleep(OBSERVED_EVERY).await;
+async fn opened(opening: &mut Option<Opening>) -> Result<(PgConnection, PgConnection), Trouble> {
+    match opening {
+        Some(opening) => opening.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }

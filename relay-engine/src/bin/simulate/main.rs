@@ -4,7 +4,9 @@
 
 mod agenda;
 mod database;
+mod faults;
 mod relay;
+mod requests;
 mod witness;
 mod world;
 

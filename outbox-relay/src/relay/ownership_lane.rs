@@ -1,0 +1,80 @@
+//! Agreeing with other relays on who publishes what.
+
+use std::time::Duration;
+
+use event_bus::{
+    crash_point,
+    outbox::ownership::{self, Presence},
+};
+use relay_engine::{Lease, Renewed, Terms};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Source, Trouble, within};
+
+/// How long ownership lasts without renewal: after this a frozen relay's partitions are another's.
+const LEASE: Duration = Duration::from_secs(4);
+
+/// The engine counts on less of a lease than it lasts, for the way to the broker.
+const _: () = assert!(LEASE.as_millis() >= 3_500 + 500, "Terms::default().trusted, and some more");
+
+/// What came of a question about ownership.
+pub(crate) enum Answer {
+    Agreed { leases: Vec<Lease>, neighbour: Option<Uuid> },
+    Renewed(Renewed),
+    Resigned,
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) presence: Presence,
+}
+
+impl Member {
+    /// Opens the session by which other relays know this one.
+    pub(crate) async fn enter(&self, source: &Source) -> Result<PgConnection, Trouble> {
+        let mut session = source.connect().await?;
+        if self.presence == Presence::Session {
+            within("enter the relays", ownership::enter(&mut session, self.id)).await?;
+        }
+        Ok(session)
+    }
+
+    pub(crate) async fn agree(self, mut session: PgConnection) -> (PgConnection, Result<Answer, Trouble>) {
+        crash_point!("relay.before_ownership");
+        let agree = ownership::agree(&mut session, self.id, &self.name, self.presence, LEASE);
+        let agreed = within("agree on partitions with other relays", agree).await;
+        crash_point!("relay.after_ownership");
+        let answer = agreed.map(|agreed| {
+            let leases = agreed.leases.iter();
+            let leases =
+                leases.map(|lease| Lease { partition: lease.partition, epoch: lease.epoch }).collect();
+            Answer::Agreed { leases, neighbour: agreed.neighbour }
+        });
+        (session, answer)
+    }
+
+    pub(crate) async fn renew(self, mut session: PgConnection) -> (PgConnection, Result<Answer, Trouble>) {
+        crash_point!("relay.while_renewing");
+        let renewed = within("renew ownership", ownership::renew(&mut session, self.id, LEASE)).await;
+        let answer = renewed.map(|renewed| {
+            Answer::Renewed(Renewed { owned: renewed.owned, is_unbalanced: renewed.is_unbalanced })
+        });
+        (session, answer)
+    }
+
+    /// The last act of a clean stop.
+    pub(crate) async fn resign(self, mut session: PgConnection) -> (PgConnection, Result<Answer, Trouble>) {
+        crash_point!("relay.while_resigning");
+        let resigned = within("give up partitions", ownership::resign(&mut session, self.id)).await;
+        (session, resigned.map(|()| Answer::Resigned))
+    }
+}
+
+/// The terms that the engine works under.
+pub(crate) fn terms(chunk: u16, window: u16) -> Terms {
+    Terms { chunk: usize::from(chunk), window: usize::from(window), ..Terms::default() }
+}

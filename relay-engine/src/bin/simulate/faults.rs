@@ -1,0 +1,133 @@
+//! What goes wrong, and how it ends.
+
+use relay_engine::{Action, Refusal};
+
+use crate::{
+    relay::Input,
+    world::{MS, Plan, SECOND, World},
+};
+
+impl World {
+    pub(crate) fn fault(&mut self) {
+        if self.to_break == 0 {
+            return;
+        }
+        self.to_break -= 1;
+        let relay = self.rng.usize(0..self.relays.len());
+        match self.rng.u8(0..8) {
+            0 => self.kill(relay),
+            1 => self.freeze(relay, None),
+            2 => self.cut_connection(relay),
+            3 => {
+                self.tell(|| "the broker goes down".to_owned());
+                self.broker_is_up = false;
+                for relay in 0..self.relays.len() {
+                    self.cut_connection(relay);
+                }
+                self.after(3 * SECOND, Plan::BrokerReturns);
+            }
+            4 => {
+                self.block(true);
+                self.after(3 * SECOND, Plan::Unblock);
+            }
+            5 => {
+                if let Some(session) = self.process(relay).map(|running| running.session) {
+                    self.session_ends(session);
+                }
+            }
+            6 => {
+                self.tell(|| "the database goes down".to_owned());
+                self.database_is_up = false;
+                let sessions: Vec<u64> =
+                    self.relays.iter().flatten().map(|running| running.session).collect();
+                for session in sessions {
+                    self.session_ends(session);
+                }
+                self.database.end_all_sessions();
+                self.after(2 * SECOND, Plan::DatabaseReturns);
+            }
+            _ => {
+                self.tell(|| format!("relay {relay} is asked to stop"));
+                if let Some(running) = self.process(relay).filter(|running| !running.is_frozen) {
+                    running.engine.stop();
+                    self.work(relay);
+                    self.after(2 * SECOND, Plan::Start { relay });
+                }
+            }
+        }
+        self.broken();
+        self.after(2 * SECOND, Plan::Fault);
+    }
+
+    pub(crate) fn broken(&mut self) {
+        self.faults += 1;
+        // The longest that any of them lasts by itself.
+        self.last_fault = self.now + 10 * SECOND;
+    }
+
+    pub(crate) fn block(&mut self, blocks: bool) {
+        self.broker_blocks = blocks;
+        for relay in 0..self.relays.len() {
+            self.send_input(relay, Input::Tick);
+        }
+    }
+
+    pub(crate) fn kill(&mut self, relay: usize) {
+        self.tell(|| format!("relay {relay} is killed"));
+        self.end_process(relay);
+        self.broken();
+    }
+
+    pub(crate) fn freeze(&mut self, relay: usize, stale: Option<Action>) {
+        self.tell(|| format!("relay {relay} freezes before {stale:?}"));
+        let Some(running) = self.process(relay).filter(|running| !running.is_frozen) else { return };
+        running.is_frozen = true;
+        running.stale = stale;
+        let process = running.id;
+        self.after(8 * SECOND, Plan::Thaw { relay, process });
+        self.broken();
+    }
+
+    pub(crate) fn thaw(&mut self, relay: usize, process: u64) {
+        let Some(running) = self.process(relay).filter(|running| running.id == process) else { return };
+        running.is_frozen = false;
+        let held = std::mem::take(&mut running.held);
+        let stale = running.stale.take();
+        self.tell(|| format!("relay {relay} thaws"));
+        if let Some(action) = stale {
+            self.perform(relay, action);
+        }
+        for input in held {
+            self.deliver(relay, process, input);
+        }
+        self.deliver(relay, process, Input::Tick);
+    }
+
+    /// A session is over: its relay hears of it, and the others may.
+    pub(crate) fn session_ends(&mut self, session: u64) {
+        if !self.database.end_session(session) {
+            return;
+        }
+        for relay in 0..self.relays.len() {
+            let Some(running) = self.process(relay) else { continue };
+            if running.session == session {
+                self.send_input(relay, Input::DatabaseLost);
+            } else if !self.chance(4) {
+                self.send_input(relay, Input::NeighbourLeft);
+            }
+        }
+    }
+
+    /// The connection is cut: nothing on its way has an answer any more, and it may have arrived.
+    pub(crate) fn cut_connection(&mut self, relay: usize) {
+        self.tell(|| format!("relay {relay} loses its connection to the broker"));
+        let Some(running) = self.process(relay) else { return };
+        let (process, connection) = (running.id, running.connection.take());
+        let unconfirmed = std::mem::take(&mut running.unconfirmed);
+        self.connections.retain(|(number, _)| Some(*number) != connection);
+        for id in unconfirmed {
+            self.after(MS, Plan::Tell { relay, process, input: Input::Refused(id, Refusal::Disconnected) });
+        }
+        self.after(MS, Plan::Tell { relay, process, input: Input::BrokerLost });
+    }
+}

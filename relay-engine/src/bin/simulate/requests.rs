@@ -1,0 +1,154 @@
+//! What relays ask the broker and the database for, and what these answer.
+
+use relay_engine::{Action, Refusal};
+use uuid::Uuid;
+
+use crate::{
+    Flaw,
+    database::index_of,
+    relay::Input,
+    world::{MS, Plan, SILENCE, World},
+};
+
+impl World {
+    pub(crate) fn perform(&mut self, relay: usize, action: Action) {
+        let latency = self.latency();
+        let Some(running) = self.process(relay) else { return };
+        let (process, mut session) = (running.id, running.session);
+        match action {
+            Action::Connect => {
+                let up = self.broker_is_up;
+                let input = if up { Input::Connected } else { Input::BrokerLost };
+                if up {
+                    let connection = self.number();
+                    self.connections.push((connection, self.now));
+                    if let Some(running) = self.process(relay) {
+                        running.connection = Some(connection);
+                    }
+                }
+                self.after(latency, Plan::Tell { relay, process, input });
+            }
+            Action::Send(id) => self.send(relay, id),
+            other => {
+                if other == Action::Open {
+                    session = self.number();
+                    if let Some(running) = self.process(relay) {
+                        running.session = session;
+                    }
+                }
+                self.after(latency, Plan::Execute { relay, process, session, action: other });
+            }
+        }
+    }
+
+    fn send(&mut self, relay: usize, id: Uuid) {
+        let row = self.database.rows.get(index_of(id));
+        let is_poison = row.is_some_and(|row| row.poison);
+        let (latency, instant) = (self.latency(), self.instant());
+        self.tell(|| format!("relay {relay} sends event {}", id.as_u128()));
+        let Some(running) = self.process(relay) else { return };
+        if is_poison {
+            running.engine.impossible(id, "poison".to_owned());
+            return;
+        }
+        let process = running.id;
+        let Some(connection) = running.connection else {
+            running.engine.refused(id, Refusal::Disconnected, instant);
+            return;
+        };
+        running.unconfirmed.push(id);
+        if self.flaw == Some(Flaw::MarksUnconfirmed) {
+            self.witness.marked(&[id]);
+        }
+        // In the order in which they were sent, whatever becomes of the process.
+        let now = self.now;
+        let Some((_, last)) = self.connections.iter_mut().find(|(number, _)| *number == connection) else {
+            self.after(MS, Plan::Tell { relay, process, input: Input::Refused(id, Refusal::Disconnected) });
+            return;
+        };
+        *last = (*last).max(now + latency);
+        let at = *last;
+        self.agenda.plan(at, Plan::Arrive { connection, id, relay, process });
+    }
+
+    /// A message reaches the broker, which takes it, refuses it, or stays silent about it.
+    pub(crate) fn arrive(&mut self, connection: u64, id: Uuid, relay: usize, process: u64) {
+        let stands = self.connections.iter().any(|(number, _)| *number == connection);
+        if !stands || !self.broker_is_up {
+            return;
+        }
+        if self.broker_blocks {
+            // It reads on when it has memory again.
+            let at = self.now + 50 * MS;
+            self.agenda.plan(at, Plan::Arrive { connection, id, relay, process });
+            return;
+        }
+        let refuses = self.to_break > 0 && self.chance(60);
+        let mut input = Input::Refused(id, Refusal::Refused);
+        if !refuses {
+            if self.flaw == Some(Flaw::ConfirmsAndLoses) && self.chance(20) {
+                self.tell(|| format!("event {} is confirmed and lost", id.as_u128()));
+            } else {
+                self.witness.accepted(id, &self.database);
+            }
+            input = Input::Confirmed(id);
+        }
+        let silent = self.to_break > 0 && self.chance(150);
+        self.tell(|| format!("event {} arrives: refused {refuses}, silent {silent}", id.as_u128()));
+        if silent {
+            let at = self.now + SILENCE;
+            self.agenda
+                .plan(at, Plan::Tell { relay, process, input: Input::Refused(id, Refusal::Disconnected) });
+        } else {
+            let latency = self.latency();
+            self.after(latency, Plan::Tell { relay, process, input });
+        }
+    }
+
+    /// A statement is carried out, and the answer sent back.
+    pub(crate) fn execute(&mut self, relay: usize, process: u64, session: u64, action: Action) {
+        let now = self.now;
+        if !self.database_is_up || (action != Action::Open && !self.database.has_session(session)) {
+            self.after(MS, Plan::Tell { relay, process, input: Input::DatabaseLost });
+            return;
+        }
+        let input = match action {
+            Action::Open => {
+                // Whoever was killed meanwhile leaves no session behind.
+                if self.process(relay).is_some_and(|running| running.id == process) {
+                    self.database.open_session(session);
+                }
+                Input::Opened
+            }
+            Action::Agree => Input::Agreed(self.database.agree(process, session, now)),
+            Action::Renew => Input::Renewed(self.database.renew(process, now)),
+            Action::Read(look) => Input::Found(self.database.read(look)),
+            Action::Mark(ids) => {
+                self.tell(|| {
+                    format!("relay {relay} marks {:?}", ids.iter().map(Uuid::as_u128).collect::<Vec<_>>())
+                });
+                self.witness.marked(&ids);
+                Input::Marked(self.database.mark(&ids))
+            }
+            Action::Park(id, _, lease) => {
+                let done = self.database.park(id, process, lease, now);
+                if done {
+                    self.witness.parked(id, &self.database);
+                }
+                Input::Parked(done)
+            }
+            Action::Resign => {
+                self.database.resign(process);
+                Input::Resigned
+            }
+            Action::Connect | Action::Send(_) => return,
+        };
+        // The answer to a statement that was carried out may be lost.
+        if self.to_break > 0 && self.chance(200) {
+            self.session_ends(session);
+            return;
+        }
+        let latency = self.latency();
+        self.after(latency, Plan::Tell { relay, process, input });
+    }
+}
