@@ -44,6 +44,8 @@ pub enum Command {
     Token(TokenArgs),
     /// Run every test of the workspace against private servers of their own
     Test(TestArgs),
+    /// Try the relay's decisions in many schedules of faults, in memory and in virtual time
+    Simulate(SimulateArgs),
     /// Tell the suite's story with real calls, in about half a minute
     Demo,
 }
@@ -96,4 +98,12 @@ pub struct TestArgs {
     /// Options of the runner (`cargo nextest run`, else `cargo test`), such as -E 'package(shop)'
     #[arg(last = true, value_name = "RUNNER OPTION")]
     pub runner: Vec<String>,
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// Options of the simulation, such as --seeds 1000000 or --seed 42; --help lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
+    pub options: Vec<String>,
 }

@@ -39,21 +39,37 @@ async fn two_relays_share_the_partitions_and_keep_every_keys_order(pool: PgPool)
     assert_eq!(seen.len() - repeats, 600, "nothing is lost");
 }
 
+async fn count(pool: &PgPool, query: &'static str) -> i64 {
+    sqlx::query_scalar(query).fetch_one(pool).await.unwrap()
+}
+
 #[sqlx::test(migrations = false)]
-async fn a_killed_relays_partitions_are_taken_over_before_its_lease_ends(pool: PgPool) {
+async fn a_killed_relays_partitions_are_taken_over_at_once(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    let one = stage.relay().start();
+    let one = stage.relay().env("APP__RELAY__NAME", "one").start();
     one.until_ready(true).await;
-    let two = stage.relay().start();
-    eventually("both own half", LONG, async || (owners(&stage.log.pool).await == [32, 32]).then_some(()))
-        .await;
-    one.signal("KILL");
-    // Its session is gone, so nobody waits for the four seconds of its lease.
-    eventually("the other owns all", Duration::from_millis(3_500), async || {
-        (owners(&stage.log.pool).await == [64]).then_some(())
+    let _two = stage.relay().env("APP__RELAY__NAME", "two").start();
+    let pool = &stage.log.pool;
+    eventually("both own half", LONG, async || (owners(pool).await == [32, 32]).then_some(())).await;
+    eventually("each waits for the end of the other", LONG, async || {
+        let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted
+                        and database = (select oid from pg_database where datname = current_database())";
+        (count(pool, waiting).await == 2).then_some(())
     })
     .await;
-    drop(two);
+    // Right after the survivor looked at the partitions: by itself it would look again in 1.5 s.
+    let looked =
+        "select (extract(epoch from alive_until) * 1000)::bigint from outbox_relay where name = 'two'";
+    let before = count(pool, looked).await;
+    eventually("the other has just looked", LONG, async || {
+        (count(pool, looked).await != before).then_some(())
+    })
+    .await;
+    one.signal("KILL");
+    eventually("the other owns all", Duration::from_secs(1), async || {
+        (owners(pool).await == [64]).then_some(())
+    })
+    .await;
 }
 
 #[sqlx::test(migrations = false)]

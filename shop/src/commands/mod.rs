@@ -5,6 +5,7 @@ mod down;
 mod kill;
 mod logs;
 mod reset;
+mod simulate;
 mod start;
 mod status;
 mod test;
@@ -30,6 +31,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Reset => reset::run(),
         Command::Token(args) => token::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Demo => demo::run(),
     }
 }

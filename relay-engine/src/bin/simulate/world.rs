@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use relay_engine::{Action, Refusal, Terms};
+use relay_engine::{Action, Terms};
 use uuid::Uuid;
 
 use crate::{
     Flaw,
     agenda::Agenda,
-    database::{Database, State, index_of},
+    database::{Database, State},
     relay::{Input, Process},
     witness::Witness,
 };
