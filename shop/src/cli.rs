@@ -31,6 +31,16 @@ pub enum Command {
         /// catalog, basket, relay (relay-2 …), storefront, postgres or rabbitmq
         name: Name,
     },
+    /// Stop one process where it is (SIGSTOP), as a machine that hangs would
+    Freeze {
+        /// catalog, basket, relay (relay-2 …), storefront, postgres or rabbitmq
+        name: Name,
+    },
+    /// Let a frozen process go on
+    Thaw {
+        /// catalog, basket, relay (relay-2 …), storefront, postgres or rabbitmq
+        name: Name,
+    },
     /// Start one process again
     Start {
         /// catalog, basket, relay (relay-2 …), storefront, postgres or rabbitmq

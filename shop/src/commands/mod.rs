@@ -2,6 +2,7 @@
 
 mod demo;
 mod down;
+mod freeze;
 mod kill;
 mod logs;
 mod reset;
@@ -26,6 +27,8 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Down => down::run(),
         Command::Status => status::run(),
         Command::Kill { name } => kill::run(name),
+        Command::Freeze { name } => freeze::freeze(name),
+        Command::Thaw { name } => freeze::thaw(name),
         Command::Start { name } => start::run(name),
         Command::Logs(args) => logs::run(&args),
         Command::Reset => reset::run(),

@@ -17,6 +17,10 @@ pub(super) fn run() -> Result<ExitCode> {
     for name in suite.names() {
         let port = suite.ports.of(name.port())?;
         let (pid, state, health) = match suite.state(name)? {
+            State::Running(process) if process.is_frozen() => {
+                is_well = false;
+                (process.pid.to_string(), "frozen", format!("cargo shop thaw {name}"))
+            }
             State::Running(process) => {
                 let (healthy, health) = health(name, port);
                 is_well &= healthy;

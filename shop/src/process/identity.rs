@@ -43,6 +43,11 @@ impl Identity {
         Self::of(self.pid).as_ref() == Some(self)
     }
 
+    /// Whether it was stopped where it is, by SIGSTOP, and has not gone on since.
+    pub fn is_frozen(&self) -> bool {
+        self.is_alive() && Stat::of(self.pid).is_some_and(|stat| stat.is_frozen)
+    }
+
     /// Sends a signal to this process, and to no other.
     ///
     /// Returns `false` if it is gone. Fails if it may not be signalled (it belongs to another user).
@@ -75,6 +80,7 @@ impl Identity {
 struct Stat {
     /// It only waits for its parent to take notice.
     has_ended: bool,
+    is_frozen: bool,
     started: u64,
 }
 
@@ -83,8 +89,9 @@ impl Stat {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The second field is the program's name in brackets and may itself contain brackets and spaces.
         let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-        let has_ended = matches!(fields.next()?, "Z" | "X");
-        Some(Self { has_ended, started: fields.nth(18)?.parse().ok()? })
+        let state = fields.next()?;
+        let (has_ended, is_frozen) = (matches!(state, "Z" | "X"), state == "T");
+        Some(Self { has_ended, is_frozen, started: fields.nth(18)?.parse().ok()? })
     }
 }
 

@@ -65,6 +65,24 @@ fn a_killed_process_is_gone_even_before_its_parent_takes_notice() {
 }
 
 #[test]
+fn a_frozen_process_is_alive_and_known_to_be_frozen_until_it_goes_on() {
+    let (_sleeper, identity) = Sleeper::start();
+    assert!(!identity.is_frozen());
+    assert!(identity.signal(Signal::STOP).unwrap());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !identity.is_frozen() {
+        assert!(std::time::Instant::now() < deadline, "it does not freeze");
+        std::thread::yield_now();
+    }
+    assert!(identity.is_alive());
+    assert!(identity.signal(Signal::CONT).unwrap());
+    while identity.is_frozen() {
+        assert!(std::time::Instant::now() < deadline, "it does not go on");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn a_record_is_a_number_for_people_and_an_identity_for_us() {
     let run = tempfile::tempdir().unwrap();
     let (_sleeper, process) = Sleeper::start();

@@ -31,6 +31,8 @@ impl Suite {
             if let State::Running(process) = self.state(name)?
                 && process.signal(signal(name))?
             {
+                // A frozen one hears nothing else.
+                process.signal(Signal::CONT)?;
                 asked.push((name, process));
             }
         }
