@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::ffi::OsString;
+
 use clap::{Args, Parser, Subcommand};
 
 use crate::suite::{MOST_RELAYS, Name};
@@ -58,6 +60,13 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Tell the suite's story with real calls, in about half a minute
     Demo,
+    /// Break everything on purpose, on private servers, and check that every promise was kept
+    #[command(disable_help_flag = true)]
+    Chaos {
+        /// What to break: list, run NAME…, relay, all and more, see `cargo shop chaos --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
 }
 
 /// Arguments of `up`.

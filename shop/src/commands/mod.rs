@@ -1,5 +1,6 @@
 //! One file a subcommand.
 
+mod chaos;
 mod demo;
 mod down;
 mod freeze;
@@ -36,6 +37,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Test(args) => test::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Demo => demo::run(),
+        Command::Chaos { args } => chaos::run(&args),
     }
 }
 

@@ -9,7 +9,6 @@ use anyhow::{Context, Result};
 use crate::home::Home;
 use crate::process::{Identity, Record, kill};
 use crate::servers::{Place, Rabbitmq};
-use crate::suite::Name;
 
 /// What the directory of a run is called, before its random end.
 pub(super) const PREFIX: &str = "shop-test-";
@@ -36,10 +35,10 @@ pub(super) fn clear() -> Result<()> {
     Ok(())
 }
 
-/// Ends the servers of a directory without ceremony (nothing in them is worth keeping), and removes it.
+/// Ends the processes that a directory has records of without ceremony (nothing in them is worth keeping), and removes it.
 pub(super) fn remove(home: &Home) -> Result<()> {
-    for name in [Name::Rabbitmq, Name::Postgres] {
-        if let Some(record) = Record::read(&home.run(), &name.to_string())? {
+    for name in Record::names(&home.run()) {
+        if let Some(record) = Record::read(&home.run(), &name)? {
             kill(&record.process)?;
         }
     }

@@ -35,6 +35,13 @@ impl Record {
         }
     }
 
+    /// Under which names something is recorded.
+    pub fn names(run: &Path) -> Vec<String> {
+        let files = fs::read_dir(run).into_iter().flatten().flatten().map(|entry| entry.path());
+        let records = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+        records.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
+    }
+
     /// Forgets what is recorded under `name`, if anything is.
     pub fn remove(run: &Path, name: &str) -> Result<()> {
         for path in [json(run, name), pid(run, name)] {

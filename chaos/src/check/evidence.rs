@@ -1,0 +1,154 @@
+//! What a run has left behind, read from every place that keeps something.
+
+use std::collections::{HashMap, HashSet};
+
+use anyhow::Result;
+use sqlx::types::chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::probe::{Probe, Sighting};
+use crate::{
+    load::STANDING,
+    stage::{Stage, Taken},
+};
+
+/// Where a run begins: what was there before is not its.
+pub(crate) struct Mark {
+    pub(crate) position: i64,
+    received_at: DateTime<Utc>,
+    sightings: usize,
+}
+
+impl Mark {
+    /// Now. Empties the queues in which a run leaves what has failed.
+    pub(crate) async fn set(stage: &Stage, probe: &Probe) -> Result<Self> {
+        for queue in ["basket.events.dead", "shop.unrouted"] {
+            stage.broker.take_all(queue).await?;
+        }
+        let position = "select coalesce(max(position), 0) from integration_event_log";
+        Ok(Self {
+            position: sqlx::query_scalar(position).fetch_one(&stage.catalog).await?,
+            received_at: sqlx::query_scalar("select clock_timestamp()").fetch_one(&stage.basket).await?,
+            sightings: probe.len(),
+        })
+    }
+}
+
+/// A row of the log.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct LogRow {
+    pub(crate) event_id: Uuid,
+    pub(crate) position: i64,
+    pub(crate) event_type: String,
+    pub(crate) key: String,
+    pub(crate) state: String,
+    pub(crate) is_skipped: bool,
+}
+
+/// A row of the basket's inbox.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct InboxRow {
+    pub(crate) event_id: Uuid,
+    pub(crate) event_type: String,
+    pub(crate) key: String,
+    pub(crate) key_version: i64,
+    pub(crate) applied: bool,
+}
+
+/// Everything that is known about a run.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    /// The log's rows of this run, in order.
+    pub(crate) log: Vec<LogRow>,
+    /// The inbox's rows of this run, in the order in which they were entered.
+    pub(crate) inbox: Vec<InboxRow>,
+    /// Events of the inbox that no log has.
+    pub(crate) strangers: Vec<Uuid>,
+    /// How many alerts there are for an event and a buyer.
+    pub(crate) alerts: HashMap<(Uuid, String), i64>,
+    /// Cart lines that show another price than the catalog's, in words.
+    pub(crate) wrong_prices: Vec<String>,
+    /// What the probe saw, in order.
+    pub(crate) sightings: Vec<Sighting>,
+    /// The events that the catalog promised to its clients.
+    pub(crate) promised: Vec<Uuid>,
+    /// What is in the dead-letter queue.
+    pub(crate) dead: Vec<Taken>,
+    /// What no queue was bound for.
+    pub(crate) unrouted: HashSet<Uuid>,
+}
+
+impl Evidence {
+    /// Reads it all. To be called at rest.
+    pub(crate) async fn read(stage: &Stage, probe: &Probe, mark: &Mark, promised: Vec<Uuid>) -> Result<Self> {
+        let log: Vec<LogRow> = sqlx::query_as(
+            "select event_id, position, event_type, key, state, skipped_at is not null as is_skipped
+               from integration_event_log where position > $1 order by position",
+        )
+        .bind(mark.position)
+        .fetch_all(&stage.catalog)
+        .await?;
+        let inbox: Vec<InboxRow> = sqlx::query_as(
+            "select event_id, event_type, key, key_version, applied from inbox
+              where consumer = 'basket' and received_at > $1 order by received_at",
+        )
+        .bind(mark.received_at)
+        .fetch_all(&stage.basket)
+        .await?;
+        let ids: Vec<Uuid> = inbox.iter().map(|row| row.event_id).collect();
+        let strangers = sqlx::query_scalar(
+            "select id from unnest($1::uuid[]) as id
+              where not exists (select from integration_event_log where event_id = id)",
+        )
+        .bind(ids)
+        .fetch_all(&stage.catalog)
+        .await?;
+        let unrouted = stage.broker.take_all("shop.unrouted").await?;
+        Ok(Self {
+            strangers,
+            alerts: alerts(stage, mark).await?,
+            wrong_prices: wrong_prices(stage).await?,
+            sightings: probe.since(mark.sightings),
+            promised,
+            dead: stage.broker.take_all("basket.events.dead").await?,
+            unrouted: unrouted.iter().filter_map(|taken| taken.message_id.as_ref()?.parse().ok()).collect(),
+            log,
+            inbox,
+        })
+    }
+}
+
+/// The buyers who hold a product all the time.
+pub(crate) fn holders(key: &str) -> impl Iterator<Item = &'static str> {
+    let product: Option<i64> = key.parse().ok();
+    STANDING
+        .into_iter()
+        .filter(move |(_, held)| product.is_some_and(|id| held.contains(&id)))
+        .map(|(name, _)| name)
+}
+
+async fn alerts(stage: &Stage, mark: &Mark) -> Result<HashMap<(Uuid, String), i64>> {
+    let rows: Vec<(Uuid, String, i64)> = sqlx::query_as(
+        "select event_id, buyer_id, count(*) from alert where created_at > $1 group by event_id, buyer_id",
+    )
+    .bind(mark.received_at)
+    .fetch_all(&stage.basket)
+    .await?;
+    Ok(rows.into_iter().map(|(event, buyer, count)| ((event, buyer), count)).collect())
+}
+
+async fn wrong_prices(stage: &Stage) -> Result<Vec<String>> {
+    let catalog: Vec<(i64, String)> =
+        sqlx::query_as("select product_id, price::text from product").fetch_all(&stage.catalog).await?;
+    let catalog: HashMap<i64, String> = catalog.into_iter().collect();
+    let lines: Vec<(String, i64, String)> =
+        sqlx::query_as("select buyer_id, product_id, unit_price::text from cart_line")
+            .fetch_all(&stage.basket)
+            .await?;
+    let wrong = lines.into_iter().filter_map(|(buyer, product, price)| {
+        let right = catalog.get(&product)?;
+        (*right != price)
+            .then(|| format!("{buyer} pays {price} for product {product}, the catalog says {right}"))
+    });
+    Ok(wrong.collect())
+}

@@ -1,0 +1,64 @@
+//! What the suite holds on to: memory, files, connections.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::stage::{Service, Stage};
+
+/// How much more of each a run may leave behind: pools grow under load and keep what they have.
+const MORE_MEMORY: u64 = 48 * 1024 * 1024;
+const MORE_FILES: u64 = 16;
+const MORE_SESSIONS: i64 = 16;
+const MORE_CONNECTIONS: i64 = 2;
+
+/// A measurement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Footprint {
+    memory: u64,
+    files: u64,
+    sessions: i64,
+    connections: i64,
+    channels: i64,
+    services: u64,
+}
+
+impl Footprint {
+    /// Measures all services together, and what the servers say of them.
+    pub(crate) async fn take(stage: &Stage) -> Result<Self> {
+        let each = stage.services().map(Service::footprint);
+        let (memory, files) = each.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+        let sessions = sqlx::query_scalar(
+            "select count(*) from pg_stat_activity where usename ~ '^(catalog|basket)_' and backend_type = 'client backend'",
+        )
+        .fetch_one(&stage.catalog)
+        .await?;
+        let overview = stage.broker.manage(reqwest::Method::GET, "overview", &Value::Null).await?;
+        let total = |name: &str| overview["object_totals"][name].as_i64().unwrap_or(0);
+        Ok(Self {
+            memory,
+            files,
+            sessions,
+            connections: total("connections"),
+            channels: total("channels"),
+            services: stage.services().count() as u64,
+        })
+    }
+
+    /// What there is more of than there may be, compared with `before`; nothing, if all is as it was.
+    pub(crate) fn grown(&self, before: &Self) -> Vec<String> {
+        let mut grown = Vec::new();
+        let mut compare = |what: &str, now: i128, then: i128, more: i128| {
+            if now > then + more {
+                grown.push(format!("clean: {what} went from {then} to {now}"));
+            }
+        };
+        let services = i128::from(self.services);
+        compare("memory", self.memory.into(), before.memory.into(), i128::from(MORE_MEMORY) * services);
+        compare("open files", self.files.into(), before.files.into(), i128::from(MORE_FILES) * services);
+        compare("database sessions", self.sessions.into(), before.sessions.into(), MORE_SESSIONS.into());
+        let connections = MORE_CONNECTIONS.into();
+        compare("broker connections", self.connections.into(), before.connections.into(), connections);
+        compare("broker channels", self.channels.into(), before.channels.into(), connections);
+        grown
+    }
+}

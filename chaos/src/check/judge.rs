@@ -1,0 +1,181 @@
+//! The checks: pure, so that each of them can be shown to fail.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use super::evidence::{Evidence, holders};
+
+const PRICE_CHANGED: &str = "shop.catalog.product_price_changed.v1";
+
+/// Whether a fault may have events published more than once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Repeats {
+    /// Nothing was broken on the way between log and broker: nobody has a reason to repeat.
+    None,
+    /// It may happen.
+    #[default]
+    Allowed,
+    /// The fault was made to provoke it: without one it has not happened.
+    Provoked,
+}
+
+/// What a fault is meant to leave behind.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Expected {
+    /// Messages of the harness's own that belong into the dead-letter queue.
+    pub(crate) poison: usize,
+    /// Events of the harness's own that are in no log.
+    pub(crate) forged: HashSet<Uuid>,
+    /// Events that no queue is bound for.
+    pub(crate) unrouted: HashSet<Uuid>,
+    /// Repeats at the broker.
+    pub(crate) repeats: Repeats,
+}
+
+/// What the checks have found.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Findings {
+    /// Promised or committed events that somebody never got.
+    pub(crate) lost: usize,
+    /// Effects that happened more than once.
+    pub(crate) twice: usize,
+    /// Events that changed places within their key.
+    pub(crate) out_of_order: usize,
+    /// Cart lines with another price than the catalog's.
+    pub(crate) wrong_at_rest: usize,
+    /// Messages that were published again, and absorbed.
+    pub(crate) repeats: usize,
+    /// Each broken promise, in words.
+    pub(crate) violations: Vec<String>,
+}
+
+impl Findings {
+    /// Notes what breaks the promise `check`: how many, and the first as an example.
+    fn note(&mut self, check: &str, broken: impl IntoIterator<Item = String>) -> usize {
+        let mut broken = broken.into_iter();
+        let Some(first) = broken.next() else { return 0 };
+        let count = 1 + broken.count();
+        self.violations.push(format!("{check}: {count}, such as {first}"));
+        count
+    }
+}
+
+/// Holds the evidence against every promise but those about time and resources.
+pub(crate) fn judge(evidence: &Evidence, expected: &Expected) -> Findings {
+    let mut findings = Findings::default();
+    conserved(evidence, expected, &mut findings);
+    once(evidence, &mut findings);
+    findings.wrong_at_rest = findings.note("converged", evidence.wrong_prices.iter().cloned());
+    monotone(evidence, &mut findings);
+    in_order(evidence, &mut findings);
+    honest(evidence, &mut findings);
+    innocents(evidence, expected, &mut findings);
+    repeated(evidence, expected, &mut findings);
+    findings
+}
+
+/// 1. What was promised is in the log, what is in the log was received, and nothing else was.
+fn conserved(evidence: &Evidence, expected: &Expected, findings: &mut Findings) {
+    let logged: HashSet<Uuid> = evidence.log.iter().map(|row| row.event_id).collect();
+    let received: HashSet<Uuid> = evidence.inbox.iter().map(|row| row.event_id).collect();
+    let forgotten = evidence.promised.iter().filter(|id| !logged.contains(id));
+    findings.lost += findings.note("promised and not in the log", forgotten.map(Uuid::to_string));
+    let missing = evidence.log.iter().filter(|row| {
+        !row.is_skipped && !received.contains(&row.event_id) && !expected.unrouted.contains(&row.event_id)
+    });
+    findings.lost += findings.note(
+        "committed and never received",
+        missing.map(|row| format!("{} of key {}, {}", row.event_id, row.key, row.state)),
+    );
+    let nowhere = expected.unrouted.iter().filter(|id| !evidence.unrouted.contains(id));
+    findings.lost += findings.note("unroutable and not with the unrouted", nowhere.map(Uuid::to_string));
+    let strangers = evidence.strangers.iter().filter(|id| !expected.forged.contains(id));
+    findings.note("received and never committed", strangers.map(Uuid::to_string));
+}
+
+/// 2. No effect twice; and, for buyers who held the product all the time, each effect.
+fn once(evidence: &Evidence, findings: &mut Findings) {
+    let doubled = evidence.alerts.iter().filter(|(_, count)| **count > 1);
+    findings.twice += findings.note(
+        "told more than once",
+        doubled.map(|((event, buyer), count)| format!("{buyer}, {count} times of {event}")),
+    );
+    let mut entered: HashMap<Uuid, usize> = HashMap::new();
+    for row in &evidence.inbox {
+        *entered.entry(row.event_id).or_default() += 1;
+    }
+    let again = entered.iter().filter(|(_, count)| **count > 1);
+    findings.twice += findings.note("entered more than once", again.map(|(event, _)| event.to_string()));
+    let untold =
+        evidence.inbox.iter().filter(|row| row.applied && row.event_type == PRICE_CHANGED).flat_map(|row| {
+            let untold = |buyer: &&str| !evidence.alerts.contains_key(&(row.event_id, (*buyer).to_owned()));
+            holders(&row.key).filter(untold).map(|buyer| format!("{buyer} of {}", row.event_id))
+        });
+    findings.lost += findings.note("applied and a buyer was not told", untold);
+}
+
+/// 4. What is applied to a product is always newer than what was applied before.
+fn monotone(evidence: &Evidence, findings: &mut Findings) {
+    let mut newest: HashMap<(&str, &str), i64> = HashMap::new();
+    let backwards = evidence.inbox.iter().filter(|row| row.applied).filter_map(|row| {
+        let before = newest.insert((&row.key, &row.event_type), row.key_version);
+        let before = before.filter(|before| *before >= row.key_version)?;
+        Some(format!("version {} of key {} after {before}", row.key_version, row.key))
+    });
+    let broken: Vec<String> = backwards.collect();
+    findings.out_of_order += findings.note("applied after a newer one", broken);
+}
+
+/// 5. First publications keep their key's commit order.
+fn in_order(evidence: &Evidence, findings: &mut Findings) {
+    let positions: HashMap<Uuid, i64> = evidence.log.iter().map(|row| (row.event_id, row.position)).collect();
+    let mut last: HashMap<&str, i64> = HashMap::new();
+    let first = evidence.sightings.iter().filter(|sighting| !sighting.is_repeat);
+    let overtaken = first.filter_map(|sighting| {
+        let position = *positions.get(&sighting.id)?;
+        let before = last.insert(&sighting.key, position).filter(|before| *before >= position)?;
+        Some(format!("version {} of key {} after position {before}", sighting.version, sighting.key))
+    });
+    let broken: Vec<String> = overtaken.collect();
+    findings.out_of_order += findings.note("published after a later one", broken);
+}
+
+/// 6. What is marked published was taken by the broker: somebody has it.
+fn honest(evidence: &Evidence, findings: &mut Findings) {
+    let seen: HashSet<Uuid> = evidence.sightings.iter().map(|sighting| sighting.id).collect();
+    let received: HashSet<Uuid> = evidence.inbox.iter().map(|row| row.event_id).collect();
+    let invented = evidence.log.iter().filter(|row| {
+        row.state == "Published"
+            && !seen.contains(&row.event_id)
+            && !received.contains(&row.event_id)
+            && !evidence.unrouted.contains(&row.event_id)
+    });
+    findings.note("marked published and seen by nobody", invented.map(|row| row.event_id.to_string()));
+}
+
+/// 7. The dead-letter queue has the poison that was sent, all of it, and nothing else.
+fn innocents(evidence: &Evidence, expected: &Expected, findings: &mut Findings) {
+    let (poison, innocents): (Vec<_>, Vec<_>) = evidence.dead.iter().partition(|letter| letter.is_poison);
+    findings.note(
+        "innocent and dead-lettered",
+        innocents.iter().map(|letter| format!("{:?}, {}", letter.message_id, letter.reason)),
+    );
+    if poison.len() != expected.poison {
+        let text = format!("dead-lettered poison: {} of {}", poison.len(), expected.poison);
+        findings.violations.push(text);
+    }
+}
+
+/// Repeats are counted, and nobody repeats without a reason.
+fn repeated(evidence: &Evidence, expected: &Expected, findings: &mut Findings) {
+    let repeats = evidence.sightings.iter().filter(|sighting| sighting.is_repeat);
+    findings.repeats = repeats.clone().count();
+    if expected.repeats == Repeats::None {
+        findings.note("published again without a reason", repeats.map(|sighting| sighting.id.to_string()));
+    }
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -1,0 +1,166 @@
+//! The harness's own queue: what was published, in which order, from the broker's point of view.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use futures_util::StreamExt;
+use lapin::{
+    Channel,
+    message::Delivery,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
+};
+use serde::Deserialize;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use crate::stage::Broker;
+
+const QUEUE: &str = "chaos.probe";
+
+/// What it is bound for: every type that the suite announces, but not one that nobody announces, so that
+/// an event which nobody wants has nowhere to go but to the alternate exchange.
+const TYPES: [&str; 4] = [
+    "shop.catalog.product_added.v1",
+    "shop.catalog.product_price_changed.v1",
+    "shop.catalog.product_changed.v1",
+    "shop.catalog.product_removed.v1",
+];
+
+/// How often the binding is made again: somebody may delete the exchange.
+const REBIND: Duration = Duration::from_millis(500);
+
+/// The pause before the broker is tried again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// One message as the probe saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sighting {
+    pub(crate) id: Uuid,
+    pub(crate) key: String,
+    pub(crate) version: i64,
+    pub(crate) at: Instant,
+    /// Seen before, though the broker did not say so: it was published again.
+    pub(crate) is_repeat: bool,
+}
+
+/// Everything that was published since it was started.
+#[derive(Clone)]
+pub(crate) struct Probe {
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    sightings: Vec<Sighting>,
+    first: HashMap<Uuid, usize>,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    id: Uuid,
+    subject: String,
+    sequence: String,
+}
+
+impl Probe {
+    /// Watches from now on, until the runtime ends; survives the broker. Returns when it is bound.
+    pub(crate) async fn start(broker: &Broker) -> Result<Self> {
+        let probe = Self { seen: Arc::default() };
+        let (watcher, broker) = (probe.clone(), broker.clone());
+        let (bound, is_bound) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            let mut bound = Some(bound);
+            loop {
+                // Whatever ends it: what was not acknowledged comes again.
+                drop(watcher.watch(&broker, &mut bound).await);
+                sleep(PAUSE).await;
+            }
+        });
+        is_bound.await.context("the probe's queue cannot be bound")?;
+        Ok(probe)
+    }
+
+    /// How many messages have been seen so far.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().sightings.len()
+    }
+
+    /// What was seen after the first `mark` messages.
+    pub(crate) fn since(&self, mark: usize) -> Vec<Sighting> {
+        self.lock().sightings.get(mark..).unwrap_or_default().to_vec()
+    }
+
+    /// When an event was seen first.
+    pub(crate) fn first_seen(&self, id: Uuid) -> Option<Instant> {
+        let seen = self.lock();
+        seen.sightings.get(*seen.first.get(&id)?).map(|sighting| sighting.at)
+    }
+
+    async fn watch(
+        &self,
+        broker: &Broker,
+        bound: &mut Option<tokio::sync::oneshot::Sender<()>>,
+    ) -> Result<()> {
+        let connection = broker.connect().await?;
+        let channel = connection.create_channel().await?;
+        let mut quorum = FieldTable::default();
+        quorum.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        // With a limit, a message that is handed back keeps its place.
+        quorum.insert("x-delivery-limit".into(), AMQPValue::LongInt(1_000_000));
+        channel.queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), quorum).await?;
+        bind(&channel).await?;
+        channel.basic_qos(1_000, BasicQosOptions::default()).await?;
+        let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
+        let mut deliveries = channel.basic_consume(QUEUE.into(), "probe".into(), options, none).await?;
+        if let Some(bound) = bound.take() {
+            drop(bound.send(()));
+        }
+        let mut rebind = tokio::time::interval(REBIND);
+        loop {
+            tokio::select! {
+                next = deliveries.next() => {
+                    let delivery = next.context("the probe's queue is gone")??;
+                    self.record(&delivery);
+                    delivery.ack(BasicAckOptions::default()).await?;
+                }
+                _ = rebind.tick() => bind(&channel).await?,
+            }
+        }
+    }
+
+    fn record(&self, delivery: &Delivery) {
+        let Ok(envelope) = serde_json::from_slice::<Envelope>(&delivery.data) else { return };
+        let Ok(version) = envelope.sequence.parse() else { return };
+        let mut seen = self.lock();
+        let is_known = seen.first.contains_key(&envelope.id);
+        if is_known && delivery.redelivered {
+            return;
+        }
+        let index = seen.sightings.len();
+        seen.first.entry(envelope.id).or_insert(index);
+        seen.sightings.push(Sighting {
+            id: envelope.id,
+            key: envelope.subject,
+            version,
+            at: Instant::now(),
+            is_repeat: is_known,
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn bind(channel: &Channel) -> Result<()> {
+    for event_type in TYPES {
+        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+        channel.queue_bind(QUEUE.into(), "shop.events".into(), event_type.into(), options, none).await?;
+    }
+    Ok(())
+}

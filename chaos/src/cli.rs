@@ -1,0 +1,52 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Breaks the whole suite on purpose, on private servers, and checks that every promise was kept.
+#[derive(Debug, Parser)]
+#[command(name = "cargo shop chaos", bin_name = "cargo shop chaos", max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) report: ReportArgs,
+}
+
+/// What is reported, and how.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Print the report as JSON instead of a table
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Write a page with time lines to this file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// The same seed makes the same schedule; a new one each time when left out
+    #[arg(long, global = true, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    /// How often each fault is run
+    #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub(crate) repeat: u64,
+    /// Keep the processes' logs in this directory
+    #[arg(long, global = true, value_name = "DIRECTORY")]
+    pub(crate) logs: Option<PathBuf>,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show every fault there is
+    List,
+    /// Run these faults, or groups of them
+    Run {
+        /// Names of faults or groups
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Run what concerns the relay, the broker and PostgreSQL
+    Relay,
+    /// Run every fault
+    All,
+}

@@ -1,0 +1,66 @@
+//! When a suite has recovered, and when it is at rest.
+
+use std::{collections::HashSet, time::Duration};
+
+use anyhow::Result;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{patience::until, stage::Stage};
+
+/// How long everything that was committed may take to arrive, once nothing is broken any more.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Waits until everything has arrived that was committed when the fault was mended; how long that was
+/// after the mending, or `None` when it was not in time.
+pub(crate) async fn recovered(stage: &Stage, from: i64, healed: Instant) -> Result<Option<f64>> {
+    // The database may not answer yet: then it is asked again.
+    let committed = async || Ok(ids(stage, from).await.ok());
+    let Some(committed) = until(PATIENCE, PAUSE, committed).await? else { return Ok(None) };
+    let arrived =
+        async || Ok(missing(stage, &committed).await.is_ok_and(|missing| missing == 0).then_some(()));
+    let done = until(PATIENCE, PAUSE, arrived).await?;
+    Ok(done.map(|()| healed.elapsed().as_secs_f64()))
+}
+
+/// Waits until nothing is pending and everything has arrived; what is stuck, in words, if that takes too
+/// long.
+pub(crate) async fn at_rest(stage: &Stage, from: i64, unrouted: &HashSet<Uuid>) -> Result<Option<String>> {
+    let mut stuck = "the databases do not answer".to_owned();
+    let is_at_rest = async || {
+        let looked = async {
+            let pending = pending(stage).await?;
+            let mut ids = ids(stage, from).await?;
+            ids.retain(|id| !unrouted.contains(id));
+            anyhow::Ok((pending, missing(stage, &ids).await?))
+        };
+        let Ok((pending, missing)) = looked.await else { return Ok(None) };
+        stuck = format!("live: {pending} pending and {missing} missing when all should be at rest");
+        Ok((pending == 0 && missing == 0).then_some(()))
+    };
+    let rested = until(PATIENCE, Duration::from_millis(100), is_at_rest).await?;
+    Ok(rested.is_none().then_some(stuck))
+}
+
+/// How many events wait to be published.
+pub(crate) async fn pending(stage: &Stage) -> Result<i64> {
+    let pending = "select count(*) from integration_event_log where state in ('NotPublished', 'InProgress')";
+    Ok(sqlx::query_scalar(pending).fetch_one(&stage.catalog).await?)
+}
+
+async fn ids(stage: &Stage, from: i64) -> Result<Vec<Uuid>> {
+    let ids = "select event_id from integration_event_log where position > $1 and skipped_at is null
+                and state <> 'PublishedFailed' and key not like 'chaos-%'";
+    Ok(sqlx::query_scalar(ids).bind(from).fetch_all(&stage.catalog).await?)
+}
+
+async fn missing(stage: &Stage, ids: &[Uuid]) -> Result<usize> {
+    let there: i64 =
+        sqlx::query_scalar("select count(*) from inbox where consumer = 'basket' and event_id = any($1)")
+            .bind(ids)
+            .fetch_one(&stage.basket)
+            .await?;
+    Ok(ids.len().saturating_sub(usize::try_from(there).unwrap_or(0)))
+}

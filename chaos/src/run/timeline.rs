@@ -1,0 +1,93 @@
+//! What could be seen from outside while something was broken.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Serialize;
+use sqlx::PgPool;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{check::Probe, load::Tally, stage::Stage};
+
+/// How often somebody looks.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// A look that takes longer has seen nothing.
+const DEADLINE: Duration = Duration::from_millis(700);
+
+/// One look. What could not be read is missing.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Point {
+    /// Seconds since the first look.
+    pub(crate) at: f64,
+    /// Events that wait to be published.
+    pub(crate) pending: Option<i64>,
+    /// Alerts written so far, since the database's statistics began.
+    pub(crate) alerts: Option<i64>,
+    /// Messages that the probe has seen so far.
+    pub(crate) published: usize,
+    /// Operations that were done so far.
+    pub(crate) done: u64,
+}
+
+/// A run's looks, and when the fault began and ended.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Timeline {
+    /// The looks, in order.
+    pub(crate) points: Vec<Point>,
+    /// When the fault began, in seconds since the first look.
+    pub(crate) struck: f64,
+    /// When it was mended.
+    pub(crate) healed: f64,
+}
+
+/// A timeline that is being taken down.
+pub(crate) struct Watching {
+    began: Instant,
+    stop: CancellationToken,
+    looking: JoinHandle<Vec<Point>>,
+}
+
+impl Timeline {
+    /// Looks every now and then until it is stopped.
+    pub(crate) fn start(stage: &Stage, probe: &Probe, tally: &Arc<Tally>) -> Watching {
+        let (began, stop) = (Instant::now(), CancellationToken::new());
+        let (catalog, basket) = (stage.catalog.clone(), stage.basket.clone());
+        let (probe, tally, until) = (probe.clone(), Arc::clone(tally), stop.clone());
+        let looking = tokio::spawn(async move {
+            let mut points = Vec::new();
+            let mut ticks = interval(EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while until.run_until_cancelled(ticks.tick()).await.is_some() {
+                let pending = "select count(*) from integration_event_log where state in ('NotPublished', 'InProgress')";
+                let alerts = "select n_tup_ins from pg_stat_user_tables where relname = 'alert'";
+                points.push(Point {
+                    at: began.elapsed().as_secs_f64(),
+                    pending: count(&catalog, pending).await,
+                    alerts: count(&basket, alerts).await,
+                    published: probe.len(),
+                    done: tally.counts().0,
+                });
+            }
+            points
+        });
+        Watching { began, stop, looking }
+    }
+}
+
+impl Watching {
+    /// Ends it.
+    pub(crate) async fn stop(self, struck: Instant, healed: Instant) -> Timeline {
+        self.stop.cancel();
+        let since = |moment: Instant| moment.saturating_duration_since(self.began).as_secs_f64();
+        let (struck, healed) = (since(struck), since(healed));
+        Timeline { points: self.looking.await.unwrap_or_default(), struck, healed }
+    }
+}
+
+async fn count(pool: &PgPool, query: &'static str) -> Option<i64> {
+    timeout(DEADLINE, sqlx::query_scalar(query).fetch_one(pool)).await.ok()?.ok()
+}

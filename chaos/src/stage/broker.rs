@@ -1,0 +1,125 @@
+//! The broker's management interface, and messages of the harness's own.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use lapin::{
+    BasicProperties, Connection, ConnectionProperties,
+    options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions},
+    types::AMQPValue,
+};
+use reqwest::{Client, Method, StatusCode};
+use serde_json::Value;
+
+/// How long one call may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The most messages that are taken off a queue at once.
+const MOST: usize = 100_000;
+
+/// The administrator of the private broker.
+#[derive(Clone)]
+pub(crate) struct Broker {
+    client: Client,
+    management: String,
+    amqp: String,
+}
+
+/// A message that was taken off a queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    /// `message_id`, if there is one.
+    pub(crate) message_id: Option<String>,
+    /// Why it was dead-lettered.
+    pub(crate) reason: String,
+    /// Whether the harness has marked it as poison.
+    pub(crate) is_poison: bool,
+}
+
+/// The header that the harness marks its own poison with.
+pub(crate) const POISON: &str = "x-chaos-poison";
+
+impl Broker {
+    pub(super) fn new(amqp: String, management: String) -> Result<Self> {
+        let client = Client::builder().timeout(DEADLINE).no_proxy().build()?;
+        Ok(Self { client, management, amqp })
+    }
+
+    /// Asks something of the management interface; `path` begins after `/api/`.
+    pub(crate) async fn manage(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
+        let mut request = self.client.request(method.clone(), format!("{}/api/{path}", self.management));
+        if !body.is_null() {
+            request = request.json(body);
+        }
+        let answer = request.send().await.with_context(|| format!("{method} {path}"))?;
+        let status = answer.status();
+        ensure!(status.is_success() || status == StatusCode::NOT_FOUND, "{method} {path}: {status}");
+        Ok(serde_json::from_str(&answer.text().await?).unwrap_or_default())
+    }
+
+    /// Deletes a resource; one that is not there is fine.
+    pub(crate) async fn delete(&self, path: &str) -> Result<()> {
+        self.manage(Method::DELETE, path, &Value::Null).await.map(drop)
+    }
+
+    /// A connection with the administrator's rights, past all proxies.
+    pub(crate) async fn connect(&self) -> Result<Connection> {
+        let connecting = Connection::connect(&self.amqp, ConnectionProperties::default());
+        Ok(tokio::time::timeout(DEADLINE, connecting).await.context("the broker does not answer")??)
+    }
+
+    /// Publishes messages as anybody with rights might, and waits until the broker has them. Returns how
+    /// many it took: it refuses a forged sender by closing the channel.
+    pub(crate) async fn publish(
+        &self,
+        exchange: &str,
+        messages: &[(String, Vec<u8>, BasicProperties)],
+    ) -> Result<usize> {
+        let connection = self.connect().await?;
+        let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        let mut taken = 0;
+        for (key, body, properties) in messages {
+            let options = BasicPublishOptions::default();
+            let properties = properties.clone().with_delivery_mode(2);
+            let publish =
+                channel.basic_publish(exchange.into(), key.as_str().into(), options, body, properties);
+            let confirmed = tokio::time::timeout(DEADLINE, async { publish.await?.await }).await?;
+            if !confirmed.is_ok_and(|confirmation| confirmation.is_ack()) {
+                break;
+            }
+            taken += 1;
+        }
+        // A channel that the broker has closed may take the connection's goodbye with it.
+        drop(connection.close(200, "OK".into()).await);
+        Ok(taken)
+    }
+
+    /// Takes everything off a queue; nothing when it is not there.
+    pub(crate) async fn take_all(&self, queue: &str) -> Result<Vec<Taken>> {
+        let connection = self.connect().await?;
+        let channel = connection.create_channel().await?;
+        let mut all = Vec::new();
+        while all.len() < MOST {
+            let taken = match channel.basic_get(queue.into(), BasicGetOptions::default()).await {
+                Ok(taken) => taken,
+                Err(error) if error.to_string().contains("NOT_FOUND") => break,
+                Err(error) => return Err(error).with_context(|| format!("cannot empty {queue}")),
+            };
+            let Some(message) = taken else { break };
+            let properties = &message.delivery.properties;
+            let header = |name: &str| properties.headers().as_ref()?.inner().get(name).cloned();
+            all.push(Taken {
+                message_id: properties.message_id().as_ref().map(ToString::to_string),
+                reason: match header("x-reason") {
+                    Some(AMQPValue::LongString(reason)) => reason.to_string(),
+                    _ => String::new(),
+                },
+                is_poison: header(POISON).is_some(),
+            });
+            message.delivery.ack(BasicAckOptions::default()).await?;
+        }
+        drop(connection.close(200, "OK".into()).await);
+        Ok(all)
+    }
+}

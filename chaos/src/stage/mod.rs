@@ -1,0 +1,247 @@
+//! A whole suite of the harness's own: private servers, real processes, and a proxy on every way.
+
+mod broker;
+mod servers;
+mod service;
+mod who;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use rustix::process::Signal;
+use shop::{
+    home::{Service as Port, Settled},
+    private::PrivateServers,
+    servers::{Postgres, Purpose, Rabbitmq, Tools},
+    suite::{Name, Suite},
+    terminal::{Interrupt, Progress},
+};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+
+pub(crate) use self::{
+    broker::{Broker, POISON, Taken},
+    service::Service,
+    who::Who,
+};
+use crate::proxy::{Link, Protocol};
+
+/// The most relays, and the most baskets, that the harness runs.
+pub(crate) const RELAYS: u8 = 3;
+const BASKETS: u8 = 2;
+
+/// How long a look into a database may wait for a connection: a database may be away on purpose.
+const ACQUIRE: Duration = Duration::from_secs(2);
+
+/// The suite that is to be broken. Everything of it ends when this is dropped.
+pub(crate) struct Stage {
+    /// Dropped before the servers are.
+    services: BTreeMap<Who, Service>,
+    links: BTreeMap<(Who, Protocol), Link>,
+    pub(crate) broker: Broker,
+    /// The catalog's database, past all proxies, with the superuser's rights.
+    pub(crate) catalog: PgPool,
+    /// The basket's.
+    pub(crate) basket: PgPool,
+    pub(crate) rng: fastrand::Rng,
+    suite: Suite,
+    pub(crate) interrupt: Interrupt,
+    servers: PrivateServers,
+}
+
+impl Stage {
+    /// Starts the servers, migrates, seeds, and opens the proxies. No service runs yet.
+    pub(crate) async fn open(binaries: &BTreeMap<String, PathBuf>, interrupt: &Interrupt) -> Result<Self> {
+        let progress = Progress::new();
+        let further: Vec<Port> = std::iter::once(Port::Catalog)
+            .chain([Port::Basket])
+            .chain((1..=RELAYS + BASKETS).map(Port::Relay))
+            .collect();
+        let servers = tokio::task::block_in_place(|| {
+            let tools = Tools::find_or_install(&progress, interrupt)?;
+            progress.during(
+                "starting a PostgreSQL and a RabbitMQ to be broken",
+                |_| PrivateServers::start(&tools, Purpose::Keep, &further, interrupt),
+                |_| "PostgreSQL and RabbitMQ are ready to be broken".to_owned(),
+            )
+        })?;
+        let (ports, secrets) = (servers.ports().clone(), servers.secrets().clone());
+        let database = |name: &str| -> Result<PgPool> {
+            let url = Postgres::url(ports.of(Port::Postgres)?, "postgres", &secrets.postgres, name);
+            Ok(PgPoolOptions::new().max_connections(4).acquire_timeout(ACQUIRE).connect_lazy(&url)?)
+        };
+        let broker = Broker::new(
+            Rabbitmq::url(ports.of(Port::Amqp)?, "admin", &secrets.broker_admin),
+            Rabbitmq::management_url(ports.of(Port::Management)?, &secrets.broker_admin),
+        )?;
+        let (catalog, basket) = (database("catalog")?, database("basket")?);
+        let settled = Settled { relays: 1, binaries: binaries.clone(), servers: PathBuf::new() };
+        let suite = Suite { home: servers.home().clone(), settled, ports, secrets };
+        tokio::task::block_in_place(|| {
+            suite.migrate(Name::Catalog, interrupt)?;
+            suite.migrate(Name::Basket, interrupt)?;
+            suite.seed(interrupt)
+        })?;
+        let mut stage = Self {
+            services: BTreeMap::new(),
+            links: BTreeMap::new(),
+            broker,
+            catalog,
+            basket,
+            rng: fastrand::Rng::new(),
+            suite,
+            interrupt: interrupt.clone(),
+            servers,
+        };
+        stage.open_links().await?;
+        Ok(stage)
+    }
+
+    async fn open_links(&mut self) -> Result<()> {
+        let (postgres, amqp) = (self.suite.ports.of(Port::Postgres)?, self.suite.ports.of(Port::Amqp)?);
+        let relays = (1..=RELAYS).map(Who::Relay);
+        let baskets = (1..=BASKETS).map(Who::Basket);
+        for who in std::iter::once(Who::Catalog).chain(relays).chain(baskets) {
+            for (protocol, target) in [(Protocol::Postgres, postgres), (Protocol::Amqp, amqp)] {
+                self.links.insert((who, protocol), Link::open(target, protocol).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The way from a service to one of its servers.
+    pub(crate) fn link(&self, who: Who, protocol: Protocol) -> Result<&Link> {
+        self.links.get(&(who, protocol)).with_context(|| format!("{who} has no link"))
+    }
+
+    /// A service that runs, or has ended and was not replaced.
+    pub(crate) fn service(&mut self, who: Who) -> Result<&mut Service> {
+        self.services.get_mut(&who).with_context(|| format!("{who} was not started"))
+    }
+
+    /// All that were started and not stopped.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
+    }
+
+    /// Starts a service without waiting for it, in place of one that runs or has ended. `settings` are
+    /// variables over the usual ones.
+    pub(crate) fn launch(&mut self, who: Who, settings: &[(&str, &str)]) -> Result<()> {
+        self.services.remove(&who);
+        let port = self.port(who)?;
+        let link = |protocol| anyhow::Ok(self.link(who, protocol)?.port);
+        let through = [
+            (self.suite.ports.of(Port::Postgres)?, link(Protocol::Postgres)?),
+            (self.suite.ports.of(Port::Amqp)?, link(Protocol::Amqp)?),
+        ];
+        let mut variables = self.suite.configuration(who.name())?;
+        for (_, value) in &mut variables {
+            for (server, link) in through {
+                *value = value.replace(&format!("127.0.0.1:{server}/"), &format!("127.0.0.1:{link}/"));
+            }
+        }
+        let further = [("APP__HTTP__PORT", port.to_string())];
+        variables.extend(further.map(|(name, value)| (name.to_owned(), value)));
+        variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        if let Who::Relay(_) = who {
+            variables.push(("APP__RELAY__NAME".to_owned(), who.to_string()));
+        }
+        let home = self.servers.home();
+        let log = home.logs().join(format!("{who}.log"));
+        let program = self.suite.settled.binary(who.binary())?;
+        let service = Service::start(who, program, log, port, variables, &home.run())?;
+        self.services.insert(who, service);
+        Ok(())
+    }
+
+    /// Starts a service and waits until it is ready.
+    pub(crate) async fn start(&mut self, who: Who) -> Result<()> {
+        self.launch(who, &[])?;
+        self.service(who)?.until_ready().await
+    }
+
+    /// Kills a service without warning.
+    pub(crate) fn kill(&mut self, who: Who) -> Result<()> {
+        self.service(who)?.kill()
+    }
+
+    /// Signals a service.
+    pub(crate) fn signal(&mut self, who: Who, signal: Signal) -> Result<()> {
+        let is_there = self.service(who)?.signal(signal)?;
+        anyhow::ensure!(is_there, "{who} has ended by itself");
+        Ok(())
+    }
+
+    /// Has a service end, and forgets it.
+    pub(crate) async fn stop(&mut self, who: Who) -> Result<()> {
+        let status = self.service(who)?.stop().await?;
+        self.services.remove(&who);
+        anyhow::ensure!(status.success(), "{who} ended badly when asked to: {status}");
+        Ok(())
+    }
+
+    /// Makes so many relays and baskets run, and the catalog, with nothing in their way; what was
+    /// left over or ended is stopped or replaced.
+    pub(crate) async fn settle(&mut self, relays: u8, baskets: u8) -> Result<()> {
+        for link in self.links.values() {
+            link.set(crate::proxy::Mode::Pass);
+            link.never_cut();
+        }
+        let wanted: Vec<Who> = std::iter::once(Who::Catalog)
+            .chain((1..=baskets).map(Who::Basket))
+            .chain((1..=relays).map(Who::Relay))
+            .collect();
+        for who in self.services.keys().copied().collect::<Vec<_>>() {
+            if !wanted.contains(&who) {
+                self.stop(who).await?;
+            }
+        }
+        for who in wanted {
+            let runs = match self.services.get_mut(&who) {
+                Some(service) => service.ended()?.is_none(),
+                None => false,
+            };
+            if runs {
+                self.service(who)?.until_ready().await?;
+            } else {
+                self.start(who).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a command of the relay's operator tool to its end, with the relay's own configuration, and
+    /// returns what it wrote.
+    pub(crate) fn operate(&self, args: &[&str]) -> Result<String> {
+        let mut command = Command::new(self.suite.settled.binary("outbox-relay")?);
+        command.args(args).envs(self.suite.configuration(Name::Relay(1))?).stdin(Stdio::null());
+        let output =
+            tokio::task::block_in_place(|| command.output()).context("cannot run the relay's tool")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "outbox-relay {} failed: {said}", args.join(" "));
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Where the processes' logs are.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.servers.home().logs()
+    }
+
+    /// The base address of a service's HTTP side.
+    pub(crate) fn url(&self, who: Who) -> Result<String> {
+        Ok(format!("http://127.0.0.1:{}", self.port(who)?))
+    }
+
+    fn port(&self, who: Who) -> Result<u16> {
+        self.suite.ports.of(match who {
+            Who::Catalog => Port::Catalog,
+            Who::Basket(1) => Port::Basket,
+            Who::Basket(n) => Port::Relay(RELAYS + n),
+            Who::Relay(n) => Port::Relay(n),
+        })
+    }
+}

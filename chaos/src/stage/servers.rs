@@ -1,0 +1,86 @@
+//! Breaking the servers themselves.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use shop::{
+    home::Service as Port,
+    process::{Ending, Identity, Record, end, kill},
+    servers::{Postgres, Rabbitmq},
+    suite::Name,
+};
+
+use super::Stage;
+
+/// How long a server may take to end when it is asked to.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+impl Stage {
+    /// Kills a server without warning, and waits until it is gone.
+    pub(crate) fn kill_server(&self, name: Name) -> Result<()> {
+        kill(&self.server(name)?)?;
+        Ok(())
+    }
+
+    /// Has a server end as an operator would, and waits until it has.
+    pub(crate) fn stop_server(&self, name: Name) -> Result<()> {
+        let signal = if name == Name::Postgres { Signal::INT } else { Signal::TERM };
+        let ending =
+            tokio::task::block_in_place(|| end(&self.server(name)?, signal, PATIENCE, &self.interrupt))?;
+        anyhow::ensure!(ending == Ending::Clean, "{name} did not end when asked to");
+        Ok(())
+    }
+
+    /// Starts a server again, and waits until it answers.
+    pub(crate) fn start_server(&self, name: Name) -> Result<()> {
+        let start = || match name {
+            Name::Postgres => self.servers.start_postgres(&self.interrupt),
+            _ => self.servers.start_rabbitmq(&self.interrupt),
+        };
+        tokio::task::block_in_place(start).map(drop)
+    }
+
+    /// Waits until a server that was just started listens; returns at once when it does.
+    pub(crate) fn listens(&self, name: Name) -> Result<bool> {
+        Ok(match name {
+            Name::Postgres => Postgres::answers(self.servers.ports().of(Port::Postgres)?),
+            _ => Rabbitmq::answers(self.servers.ports().of(Port::Amqp)?),
+        })
+    }
+
+    /// Freezes a server with all its processes (`STOP`), or lets it go on (`CONT`).
+    pub(crate) fn signal_server(&self, name: Name, signal: Signal) -> Result<()> {
+        let server = self.server(name)?;
+        for pid in std::iter::once(server.pid).chain(children_of(server.pid)) {
+            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("not a process id")?;
+            match kill_process(pid, signal) {
+                // A session may have ended since it was listed.
+                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                Err(error) => return Err(error).context("cannot signal a server"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `rabbitmqctl` on the broker.
+    pub(crate) fn control_broker(&self, args: &[&str]) -> Result<String> {
+        tokio::task::block_in_place(|| self.servers.rabbitmq()?.control(args))
+    }
+
+    fn server(&self, name: Name) -> Result<Identity> {
+        let record = Record::read(&self.servers.home().run(), &name.to_string())?;
+        Ok(record.with_context(|| format!("{name} has no record"))?.process)
+    }
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let is_child = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let ppid =
+            stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(1)?.parse().ok());
+        ppid == Some(parent)
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_child).collect()
+}
