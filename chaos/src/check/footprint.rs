@@ -11,6 +11,9 @@ const MORE_FILES: u64 = 16;
 const MORE_SESSIONS: i64 = 16;
 const MORE_CONNECTIONS: i64 = 2;
 
+/// What a service may have open at the broker: one to publish, one to consume.
+const CONNECTIONS_EACH: i64 = 2;
+
 /// A measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Footprint {
@@ -56,9 +59,14 @@ impl Footprint {
         compare("memory", self.memory.into(), before.memory.into(), i128::from(MORE_MEMORY) * services);
         compare("open files", self.files.into(), before.files.into(), i128::from(MORE_FILES) * services);
         compare("database sessions", self.sessions.into(), before.sessions.into(), MORE_SESSIONS.into());
-        let connections = MORE_CONNECTIONS.into();
-        compare("broker connections", self.connections.into(), before.connections.into(), connections);
-        compare("broker channels", self.channels.into(), before.channels.into(), connections);
+        // The broker's figures are some seconds old: those from before may be of a time before the services.
+        let usual = i64::try_from(self.services).unwrap_or(0) * CONNECTIONS_EACH;
+        for (what, now, then) in [
+            ("broker connections", self.connections, before.connections),
+            ("broker channels", self.channels, before.channels),
+        ] {
+            compare(what, now.into(), then.max(usual).into(), MORE_CONNECTIONS.into());
+        }
         grown
     }
 }

@@ -13,8 +13,13 @@ macro_rules! fault {
         }
     };
 }
-use fault;
+pub(crate) use fault;
 
+mod broker;
+mod consumer;
+mod disk;
+mod network;
+mod postgres;
 mod relay;
 
 use std::time::Duration;
@@ -72,5 +77,9 @@ impl Scene<'_> {
 
 /// All faults, in the order in which `all` runs them.
 pub(crate) fn all() -> Vec<Fault> {
-    [relay::FAULTS].into_iter().flatten().copied().collect()
+    [consumer::FAULTS, relay::FAULTS, network::FAULTS, postgres::FAULTS, broker::FAULTS]
+        .into_iter()
+        .flatten()
+        .copied()
+        .collect()
 }

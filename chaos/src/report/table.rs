@@ -1,12 +1,13 @@
 //! The table at the end.
 
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, Table, presets};
 
 use crate::run::{Outcome, Verdict};
 
 /// Prints one line for each fault, and each broken promise after it.
 pub(crate) fn print_table(outcomes: &[Outcome]) {
     let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header([
         "fault", "seen", "ok", "failed", "unknown", "repeats", "lost", "twice", "order", "wrong", "p50 s",
         "p99 s", "verdict",

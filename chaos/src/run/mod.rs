@@ -90,10 +90,15 @@ impl Runner {
             let mut scene = Scene { stage: &mut self.stage, load: &load, probe: &self.probe };
             (fault.strike)(&mut scene).await?
         };
-        let (recovery, enough) = tokio::join!(
-            rest::recovered(&self.stage, mark.position, act.healed),
-            load.until_done(AFTERWARDS, PATIENCE),
-        );
+        let recovering = async {
+            // What was deleted comes back by the operator's hand alone.
+            if act.is_replayed {
+                Ok(Some(None))
+            } else {
+                anyhow::Ok(rest::recovered(&self.stage, mark.position, act.healed).await?.map(Some))
+            }
+        };
+        let (recovery, enough) = tokio::join!(recovering, load.until_done(AFTERWARDS, PATIENCE));
         let promised = load.stop().await;
         let counts = promised.counts();
         let mut late = Vec::new();
@@ -116,7 +121,7 @@ impl Runner {
         let mut findings = judge(&evidence, expected);
         findings.violations.extend(late);
         findings.violations.extend(self.not_clean(&before).await?);
-        Ok(Outcome::of(fault, &act, counts, findings, recovery, timeline))
+        Ok(Outcome::of(fault, &act, counts, findings, recovery.flatten(), timeline))
     }
 
     async fn not_clean(&self, before: &Footprint) -> Result<Vec<String>> {

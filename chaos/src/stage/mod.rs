@@ -226,6 +226,11 @@ impl Stage {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Where the servers keep their data.
+    pub(crate) fn place(&self) -> PathBuf {
+        self.servers.home().dir().join("servers")
+    }
+
     /// Where the processes' logs are.
     pub(crate) fn logs(&self) -> PathBuf {
         self.servers.home().logs()

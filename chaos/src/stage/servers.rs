@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use shop::{
     home::Service as Port,
     process::{Ending, Identity, Record, end, kill},
@@ -19,15 +19,17 @@ const PATIENCE: Duration = Duration::from_secs(40);
 impl Stage {
     /// Kills a server without warning, and waits until it is gone.
     pub(crate) fn kill_server(&self, name: Name) -> Result<()> {
-        kill(&self.server(name)?)?;
-        Ok(())
+        let server = self.server(name)?;
+        kill(&server)?;
+        reap(&server)
     }
 
     /// Has a server end as an operator would, and waits until it has.
     pub(crate) fn stop_server(&self, name: Name) -> Result<()> {
         let signal = if name == Name::Postgres { Signal::INT } else { Signal::TERM };
-        let ending =
-            tokio::task::block_in_place(|| end(&self.server(name)?, signal, PATIENCE, &self.interrupt))?;
+        let server = self.server(name)?;
+        let ending = tokio::task::block_in_place(|| end(&server, signal, PATIENCE, &self.interrupt))?;
+        reap(&server)?;
         anyhow::ensure!(ending == Ending::Clean, "{name} did not end when asked to");
         Ok(())
     }
@@ -71,6 +73,15 @@ impl Stage {
     fn server(&self, name: Name) -> Result<Identity> {
         let record = Record::read(&self.servers.home().run(), &name.to_string())?;
         Ok(record.with_context(|| format!("{name} has no record"))?.process)
+    }
+}
+
+/// Takes notice of a child's end: PostgreSQL does not start beside a predecessor that still has its number.
+fn reap(server: &Identity) -> Result<()> {
+    let pid = i32::try_from(server.pid).ok().and_then(Pid::from_raw).context("not a process id")?;
+    match waitpid(Some(pid), WaitOptions::empty()) {
+        Ok(_) | Err(rustix::io::Errno::CHILD) => Ok(()),
+        Err(error) => Err(error).context("cannot wait for a server that has ended"),
     }
 }
 
