@@ -130,8 +130,18 @@ impl SubscriberTopology {
         .concat();
         declare_queue(channel, queue, &arguments).await?;
         bind(channel, queue, redirect, AGAIN).await?;
+        self.bind(channel, settings, event_types).await
+    }
+
+    /// Binds the events that the subscriber handles; those that are bound stay so.
+    pub(crate) async fn bind(
+        &self,
+        channel: &Channel,
+        settings: &BrokerSettings,
+        event_types: impl Iterator<Item = &'static str>,
+    ) -> Result<(), BrokerError> {
         for event_type in event_types {
-            bind(channel, queue, &settings.exchange, event_type).await?;
+            bind(channel, &self.queue, &settings.exchange, event_type).await?;
         }
         Ok(())
     }

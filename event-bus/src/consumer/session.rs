@@ -1,5 +1,7 @@
 //! One connection's worth of consuming.
 
+use std::time::Duration;
+
 use futures_util::{FutureExt, StreamExt};
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +25,10 @@ const BATCH: usize = 256;
 
 /// Bytes that share a transaction, about: a batch of large messages is shorter.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// How often the queue is bound again. A queue that is deleted ends the session, but with an exchange that is
+/// deleted and declared anew only the bindings go, and nobody is told.
+const REBIND: Duration = Duration::from_secs(5);
 
 const TAG: &str = "events";
 
@@ -76,9 +82,14 @@ async fn consume(
     shared.health.set_connected(true);
     tracing::info!(consumer = %shared.consumer, queue, "consuming");
 
+    let mut rebind = tokio::time::interval(REBIND);
     loop {
         let first = tokio::select! {
             () = stop.cancelled() => break,
+            _ = rebind.tick() => {
+                shared.topology.bind(channel, &shared.broker, shared.handlers.keys().copied()).await?;
+                continue;
+            }
             next = deliveries.next() => next,
         };
         // A queue that was deleted ends the stream without an error.

@@ -54,6 +54,23 @@ async fn a_deleted_queue_is_declared_again(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_binding_that_went_with_its_exchange_is_made_again(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.vhost.delete("exchanges", "/shop.events").await;
+    // Declared anew by whoever publishes, with no queue bound to it but the one for unrouted events.
+    let settings = event_bus::BrokerSettings::new(stage.vhost.url.clone());
+    let publisher = event_bus::broker::Publisher::connect(&settings, "relay").await.unwrap();
+    let mut version = 0;
+    eventually("an event arrives again", LONG, async || {
+        version += 1;
+        stage.send_by(&publisher, &raised("a", version, "")).await;
+        (!stage.applied().await.is_empty()).then_some(())
+    })
+    .await;
+    publisher.close().await;
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_subscriber_waits_for_the_exchange_that_the_relay_declares(pool: PgPool) {
     let vhost = test_kit::vhost().await;
     let settings = event_bus::BrokerSettings::new(vhost.url.clone());

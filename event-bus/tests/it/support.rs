@@ -144,6 +144,11 @@ impl Stage {
 
     /// Publishes an event, as the relay does.
     pub(crate) async fn send(&self, event: &PendingEvent) {
+        self.send_by(&self.publisher, event).await;
+    }
+
+    /// The same, by another publisher than the usual one.
+    pub(crate) async fn send_by(&self, publisher: &Publisher, event: &PendingEvent) {
         let body = envelope::write("/test", event).unwrap();
         let message = Message {
             event_id: event.event_id,
@@ -153,7 +158,7 @@ impl Stage {
             trace: &event.headers,
             body: &body,
         };
-        self.publisher.send(message).await.unwrap().outcome().await.unwrap();
+        publisher.send(message).await.unwrap().outcome().await.unwrap();
     }
 
     /// What was applied, in order.
