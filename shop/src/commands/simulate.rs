@@ -9,7 +9,7 @@ use crate::home::checkout;
 use crate::suite::cargo;
 
 /// Builds the simulation, optimised, and runs it. Needs no server.
-pub fn run(args: &SimulateArgs) -> Result<ExitCode> {
+pub(super) fn run(args: &SimulateArgs) -> Result<ExitCode> {
     let mut command = cargo(&checkout());
     command.args(["run", "--quiet", "--release", "--package", "relay-engine", "--bin", "simulate", "--"]);
     let status = command.args(&args.options).status().context("cannot run cargo")?;
