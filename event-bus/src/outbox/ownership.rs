@@ -92,11 +92,11 @@ pub async fn announce_end(db: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
 /// Registers the relay, or says that it is still alive; takes free partitions up to its fair share and
 /// gives up what it has above it.
 ///
-/// `session` must be a connection that lives as long as the relay works on this database. To be called
-/// while none of the relay's messages is on its way, since a partition given up may be published by
+/// With [`Presence::Session`], `session` must be a connection that lives as long as the relay works on
+/// this database. To be called while none of the relay's messages is on its way, since a partition given up may be published by
 /// another relay the moment this returns.
 pub async fn agree(
-    session: &mut PgConnection,
+    session: impl PgExecutor<'_>,
     relay_id: Uuid,
     name: &str,
     presence: Presence,
@@ -179,7 +179,7 @@ pub async fn agree(
 /// Says that the relay is still alive while its messages are on their way: prolongs what it owns, takes
 /// and gives up nothing.
 pub async fn renew(
-    session: &mut PgConnection,
+    session: impl PgExecutor<'_>,
     relay_id: Uuid,
     lease: Duration,
 ) -> Result<Renewed, sqlx::Error> {

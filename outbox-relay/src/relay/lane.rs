@@ -1,18 +1,17 @@
 //! A database session, and the one statement that it may be busy with.
 
 use futures_util::future::BoxFuture;
-use sqlx::PgConnection;
 
-use super::Trouble;
+use super::{Trouble, session::Session};
 
-type Work<T> = BoxFuture<'static, (PgConnection, Result<T, Trouble>)>;
+type Work<T> = BoxFuture<'static, (Session, Result<T, Trouble>)>;
 
 /// A session that does one thing at a time, beside everything else that its owner does.
 ///
 /// When it is dropped in the middle of a statement, the session is gone with it: nobody finds the answer
 /// to that statement on it later.
 pub(crate) struct Lane<T> {
-    idle: Option<PgConnection>,
+    idle: Option<Session>,
     work: Option<Work<T>>,
 }
 
@@ -21,14 +20,14 @@ impl<T> Lane<T> {
         Self { idle: None, work: None }
     }
 
-    pub(crate) fn open(&mut self, session: PgConnection) {
+    pub(crate) fn open(&mut self, session: Session) {
         *self = Self { idle: Some(session), work: None };
     }
 
     /// Begins with something; without a session, or while something else is under way, nothing happens.
-    pub(crate) fn begin<W>(&mut self, work: impl FnOnce(PgConnection) -> W)
+    pub(crate) fn begin<W>(&mut self, work: impl FnOnce(Session) -> W)
     where
-        W: Future<Output = (PgConnection, Result<T, Trouble>)> + Send + 'static,
+        W: Future<Output = (Session, Result<T, Trouble>)> + Send + 'static,
     {
         if let Some(session) = self.idle.take() {
             self.work = Some(Box::pin(work(session)));

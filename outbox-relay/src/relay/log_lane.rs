@@ -8,10 +8,9 @@ use event_bus::{
     },
 };
 use relay_engine::{Found, Lease, Look, Pending};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Trouble, within};
+use super::{Trouble, session::Session, within};
 
 /// A row of the log, as the engine sees it.
 #[derive(Debug, Clone)]
@@ -46,7 +45,7 @@ pub(crate) enum Answer {
     Parked(bool),
 }
 
-pub(crate) async fn read(mut session: PgConnection, look: Look) -> (PgConnection, Result<Answer, Trouble>) {
+pub(crate) async fn read(mut session: Session, look: Look) -> (Session, Result<Answer, Trouble>) {
     let wanted = log::Look {
         partitions: look.partitions.clone(),
         after: look.after,
@@ -54,44 +53,55 @@ pub(crate) async fn read(mut session: PgConnection, look: Look) -> (PgConnection
         limit: i64::try_from(look.limit).unwrap_or(i64::MAX),
         bytes: i64::try_from(look.bytes).unwrap_or(i64::MAX),
     };
-    let looked = within("read what is pending", log::look(&mut session, &wanted)).await;
-    crash_point!("relay.after_read");
-    let found = looked.map(|looked| {
-        Answer::Found(Found {
+    let found = async {
+        session.begin().await?;
+        let looked = within("read what is pending", log::look(session.statement(), &wanted)).await?;
+        session.end().await?;
+        crash_point!("relay.after_read");
+        Ok(Answer::Found(Found {
             look,
             events: looked.events.into_iter().map(Row).collect(),
             oldest_open: looked.oldest_open,
             parked: looked.parked.map(|parked| parked.into_iter().collect()),
-        })
-    });
+        }))
+    };
+    let found = found.await;
     (session, found)
 }
 
-pub(crate) async fn mark(
-    mut session: PgConnection,
-    ids: Vec<Uuid>,
-) -> (PgConnection, Result<Answer, Trouble>) {
+pub(crate) async fn mark(mut session: Session, ids: Vec<Uuid>) -> (Session, Result<Answer, Trouble>) {
     crash_point!("relay.before_mark");
-    let marked = within("mark what was published", log::mark_published(&mut session, &ids)).await;
+    let marked = async {
+        session.begin().await?;
+        let mark = log::mark_published(session.statement(), &ids);
+        let marked = within("mark what was published", mark).await?;
+        session.end().await?;
+        Ok(Answer::Marked(marked))
+    };
+    let marked = marked.await;
     crash_point!("relay.after_mark");
-    (session, marked.map(Answer::Marked))
+    (session, marked)
 }
 
 pub(crate) async fn park(
-    mut session: PgConnection,
+    mut session: Session,
     id: Uuid,
     reason: String,
     relay_id: Uuid,
     lease: Lease,
-) -> (PgConnection, Result<Answer, Trouble>) {
+) -> (Session, Result<Answer, Trouble>) {
     let lease = ownership::Lease { relay_id, partition: lease.partition, epoch: lease.epoch };
-    let parked = log::mark_failed(&mut session, id, &reason, &lease);
-    let parked = within("mark what cannot be published", parked).await;
-    if let Ok(true) = parked {
-        tracing::error!(
-            event.id = %id, reason,
-            "an event cannot be published; its key waits: requeue or skip it"
-        );
-    }
-    (session, parked.map(Answer::Parked))
+    let parked = async {
+        session.begin().await?;
+        let park = log::mark_failed(session.statement(), id, &reason, &lease);
+        let done = within("mark what cannot be published", park).await?;
+        session.end().await?;
+        if done {
+            let consequence = "an event cannot be published; its key waits: requeue or skip it";
+            tracing::error!(event.id = %id, reason, "{consequence}");
+        }
+        Ok(Answer::Parked(done))
+    };
+    let parked = parked.await;
+    (session, parked)
 }

@@ -10,6 +10,7 @@ mod log_lane;
 mod observe;
 mod ownership_lane;
 mod retention;
+mod session;
 mod source;
 mod watch;
 mod worker;

@@ -7,10 +7,9 @@ use event_bus::{
     outbox::ownership::{self, Presence},
 };
 use relay_engine::{Lease, Renewed, Terms};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Source, Trouble, within};
+use super::{Source, Trouble, session::Session, within};
 
 /// How long ownership lasts without renewal: after this a frozen relay's partitions are another's.
 const LEASE: Duration = Duration::from_secs(4);
@@ -35,42 +34,55 @@ pub(crate) struct Member {
 
 impl Member {
     /// Opens the session by which other relays know this one.
-    pub(crate) async fn enter(&self, source: &Source) -> Result<PgConnection, Trouble> {
+    pub(crate) async fn enter(&self, source: &Source) -> Result<Session, Trouble> {
         let mut session = source.connect().await?;
         if self.presence == Presence::Session {
-            within("enter the relays", ownership::enter(&mut session, self.id)).await?;
+            within("enter the relays", ownership::enter(session.connection(), self.id)).await?;
         }
         Ok(session)
     }
 
-    pub(crate) async fn agree(self, mut session: PgConnection) -> (PgConnection, Result<Answer, Trouble>) {
+    pub(crate) async fn agree(self, mut session: Session) -> (Session, Result<Answer, Trouble>) {
         crash_point!("relay.before_ownership");
-        let agree = ownership::agree(&mut session, self.id, &self.name, self.presence, LEASE);
-        let agreed = within("agree on partitions with other relays", agree).await;
-        crash_point!("relay.after_ownership");
-        let answer = agreed.map(|agreed| {
+        let answer = async {
+            session.begin().await?;
+            let agree = ownership::agree(session.statement(), self.id, &self.name, self.presence, LEASE);
+            let agreed = within("agree on partitions with other relays", agree).await?;
+            session.end().await?;
             let leases = agreed.leases.iter();
             let leases =
                 leases.map(|lease| Lease { partition: lease.partition, epoch: lease.epoch }).collect();
-            Answer::Agreed { leases, neighbour: agreed.neighbour }
-        });
+            Ok(Answer::Agreed { leases, neighbour: agreed.neighbour })
+        };
+        let answer = answer.await;
+        crash_point!("relay.after_ownership");
         (session, answer)
     }
 
-    pub(crate) async fn renew(self, mut session: PgConnection) -> (PgConnection, Result<Answer, Trouble>) {
+    pub(crate) async fn renew(self, mut session: Session) -> (Session, Result<Answer, Trouble>) {
         crash_point!("relay.while_renewing");
-        let renewed = within("renew ownership", ownership::renew(&mut session, self.id, LEASE)).await;
-        let answer = renewed.map(|renewed| {
-            Answer::Renewed(Renewed { owned: renewed.owned, is_unbalanced: renewed.is_unbalanced })
-        });
+        let answer = async {
+            session.begin().await?;
+            let renew = ownership::renew(session.statement(), self.id, LEASE);
+            let renewed = within("renew ownership", renew).await?;
+            session.end().await?;
+            Ok(Answer::Renewed(Renewed { owned: renewed.owned, is_unbalanced: renewed.is_unbalanced }))
+        };
+        let answer = answer.await;
         (session, answer)
     }
 
     /// The last act of a clean stop.
-    pub(crate) async fn resign(self, mut session: PgConnection) -> (PgConnection, Result<Answer, Trouble>) {
+    pub(crate) async fn resign(self, mut session: Session) -> (Session, Result<Answer, Trouble>) {
         crash_point!("relay.while_resigning");
-        let resigned = within("give up partitions", ownership::resign(&mut session, self.id)).await;
-        (session, resigned.map(|()| Answer::Resigned))
+        let answer = async {
+            session.begin().await?;
+            within("give up partitions", ownership::resign(session.statement(), self.id)).await?;
+            session.end().await?;
+            Ok(Answer::Resigned)
+        };
+        let answer = answer.await;
+        (session, answer)
     }
 }
 

@@ -10,11 +10,14 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 
-use super::{Trouble, within};
+use super::{Trouble, session::Session, within};
 use crate::settings::SourceSettings;
 
 /// Connections to one database: the statements of the worker and, now and then, an operator's.
 const CONNECTIONS: u32 = 4;
+
+/// What is wrong before anything was tried.
+const NOT_YET: &str = "not connected yet";
 
 /// One database whose log is published.
 pub(crate) struct Source {
@@ -56,16 +59,17 @@ impl Source {
             notifications: settings.notifications,
             // Not ready until both have answered for the first time.
             standing: Mutex::new(Standing {
-                database_problem: Some("not connected yet".to_owned()),
-                broker_problem: Some("not connected yet".to_owned()),
+                database_problem: Some(NOT_YET.to_owned()),
+                broker_problem: Some(NOT_YET.to_owned()),
                 ..Standing::default()
             }),
         })
     }
 
     /// Opens a session of one's own with the database.
-    pub(crate) async fn connect(&self) -> Result<PgConnection, Trouble> {
-        within("connect to the database", PgConnection::connect_with(&self.options)).await
+    pub(crate) async fn connect(&self) -> Result<Session, Trouble> {
+        let connection = within("connect to the database", PgConnection::connect_with(&self.options)).await?;
+        Ok(Session::new(connection, !self.notifications))
     }
 
     pub(crate) fn standing(&self) -> Standing {
@@ -104,10 +108,11 @@ impl Source {
         let labels = [("database", self.name.clone()), ("what", what.to_owned())];
         metrics::gauge!("outbox_connected", &labels).set(if now.is_none() { 1.0 } else { 0.0 });
         let database = self.name.as_str();
-        match (before, now) {
-            (None, Some(problem)) => tracing::warn!(database, what, problem, "away; will try again"),
-            (Some(_), None) => tracing::info!(database, what, "connected"),
-            _ => {}
+        let was_well = before.is_none_or(|before| before == NOT_YET);
+        match now {
+            Some(problem) if was_well => tracing::warn!(database, what, problem, "away; will try again"),
+            Some(_) => {}
+            None => tracing::info!(database, what, "connected"),
         }
     }
 

@@ -45,11 +45,11 @@ async fn watch_one(source: &Source, relay_id: Uuid, bells: &Bells) -> Result<(),
     let mut session = source.connect().await?;
     let failed = |error| Trouble::Failed { doing: "look out for another relay", error };
     loop {
-        let outlives = ownership::outlives(&mut session, relay_id, PATIENCE);
+        let outlives = ownership::outlives(session.connection(), relay_id, PATIENCE);
         let silent = |_| Trouble::Silent { doing: "look out for another relay" };
         if tokio::time::timeout(PATIENCE * 2, outlives).await.map_err(silent)?.map_err(failed)? {
             bells.relay_left.notify_one();
-            return ownership::announce_end(&mut session).await.map_err(failed);
+            return ownership::announce_end(session.connection()).await.map_err(failed);
         }
     }
 }

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Instant};
 
 use event_bus::{BrokerSettings, outbox::ownership::Presence};
 use relay_engine::{Action, Engine, Refusal};
-use sqlx::PgConnection;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -18,6 +17,7 @@ use super::{
     observe::observe,
     ownership_lane::{self, Member},
     retention,
+    session::Session,
     watch::watch,
 };
 use crate::settings::RelaySettings;
@@ -40,7 +40,7 @@ struct Worker {
 }
 
 /// The sessions for ownership and for the log, to come.
-type Opening = futures_util::future::BoxFuture<'static, Result<(PgConnection, PgConnection), Trouble>>;
+type Opening = futures_util::future::BoxFuture<'static, Result<(Session, Session), Trouble>>;
 
 /// Publishes what is pending in one database until `stop`.
 pub(crate) async fn run(
@@ -247,7 +247,7 @@ impl Worker {
     }
 }
 
-async fn opened(opening: &mut Option<Opening>) -> Result<(PgConnection, PgConnection), Trouble> {
+async fn opened(opening: &mut Option<Opening>) -> Result<(Session, Session), Trouble> {
     match opening {
         Some(opening) => opening.await,
         None => std::future::pending().await,

@@ -7,6 +7,7 @@ mod crash;
 mod database_away;
 mod operator;
 mod overview;
+mod pooler;
 mod publishing;
 mod replay;
 mod retention;
