@@ -13,7 +13,11 @@ pub struct Database {
 }
 
 impl Database {
-    pub(crate) async fn create(purpose: &str) -> Self {
+    /// Creates one; the name begins with what it is for.
+    ///
+    /// # Panics
+    /// When the test server is not there.
+    pub async fn create(purpose: &str) -> Self {
         let name = format!("{purpose}_{}", Uuid::new_v4().simple());
         administer(format!("create database {name}")).await;
         let server = server();

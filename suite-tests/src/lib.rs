@@ -8,7 +8,7 @@ mod database;
 use std::{path::PathBuf, process::Command};
 
 pub use client::{Buyer, Merchant};
-use database::Database;
+pub use database::Database;
 use test_kit::{Process, Vhost};
 
 /// The suite, without processes at first.
@@ -87,8 +87,11 @@ impl Suite {
     }
 }
 
-/// Where a service's binary is: beside the tests' own.
-fn path_of(binary: &str) -> PathBuf {
+/// Where a program of the workspace is: beside the tests' own. An example's name begins with `examples/`.
+///
+/// # Panics
+/// When it is not built.
+pub fn path_of(binary: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a path of one's own");
     let folder = test.ancestors().nth(2).expect("target/<profile>/deps/<test>");
     let path = folder.join(binary);

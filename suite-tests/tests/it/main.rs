@@ -3,6 +3,7 @@
 
 mod catalog_killed;
 mod consumer_killed;
+mod own_service;
 mod price_change;
 mod readme;
 mod relay_killed;

@@ -1,0 +1,51 @@
+//! A service of somebody else's, with the outbox and a relay: `event-bus/examples`.
+
+use std::{path::Path, process::Command, time::Duration};
+
+use suite_tests::{Database, path_of};
+use test_kit::Process;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_program_of_sixty_lines_and_four_lines_of_configuration_publish_what_happened() {
+    let vhost = test_kit::vhost().await;
+    let mut probe = vhost.probe().await;
+    let library = Database::create("library").await;
+    let run = |books: &[&str]| {
+        let mut program = Command::new(path_of("examples/library"));
+        let output = program.env("DATABASE_URL", &library.url).args(books).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&["Ulysses", "Emma", "Ulysses"]);
+
+    // The four lines as they are, but for where the servers are.
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../event-bus/examples");
+    let lines = std::fs::read_to_string(examples.join("library.toml")).unwrap();
+    assert_eq!(lines.lines().count(), 4);
+    let lines = lines
+        .replace("amqp://relay:secret@localhost:5672/shop", &vhost.url)
+        .replace("postgres://library_relay:secret@localhost/library", &library.url);
+    let file = std::env::temp_dir().join(format!("library-{}.toml", std::process::id()));
+    std::fs::write(&file, lines).unwrap();
+    let mut relay = Command::new(path_of("outbox-relay"));
+    relay.args(["--config".as_ref(), file.as_os_str(), "run".as_ref()]);
+    let secret = ("APP__AUTH__SECRET", "a-secret-that-only-the-library-knows");
+    let _relay = Process::start("relay", relay.envs([secret, ("APP__HTTP__PORT", "0")]));
+
+    // It goes on publishing what is announced later.
+    run(&["Emma"]);
+    let mut returned = Vec::new();
+    for _ in 0..4 {
+        let event = probe.next(PATIENCE).await.json();
+        assert_eq!(event["type"], "town.library.book_returned.v1");
+        returned
+            .push((event["data"]["book"].as_str().unwrap().to_owned(), event["data"]["timesLent"].clone()));
+    }
+    std::fs::remove_file(&file).unwrap();
+    returned.sort_by_key(|(book, _)| book.clone());
+    let times = |book: &str| -> Vec<i64> {
+        returned.iter().filter(|(other, _)| other == book).map(|(_, times)| times.as_i64().unwrap()).collect()
+    };
+    assert_eq!((times("Emma"), times("Ulysses")), (vec![1, 2], vec![1, 2]), "each book's in order");
+}
