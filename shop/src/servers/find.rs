@@ -62,6 +62,24 @@ impl Tools {
     }
 }
 
+/// What the tests use beside the servers: programs, and Debian's packages that have them.
+const OF_THE_TESTS: [(&str, &str); 1] = [("pgbouncer", "pgbouncer")];
+
+/// Installs what the tests use beside the servers, where it is missing and this is allowed.
+pub fn install_for_tests(progress: &Progress, interrupt: &Interrupt) -> Result<()> {
+    // Not every user's search path has the directory of the programs that serve.
+    let has = |program: &str| {
+        search_path().chain([PathBuf::from("/usr/sbin")]).any(|dir| dir.join(program).is_file())
+    };
+    let missing: Vec<&str> =
+        OF_THE_TESTS.into_iter().filter(|(program, _)| !has(program)).map(|(_, package)| package).collect();
+    if !missing.is_empty() {
+        install::install(&missing, progress)?;
+        interrupt.check()?;
+    }
+    Ok(())
+}
+
 /// The newest PostgreSQL of this machine that has all the programs needed.
 fn postgres() -> Result<Option<PostgresTools>> {
     if let Some(bin) = std::env::var_os("SHOP_POSTGRES_BIN") {

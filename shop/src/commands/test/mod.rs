@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::cli::TestArgs;
 use crate::private::PrivateServers;
-use crate::servers::{Purpose, Tools};
+use crate::servers::{Purpose, Tools, install_for_tests};
 use crate::terminal::{Interrupt, Progress};
 
 /// Starts servers for this run alone, runs the tests against them, and stops them whatever happens.
@@ -18,6 +18,7 @@ pub(super) fn run(args: &TestArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let progress = Progress::new();
     let tools = Tools::find_or_install(&progress, &interrupt)?;
+    install_for_tests(&progress, &interrupt)?;
     let servers = progress.during(
         "starting PostgreSQL and RabbitMQ for the tests",
         |_| PrivateServers::start(&tools, Purpose::Test, &[], &interrupt),
