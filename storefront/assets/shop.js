@@ -74,7 +74,10 @@
     setTimeout(() => toast.remove(), TOAST);
   };
 
-  const away = (is) => { document.getElementById("live-state").hidden = !is; };
+  const away = (is) => {
+    document.getElementById("live-state").hidden = !is;
+    document.documentElement.toggleAttribute("data-is-live", !is);
+  };
 
   // A hidden tab gives its connection back: browsers have only a few for each site.
   const streams = new Map();

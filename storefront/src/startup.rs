@@ -24,7 +24,7 @@ pub const ABOUT: About = About {
 /// later. `stop` ends it.
 pub fn build(settings: &Settings, stop: &CancellationToken) -> Result<Server> {
     let verifier = Verifier::new(&settings.auth, settings.mode)?;
-    let parts = web::Data::new(Shop::new(settings, verifier.clone())?);
+    let parts = web::Data::new(Shop::new(settings, verifier.clone(), stop)?);
     let batches = web::Data::new(merchant::Batches::new(stop.clone()));
     let routes = move |config: &mut ServiceConfig<'_>| {
         config.app_data(parts.clone()).app_data(batches.clone()).app_data(PROBLEM_PAGE);

@@ -2,6 +2,7 @@
 //! their own, for tests that break it.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 
+pub mod browser;
 mod client;
 mod database;
 
@@ -58,6 +59,18 @@ impl Suite {
         )
     }
 
+    /// Starts the pages in front of these.
+    pub fn start_storefront(
+        &self,
+        catalog: &Process,
+        basket: &Process,
+        settings: &[(&str, &str)],
+    ) -> Process {
+        let mut command = self.command("storefront");
+        command.env("APP__CATALOG__URL", &catalog.url).env("APP__BASKET__URL", &basket.url);
+        Process::start("storefront", command.envs(settings.iter().copied()))
+    }
+
     fn run_to_end(&self, binary: &str, subcommand: &str) {
         let output = self.command(binary).arg(subcommand).output().expect("a binary to start");
         let text = String::from_utf8_lossy(&output.stderr);
@@ -78,6 +91,7 @@ impl Suite {
                 let command = command.env("APP__DATABASE__URL", database);
                 command.env("APP__BROKER__URL", &self.vhost.url)
             }
+            "storefront" => &mut command,
             _ => {
                 let command = command.env("APP__DATABASES__CATALOG__URL", database);
                 command.env("APP__BROKER__URL", &self.vhost.url)

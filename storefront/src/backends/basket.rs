@@ -159,15 +159,13 @@ impl BasketApi {
         self.call(Method::GET, user, &["alerts", "stream"], &query).open_stream().await
     }
 
-    /// The cart's version, if it is not `known` any more.
-    pub async fn version(&self, user: &User, known: i64) -> Result<i64, Trouble> {
-        let request = self.call(Method::GET, user, &[], &[]).header("if-none-match", &format!("\"{known}\""));
-        let reply = request.send().await?;
-        if reply.status == reqwest::StatusCode::NOT_MODIFIED {
-            Ok(known)
-        } else {
-            Ok(reply.json::<Basket>()?.version)
-        }
+    /// The cart's version; cheap while it is still the `known` one.
+    pub async fn version(&self, user: &User, known: Option<i64>) -> Result<i64, Trouble> {
+        let request = self.call(Method::GET, user, &[], &[]);
+        let Some(known) = known else { return Ok(request.json_reply::<Basket>().await?.version) };
+        let reply = request.header("if-none-match", &format!("\"{known}\"")).send().await?;
+        let is_known = reply.status == reqwest::StatusCode::NOT_MODIFIED;
+        if is_known { Ok(known) } else { Ok(reply.json::<Basket>()?.version) }
     }
 
     fn put_request(&self, user: &User, product: i64, quantity: i64, trace: &RequestTrace) -> Request {

@@ -42,7 +42,7 @@ pub(super) async fn add(
             outcome => break drop(outcome?),
         }
     }
-    visit.shop.changes.announce(&user.name);
+    visit.shop.hub.announce(&user.name);
     Ok(see_other("/cart?did=added"))
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn set(
 ) -> Result<HttpResponse, Problem> {
     let user = visit.user()?;
     visit.shop.basket.put(user, *id, form.quantity, &visit.trace).await?;
-    visit.shop.changes.announce(&user.name);
+    visit.shop.hub.announce(&user.name);
     Ok(see_other("/cart?did=changed"))
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn take_out(
 ) -> Result<HttpResponse, Problem> {
     let user = visit.user()?;
     visit.shop.basket.take_out(user, *id).await?;
-    visit.shop.changes.announce(&user.name);
+    visit.shop.hub.announce(&user.name);
     Ok(see_other("/cart?did=removed"))
 }
 
@@ -78,6 +78,6 @@ pub(super) async fn acknowledge(visit: Visit, Posted(seen): Posted<Seen>) -> Res
     let user = visit.user()?;
     let ids: Vec<i64> = seen.ids.split(',').filter_map(|id| id.trim().parse().ok()).collect();
     visit.shop.basket.acknowledge(user, &ids).await?;
-    visit.shop.changes.announce(&user.name);
+    visit.shop.hub.announce(&user.name);
     Ok(see_other("/cart?did=acknowledged"))
 }

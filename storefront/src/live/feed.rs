@@ -1,135 +1,120 @@
-//! What one open page of a buyer is told.
+//! What the pages of one buyer are told.
 
 use std::time::Duration;
 
-use actix_web::web;
-use chrono::Utc;
 use reqwest::StatusCode;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
-use tokio_util::sync::CancellationToken;
 
+use super::Signal;
+use super::hub::Source;
 use super::reader::AlertReader;
-use super::{Signal, Signals};
-use crate::backends::{Alert, AlertKind};
-use crate::pages::{Money, Shop};
+use crate::backends::{Alert, AlertKind, BasketApi};
+use crate::pages::Money;
 use crate::session::User;
 
 /// How long after a failure the basket is asked for its stream again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How often the cart's version is looked at: a device that is served by another process of ours changes it
-/// without a word to this one.
+/// without a word to this one. A feed that nobody listens to ends at a look.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// One page's feed.
+/// One buyer's feed: alerts as they come, and word of every other change of the cart.
 pub(super) struct Feed {
-    pub(super) shop: web::Data<Shop>,
-    pub(super) user: User,
-    pub(super) signals: Signals,
-    pub(super) ending: CancellationToken,
-    changes: Receiver<String>,
+    basket: BasketApi,
+    users: watch::Receiver<User>,
+    signals: broadcast::Sender<Signal>,
+    source: watch::Sender<Source>,
     looking: Interval,
-    version: i64,
+    version: Option<i64>,
     last_alert: Option<i64>,
 }
 
 /// Why waiting ended.
 enum News {
-    Alert(Option<Alert>),
-    Changed,
+    Alert(Alert),
+    BrokenOff,
     TimeToLook,
-    Over,
 }
 
 impl Feed {
     pub(super) fn new(
-        shop: web::Data<Shop>,
-        user: User,
-        signals: Signals,
-        ending: CancellationToken,
+        basket: BasketApi,
+        users: watch::Receiver<User>,
+        signals: broadcast::Sender<Signal>,
+        source: watch::Sender<Source>,
     ) -> Self {
-        let changes = shop.changes.listen();
         let mut looking = interval_at(Instant::now() + LOOK, LOOK);
         looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { shop, user, signals, ending, changes, looking, version: -1, last_alert: None }
+        Self { basket, users, signals, source, looking, version: None, last_alert: None }
     }
 
-    /// Tells the page what happens until it is gone, the session is over, or the service stops.
-    pub(super) async fn run(mut self) {
+    /// Tells the pages what happens until `clear` says that nobody listens (true), or the session is over.
+    pub(super) async fn run(mut self, clear: impl Fn() -> bool) -> bool {
         loop {
-            let mut alerts = match self.shop.basket.stream(&self.user, self.last_alert).await {
+            let user = self.users.borrow().clone();
+            let mut alerts = match self.basket.stream(&user, self.last_alert).await {
                 Ok(answer) => Some(AlertReader::new(answer)),
-                Err(trouble) if trouble.is(StatusCode::UNAUTHORIZED) => break,
+                Err(trouble) if trouble.is(StatusCode::UNAUTHORIZED) => {
+                    self.tell(Signal::Over);
+                    return false;
+                }
                 Err(trouble) => {
                     tracing::debug!(%trouble, "no stream of alerts");
                     None
                 }
             };
-            // Also at the first time: something may have changed since the page was rendered.
-            let signal = if alerts.is_some() { Signal::Changed } else { Signal::Away };
-            if !self.signals.send(signal).await || !self.follow(&mut alerts).await {
-                break;
-            }
-        }
-        self.signals.send(Signal::Over).await;
-    }
-
-    /// Follows the stream, if there is one, else only what else happens, for a while. False: it is over.
-    async fn follow(&mut self, alerts: &mut Option<AlertReader>) -> bool {
-        loop {
-            let signal = match self.next(alerts).await {
-                News::Over => return false,
-                News::Alert(None) => return true,
-                News::Alert(Some(alert)) => {
-                    self.last_alert = Some(alert.id);
-                    Signal::Said(sentence(&alert))
-                }
-                News::Changed => Signal::Changed,
-                News::TimeToLook => match self.shop.basket.version(&self.user, self.version).await {
-                    Ok(version) if version != self.version => {
-                        self.version = version;
-                        Signal::Changed
-                    }
-                    _ => continue,
-                },
+            let (source, signal) = match alerts {
+                // Something may have changed since the pages were rendered.
+                Some(_) => (Source::Live, Signal::Changed),
+                None => (Source::Away, Signal::Away),
             };
-            if !self.signals.send(signal).await {
-                return false;
+            // From here on, another version is a change that the pages have not heard of.
+            self.version = self.basket.version(&user, self.version).await.ok();
+            self.source.send_replace(source);
+            self.tell(signal);
+            loop {
+                match self.next(&mut alerts).await {
+                    News::Alert(alert) => {
+                        self.last_alert = Some(alert.id);
+                        self.tell(Signal::Said(sentence(&alert)));
+                    }
+                    News::BrokenOff => break,
+                    News::TimeToLook if clear() => return true,
+                    News::TimeToLook => self.look(&user).await,
+                }
             }
         }
     }
 
     async fn next(&mut self, alerts: &mut Option<AlertReader>) -> News {
-        let left = (self.user.expires_at - Utc::now()).to_std().unwrap_or_default();
         let next_alert = async {
-            if let Some(alerts) = alerts {
-                return alerts.next().await;
-            }
-            tokio::time::sleep(PAUSE).await;
-            None
+            let Some(alerts) = alerts else {
+                tokio::time::sleep(PAUSE).await;
+                return News::BrokenOff;
+            };
+            alerts.next().await.map_or(News::BrokenOff, News::Alert)
         };
         tokio::select! {
             biased;
-            () = self.ending.cancelled() => News::Over,
-            () = tokio::time::sleep(left) => News::Over,
-            alert = next_alert => News::Alert(alert),
-            () = own_change(&mut self.changes, &self.user.name) => News::Changed,
             _ = self.looking.tick() => News::TimeToLook,
+            news = next_alert => news,
         }
     }
-}
 
-/// Waits until another page of the same buyer has changed the cart.
-async fn own_change(changes: &mut Receiver<String>, name: &str) {
-    loop {
-        match changes.recv().await {
-            Ok(buyer) if buyer == name => return,
-            Ok(_) => {}
-            // Who has missed some cannot know whose they were.
-            Err(RecvError::Lagged(_)) => return,
-            Err(RecvError::Closed) => std::future::pending().await,
+    /// Looks whether the cart has another version. What cannot be told now is told at the next look.
+    async fn look(&mut self, user: &User) {
+        let Ok(version) = self.basket.version(user, self.version).await else { return };
+        let before = self.version.replace(version);
+        if before.is_some_and(|before| before != version) {
+            self.tell(Signal::Changed);
+        }
+    }
+
+    fn tell(&self, signal: Signal) {
+        if self.signals.send(signal).is_err() {
+            tracing::trace!("all pages are closed");
         }
     }
 }

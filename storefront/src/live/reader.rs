@@ -1,10 +1,11 @@
 //! Reads basket-api's stream of alerts.
 
+use std::pin::Pin;
 use std::time::Duration;
 
+use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt};
 use reqwest::Response;
-use std::pin::Pin;
 
 use crate::backends::Alert;
 
@@ -14,7 +15,7 @@ const SILENCE: Duration = Duration::from_secs(35);
 /// The most of an event that is kept, in bytes; more is no event of ours.
 const MAX_EVENT: usize = 64 * 1024;
 
-type Chunks = Pin<Box<dyn Stream<Item = reqwest::Result<actix_web::web::Bytes>>>>;
+type Chunks = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
 
 /// An open stream of alerts.
 pub(super) struct AlertReader {

@@ -71,7 +71,7 @@ impl fmt::Display for Change {
         let percent = (difference / self.old.amount * Decimal::ONE_HUNDRED)
             .round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero);
         let minus = if percent.is_sign_negative() && !percent.is_zero() { "−" } else { sign };
-        write!(f, " ({minus}{} %)", percent.abs())
+        write!(f, " ({minus}{}\u{a0}%)", percent.abs())
     }
 }
 
@@ -95,8 +95,8 @@ mod tests {
     #[test]
     fn a_change_says_its_direction_twice() {
         let change = |old, new| Change { old: euro(old), new: euro(new) }.to_string();
-        assert_eq!(change("10", "12.50"), "+€2.50 (+25 %)");
-        assert_eq!(change("10", "9"), "−€1.00 (−10 %)");
+        assert_eq!(change("10", "12.50"), "+€2.50 (+25\u{a0}%)");
+        assert_eq!(change("10", "9"), "−€1.00 (−10\u{a0}%)");
         assert_eq!(change("0", "9"), "+€9.00");
     }
 }

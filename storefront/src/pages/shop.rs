@@ -6,9 +6,10 @@ use anyhow::Result;
 use secrecy::{ExposeSecret, SecretString};
 use service_kit::auth::Verifier;
 use service_kit::problem::Problem;
+use tokio_util::sync::CancellationToken;
 
 use crate::backends::{BasketApi, CatalogApi};
-use crate::live::Changes;
+use crate::live::Hub;
 use crate::session::{Issuer, SessionCookie, User};
 use crate::settings::Settings;
 
@@ -23,8 +24,8 @@ pub struct Shop {
     pub issuer: Option<Issuer>,
     /// How sessions are kept.
     pub cookie: SessionCookie,
-    /// Word of what visitors change here, for their other pages.
-    pub changes: Changes,
+    /// What open pages are told.
+    pub hub: Hub,
     /// Whether the control room has a relay to look at.
     pub has_control_room: bool,
     /// The `shop` program that the control room kills and starts processes with, in development mode only.
@@ -33,14 +34,16 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// Puts the parts together; nothing is connected.
-    pub fn new(settings: &Settings, verifier: Verifier) -> Result<Self> {
+    /// Puts the parts together; nothing is connected. `stop` ends what goes on between requests.
+    pub fn new(settings: &Settings, verifier: Verifier, stop: &CancellationToken) -> Result<Self> {
+        let catalog = CatalogApi::new(settings.catalog()?)?;
+        let basket = BasketApi::new(settings.basket()?)?;
         Ok(Self {
-            catalog: CatalogApi::new(settings.catalog()?)?,
-            basket: BasketApi::new(settings.basket()?)?,
+            catalog,
+            hub: Hub::new(basket.clone(), stop.clone()),
+            basket,
             issuer: Issuer::new(&settings.auth, settings.mode),
             cookie: SessionCookie::new(settings.mode),
-            changes: Changes::new(),
             has_control_room: settings.relay.is_some(),
             tool: settings.tool()?.map(|tool| tool.path.clone()),
             verifier,

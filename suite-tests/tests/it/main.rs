@@ -4,6 +4,7 @@
 mod catalog_killed;
 mod consumer_killed;
 mod own_service;
+mod pages;
 mod price_change;
 mod readme;
 mod relay_killed;

@@ -1,0 +1,11 @@
+//! The shop's pages, in a real browser, with real services behind them.
+
+mod access;
+mod alerts;
+mod away;
+mod browsing;
+mod keyboard;
+mod merchant;
+mod shop;
+
+use shop::Shop;

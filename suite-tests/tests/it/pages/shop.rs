@@ -1,0 +1,70 @@
+//! A shop with pages in front of it.
+
+use std::time::Duration;
+
+use suite_tests::{
+    Buyer, Merchant, Suite,
+    browser::{Browser, Page},
+};
+use test_kit::{Process, eventually};
+
+/// Everything that a visitor's page needs.
+pub(super) struct Shop {
+    // The browser first: it is gone before what it looks at is.
+    pub(super) browser: Browser,
+    pub(super) storefront: Process,
+    pub(super) basket: Process,
+    pub(super) relay: Option<Process>,
+    pub(super) catalog: Process,
+    pub(super) suite: Suite,
+}
+
+impl Shop {
+    /// Opens it.
+    pub(super) async fn open() -> Self {
+        let suite = Suite::set_up().await;
+        let catalog = suite.start_catalog(&[]);
+        let relay = Some(suite.start_relay(&[]));
+        let basket = suite.start_basket(&catalog, &[]);
+        let storefront = suite.start_storefront(&catalog, &basket, &[]);
+        basket.until_ready(true).await;
+        Self { browser: Browser::start(), storefront, basket, relay, catalog, suite }
+    }
+
+    /// A page for a visitor.
+    pub(super) fn visitor(&self, name: &str) -> Page {
+        self.browser.open(name, &self.storefront.url)
+    }
+
+    /// A page for a visitor who has signed in under the page's name.
+    pub(super) fn signed_in(&self, name: &str, roles: &[&str]) -> Page {
+        let page = self.visitor(name);
+        page.sign_in(name, roles);
+        page
+    }
+
+    /// Whoever changes prices without a browser.
+    pub(super) fn merchant(&self) -> Merchant {
+        Merchant::of(&self.catalog)
+    }
+
+    /// The same buyer, without a browser.
+    pub(super) fn buyer(&self, name: &str) -> Buyer {
+        Buyer::of(&self.basket, name)
+    }
+}
+
+/// Puts a product into the cart, by its page.
+pub(super) fn add_to_cart(page: &Page, product: i64) {
+    page.goto(&format!("/products/{product}"));
+    page.click("text=Add to cart");
+    page.see("h1", "Your cart");
+}
+
+/// Waits until the page hears of changes: the basket has the buyer's stream open.
+pub(super) async fn until_live(page: &Page) {
+    eventually("the page is live", Duration::from_secs(20), async || {
+        (page.count("html[data-is-live]") == 1).then_some(())
+    })
+    .await;
+}
