@@ -58,6 +58,12 @@ pub enum Command {
     Test(TestArgs),
     /// Try the relay's decisions in many schedules of faults, in memory and in virtual time
     Simulate(SimulateArgs),
+    /// Measure the suite against its ceilings, on private servers of its own
+    Bench {
+        /// Rows and options of the bench, such as drain --quick or all --json; --help lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
+        options: Vec<String>,
+    },
     /// Tell the suite's story with real calls, in about half a minute
     Demo,
     /// Break everything on purpose, on private servers, and check that every promise was kept

@@ -1,5 +1,6 @@
 //! One file a subcommand.
 
+mod bench;
 mod chaos;
 mod demo;
 mod down;
@@ -36,6 +37,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Token(args) => token::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Bench { options } => bench::run(&options),
         Command::Demo => demo::run(),
         Command::Chaos { args } => chaos::run(&args),
     }

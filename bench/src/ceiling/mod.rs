@@ -1,0 +1,9 @@
+//! What the suite is measured against.
+
+mod bare;
+mod pgbench;
+mod publisher;
+
+pub(crate) use self::bare::{Bare, Effect};
+pub(crate) use self::pgbench::pgbench;
+pub(crate) use self::publisher::publish;

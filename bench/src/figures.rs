@@ -1,0 +1,137 @@
+//! Numbers, and what they are measured against.
+
+use serde::Serialize;
+
+/// A figure that was measured several times.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Figure {
+    pub(crate) median: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+impl Figure {
+    /// The figure of these measurements; zero without any.
+    pub(crate) fn of(measured: &[f64]) -> Self {
+        let mut sorted = measured.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |index: usize| sorted.get(index).copied().unwrap_or_default();
+        Self { median: at(sorted.len() / 2), low: at(0), high: at(sorted.len().saturating_sub(1)) }
+    }
+}
+
+/// The value that this share of the values is not above.
+pub(crate) fn percentile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let index = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(index.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+/// What a ratio, or a figure without a ceiling, is to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Target {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Target {
+    fn is_met_by(self, value: f64) -> bool {
+        match self {
+            Self::AtLeast(least) => value >= least,
+            Self::AtMost(most) => value <= most,
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AtLeast(least) => write!(f, "≥ {least}"),
+            Self::AtMost(most) => write!(f, "≤ {most}"),
+        }
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) unit: &'static str,
+    pub(crate) ours: Figure,
+    /// What it is measured against, and what that is called.
+    pub(crate) ceiling: Option<(Figure, &'static str)>,
+    pub(crate) target: Target,
+    /// The share of the machine that other processes took meanwhile, 0 to 1.
+    pub(crate) foreign_cpu: f64,
+    /// How the figure grows with something: what of it, and the figure.
+    pub(crate) growth: Vec<(String, f64)>,
+}
+
+impl Row {
+    /// A row with a ceiling: its target is about the ratio.
+    pub(crate) fn against(
+        name: impl Into<String>,
+        unit: &'static str,
+        (ours, ceiling): (&[f64], &[f64]),
+        what: &'static str,
+        target: Target,
+        foreign_cpu: f64,
+    ) -> Self {
+        let ceiling = Some((Figure::of(ceiling), what));
+        let (name, ours) = (name.into(), Figure::of(ours));
+        Self { name, unit, ours, ceiling, target, foreign_cpu, growth: Vec::new() }
+    }
+
+    /// A row without a ceiling: its target is about the figure itself.
+    pub(crate) fn alone(
+        name: impl Into<String>,
+        unit: &'static str,
+        ours: &[f64],
+        target: Target,
+        foreign_cpu: f64,
+    ) -> Self {
+        let (name, ours) = (name.into(), Figure::of(ours));
+        Self { name, unit, ours, ceiling: None, target, foreign_cpu, growth: Vec::new() }
+    }
+
+    /// Adds how it grows.
+    pub(crate) fn grown(mut self, growth: Vec<(String, f64)>) -> Self {
+        self.growth = growth;
+        self
+    }
+
+    /// Ours by the ceiling's.
+    pub(crate) fn ratio(&self) -> Option<f64> {
+        self.ceiling.map(|(ceiling, _)| self.ours.median / ceiling.median)
+    }
+
+    pub(crate) fn is_met(&self) -> bool {
+        self.target.is_met_by(self.ratio().unwrap_or(self.ours.median))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_the_median_with_its_spread() {
+        let figure = Figure::of(&[3.0, 1.0, 2.0]);
+        assert_eq!((figure.low.to_bits(), figure.high.to_bits()), (1.0_f64.to_bits(), 3.0_f64.to_bits()));
+        assert_eq!(figure.median.to_bits(), 2.0_f64.to_bits());
+    }
+
+    #[test]
+    fn the_99th_percentile_of_a_hundred_is_the_one_before_the_last() {
+        let values: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(percentile(&values, 0.99).to_bits(), 99.0_f64.to_bits());
+    }
+
+    #[test]
+    fn a_target_is_about_the_ratio_where_there_is_one() {
+        let row = Row::against("x", "1/s", (&[80.0], &[100.0]), "pgbench", Target::AtLeast(0.8), 0.0);
+        assert!(row.is_met());
+        assert!(!Row::alone("x", "s", &[2.0], Target::AtMost(1.0), 0.0).is_met());
+    }
+}

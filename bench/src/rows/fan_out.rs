@@ -1,0 +1,186 @@
+//! One price change over 1 to 100,000 carts; a product in no cart beside a million other lines.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use shop::home::Service;
+use shop::suite::Name;
+use uuid::Uuid;
+
+use crate::cli::Cli;
+use crate::figures::{Figure, Row, Target};
+use crate::machine::Meter;
+use crate::stage::{Client, FIRST, PRODUCTS, Stage, header};
+
+const PATIENCE: Duration = Duration::from_mins(2);
+
+pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
+    let rows = bystanders(stage, cli).await?;
+    let widest = cli.scaled(100_000);
+    let sizes: Vec<i64> = [1, 100, 10_000, 100_000].into_iter().filter(|size| *size <= widest).collect();
+    fill(stage, &sizes).await?;
+    stage.clear_log().await?;
+    stage.run_only(&[Name::Catalog, Name::Basket, Name::Relay(1)])?;
+    let meter = Meter::start();
+    let mut measured = Vec::new();
+    for (place, carts) in sizes.iter().enumerate() {
+        let product = FIRST + place as i64;
+        let (mut ours, mut ceiling) = (Vec::new(), Vec::new());
+        for round in 0..=cli.rounds() {
+            stage.check()?;
+            sqlx::raw_sql("truncate alert").execute(&stage.basket).await?;
+            sqlx::raw_sql("vacuum cart, cart_line, alert").execute(&stage.basket).await?;
+            let own = through_the_service(stage, product).await?;
+            sqlx::raw_sql("vacuum cart, cart_line, alert").execute(&stage.basket).await?;
+            let bare = bare(stage, product, round).await?;
+            // The first is a warm-up.
+            if round > 0 {
+                ours.push(own);
+                ceiling.push(bare);
+            }
+        }
+        measured.push((*carts, ours, ceiling));
+    }
+    let foreign = meter.foreign();
+    let growth = measured
+        .iter()
+        .map(|(carts, ours, _)| (format!("{carts} carts"), Figure::of(ours).median))
+        .collect::<Vec<_>>();
+    let (carts, ours, ceiling) = measured.last().context("no size was measured")?;
+    let name = format!("one price change over {carts} carts");
+    let row = Row::against(name, "ms", (ours, ceiling), "bare statements", Target::AtMost(1.3), foreign);
+    Ok(std::iter::once(row.grown(growth)).chain(rows).collect())
+}
+
+/// The n-th product lies in `sizes[n]` carts.
+async fn fill(stage: &Stage, sizes: &[i64]) -> Result<()> {
+    stage.reset_carts(0).await?;
+    let most = sizes.iter().max().copied().unwrap_or_default();
+    sqlx::query("insert into cart (buyer_id) select 'buyer-' || n from generate_series(0, $1 - 1) as n on conflict do nothing")
+        .bind(most)
+        .execute(&stage.basket)
+        .await?;
+    for (place, carts) in sizes.iter().enumerate() {
+        add_lines(stage, FIRST + place as i64, *carts).await?;
+    }
+    sqlx::raw_sql("vacuum analyze").execute(&stage.basket).await?;
+    Ok(())
+}
+
+async fn add_lines(stage: &Stage, product: i64, carts: i64) -> Result<()> {
+    sqlx::query(
+        "insert into cart_line (buyer_id, product_id, quantity, unit_price, accepted_price)
+         select 'buyer-' || n, $1, 1, 10.00, 10.00 from generate_series(0, $2 - 1) as n",
+    )
+    .bind(product)
+    .bind(carts)
+    .execute(&stage.basket)
+    .await?;
+    Ok(())
+}
+
+/// Changes the price over HTTP; returns how long the consumer's transaction lasted, in ms: an alert bears
+/// when its transaction began, and PostgreSQL knows when it was committed.
+async fn through_the_service(stage: &Stage, product: i64) -> Result<f64> {
+    let id = change(stage, product).await?;
+    let lasted = "select extract(epoch from pg_xact_commit_timestamp(xmin) - created_at)::float8 * 1000
+                    from alert where event_id = $1 limit 1";
+    until(stage, lasted, id).await
+}
+
+/// The same effect by nothing but the statements; returns how long they took, in ms.
+async fn bare(stage: &Stage, product: i64, round: usize) -> Result<f64> {
+    let price = format!("{}.50", 20 + round);
+    let mut connection = stage.basket.acquire().await?;
+    sqlx::raw_sql("set enable_seqscan = off; set jit = off").execute(&mut *connection).await?;
+    let begun = Instant::now();
+    sqlx::query("begin").execute(&mut *connection).await?;
+    for statement in [
+        "update product set price = $2::text::numeric where product_id = $1",
+        "update cart set version = version + 1, updated_at = now()
+          where $2::text is not null and buyer_id in (select buyer_id from cart_line where product_id = $1)",
+        "update cart_line set unit_price = $2::text::numeric where product_id = $1",
+    ] {
+        sqlx::query(statement).bind(product).bind(&price).execute(&mut *connection).await?;
+    }
+    sqlx::query(
+        "insert into alert (buyer_id, event_id, kind, product_id, product_name, old_price, new_price)
+         select buyer_id, $3, 'price_changed', product_id, 'Product', 10.00, $2::text::numeric
+           from cart_line where product_id = $1",
+    )
+    .bind(product)
+    .bind(&price)
+    .bind(Uuid::now_v7())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("commit").execute(&mut *connection).await?;
+    let lasted = begun.elapsed().as_secs_f64() * 1_000.0;
+    sqlx::raw_sql("reset enable_seqscan; reset jit").execute(&mut *connection).await?;
+    Ok(lasted)
+}
+
+/// A product that lies in no cart: with no lines at all, and with a million of others.
+async fn bystanders(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
+    stage.clear_log().await?;
+    stage.reset_carts(0).await?;
+    stage.run_only(&[Name::Catalog, Name::Basket, Name::Relay(1)])?;
+    let product = FIRST + PRODUCTS - 1;
+    let meter = Meter::start();
+    unnoticed(stage, product, 50).await?;
+    let mut none = Vec::new();
+    for _ in 0..cli.rounds() {
+        none.push(unnoticed(stage, product, 50).await?);
+    }
+    let lines = cli.scaled(1_000_000);
+    sqlx::query("insert into cart (buyer_id) select 'buyer-' || n from generate_series(0, $1 - 1) as n on conflict do nothing")
+        .bind(lines / 10)
+        .execute(&stage.basket)
+        .await?;
+    for place in 0..10 {
+        add_lines(stage, FIRST + place, lines / 10).await?;
+    }
+    sqlx::raw_sql("vacuum analyze").execute(&stage.basket).await?;
+    unnoticed(stage, product, 50).await?;
+    let mut many = Vec::new();
+    for _ in 0..cli.rounds() {
+        stage.check()?;
+        many.push(unnoticed(stage, product, 50).await?);
+    }
+    let name = format!("a product in no cart, with {lines} other lines");
+    let (figures, most) = ((many.as_slice(), none.as_slice()), Target::AtMost(1.1));
+    Ok(vec![Row::against(name, "ms", figures, "with none", most, meter.foreign())])
+}
+
+/// Changes the price so often, one at a time; returns the median of how long the consumer took from its
+/// inbox row to its commit, in ms.
+async fn unnoticed(stage: &Stage, product: i64, times: usize) -> Result<f64> {
+    let mut lasted = Vec::with_capacity(times);
+    for _ in 0..times {
+        let id = change(stage, product).await?;
+        let question =
+            "select extract(epoch from pg_xact_commit_timestamp(xmin) - received_at)::float8 * 1000
+                          from inbox where event_id = $1";
+        lasted.push(until(stage, question, id).await?);
+    }
+    Ok(Figure::of(&lasted).median)
+}
+
+async fn change(stage: &Stage, product: i64) -> Result<Uuid> {
+    let mut client = Client::connect(stage.port(Service::Catalog)?).await?;
+    let n = usize::try_from(product - FIRST)?;
+    let head = client.call(&super::writes::change_price(&stage.token, n)).await?;
+    Ok(header(&head, "event-id").context("no event")?.parse()?)
+}
+
+/// Asks again and again about this event, until there is an answer.
+async fn until(stage: &Stage, question: &'static str, event_id: Uuid) -> Result<f64> {
+    let begun = Instant::now();
+    loop {
+        let found = sqlx::query_scalar(question).bind(event_id).fetch_optional(&stage.basket).await?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        ensure!(begun.elapsed() < PATIENCE, "the event had no effect");
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+}

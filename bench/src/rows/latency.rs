@@ -1,0 +1,129 @@
+//! From a commit to a consumer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use event_bus::outbox::{self, WakeUp};
+use event_bus::{Event, TraceContext};
+use futures_util::StreamExt;
+use serde::Serialize;
+use shop::suite::Name;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::paced;
+use crate::ceiling::{Bare, Effect};
+use crate::cli::Cli;
+use crate::figures::{Row, Target, percentile};
+use crate::machine::Meter;
+use crate::stage::{Queue, Stage};
+
+/// How long the last events may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Serialize)]
+struct Ticked {
+    number: usize,
+    padding: String,
+}
+
+impl Event for Ticked {
+    const TYPE: &'static str = "bench.catalog.ticked.v1";
+
+    fn key(&self) -> String {
+        (self.number % 1_000).to_string()
+    }
+
+    fn version(&self) -> i64 {
+        self.number as i64
+    }
+}
+
+pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
+    stage.clear_log().await?;
+    stage.run_only(&[Name::Relay(1)])?;
+    let bare = Arc::new(Bare::start(stage, Effect::None).await?);
+    let mut rows = Vec::new();
+    for rate in [100, 1_000] {
+        let time = Duration::from_secs(cli.seconds());
+        let (mut ours, mut ceiling) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+        of_relay(stage, rate, time / 2).await?;
+        of_bare(&bare, rate, time / 2).await?;
+        let meter = Meter::start();
+        for _ in 0..cli.rounds() {
+            stage.check()?;
+            let measured = of_relay(stage, rate, time).await?;
+            ours.0.push(percentile(&measured, 0.5));
+            ours.1.push(percentile(&measured, 0.99));
+            let measured = of_bare(&bare, rate, time).await?;
+            ceiling.0.push(percentile(&measured, 0.5));
+            ceiling.1.push(percentile(&measured, 0.99));
+        }
+        let foreign = meter.foreign();
+        let row = |share, figures, most| {
+            let name = format!("commit → consumer at {rate}/s, {share}");
+            Row::against(name, "ms", figures, "bare loop", Target::AtMost(most), foreign)
+        };
+        rows.push(row("p50", (&ours.0, &ceiling.0), 2.0));
+        rows.push(row("p99", (&ours.1, &ceiling.1), 3.0));
+    }
+    Ok(rows)
+}
+
+async fn of_bare(bare: &Arc<Bare>, rate: u32, time: Duration) -> Result<Vec<f64>> {
+    let before = bare.until_done(0, PATIENCE).await?.len();
+    let sent = paced(rate, time, |n| {
+        let bare = Arc::clone(bare);
+        async move { bare.change(n).await }
+    })
+    .await?;
+    let done = bare.until_done(before + sent.len(), PATIENCE).await?;
+    Ok(sent.iter().filter_map(|(id, _, committed)| Some(milliseconds(*committed, *done.get(id)?))).collect())
+}
+
+async fn of_relay(stage: &Stage, rate: u32, time: Duration) -> Result<Vec<f64>> {
+    let queue = Queue::declare(&stage.amqp, "bench.ticked", Ticked::TYPE).await?;
+    let mut messages = queue.consume(true).await?;
+    let arrived: Arc<Mutex<HashMap<Uuid, Instant>>> = Arc::default();
+    let (stop, seen) = (CancellationToken::new(), Arc::clone(&arrived));
+    tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
+        while let Some(Ok(message)) = messages.next().await {
+            let id = message.properties.message_id().as_ref().and_then(|id| id.as_str().parse().ok());
+            if let Some(id) = id {
+                seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Instant::now());
+            }
+        }
+    }));
+    let wake_up = WakeUp::start(stage.catalog.clone(), stop.clone());
+    let sent = paced(rate, time, |number| {
+        let (pool, wake_up) = (stage.catalog.clone(), wake_up.clone());
+        async move {
+            let mut tx = pool.begin().await?;
+            let event = Ticked { number, padding: "x".repeat(460) };
+            let id = outbox::append(&mut tx, &event, &TraceContext::default()).await?;
+            tx.commit().await?;
+            let committed = Instant::now();
+            wake_up.ring();
+            anyhow::Ok((id, committed))
+        }
+    })
+    .await?;
+    let begun = Instant::now();
+    let arrived = loop {
+        let arrived = arrived.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if arrived.len() >= sent.len() {
+            break arrived;
+        }
+        ensure!(begun.elapsed() < PATIENCE, "{} of {} events arrived", arrived.len(), sent.len());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    stop.cancel();
+    Ok(sent.iter().filter_map(|(id, committed)| Some(milliseconds(*committed, *arrived.get(id)?))).collect())
+}
+
+/// Zero where the consumer was faster than the commit's answer.
+pub(super) fn milliseconds(from: Instant, to: Instant) -> f64 {
+    to.saturating_duration_since(from).as_secs_f64() * 1_000.0
+}

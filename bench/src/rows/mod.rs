@@ -1,0 +1,85 @@
+//! The rows of the table.
+
+mod cart;
+mod drain;
+mod fan_out;
+mod history;
+mod latency;
+mod reads;
+mod rest;
+mod soak;
+mod writes;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use shop::terminal::Progress;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use crate::cli::{Cli, Section};
+use crate::figures::Row;
+use crate::report;
+use crate::stage::Stage;
+
+/// Measures what is asked for and reports it; returns whether every target was met.
+pub(crate) async fn run(cli: &Cli) -> Result<bool> {
+    let progress = Progress::new();
+    let mut stage = Stage::open(&progress).await?;
+    let mut rows: Vec<Row> = Vec::new();
+    // What fills tables comes last.
+    for (section, what) in [
+        (Section::Rest, "at rest, and starting"),
+        (Section::Drain, "draining a backlog"),
+        (Section::Latency, "from the commit to the consumer"),
+        (Section::Cart, "from the request to the cart"),
+        (Section::Writes, "price changes"),
+        (Section::Reads, "pages, products and carts"),
+        (Section::FanOut, "one price change over many carts"),
+        (Section::History, "a long history, a held transaction, a million pending"),
+        (Section::Soak, "soaking"),
+    ] {
+        if !cli.wants(section) {
+            continue;
+        }
+        progress.say(format!("  … {what}"));
+        let stage = &mut stage;
+        let measured = match section {
+            Section::All => Vec::new(),
+            Section::Rest => rest::measure(stage, cli).await?,
+            Section::Drain => drain::measure(stage, cli).await?,
+            Section::Latency => latency::measure(stage, cli).await?,
+            Section::Cart => cart::measure(stage, cli).await?,
+            Section::Writes => writes::measure(stage, cli).await?,
+            Section::Reads => reads::measure(stage, cli).await?,
+            Section::FanOut => fan_out::measure(stage, cli).await?,
+            Section::History => history::measure(stage, cli).await?,
+            Section::Soak => soak::measure(stage, cli, &progress).await?,
+        };
+        for row in &measured {
+            progress.say(format!("  ✓ {}", report::line(row)));
+        }
+        rows.extend(measured);
+    }
+    stage.run_only(&[])?;
+    report::print(&rows, cli)?;
+    Ok(rows.iter().all(Row::is_met))
+}
+
+/// Calls `act` so many times a second, whether the last call has returned or not; returns what the calls
+/// returned.
+async fn paced<T: Send + 'static, F: Future<Output = Result<T>> + Send + 'static>(
+    rate: u32,
+    time: Duration,
+    act: impl Fn(usize) -> F,
+) -> Result<Vec<T>> {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let count = (time.as_secs_f64() * f64::from(rate)) as usize;
+    let mut calls = JoinSet::new();
+    for n in 0..count {
+        ticks.tick().await;
+        calls.spawn(act(n));
+    }
+    calls.join_all().await.into_iter().collect()
+}

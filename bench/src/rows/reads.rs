@@ -1,0 +1,96 @@
+//! A page, a product and a cart over HTTP, against pgbench with the same statement.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use shop::home::Service;
+use shop::suite::Name;
+use shop::token::Lifetime;
+
+use crate::ceiling::pgbench;
+use crate::cli::Cli;
+use crate::figures::{Row, Target};
+use crate::machine::Meter;
+use crate::stage::{CARTS, Client, FIRST, Load, PRODUCTS, Stage, closed_loop};
+
+const PAGE: &str = "\\set page random(0, 99)
+with page as (
+    select product_id, name, description, price, product_type_id, product_brand_id,
+           available_stock, restock_threshold, max_stock_threshold, version
+      from product where true order by product_id limit 10 offset :page * 10
+) select total.count, page.* from (select count(*) from product where true) as total left join page on true
+  order by product_id;
+";
+
+const PRODUCT: &str = "\\set id random(10001, 11000)
+select product_id, name, description, price, product_type_id, product_brand_id,
+       available_stock, restock_threshold, max_stock_threshold, version
+  from product where product_id = :id;
+";
+
+const CART: &str = "\\set n random(0, 999)
+select cart.version, line.product_id, product.name as product_name, line.unit_price,
+       nullif(line.accepted_price, line.unit_price) as old_unit_price, line.quantity,
+       product.picture_url, product.available
+  from cart
+  left join cart_line as line on line.buyer_id = cart.buyer_id
+  left join product on product.product_id = line.product_id
+ where cart.buyer_id = 'buyer-' || :n
+ order by line.added_at, line.product_id;
+";
+
+pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
+    stage.reset_carts(3).await?;
+    stage.run_only(&[Name::Catalog, Name::Basket])?;
+    let tokens = (0..CARTS)
+        .map(|n| shop::token::issue(&format!("buyer-{n}"), &[], Lifetime::DAY))
+        .collect::<Result<Vec<_>>>()?;
+    let page = |n: usize| get(&format!("/api/v1/catalog/items?pageIndex={}&pageSize=10", n % 100), "");
+    let product = |n: usize| get(&format!("/api/v1/catalog/items/{}", FIRST + n as i64 % PRODUCTS), "");
+    let cart = move |n: usize| {
+        let n = n % tokens.len();
+        get(&format!("/api/v1/basket/buyer-{n}"), &tokens[n])
+    };
+    let catalog = (Service::Catalog, "catalog");
+    Ok(vec![
+        row(stage, cli, "catalog page of 10 of 1,100", catalog, PAGE, page).await?,
+        row(stage, cli, "one product", catalog, PRODUCT, product).await?,
+        row(stage, cli, "a cart with 3 lines", (Service::Basket, "basket"), CART, cart).await?,
+    ])
+}
+
+async fn row(
+    stage: &Stage,
+    cli: &Cli,
+    name: &str,
+    (service, database): (Service, &str),
+    script: &str,
+    next: impl Fn(usize) -> String + Clone + Send + 'static,
+) -> Result<Row> {
+    let load = Load { clients: 16, time: Duration::from_secs(cli.seconds().min(3)) };
+    let port = stage.port(service)?;
+    closed_loop(port, load, next.clone()).await?;
+    let (mut ours, mut ceiling) = (Vec::new(), Vec::new());
+    let meter = Meter::start();
+    for _ in 0..cli.rounds() {
+        stage.check()?;
+        ours.push(closed_loop(port, load, next.clone()).await?);
+        ceiling.push(pgbench(stage, database, load, script).await?);
+    }
+    let figures = (ours.as_slice(), ceiling.as_slice());
+    Ok(Row::against(
+        name,
+        "requests/s",
+        figures,
+        "pgbench, same statement",
+        Target::AtLeast(0.5),
+        meter.foreign(),
+    ))
+}
+
+fn get(path: &str, token: &str) -> String {
+    if token.is_empty() {
+        return format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
+    }
+    Client::request("GET", path, token, "")
+}

@@ -1,0 +1,60 @@
+//! What the suite costs while nothing happens, and how soon it is ready.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use shop::suite::Name;
+
+use crate::cli::Cli;
+use crate::figures::{Row, Target};
+use crate::machine::{Meter, ticks_of};
+use crate::stage::Stage;
+
+const SERVICES: [Name; 3] = [Name::Catalog, Name::Basket, Name::Relay(1)];
+
+/// PostgreSQL publishes its counts a moment late.
+const SETTLED: Duration = Duration::from_secs(3);
+
+pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
+    let meter = Meter::start();
+    let mut rows = Vec::new();
+    for name in SERVICES {
+        let mut took = Vec::new();
+        for _ in 0..cli.rounds() {
+            stage.run_only(&SERVICES)?;
+            stage.stop(name)?;
+            took.push(stage.start(name)?.as_secs_f64());
+        }
+        let what = format!("{} ready after its start", name.binary().unwrap_or_default());
+        rows.push(Row::alone(what, "s", &took, Target::AtMost(1.0), meter.foreign()));
+    }
+
+    tokio::time::sleep(SETTLED).await;
+    let meter = Meter::start();
+    let pids = SERVICES.map(|name| (name, stage.pid(name).unwrap_or_default()));
+    let (before, ticks, begun) = (queries(stage).await?, pids.map(|(_, pid)| ticks_of(pid)), Instant::now());
+    tokio::time::sleep(Duration::from_secs(if cli.quick { 6 } else { 20 })).await;
+    let (after, elapsed) = (queries(stage).await?, begun.elapsed().as_secs_f64());
+    let foreign = meter.foreign();
+    for ((database, before), (_, after)) in before.into_iter().zip(after) {
+        let rate = (after - before) as f64 / elapsed;
+        let what = format!("queries at rest, {database}");
+        rows.push(Row::alone(what, "queries/s", &[rate], Target::AtMost(2.0), foreign));
+    }
+    for ((name, pid), before) in pids.into_iter().zip(ticks) {
+        let share = (ticks_of(pid) - before) as f64 / elapsed;
+        let what = format!("processor at rest, {}", name.binary().unwrap_or_default());
+        rows.push(Row::alone(what, "% of a core", &[share], Target::AtMost(1.0), foreign));
+    }
+    Ok(rows)
+}
+
+/// Transactions of each database so far, without those of this look.
+async fn queries(stage: &Stage) -> Result<Vec<(String, i64)>> {
+    Ok(sqlx::query_as(
+        "select datname::text, xact_commit + xact_rollback from pg_stat_database
+          where datname in ('catalog', 'basket') order by datname desc",
+    )
+    .fetch_all(&stage.pool_elsewhere()?)
+    .await?)
+}

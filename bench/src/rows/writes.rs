@@ -1,0 +1,74 @@
+//! Price changes over HTTP, against pgbench with the same two statements.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use shop::home::Service;
+use shop::suite::Name;
+
+use crate::ceiling::pgbench;
+use crate::cli::Cli;
+use crate::figures::{Row, Target};
+use crate::machine::Meter;
+use crate::stage::{Client, FIRST, Load, PRODUCTS, Stage, closed_loop};
+
+/// What a change of price executes: the read, and the change with its announcement. Texts stay as they are in
+/// the row: pgbench cannot quote them.
+const SCRIPT: &str = "\\set id random(10001, 11000)
+\\set cents random(100, 9999)
+select product_id, name, description, price, product_type_id, product_brand_id,
+       available_stock, restock_threshold, max_stock_threshold, version
+  from product where product_id = :id \\gset
+with change as (
+    update product set version = :version + 1, name = name, description = description, price = :cents / 100.0,
+           product_type_id = :product_type_id, product_brand_id = :product_brand_id,
+           available_stock = :available_stock, restock_threshold = :restock_threshold,
+           max_stock_threshold = :max_stock_threshold
+     where product_id = :id and version = :version returning 1
+), announced as (
+    insert into integration_event_log (event_id, event_type, key, key_version, partition, payload, headers)
+    select gen_random_uuid(), 'bench.catalog.price_changed.v1', :id, :version + 1, :id % 64,
+           ('{\"productId\":' || :id || ',\"padding\":\"' || repeat('x', 150) || '\"}')::json, '{}'::json
+     where exists (select from change)
+)
+select exists (select from change);
+";
+
+pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
+    stage.clear_log().await?;
+    stage.run_only(&[Name::Catalog])?;
+    let port = stage.port(Service::Catalog)?;
+    let mut rows = Vec::new();
+    for clients in [16, 32] {
+        let load = Load { clients, time: Duration::from_secs(cli.seconds()) };
+        let (mut ours, mut ceiling) = (Vec::new(), Vec::new());
+        let token = stage.token.clone();
+        let next = move |n| change_price(&token, n);
+        closed_loop(port, load, next.clone()).await?;
+        let meter = Meter::start();
+        for _ in 0..cli.rounds() {
+            stage.check()?;
+            ours.push(closed_loop(port, load, next.clone()).await?);
+            ceiling.push(pgbench(stage, "catalog", load, SCRIPT).await?);
+            stage.clear_log().await?;
+        }
+        rows.push(Row::against(
+            format!("price changes over HTTP, {clients} clients"),
+            "requests/s",
+            (&ours, &ceiling),
+            "pgbench, same statements",
+            Target::AtLeast(0.6),
+            meter.foreign(),
+        ));
+    }
+    Ok(rows)
+}
+
+/// The n-th change: another price than the product has.
+pub(super) fn change_price(token: &str, n: usize) -> String {
+    let id = FIRST + n as i64 % PRODUCTS;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let cents = now.as_micros() % 900_000 + 100;
+    let body = format!("{{\"price\":\"{}.{:02}\"}}", cents / 100, cents % 100);
+    Client::request("PUT", &format!("/api/v1/catalog/items/{id}/price"), token, &body)
+}

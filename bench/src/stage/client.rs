@@ -1,0 +1,97 @@
+//! An HTTP client that costs next to nothing: the machine's processors belong to what is measured.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// One connection that is kept. Knows only answers with a length.
+pub(crate) struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    /// Connects to a service on this machine.
+    pub(crate) async fn connect(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
+    }
+
+    /// A request, ready to be sent.
+    pub(crate) fn request(method: &str, path: &str, token: &str, body: &str) -> String {
+        let body = if body.is_empty() {
+            "\r\n".to_owned()
+        } else {
+            format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+        };
+        format!("{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n{body}")
+    }
+
+    /// Sends a request and reads the answer; returns its head. Anything but 200 is an error.
+    pub(crate) async fn call(&mut self, request: &str) -> Result<String> {
+        self.stream.write_all(request.as_bytes()).await?;
+        self.buffer.clear();
+        let head = loop {
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                bail!("the service closed the connection");
+            }
+            if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+        };
+        let text = String::from_utf8_lossy(&self.buffer[..head]).to_ascii_lowercase();
+        let length: usize = header(&text, "content-length").context("an answer without a length")?.parse()?;
+        while self.buffer.len() < head + length {
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                bail!("the service closed the connection");
+            }
+        }
+        if !text.starts_with("http/1.1 200") {
+            bail!(
+                "{}: {}",
+                text.lines().next().unwrap_or_default(),
+                String::from_utf8_lossy(&self.buffer[head..])
+            );
+        }
+        Ok(text)
+    }
+}
+
+/// A header of an answer's head, which is in small letters.
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+/// Clients that each send the next request when the last is answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) clients: usize,
+    pub(crate) time: Duration,
+}
+
+/// Loads a service with the requests that `next` makes of a running number; returns answers a second.
+pub(crate) async fn closed_loop(
+    port: u16,
+    load: Load,
+    next: impl Fn(usize) -> String + Clone + Send + 'static,
+) -> Result<f64> {
+    let begun = Instant::now();
+    let clients = (0..load.clients).map(|client| {
+        let next = next.clone();
+        tokio::spawn(async move {
+            let mut connection = Client::connect(port).await?;
+            let mut count = 0_usize;
+            while begun.elapsed() < load.time {
+                connection.call(&next(count * load.clients + client)).await?;
+                count += 1;
+            }
+            anyhow::Ok(count)
+        })
+    });
+    let counts = futures_util::future::try_join_all(clients).await?;
+    let total = counts.into_iter().sum::<Result<usize>>()?;
+    Ok(total as f64 / begun.elapsed().as_secs_f64())
+}
