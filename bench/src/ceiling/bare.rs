@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::stage::{EXCHANGE, FIRST, PRODUCTS, Queue, Stage};
 
-const EVENT_TYPE: &str = "bench.bare.changed.v1";
+const EVENT_TYPE: &str = "shop.bench.bare_changed.v1";
 const CHANNEL: &str = "bench_log";
 
 /// What the loop's consumer does.

@@ -30,7 +30,7 @@ struct Ticked {
 }
 
 impl Event for Ticked {
-    const TYPE: &'static str = "bench.catalog.ticked.v1";
+    const TYPE: &'static str = "shop.bench.ticked.v1";
 
     fn key(&self) -> String {
         (self.number % 1_000).to_string()

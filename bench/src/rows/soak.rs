@@ -33,7 +33,7 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli, progress: &Progress) -
     stage.run_only(&SERVICES)?;
     let rate = sustained(stage, Duration::from_secs(cli.seconds())).await? * 0.7;
     progress.say(format!("  … soaking at {rate:.0} changes a second for {} min", cli.minutes));
-    let (meter, begun, time) = (Meter::start(), Instant::now(), Duration::from_secs(cli.minutes * 60));
+    let (meter, begun, time) = (Meter::start(), Instant::now(), Duration::from_mins(cli.minutes));
     let load = tokio::spawn(load(stage.port(Service::Catalog)?, stage.token.clone(), rate, time));
     let (mut samples, mut looked, mut killed, mut kills) = (Vec::new(), begun, begun, 0_usize);
     while begun.elapsed() < time {
@@ -51,87 +51,55 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli, progress: &Progress) -
         }
     }
     let sent = load.await??;
-    stage.until_published().await?;
-    let alerts = async || -> Result<i64> {
-        Ok(sqlx::query_scalar("select count(*) from alert where created_at > now() - interval '1 day'")
-            .fetch_one(&stage.basket)
-            .await?)
-    };
-    let (mut last, ended) = (-1, Instant::now());
-    while last != alerts().await? {
-        ensure!(ended.elapsed() < Duration::from_mins(2), "the consumer does not come to rest");
-        last = alerts().await?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-    let (announced, applied): (i64, i64) = (
-        sqlx::query_scalar("select count(*) from integration_event_log").fetch_one(&stage.catalog).await?,
-        sqlx::query_scalar("select count(*) from inbox").fetch_one(&stage.basket).await?,
-    );
+    let (announced, received) = come_to_rest(stage).await?;
+    progress.say(format!("  … {sent} changes, {kills} kills, {announced} announced, {received} received"));
     let foreign = meter.foreign();
-    progress.say(format!("  … {sent} changes, {kills} kills, {announced} announced, {applied} received"));
-    // The first third is warming up; what grows after it goes on growing.
-    let grown = |value: &dyn Fn(&Sample) -> f64| {
-        let values: Vec<f64> = samples.iter().map(value).collect();
-        let third = values.len() / 3;
-        let highest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
-        let over_time =
-            values.iter().enumerate().map(|(n, value)| (format!("{} s", (n + 1) * 10), *value)).collect();
-        (
-            highest(&values[values.len() - third..]),
-            highest(&values[third..values.len() - third]).max(1.0),
-            over_time,
-        )
-    };
-    let mut rows = vec![Row::alone(
-        "soak: events lost",
-        "events",
-        &[(announced - applied) as f64],
-        Target::AtMost(0.0),
-        foreign,
-    )];
+    let lost = [(announced - received) as f64];
+    let mut rows = vec![Row::alone("soak: events lost", "events", &lost, Target::AtMost(0.0), foreign)];
     for (place, name) in ["catalog", "basket", "relay"].iter().enumerate() {
-        let (late, early, over_time) = grown(&|sample| sample.memory[place]);
-        let row = Row::against(
-            format!("soak: memory of {name}, last third"),
-            "MiB",
-            (&[late], &[early]),
-            "second third",
-            Target::AtMost(1.1),
-            foreign,
-        );
-        rows.push(row.grown(over_time));
-        let (late, early, _) = grown(&|sample| sample.handles[place] as f64);
-        rows.push(Row::against(
-            format!("soak: handles of {name}, last third"),
-            "handles",
-            (&[late], &[early]),
-            "second third",
-            Target::AtMost(1.1),
-            foreign,
-        ));
+        let memory: Vec<f64> = samples.iter().map(|sample| sample.memory[place]).collect();
+        rows.push(steady(format!("soak: memory of {name}"), "MiB", &memory, foreign));
+        let handles: Vec<f64> = samples.iter().map(|sample| sample.handles[place] as f64).collect();
+        rows.push(steady(format!("soak: handles of {name}"), "handles", &handles, foreign));
     }
-    let (late, early, _) = grown(&|sample| sample.connections as f64);
-    rows.push(Row::against(
-        "soak: connections to PostgreSQL, last third",
-        "connections",
-        (&[late], &[early]),
-        "second third",
-        Target::AtMost(1.1),
-        foreign,
-    ));
-    let (late, early, over_time) = grown(&|sample| sample.dead_rows as f64);
-    rows.push(
-        Row::against(
-            "soak: dead rows of the log, last third",
-            "rows",
-            (&[late], &[early]),
-            "second third",
-            Target::AtMost(1.5),
-            foreign,
-        )
-        .grown(over_time),
-    );
+    let connections: Vec<f64> = samples.iter().map(|sample| sample.connections as f64).collect();
+    rows.push(steady("soak: connections to PostgreSQL".to_owned(), "connections", &connections, foreign));
+    let dead: Vec<f64> = samples.iter().map(|sample| sample.dead_rows as f64).collect();
+    rows.push(steady("soak: dead rows of the log".to_owned(), "rows", &dead, foreign));
     Ok(rows)
+}
+
+/// The highest of the last third against the highest of the second: the first is warming up, and what still
+/// grows after it goes on growing.
+fn steady(name: String, unit: &'static str, values: &[f64], foreign: f64) -> Row {
+    let third = values.len() / 3;
+    let highest = |values: &[f64]| values.iter().copied().fold(1.0, f64::max);
+    let (late, early) = (highest(&values[2 * third..]), highest(&values[third..2 * third]));
+    let over_time = values.iter().enumerate();
+    let over_time = over_time.map(|(n, value)| (format!("{} s", (n as u64 + 1) * LOOK.as_secs()), *value));
+    let figures = ([late], [early]);
+    let figures = (figures.0.as_slice(), figures.1.as_slice());
+    Row::against(name, unit, figures, "the third before", Target::AtMost(1.25), foreign)
+        .grown(over_time.collect())
+}
+
+/// Waits until nothing moves any more; returns how many events were announced, and how many received.
+async fn come_to_rest(stage: &Stage) -> Result<(i64, i64)> {
+    stage.until_published().await?;
+    let ended = Instant::now();
+    let mut before = -1;
+    loop {
+        let announced: i64 = sqlx::query_scalar("select count(*) from integration_event_log")
+            .fetch_one(&stage.catalog)
+            .await?;
+        let received: i64 = sqlx::query_scalar("select count(*) from inbox").fetch_one(&stage.basket).await?;
+        if received == announced || received == before {
+            return Ok((announced, received));
+        }
+        ensure!(ended.elapsed() < Duration::from_mins(2), "the consumer does not come to rest");
+        before = received;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
 }
 
 /// Changes prices at this rate; a service that is away for a moment is tried again.

@@ -17,7 +17,7 @@ pub(crate) const PRODUCTS: i64 = 1_000;
 pub(crate) const CARTS: i64 = 1_000;
 
 /// The type of the events of a backlog: nobody but the queue that is measured listens to it.
-pub(crate) const BACKLOG_TYPE: &str = "bench.catalog.backlog.v1";
+pub(crate) const BACKLOG_TYPE: &str = "shop.bench.backlog_made.v1";
 
 /// Keys of a backlog: enough to have as many on their way as the relay may.
 const KEYS: i64 = 5_000;
