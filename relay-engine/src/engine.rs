@@ -188,7 +188,7 @@ impl<E: Pending> Engine<E> {
     fn is_mark_due(&self, now: Instant) -> bool {
         let Some(since) = self.backlog.confirmed_since() else { return false };
         self.backlog.on_their_way() == 0
-            || self.backlog.confirmed_count() >= self.terms.chunk
+            || self.backlog.confirmed_count() > self.terms.chunk / 2
             || since + self.terms.gather <= now
             || !self.may_publish(now)
     }

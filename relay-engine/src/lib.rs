@@ -61,7 +61,7 @@ pub struct Lease {
 /// The limits and times that an engine works with.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
-    /// Events that are read at once and, under load, marked at once.
+    /// Events that are read at once; under load, half as many are marked at once.
     pub chunk: usize,
     /// Events on their way to the broker at once, at most.
     pub window: usize,
@@ -89,7 +89,7 @@ impl Default for Terms {
             trusted: Duration::from_millis(3_500),
             poll: Duration::from_secs(1),
             sweep: Duration::from_secs(1),
-            gather: Duration::from_millis(50),
+            gather: Duration::from_millis(200),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod broker_away;
+mod cost;
 mod crash;
 mod database_away;
 mod operator;
