@@ -50,6 +50,8 @@ pub enum Command {
     },
     /// Show what the processes wrote
     Logs(LogsArgs),
+    /// Take the README's pictures of the pages that are up, in a real browser
+    Pictures,
     /// Stop everything and clear its data, logs, passwords and ports
     Reset,
     /// Print a token for a buyer or an operator

@@ -5,7 +5,7 @@ import { require } from "./modules.mjs";
 const { chromium } = require("playwright-core");
 
 const program = () => {
-  const known = [process.env.SHOP_CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+  const known = [process.env.SHOP_CHROMIUM, ...(process.env.PATH ?? "").split(":").map((folder) => `${folder}/chromium`)];
   const found = known.find((path) => path && existsSync(path));
   if (!found) throw new Error("there is no Chromium: install Debian's package chromium, or set SHOP_CHROMIUM to its path");
   return found;

@@ -7,6 +7,7 @@ mod down;
 mod freeze;
 mod kill;
 mod logs;
+mod pictures;
 mod reset;
 mod simulate;
 mod start;
@@ -33,6 +34,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Thaw { name } => freeze::thaw(name),
         Command::Start { name } => start::run(name),
         Command::Logs(args) => logs::run(&args),
+        Command::Pictures => pictures::run(),
         Command::Reset => reset::run(),
         Command::Token(args) => token::run(&args),
         Command::Test(args) => test::run(&args),

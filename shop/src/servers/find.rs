@@ -65,14 +65,29 @@ impl Tools {
 /// What the tests use beside the servers: programs, and Debian's packages that have them.
 const OF_THE_TESTS: [(&str, &str); 1] = [("pgbouncer", "pgbouncer")];
 
+/// What looks at pages, for tests and for pictures.
+const OF_THE_BROWSER: [(&str, &str); 3] = [("chromium", "chromium"), ("node", "nodejs"), ("npm", "npm")];
+
 /// Installs what the tests use beside the servers, where it is missing and this is allowed.
 pub fn install_for_tests(progress: &Progress, interrupt: &Interrupt) -> Result<()> {
+    install_programs(&[&OF_THE_TESTS[..], &OF_THE_BROWSER[..]].concat(), progress, interrupt)
+}
+
+/// Installs a browser and what steers it, where they are missing and this is allowed.
+///
+/// The browser at the path in `SHOP_CHROMIUM` is used instead of Debian's.
+pub fn install_browser(progress: &Progress, interrupt: &Interrupt) -> Result<()> {
+    install_programs(&OF_THE_BROWSER, progress, interrupt)
+}
+
+fn install_programs(programs: &[(&str, &str)], progress: &Progress, interrupt: &Interrupt) -> Result<()> {
     // Not every user's search path has the directory of the programs that serve.
     let has = |program: &str| {
-        search_path().chain([PathBuf::from("/usr/sbin")]).any(|dir| dir.join(program).is_file())
+        let is_given = program == "chromium" && std::env::var_os("SHOP_CHROMIUM").is_some();
+        is_given || search_path().chain([PathBuf::from("/usr/sbin")]).any(|dir| dir.join(program).is_file())
     };
     let missing: Vec<&str> =
-        OF_THE_TESTS.into_iter().filter(|(program, _)| !has(program)).map(|(_, package)| package).collect();
+        programs.iter().filter(|(program, _)| !has(program)).map(|(_, package)| *package).collect();
     if !missing.is_empty() {
         install::install(&missing, progress)?;
         interrupt.check()?;
