@@ -223,3 +223,6 @@ impl<E: Pending> Backlog<E> {
         self.known.values().copied().filter(|known| *known > position).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! What holds in whatever order things happen.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+struct Numbered {
+    position: i64,
+    key: String,
+}
+
+impl Pending for Numbered {
+    fn id(&self) -> Uuid {
+        Uuid::from_u128(self.position.unsigned_abs().into())
+    }
+
+    fn position(&self) -> i64 {
+        self.position
+    }
+
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn partition(&self) -> i16 {
+        0
+    }
+
+    fn size(&self) -> usize {
+        10
+    }
+}
+
+/// What happens next: an event is sent, or one of those on their way is answered.
+#[derive(Debug, Clone)]
+enum Step {
+    Send,
+    Confirm(prop::sample::Index),
+    Fail(prop::sample::Index),
+    /// Everything is read again.
+    ReadAgain,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => Just(Step::Send),
+        4 => any::<prop::sample::Index>().prop_map(Step::Confirm),
+        1 => any::<prop::sample::Index>().prop_map(Step::Fail),
+        1 => Just(Step::ReadAgain),
+    ];
+    prop::collection::vec(step, 0..200)
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_each_keys_events_are_confirmed_in_order_and_one_is_on_its_way(
+        keys in prop::collection::vec(0..4_u8, 1..40), steps in steps(),
+    ) {
+        let now = Instant::now();
+        let events: Vec<(i64, String)> = (1..).zip(keys.iter().map(ToString::to_string)).collect();
+        let mut backlog = Backlog::default();
+        let mut on_their_way: Vec<Uuid> = Vec::new();
+        let mut confirmed: Vec<Uuid> = Vec::new();
+        let read = |backlog: &mut Backlog<Numbered>, confirmed: &[Uuid]| {
+            let pending = events.iter().map(|(position, key)| Numbered { position: *position, key: key.clone() });
+            pending.filter(|event| !confirmed.contains(&event.id())).for_each(|event| backlog.add(event));
+        };
+        read(&mut backlog, &confirmed);
+        let key_of = |id: Uuid| &events[usize::try_from(id.as_u128()).unwrap() - 1].1;
+        for step in steps {
+            match step {
+                Step::Send => on_their_way.extend(backlog.take()),
+                Step::Confirm(index) if !on_their_way.is_empty() => {
+                    let id = on_their_way.swap_remove(index.index(on_their_way.len()));
+                    backlog.confirmed(id, now);
+                    confirmed.push(id);
+                }
+                Step::Fail(index) if !on_their_way.is_empty() => {
+                    let id = on_their_way.swap_remove(index.index(on_their_way.len()));
+                    backlog.failed(id);
+                    backlog.forget_unsent();
+                }
+                Step::ReadAgain => read(&mut backlog, &confirmed),
+                Step::Confirm(_) | Step::Fail(_) => {}
+            }
+            prop_assert_eq!(backlog.on_their_way(), on_their_way.len());
+            let mut busy: Vec<&String> = on_their_way.iter().map(|id| key_of(*id)).collect();
+            busy.sort();
+            busy.dedup();
+            prop_assert_eq!(busy.len(), on_their_way.len(), "one of each key");
+        }
+        let mut newest: BTreeMap<&String, Uuid> = BTreeMap::new();
+        for id in confirmed {
+            let key = key_of(id);
+            let expected = events.iter().map(|(position, of)| (Uuid::from_u128(position.unsigned_abs().into()), of));
+            let after = newest.insert(key, id);
+            let mut of_key = expected.filter(|(_, of)| *of == key).map(|(id, _)| id);
+            let next = of_key.find(|other| after.is_none_or(|after| *other > after));
+            prop_assert_eq!(next, Some(id), "in order, without a gap");
+        }
+        // What was never answered is still there, or is read again: nothing is forgotten for good.
+        backlog.forget_unsent();
+        prop_assert_eq!(backlog.bytes(), on_their_way.len() * 10);
+    }
+}
