@@ -49,4 +49,21 @@ pub(crate) enum Command {
     Relay,
     /// Run every fault
     All,
+    /// Kill, freeze and end relays at random for a while
+    Soak {
+        /// How long
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_440))]
+        minutes: u64,
+        /// How many relays
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=3))]
+        relays: u8,
+    },
+    /// Measure how fast the suite recovers, against what it has to reach
+    Scoreboard {
+        /// How many measurements for a row; a third of it where a server is restarted
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(3..=1_000))]
+        repeats: u16,
+    },
+    /// Take one safety away at a time, and see that the checks notice
+    Broken,
 }

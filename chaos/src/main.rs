@@ -20,17 +20,18 @@ mod report;
 mod run;
 mod stage;
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use serde::Serialize;
 use shop::terminal::{Interrupt, Interrupted};
 
 use crate::{
     cli::{Cli, Command, ReportArgs},
     faults::Fault,
-    report::{Report, print_table},
-    run::{Outcome, Runner, Verdict},
+    report::{Report, page, print_broken, print_scoreboard, print_table},
+    run::{Outcome, Runner, Verdict, soak},
     stage::Stage,
 };
 
@@ -59,7 +60,42 @@ async fn run(cli: Cli) -> Result<bool> {
         Command::Run { names } => break_these(&chosen(&names)?, &cli.report).await,
         Command::Relay => break_these(&chosen(&["relay", "broker", "postgres"])?, &cli.report).await,
         Command::All => break_these(&faults::all(), &cli.report).await,
+        Command::Soak { minutes, relays } => {
+            break_these(&[soak(Duration::from_secs(60 * minutes), relays)], &cli.report).await
+        }
+        Command::Scoreboard { repeats } => {
+            let (_, mut runner) = open(&cli.report).await?;
+            let rows = runner.scoreboard(repeats.into()).await?;
+            drop(runner);
+            show(&cli.report, &rows, || print_scoreboard(&rows))?;
+            Ok(rows.iter().all(|row| row.met))
+        }
+        Command::Broken => {
+            let (_, mut runner) = open(&cli.report).await?;
+            let all = runner.broken().await?;
+            drop(runner);
+            show(&cli.report, &all, || print_broken(&all))?;
+            Ok(all.iter().all(|broken| broken.noticed))
+        }
     }
+}
+
+/// A healthy suite, and the seed of everything that will be done to it.
+async fn open(args: &ReportArgs) -> Result<(u64, Runner)> {
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
+    let interrupt = Interrupt::install()?;
+    eprintln!("  seed {seed}");
+    let stage = Stage::open(&binaries()?, &interrupt).await?;
+    Ok((seed, Runner::open(stage, seed).await?))
+}
+
+fn show(args: &ReportArgs, rows: &impl Serialize, print: impl FnOnce()) -> Result<()> {
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(rows)?);
+    } else {
+        print();
+    }
+    Ok(())
 }
 
 /// The faults of these names and groups, in their usual order.
@@ -76,11 +112,8 @@ fn chosen(names: &[impl AsRef<str>]) -> Result<Vec<Fault>> {
 }
 
 async fn break_these(faults: &[Fault], args: &ReportArgs) -> Result<bool> {
-    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
-    let interrupt = Interrupt::install()?;
-    eprintln!("  seed {seed}");
-    let stage = Stage::open(&binaries()?, &interrupt).await?;
-    let mut runner = Runner::open(stage, seed).await?;
+    let (seed, mut runner) = open(args).await?;
+    let interrupt = runner.stage.interrupt.clone();
     let mut outcomes: Vec<Outcome> = Vec::new();
     for (number, fault) in faults.iter().enumerate() {
         eprintln!("  … {}/{} {}: {}", number + 1, faults.len(), fault.name, fault.about);
@@ -98,12 +131,14 @@ async fn break_these(faults: &[Fault], args: &ReportArgs) -> Result<bool> {
         keep_logs(&runner, directory)?;
     }
     drop(runner);
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&Report { seed, faults: &outcomes })?);
-    } else {
+    if let Some(file) = &args.html {
+        std::fs::write(file, page(seed, &outcomes))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    show(args, &Report { seed, faults: &outcomes }, || {
         print_table(&outcomes);
         println!("seed {seed}");
-    }
+    })?;
     interrupt.check()?;
     Ok(outcomes.iter().all(|outcome| outcome.verdict == Verdict::Pass))
 }

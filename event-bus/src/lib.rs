@@ -121,6 +121,7 @@ mod event;
 pub mod inbox;
 pub mod outbox;
 mod trace;
+pub mod without;
 
 pub use broker::BrokerSettings;
 pub use consumer::{HandleError, Handler, Received, Subscriber};

@@ -39,10 +39,11 @@ impl Mark {
 pub(crate) struct LogRow {
     pub(crate) event_id: Uuid,
     pub(crate) position: i64,
-    pub(crate) event_type: String,
     pub(crate) key: String,
     pub(crate) state: String,
     pub(crate) is_skipped: bool,
+    /// Seconds since 1970.
+    pub(crate) created: f64,
 }
 
 /// A row of the basket's inbox.
@@ -53,6 +54,8 @@ pub(crate) struct InboxRow {
     pub(crate) key: String,
     pub(crate) key_version: i64,
     pub(crate) applied: bool,
+    /// Seconds since 1970.
+    pub(crate) received: f64,
 }
 
 /// Everything that is known about a run.
@@ -82,14 +85,17 @@ impl Evidence {
     /// Reads it all. To be called at rest.
     pub(crate) async fn read(stage: &Stage, probe: &Probe, mark: &Mark, promised: Vec<Uuid>) -> Result<Self> {
         let log: Vec<LogRow> = sqlx::query_as(
-            "select event_id, position, event_type, key, state, skipped_at is not null as is_skipped
+            "select event_id, position, key, state, skipped_at is not null as is_skipped,
+                    extract(epoch from created_at)::float8 as created
                from integration_event_log where position > $1 order by position",
         )
         .bind(mark.position)
         .fetch_all(&stage.catalog)
         .await?;
         let inbox: Vec<InboxRow> = sqlx::query_as(
-            "select event_id, event_type, key, key_version, applied from inbox
+            "select event_id, event_type, key, key_version, applied,
+                    extract(epoch from received_at)::float8 as received
+               from inbox
               where consumer = 'basket' and received_at > $1 order by received_at",
         )
         .bind(mark.received_at)
@@ -115,6 +121,17 @@ impl Evidence {
             log,
             inbox,
         })
+    }
+}
+
+impl Evidence {
+    /// How long after `healed` (seconds since 1970) the last event arrived that had been committed before;
+    /// zero, if all had. `None` if nothing had been committed before, or nothing arrived.
+    pub(crate) fn recovery(&self, healed: f64) -> Option<f64> {
+        let arrived: HashMap<Uuid, f64> = self.inbox.iter().map(|row| (row.event_id, row.received)).collect();
+        let before = self.log.iter().filter(|row| row.created <= healed);
+        let late = before.filter_map(|row| Some((arrived.get(&row.event_id)? - healed).max(0.0)));
+        late.max_by(f64::total_cmp)
     }
 }
 

@@ -24,10 +24,10 @@ fn well() -> Evidence {
     let row = |n: u128| LogRow {
         event_id: id(n),
         position: i64::try_from(n).unwrap_or_default(),
-        event_type: PRICE_CHANGED.to_owned(),
         key: "1".to_owned(),
         state: "Published".to_owned(),
         is_skipped: false,
+        created: 10.0,
     };
     let received = |n: u128| InboxRow {
         event_id: id(n),
@@ -35,6 +35,7 @@ fn well() -> Evidence {
         key: "1".to_owned(),
         key_version: i64::try_from(n).unwrap_or_default(),
         applied: true,
+        received: 12.5,
     };
     Evidence {
         log: numbers.map(row).to_vec(),
@@ -149,4 +150,14 @@ fn an_unroutable_event_must_be_with_the_unrouted() {
     evidence.inbox.pop();
     evidence.unrouted.insert(id(2));
     assert_eq!(judge(&evidence, &expected).violations.len(), 0);
+}
+
+#[test]
+fn the_recovery_ends_with_the_last_arrival_of_what_was_committed_before_the_mending() {
+    let mut evidence = well();
+    assert_eq!(evidence.recovery(12.0), Some(0.5));
+    assert_eq!(evidence.recovery(13.0), Some(0.0));
+    assert_eq!(evidence.recovery(9.0), None);
+    evidence.inbox.clear();
+    assert_eq!(evidence.recovery(12.0), None);
 }

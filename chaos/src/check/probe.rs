@@ -118,7 +118,7 @@ impl Probe {
         let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
         let mut deliveries = channel.basic_consume(QUEUE.into(), "probe".into(), options, none).await?;
         if let Some(bound) = bound.take() {
-            drop(bound.send(()));
+            bound.send(()).unwrap_or_default();
         }
         let mut rebind = tokio::time::interval(REBIND);
         loop {

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use shop::suite::Name;
 use tokio::time::Instant;
 
-use super::{Act, Fault, Scene, fault};
-use crate::{check::Expected, patience::until, proxy::Protocol, run::act, stage::Who};
+use super::{Act, Fault, Scene};
+use crate::{check::Expected, proxy::Protocol, run::act, stage::Who};
 
 pub(super) const FAULTS: &[Fault] = &[
     fault!("broker-killed", "broker", [1, 1], "RabbitMQ is killed, and started again", killed),
@@ -21,6 +21,13 @@ pub(super) const FAULTS: &[Fault] = &[
         [1, 1],
         "RabbitMQ stands still for longer than its heartbeats allow",
         frozen
+    ),
+    fault!(
+        "broker-frozen-and-killed",
+        "broker",
+        [1, 1],
+        "RabbitMQ stands still, then is killed with what it was sent",
+        frozen_and_killed
     ),
     fault!(
         "broker-memory-alarm",
@@ -76,31 +83,15 @@ pub(super) const FAULTS: &[Fault] = &[
 async fn killed(scene: &mut Scene<'_>) -> Result<Act> {
     scene.stage.kill_server(Name::Rabbitmq)?;
     scene.hold(0.5..=2.0).await;
-    let healed = restart(scene).await?;
+    let healed = scene.stage.start_server_and_watch(Name::Rabbitmq)?;
     Ok(act(1, healed))
 }
 
 async fn restarted(scene: &mut Scene<'_>) -> Result<Act> {
     scene.stage.stop_server(Name::Rabbitmq)?;
-    let healed = restart(scene).await?;
+    scene.hold(0.0..=1.0).await;
+    let healed = scene.stage.start_server_and_watch(Name::Rabbitmq)?;
     Ok(act(1, healed))
-}
-
-/// Starts the broker; the moment at which its port has opened.
-async fn restart(scene: &mut Scene<'_>) -> Result<Instant> {
-    let stage = &*scene.stage;
-    let opened = std::thread::scope(|scope| {
-        let opened = scope.spawn(|| {
-            let deadline = Instant::now() + Duration::from_secs(150);
-            while Instant::now() < deadline && !stage.listens(Name::Rabbitmq).unwrap_or(false) {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Instant::now()
-        });
-        stage.start_server(Name::Rabbitmq)?;
-        opened.join().ok().context("the thread that looks for the port has panicked")
-    })?;
-    Ok(opened)
 }
 
 async fn frozen(scene: &mut Scene<'_>) -> Result<Act> {
@@ -108,6 +99,14 @@ async fn frozen(scene: &mut Scene<'_>) -> Result<Act> {
     scene.hold(12.0..=14.0).await;
     scene.stage.signal_server(Name::Rabbitmq, Signal::CONT)?;
     Ok(act(1, Instant::now()))
+}
+
+async fn frozen_and_killed(scene: &mut Scene<'_>) -> Result<Act> {
+    scene.stage.signal_server(Name::Rabbitmq, Signal::STOP)?;
+    scene.hold(1.0..=2.0).await;
+    scene.stage.kill_server(Name::Rabbitmq)?;
+    let healed = scene.stage.start_server_and_watch(Name::Rabbitmq)?;
+    Ok(act(1, healed))
 }
 
 async fn memory_alarm(scene: &mut Scene<'_>) -> Result<Act> {
@@ -198,11 +197,4 @@ async fn absent_at_start(scene: &mut Scene<'_>) -> Result<Act> {
         ready.await.with_context(|| format!("{who} did not find the broker when it came"))?;
     }
     Ok(act(seen / 2, healed))
-}
-
-/// Waits until the probe has seen something new; how long that took.
-pub(super) async fn next_publication(scene: &Scene<'_>, patience: Duration) -> Result<Option<f64>> {
-    let (began, before) = (Instant::now(), scene.probe.len());
-    let news = async || Ok((scene.probe.len() > before).then(|| began.elapsed().as_secs_f64()));
-    until(patience, Duration::from_millis(2), news).await
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use rustix::process::Signal;
 use tokio::time::Instant;
 
-use super::{Act, Fault, Scene, fault};
+use super::{Act, Fault, Scene};
 use crate::{run::act, stage::Who};
 
 const ONE: Who = Who::Basket(1);

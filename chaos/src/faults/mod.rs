@@ -13,12 +13,14 @@ macro_rules! fault {
         }
     };
 }
-pub(crate) use fault;
 
 mod broker;
+mod calls;
 mod consumer;
 mod disk;
+mod messages;
 mod network;
+mod points;
 mod postgres;
 mod relay;
 
@@ -69,7 +71,7 @@ pub(crate) struct Act {
 
 impl Scene<'_> {
     /// Leaves things as they are for a while.
-    async fn hold(&mut self, seconds: std::ops::RangeInclusive<f64>) {
+    pub(crate) async fn hold(&mut self, seconds: std::ops::RangeInclusive<f64>) {
         let span = seconds.end() - seconds.start();
         sleep(Duration::from_secs_f64(seconds.start() + span * self.stage.rng.f64())).await;
     }
@@ -77,9 +79,18 @@ impl Scene<'_> {
 
 /// All faults, in the order in which `all` runs them.
 pub(crate) fn all() -> Vec<Fault> {
-    [consumer::FAULTS, relay::FAULTS, network::FAULTS, postgres::FAULTS, broker::FAULTS]
-        .into_iter()
-        .flatten()
-        .copied()
-        .collect()
+    [
+        consumer::FAULTS,
+        messages::FAULTS,
+        relay::FAULTS,
+        network::FAULTS,
+        postgres::FAULTS,
+        broker::FAULTS,
+        calls::FAULTS,
+        points::FAULTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .collect()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::Instant;
 
-use super::{Act, Fault, Scene, fault};
+use super::{Act, Fault, Scene};
 use crate::{
     check::{Expected, Repeats},
     patience::until,
@@ -31,6 +31,13 @@ pub(super) const FAULTS: &[Fault] = &[
         [1, 1],
         "one confirmation of RabbitMQ's does not reach the relay",
         confirm_lost
+    ),
+    fault!(
+        "confirms-lost",
+        "broker",
+        [1, 1],
+        "RabbitMQ's confirmations do not reach the relay, then the connection is cut",
+        confirms_lost
     ),
     fault!("relay-broker-reset", "broker", [2, 1], "a relay's connections to RabbitMQ are reset", |scene| {
         resets(scene, RELAY, Amqp)
@@ -158,15 +165,39 @@ async fn slow(scene: &mut Scene<'_>, who: Who, protocol: Protocol) -> Result<Act
     Ok(act(1, Instant::now()))
 }
 
+/// One `basic.ack`, and no more. A later one may confirm several messages, and this one among them; else the
+/// relay finds out by its own deadline, and sends again.
 async fn confirm_lost(scene: &mut Scene<'_>) -> Result<Act> {
     let link = scene.stage.link(RELAY, Amqp)?;
-    link.drop_next_ack();
-    let lost = async || Ok((link.acks_dropped() > 0).then_some(()));
-    until(Duration::from_secs(10), Duration::from_millis(10), lost).await?;
-    let seen = link.acks_dropped();
+    let before = link.acks_dropped();
+    link.drop_acks(1);
+    let seen = until_dropped(scene, before).await?;
     let healed = Instant::now();
-    // The relay notices by its own deadline, and sends again.
     scene.hold(11.0..=12.0).await;
+    Ok(act(seen, healed))
+}
+
+/// All of them, from one moment to the end of the connection: nobody can know what was published.
+async fn confirms_lost(scene: &mut Scene<'_>) -> Result<Act> {
+    let mut seen = 0;
+    for _ in 0..3 {
+        let link = scene.stage.link(RELAY, Amqp)?;
+        let before = link.acks_dropped();
+        link.drop_acks(u64::MAX);
+        seen += until_dropped(scene, before).await?;
+        scene.hold(0.05..=0.3).await;
+        let link = scene.stage.link(RELAY, Amqp)?;
+        link.reset();
+        link.drop_acks(0);
+        scene.hold(0.3..=0.8).await;
+    }
     let expected = Expected { repeats: Repeats::Provoked, ..Expected::default() };
-    Ok(Act { expected, ..act(seen, healed) })
+    Ok(Act { expected, ..act(seen, Instant::now()) })
+}
+
+async fn until_dropped(scene: &Scene<'_>, before: u64) -> Result<u64> {
+    let link = scene.stage.link(RELAY, Amqp)?;
+    let lost = async || Ok((link.acks_dropped() > before).then_some(()));
+    until(Duration::from_secs(10), Duration::from_millis(5), lost).await?;
+    Ok(link.acks_dropped() - before)
 }

@@ -8,7 +8,7 @@ use shop::suite::Name;
 use sqlx::{AssertSqlSafe, Connection, PgPool};
 use tokio::time::Instant;
 
-use super::{Act, Fault, Scene, fault};
+use super::{Act, Fault, Scene};
 use crate::{run::act, stage::Stage};
 
 pub(super) const FAULTS: &[Fault] = &[
@@ -87,14 +87,15 @@ const ROLES: [&str; 3] = ["catalog_app", "catalog_relay", "basket_app"];
 async fn killed(scene: &mut Scene<'_>) -> Result<Act> {
     scene.stage.kill_server(Name::Postgres)?;
     scene.hold(0.2..=1.5).await;
-    scene.stage.start_server(Name::Postgres)?;
-    Ok(act(1, Instant::now()))
+    let healed = scene.stage.start_server_and_watch(Name::Postgres)?;
+    Ok(act(1, healed))
 }
 
 async fn restarted(scene: &mut Scene<'_>) -> Result<Act> {
     scene.stage.stop_server(Name::Postgres)?;
-    scene.stage.start_server(Name::Postgres)?;
-    Ok(act(1, Instant::now()))
+    scene.hold(0.0..=1.0).await;
+    let healed = scene.stage.start_server_and_watch(Name::Postgres)?;
+    Ok(act(1, healed))
 }
 
 async fn frozen(scene: &mut Scene<'_>) -> Result<Act> {

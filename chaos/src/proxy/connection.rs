@@ -128,6 +128,6 @@ async fn audible(mode: &mut watch::Receiver<Mode>) {
 
 async fn half_closed(mut mode: watch::Receiver<Mode>) {
     if mode.wait_for(|mode| *mode == Mode::HalfClosed).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -119,9 +119,9 @@ impl Link {
         self.state.cuts.load(Ordering::SeqCst)
     }
 
-    /// Keeps the broker's next `basic.ack` from its client.
-    pub(crate) fn drop_next_ack(&self) {
-        self.state.acks_to_drop.store(1, Ordering::SeqCst);
+    /// Keeps the broker's next so many `basic.ack` from its client.
+    pub(crate) fn drop_acks(&self, next: u64) {
+        self.state.acks_to_drop.store(next, Ordering::SeqCst);
     }
 
     /// How many `basic.ack` were kept back.

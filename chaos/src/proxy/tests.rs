@@ -1,5 +1,4 @@
 //! A link between a client and an echo.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

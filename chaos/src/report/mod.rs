@@ -1,8 +1,12 @@
 //! What a person, or a program, is told in the end.
 
+mod page;
 mod table;
 
-pub(crate) use self::table::print_table;
+pub(crate) use self::{
+    page::page,
+    table::{print_broken, print_scoreboard, print_table},
+};
 
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::run::{Outcome, Verdict};
+use crate::run::{Broken, Outcome, Row, Verdict};
 
 /// Prints one line for each fault, and each broken promise after it.
 pub(crate) fn print_table(outcomes: &[Outcome]) {
@@ -43,4 +43,37 @@ pub(crate) fn print_table(outcomes: &[Outcome]) {
     let with = |verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
     let (pass, fail, void) = (with(Verdict::Pass), with(Verdict::Fail), with(Verdict::Void));
     println!("{pass} passed, {fail} failed, {void} void");
+}
+
+/// Prints how fast the suite recovers.
+pub(crate) fn print_scoreboard(rows: &[Row]) {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(["recovery", "repeats", "p50", "p99", "p50 may be", "p99 may be", "met"]);
+    for row in rows {
+        let seconds = |value: f64| format!("{value:.2} s");
+        table.add_row([
+            row.name.to_owned(),
+            row.repeats.to_string(),
+            seconds(row.p50),
+            seconds(row.p99),
+            row.limit_p50.map_or("–".to_owned(), seconds),
+            seconds(row.limit_p99),
+            if row.met { "yes" } else { "no" }.to_owned(),
+        ]);
+    }
+    println!("{table}");
+}
+
+/// Prints whether each missing safety was noticed.
+pub(crate) fn print_broken(all: &[Broken]) {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(["without", "fault", "noticed", "as"]);
+    for broken in all {
+        let noticed = if broken.noticed { "yes" } else { "no" };
+        let said = broken.violations.first().cloned().unwrap_or_default();
+        table.add_row([broken.without.to_owned(), broken.fault.to_owned(), noticed.to_owned(), said]);
+    }
+    println!("{table}");
 }

@@ -1,17 +1,27 @@
 //! One fault, from a healthy suite to a verdict.
 
+mod broken;
 mod outcome;
 mod rest;
+mod scoreboard;
+mod soak;
 mod timeline;
 
-use std::{collections::HashSet, path::PathBuf, time::Duration};
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context, Result};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 pub(crate) use self::{
+    broken::Broken,
     outcome::{Outcome, Verdict},
+    scoreboard::Row,
+    soak::soak,
     timeline::{Point, Timeline},
 };
 use crate::{
@@ -29,6 +39,9 @@ const AFTERWARDS: u64 = 25;
 /// How long a suite that is well may take for that.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long everything that was committed may take to arrive, once nothing is broken any more.
+const RESTING: Duration = Duration::from_mins(1);
+
 /// How long resources may take to come back: the broker's own figures are up to five seconds old.
 const TIDYING: Duration = Duration::from_secs(15);
 
@@ -37,18 +50,22 @@ pub(crate) struct Runner {
     pub(crate) stage: Stage,
     pub(crate) probe: Probe,
     seed: u64,
+    /// How long everything that was committed may take to arrive, once nothing is broken any more.
+    patience: Duration,
+    /// Events of the harness's own: one that is late may arrive in the next run.
+    forged: HashSet<Uuid>,
 }
 
 impl Runner {
     /// Brings the stage up, and waits until the first products have reached the basket.
     pub(crate) async fn open(stage: Stage, seed: u64) -> Result<Self> {
         let probe = Probe::start(&stage.broker).await?;
-        let mut runner = Self { stage, probe, seed };
+        let mut runner = Self { stage, probe, seed, patience: RESTING, forged: HashSet::new() };
         runner.stage.settle(1, 1).await?;
         fill_standing_carts(&runner.stage).await?;
-        rest::at_rest(&runner.stage, 0, &HashSet::new()).await?.map_or(Ok(()), |stuck| {
-            Err(anyhow::anyhow!("the suite does not come to rest before anything was broken: {stuck}"))
-        })?;
+        if let Some(stuck) = rest::at_rest(&runner.stage, 0, &HashSet::new(), RESTING).await? {
+            anyhow::bail!("the suite does not come to rest before anything was broken: {stuck}");
+        }
         Ok(runner)
     }
 
@@ -61,7 +78,7 @@ impl Runner {
             Ok(outcome) => outcome,
             Err(error) => {
                 let outcome = Outcome::failed(fault, format!("the run could not be ended: {error:#}"));
-                if let Err(error) = self.mend().await {
+                if let Err(error) = self.mend() {
                     eprintln!("  ! the stage cannot be mended: {error:#}");
                 }
                 outcome
@@ -90,38 +107,29 @@ impl Runner {
             let mut scene = Scene { stage: &mut self.stage, load: &load, probe: &self.probe };
             (fault.strike)(&mut scene).await?
         };
-        let recovering = async {
-            // What was deleted comes back by the operator's hand alone.
-            if act.is_replayed {
-                Ok(Some(None))
-            } else {
-                anyhow::Ok(rest::recovered(&self.stage, mark.position, act.healed).await?.map(Some))
-            }
-        };
-        let (recovery, enough) = tokio::join!(recovering, load.until_done(AFTERWARDS, PATIENCE));
+        let enough = load.until_done(AFTERWARDS, PATIENCE).await?;
         let promised = load.stop().await;
         let counts = promised.counts();
         let mut late = Vec::new();
-        if !enough? {
+        if !enough {
             late.push("live: operations do not succeed again".to_owned());
-        }
-        let recovery = recovery?;
-        if recovery.is_none() {
-            late.push("live: what was committed before the mending did not arrive in time".to_owned());
         }
         self.stage.settle(fault.relays, fault.baskets).await?;
         if act.is_replayed {
             self.replay(&mark).await?;
         }
-        let expected = &act.expected;
-        late.extend(rest::at_rest(&self.stage, mark.position, &expected.unrouted).await?);
+        self.forged.extend(&act.expected.forged);
+        let expected = &Expected { forged: self.forged.clone(), ..act.expected.clone() };
+        late.extend(rest::at_rest(&self.stage, mark.position, &expected.unrouted, self.patience).await?);
         let timeline = timeline.stop(struck, act.healed).await;
 
         let evidence = Evidence::read(&self.stage, &self.probe, &mark, promised.promised()).await?;
         let mut findings = judge(&evidence, expected);
         findings.violations.extend(late);
         findings.violations.extend(self.not_clean(&before).await?);
-        Ok(Outcome::of(fault, &act, counts, findings, recovery.flatten(), timeline))
+        // What was deleted came back by the operator's hand, not by itself.
+        let recovery = evidence.recovery(moment(act.healed)).filter(|_| !act.is_replayed);
+        Ok(Outcome::of(fault, &act, counts, findings, recovery, timeline))
     }
 
     async fn not_clean(&self, before: &Footprint) -> Result<Vec<String>> {
@@ -153,7 +161,7 @@ impl Runner {
     }
 
     /// After a run that was broken off: starts what does not answer any more.
-    async fn mend(&mut self) -> Result<()> {
+    fn mend(&self) -> Result<()> {
         use rustix::process::Signal;
         use shop::suite::Name;
         for name in [Name::Postgres, Name::Rabbitmq] {
@@ -166,10 +174,16 @@ impl Runner {
         Ok(())
     }
 
-    /// Ends the stage.
+    /// Where the processes' logs are.
     pub(crate) fn logs(&self) -> PathBuf {
         self.stage.logs()
     }
+}
+
+/// When that was, in seconds since 1970.
+fn moment(instant: Instant) -> f64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    (now.saturating_sub(instant.elapsed())).as_secs_f64()
 }
 
 /// Same seed, same fault, same schedule, whatever else runs.

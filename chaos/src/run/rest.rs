@@ -1,33 +1,20 @@
-//! When a suite has recovered, and when it is at rest.
+//! When a suite is at rest.
 
 use std::{collections::HashSet, time::Duration};
 
 use anyhow::Result;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{patience::until, stage::Stage};
 
-/// How long everything that was committed may take to arrive, once nothing is broken any more.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// Waits until everything has arrived that was committed when the fault was mended; how long that was
-/// after the mending, or `None` when it was not in time.
-pub(crate) async fn recovered(stage: &Stage, from: i64, healed: Instant) -> Result<Option<f64>> {
-    // The database may not answer yet: then it is asked again.
-    let committed = async || Ok(ids(stage, from).await.ok());
-    let Some(committed) = until(PATIENCE, PAUSE, committed).await? else { return Ok(None) };
-    let arrived =
-        async || Ok(missing(stage, &committed).await.is_ok_and(|missing| missing == 0).then_some(()));
-    let done = until(PATIENCE, PAUSE, arrived).await?;
-    Ok(done.map(|()| healed.elapsed().as_secs_f64()))
-}
-
 /// Waits until nothing is pending and everything has arrived; what is stuck, in words, if that takes too
 /// long.
-pub(crate) async fn at_rest(stage: &Stage, from: i64, unrouted: &HashSet<Uuid>) -> Result<Option<String>> {
+pub(crate) async fn at_rest(
+    stage: &Stage,
+    from: i64,
+    unrouted: &HashSet<Uuid>,
+    patience: Duration,
+) -> Result<Option<String>> {
     let mut stuck = "the databases do not answer".to_owned();
     let is_at_rest = async || {
         let looked = async {
@@ -40,7 +27,7 @@ pub(crate) async fn at_rest(stage: &Stage, from: i64, unrouted: &HashSet<Uuid>) 
         stuck = format!("live: {pending} pending and {missing} missing when all should be at rest");
         Ok((pending == 0 && missing == 0).then_some(()))
     };
-    let rested = until(PATIENCE, Duration::from_millis(100), is_at_rest).await?;
+    let rested = until(patience, Duration::from_millis(100), is_at_rest).await?;
     Ok(rested.is_none().then_some(stuck))
 }
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use futures_util::StreamExt;
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
-    options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions},
-    types::AMQPValue,
+    message::Delivery,
+    options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable},
 };
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
@@ -14,8 +16,8 @@ use serde_json::Value;
 /// How long one call may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The most messages that are taken off a queue at once.
-const MOST: usize = 100_000;
+/// How long to wait for one more message of a queue that should be empty.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// The administrator of the private broker.
 #[derive(Clone)]
@@ -99,27 +101,41 @@ impl Broker {
     pub(crate) async fn take_all(&self, queue: &str) -> Result<Vec<Taken>> {
         let connection = self.connect().await?;
         let channel = connection.create_channel().await?;
-        let mut all = Vec::new();
-        while all.len() < MOST {
-            let taken = match channel.basic_get(queue.into(), BasicGetOptions::default()).await {
-                Ok(taken) => taken,
-                Err(error) if error.to_string().contains("NOT_FOUND") => break,
-                Err(error) => return Err(error).with_context(|| format!("cannot empty {queue}")),
-            };
-            let Some(message) = taken else { break };
-            let properties = &message.delivery.properties;
-            let header = |name: &str| properties.headers().as_ref()?.inner().get(name).cloned();
-            all.push(Taken {
-                message_id: properties.message_id().as_ref().map(ToString::to_string),
-                reason: match header("x-reason") {
-                    Some(AMQPValue::LongString(reason)) => reason.to_string(),
-                    _ => String::new(),
-                },
-                is_poison: header(POISON).is_some(),
-            });
-            message.delivery.ack(BasicAckOptions::default()).await?;
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+        let waiting = match channel.queue_declare(queue.into(), passive, FieldTable::default()).await {
+            Ok(found) => usize::try_from(found.message_count()).unwrap_or(0),
+            Err(error) if error.to_string().contains("NOT_FOUND") => 0,
+            Err(error) => return Err(error).with_context(|| format!("cannot look into {queue}")),
+        };
+        let mut all = Vec::with_capacity(waiting);
+        if waiting > 0 {
+            let (no_ack, none) =
+                (BasicConsumeOptions { no_ack: true, ..Default::default() }, FieldTable::default());
+            let mut deliveries = channel.basic_consume(queue.into(), "chaos".into(), no_ack, none).await?;
+            loop {
+                // The count may be a moment old: what came since is here at once.
+                let patience = if all.len() < waiting { DEADLINE } else { AT_ONCE };
+                match tokio::time::timeout(patience, deliveries.next()).await {
+                    Ok(Some(delivery)) => all.push(Taken::of(&delivery?)),
+                    Ok(None) | Err(_) => break,
+                }
+            }
         }
         drop(connection.close(200, "OK".into()).await);
         Ok(all)
+    }
+}
+
+impl Taken {
+    fn of(delivery: &Delivery) -> Self {
+        let header = |name: &str| delivery.properties.headers().as_ref()?.inner().get(name).cloned();
+        Self {
+            message_id: delivery.properties.message_id().as_ref().map(ToString::to_string),
+            reason: match header("x-reason") {
+                Some(AMQPValue::LongString(reason)) => reason.to_string(),
+                _ => String::new(),
+            },
+            is_poison: header(POISON).is_some(),
+        }
     }
 }

@@ -49,6 +49,8 @@ pub(crate) struct Stage {
     pub(crate) basket: PgPool,
     pub(crate) rng: fastrand::Rng,
     suite: Suite,
+    /// The safety that services are started without.
+    without: Option<&'static str>,
     pub(crate) interrupt: Interrupt,
     servers: PrivateServers,
 }
@@ -94,6 +96,7 @@ impl Stage {
             basket,
             rng: fastrand::Rng::new(),
             suite,
+            without: None,
             interrupt: interrupt.clone(),
             servers,
         };
@@ -150,6 +153,9 @@ impl Stage {
         if let Who::Relay(_) = who {
             variables.push(("APP__RELAY__NAME".to_owned(), who.to_string()));
         }
+        if let Some(safety) = self.without {
+            variables.push(("WITHOUT".to_owned(), safety.to_owned()));
+        }
         let home = self.servers.home();
         let log = home.logs().join(format!("{who}.log"));
         let program = self.suite.settled.binary(who.binary())?;
@@ -181,6 +187,16 @@ impl Stage {
         let status = self.service(who)?.stop().await?;
         self.services.remove(&who);
         anyhow::ensure!(status.success(), "{who} ended badly when asked to: {status}");
+        Ok(())
+    }
+
+    /// Stops every service; those that are started from now on do without this safety.
+    pub(crate) fn replace_all(&mut self, without: Option<&'static str>) -> Result<()> {
+        for who in self.services.keys().copied().collect::<Vec<_>>() {
+            self.kill(who)?;
+        }
+        self.services.clear();
+        self.without = without;
         Ok(())
     }
 

@@ -11,10 +11,15 @@ use shop::{
     suite::Name,
 };
 
+use tokio::time::Instant;
+
 use super::Stage;
 
 /// How long a server may take to end when it is asked to.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How long a server's port may stay closed after its start.
+const OPENING: Duration = Duration::from_secs(150);
 
 impl Stage {
     /// Kills a server without warning, and waits until it is gone.
@@ -43,7 +48,22 @@ impl Stage {
         tokio::task::block_in_place(start).map(drop)
     }
 
-    /// Waits until a server that was just started listens; returns at once when it does.
+    /// Starts a server again; the moment at which its port has opened, which is before it is ready.
+    pub(crate) fn start_server_and_watch(&self, name: Name) -> Result<Instant> {
+        std::thread::scope(|scope| {
+            let opened = scope.spawn(|| {
+                let deadline = Instant::now() + OPENING;
+                while Instant::now() < deadline && !self.listens(name).unwrap_or(false) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Instant::now()
+            });
+            self.start_server(name)?;
+            opened.join().ok().context("the thread that looks for the port has panicked")
+        })
+    }
+
+    /// Whether a server's port is open.
     pub(crate) fn listens(&self, name: Name) -> Result<bool> {
         Ok(match name {
             Name::Postgres => Postgres::answers(self.servers.ports().of(Port::Postgres)?),

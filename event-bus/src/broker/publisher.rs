@@ -12,7 +12,10 @@ use super::{
     connection::{Connected, deadline},
     topology,
 };
-use crate::TraceContext;
+use crate::{
+    TraceContext,
+    without::{Safety, without},
+};
 
 /// Persistent: kept on disk before it is confirmed.
 const PERSISTENT: u8 = 2;
@@ -159,6 +162,9 @@ impl Confirm {
     /// Waits until the broker has taken the message or said that it will not.
     pub async fn outcome(self) -> Result<(), PublishError> {
         let Self { confirm, event_id } = self;
+        if without(Safety::Confirms) {
+            return Ok(());
+        }
         match deadline("have an event confirmed", confirm).await? {
             Confirmation::Ack(None) => Ok(()),
             // A message that no queue takes is returned and *then* acknowledged.

@@ -22,6 +22,7 @@ use lapin::{
 };
 
 use super::{BrokerError, BrokerSettings, connection::deadline};
+use crate::without::{Safety, without};
 
 /// How often the broker hands out one message before it gives it up. High, and not the bound of
 /// retries: every crash of a consumer and every cut connection counts against all messages that were
@@ -58,7 +59,10 @@ pub(crate) async fn declare_events(channel: &Channel, settings: &BrokerSettings)
     declare_queue(channel, unrouted, &arguments).await?;
     bind(channel, unrouted, unrouted, "").await?;
 
-    let arguments = table([("alternate-exchange", text(unrouted))]);
+    let mut arguments = table([("alternate-exchange", text(unrouted))]);
+    if without(Safety::AlternateExchange) {
+        arguments = FieldTable::default();
+    }
     let declare =
         channel.exchange_declare(settings.exchange.as_str().into(), ExchangeKind::Topic, DURABLE, arguments);
     deadline("declare the exchange for events", declare).await

@@ -1,0 +1,316 @@
+//! Messages that nobody should have sent, and rows that nobody should have written.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use lapin::{
+    BasicProperties,
+    types::{AMQPValue, FieldTable},
+};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Act, Fault, Scene};
+use crate::{
+    check::Expected,
+    load::PRODUCTS,
+    patience::until,
+    run::{act, set},
+    stage::{POISON, Who},
+};
+
+pub(super) const FAULTS: &[Fault] = &[
+    fault!("message-not-json", "messages", [1, 1], "messages that are not JSON", |scene| poison(
+        scene,
+        |_| Some(b"{not json".to_vec())
+    )),
+    fault!(
+        "message-wrong-types",
+        "messages",
+        [1, 1],
+        "events with numbers for names and words for prices",
+        |scene| poison(scene, |event| {
+            event["data"]["name"] = json!(7);
+            event["data"]["newPrice"] = json!("much");
+            None
+        })
+    ),
+    fault!("message-unknown-type", "messages", [1, 1], "events of a type that nobody knows", |scene| poison(
+        scene,
+        |event| {
+            event["type"] = json!("shop.catalog.product_sang.v1");
+            None
+        }
+    )),
+    fault!(
+        "message-unknown-version",
+        "messages",
+        [1, 1],
+        "events of a version that is not there yet",
+        |scene| poison(scene, |event| {
+            event["type"] = json!("shop.catalog.product_price_changed.v2");
+            None
+        })
+    ),
+    fault!(
+        "message-missing-attributes",
+        "messages",
+        [1, 1],
+        "events without an id, and without a key",
+        |scene| poison(scene, |event| {
+            let missing = if event["sequence"] == "1" { "id" } else { "subject" };
+            event.as_object_mut()?.remove(missing);
+            None
+        })
+    ),
+    fault!("message-nul", "messages", [1, 1], "events with a NUL character in a name", |scene| poison(
+        scene,
+        |event| {
+            event["data"]["name"] = json!("tent\u{0}");
+            None
+        }
+    )),
+    fault!("message-huge", "messages", [1, 1], "events of a megabyte", |scene| poison(scene, |event| {
+        event["data"]["name"] = json!("x".repeat(1024 * 1024));
+        None
+    })),
+    fault!("message-storm", "messages", [1, 1], "a thousand hostile messages of every kind at once", storm),
+    fault!("message-forged-sender", "messages", [1, 1], "messages under another user's name", forged_sender),
+    fault!("message-repeated", "messages", [1, 1], "old events once more, as new messages", repeated),
+    fault!("message-older-than-known", "messages", [1, 1], "unknown events about versions long gone", older),
+    fault!("event-nobody-wants", "messages", [1, 1], "an event that no queue is bound for", unwanted),
+    fault!(
+        "event-that-cannot-go",
+        "messages",
+        [1, 1],
+        "an event that can never be published, skipped by an operator",
+        impossible
+    ),
+    fault!("backlog", "messages", [2, 1], "20,000 events are suddenly pending", backlog),
+];
+
+const QUEUE: &str = "basket.events";
+const NOBODY_LISTENS: &str = "shop.catalog.nobody_listens.v1";
+
+/// How many messages of one kind are sent.
+const SOME: i64 = 12;
+
+type Message = (String, Vec<u8>, BasicProperties);
+
+/// Sends events that were spoilt; `spoil` changes an event, or says what to send in its place.
+async fn poison(scene: &mut Scene<'_>, spoil: impl Fn(&mut Value) -> Option<Vec<u8>>) -> Result<Act> {
+    let messages: Vec<Message> = (1..=SOME)
+        .map(|version| {
+            let mut event = price_changed(Uuid::now_v7(), 1 + version % PRODUCTS, version);
+            let body = spoil(&mut event);
+            message(body.unwrap_or_else(|| event.to_string().into_bytes()))
+        })
+        .collect();
+    send_poison(scene, &messages).await
+}
+
+async fn storm(scene: &mut Scene<'_>) -> Result<Act> {
+    let mut rng = scene.stage.rng.fork();
+    let messages: Vec<Message> = (0..1_000).map(|_| message(hostile(&mut rng))).collect();
+    send_poison(scene, &messages).await
+}
+
+/// A body that is no event: noise, or an event with one thing missing or of the wrong kind.
+fn hostile(rng: &mut fastrand::Rng) -> Vec<u8> {
+    if rng.u8(0..4) == 0 {
+        return (0..rng.usize(0..2_000)).map(|_| rng.u8(..)).collect();
+    }
+    let mut event = price_changed(Uuid::now_v7(), rng.i64(1..=PRODUCTS), 1);
+    let wrong =
+        [json!(null), json!(-1), json!(1e300), json!([]), json!({}), json!("\u{0}"), json!("x".repeat(300))];
+    let wrong = wrong.get(rng.usize(0..wrong.len())).cloned().unwrap_or_default();
+    let attribute = ["specversion", "id", "source", "type", "subject", "sequence"];
+    let data = ["productId", "name", "oldPrice", "newPrice", "currency"];
+    if rng.bool() {
+        let name = attribute.get(rng.usize(0..attribute.len())).copied().unwrap_or("id");
+        // Three hundred letters are a type that nobody knows, and no more than that.
+        event[name] = if name == "source" && wrong.as_str().is_some_and(|text| text.len() > 1) {
+            json!("")
+        } else {
+            wrong
+        };
+    } else {
+        let name = data.get(rng.usize(0..data.len())).copied().unwrap_or("name");
+        event["data"][name] = if name == "name" { json!(7) } else { wrong };
+    }
+    event.to_string().into_bytes()
+}
+
+async fn send_poison(scene: &mut Scene<'_>, messages: &[Message]) -> Result<Act> {
+    let (broker, mut taken) = (scene.stage.broker.clone(), 0);
+    for some in messages.chunks(messages.len().div_ceil(4)) {
+        taken += broker.publish("", some).await?;
+        scene.hold(0.1..=0.4).await;
+    }
+    ensure!(taken == messages.len(), "the broker took {taken} of {} messages", messages.len());
+    let expected = Expected { poison: taken, ..Expected::default() };
+    Ok(Act { expected, ..act(taken as u64, Instant::now()) })
+}
+
+async fn forged_sender(scene: &mut Scene<'_>) -> Result<Act> {
+    let mut refused = 0;
+    for version in 1..=3 {
+        let (key, body, properties) =
+            message(price_changed(Uuid::now_v7(), 1, version).to_string().into_bytes());
+        let forged = [(key, body, properties.with_user_id("relay".into()))];
+        refused += u64::from(scene.stage.broker.publish("", &forged).await? == 0);
+    }
+    Ok(act(refused, Instant::now()))
+}
+
+/// Sends what the log has published once more: the same ids, the broker's flag not set.
+async fn repeated(scene: &mut Scene<'_>) -> Result<Act> {
+    let before = receipts(scene, "repeated").await?;
+    let rows: Vec<(Uuid, String, String, i64, String)> = sqlx::query_as(
+        "select event_id, event_type, key, key_version, payload::text from integration_event_log
+          where state = 'Published' and event_type <> $1 order by position desc limit 200",
+    )
+    .bind(NOBODY_LISTENS)
+    .fetch_all(&scene.stage.catalog)
+    .await?;
+    let messages: Result<Vec<Message>> = rows
+        .into_iter()
+        .map(|(id, event_type, key, version, payload)| {
+            let data: Value = serde_json::from_str(&payload).context("a payload that is not JSON")?;
+            let (key, body, properties) =
+                message(event(id, &event_type, &key, version, &data).to_string().into_bytes());
+            Ok((key, body, properties.with_headers(FieldTable::default())))
+        })
+        .collect();
+    scene.stage.broker.publish("", &messages?).await?;
+    let healed = Instant::now();
+    let absorbed =
+        async || Ok(Some(receipts(scene, "repeated").await? - before).filter(|count| *count >= 200));
+    let seen = until(Duration::from_secs(20), Duration::from_millis(100), absorbed).await?;
+    Ok(act(seen.unwrap_or(0), healed))
+}
+
+/// How many deliveries the basket has counted as this.
+async fn receipts(scene: &Scene<'_>, receipt: &str) -> Result<u64> {
+    let url = format!("{}/metrics", scene.stage.url(Who::Basket(1))?);
+    let text = reqwest::get(url).await?.text().await?;
+    let label = format!("receipt=\"{receipt}\"");
+    let line = text.lines().find(|line| line.starts_with("inbox_deliveries_total") && line.contains(&label));
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
+        .with_context(|| format!("{receipt} is not counted"))
+}
+
+async fn older(scene: &mut Scene<'_>) -> Result<Act> {
+    // The seed's version and one before it: every product has had newer ones by now.
+    let ids: Vec<Uuid> = (0..SOME).map(|_| Uuid::now_v7()).collect();
+    let newest = "select coalesce(max(key_version), 0) from inbox_version where key = $1 and event_type like '%price_changed%'";
+    let mut messages = Vec::new();
+    for (id, product) in ids.iter().zip((1..=PRODUCTS).cycle()) {
+        let known: i64 =
+            sqlx::query_scalar(newest).bind(product.to_string()).fetch_one(&scene.stage.basket).await?;
+        let (key, body, properties) =
+            message(price_changed(*id, product, known / 2).to_string().into_bytes());
+        messages.push((key, body, properties.with_headers(FieldTable::default())));
+    }
+    let seen = scene.stage.broker.publish("", &messages).await?;
+    scene.hold(0.5..=1.0).await;
+    let expected = Expected { forged: set(ids), ..Expected::default() };
+    Ok(Act { expected, ..act(seen as u64, Instant::now()) })
+}
+
+async fn unwanted(scene: &mut Scene<'_>) -> Result<Act> {
+    let ids = [Uuid::now_v7(), Uuid::now_v7()];
+    for (id, version) in ids.into_iter().zip(1..) {
+        write_row(scene, id, "chaos-nobody", version, "{}").await?;
+    }
+    let healed = Instant::now();
+    until_state(scene, ids[1], "Published").await?;
+    let expected = Expected { unrouted: set(ids), ..Expected::default() };
+    Ok(Act { expected, ..act(2, healed) })
+}
+
+async fn impossible(scene: &mut Scene<'_>) -> Result<Act> {
+    let (stuck, behind) = (Uuid::now_v7(), Uuid::now_v7());
+    write_row(scene, stuck, "chaos-stuck", 1, r#"{"name":"\u0000"}"#).await?;
+    write_row(scene, behind, "chaos-stuck", 2, "{}").await?;
+    until_state(scene, stuck, "PublishedFailed").await?;
+    let flows = scene.load.until_done(20, Duration::from_secs(20)).await?;
+    let waits = state(scene, behind).await? == "NotPublished";
+    let id = stuck.to_string();
+    scene.stage.operate(&["skip", &id, "--reason", "chaos", "--by", "chaos"])?;
+    let healed = Instant::now();
+    until_state(scene, behind, "Published").await?;
+    let expected = Expected { unrouted: set([behind]), ..Expected::default() };
+    Ok(Act { expected, ..act(u64::from(flows && waits), healed) })
+}
+
+async fn backlog(scene: &mut Scene<'_>) -> Result<Act> {
+    let ids: Vec<Uuid> = (0..20_000).map(|_| Uuid::now_v7()).collect();
+    sqlx::query(
+        "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload)
+         select id, $2, 'chaos-' || n % 97, n, n % 61, ('{\"filling\":\"' || repeat('x', 400) || '\"}')::json
+           from unnest($1::uuid[]) with ordinality as row (id, n)",
+    )
+    .bind(&ids)
+    .bind(NOBODY_LISTENS)
+    .execute(&scene.stage.catalog)
+    .await?;
+    let healed = Instant::now();
+    let pending = "select count(*) from integration_event_log where state = 'NotPublished'";
+    let seen: i64 = sqlx::query_scalar(pending).fetch_one(&scene.stage.catalog).await?;
+    let expected = Expected { unrouted: set(ids), ..Expected::default() };
+    Ok(Act { expected, ..act(u64::try_from(seen).unwrap_or(0), healed) })
+}
+
+/// Writes a row as a writer would who does not use the library.
+async fn write_row(scene: &Scene<'_>, id: Uuid, key: &str, version: i64, payload: &str) -> Result<()> {
+    sqlx::query(
+        "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload)
+         values ($1, $2, $3, $4, 5, $5::json)",
+    )
+    .bind(id)
+    .bind(NOBODY_LISTENS)
+    .bind(key)
+    .bind(version)
+    .bind(payload)
+    .execute(&scene.stage.catalog)
+    .await?;
+    Ok(())
+}
+
+async fn state(scene: &Scene<'_>, id: Uuid) -> Result<String> {
+    let state = "select state from integration_event_log where event_id = $1";
+    Ok(sqlx::query_scalar(state).bind(id).fetch_one(&scene.stage.catalog).await?)
+}
+
+async fn until_state(scene: &Scene<'_>, id: Uuid, wanted: &str) -> Result<()> {
+    let there = async || Ok((state(scene, id).await? == wanted).then_some(()));
+    let done = until(Duration::from_secs(20), Duration::from_millis(20), there).await?;
+    done.with_context(|| format!("an event does not become {wanted}"))
+}
+
+fn price_changed(id: Uuid, product: i64, version: i64) -> Value {
+    let data = json!({
+        "productId": product, "name": "forged", "oldPrice": "1.00", "newPrice": "2.00", "currency": "EUR",
+        "version": version,
+    });
+    event(id, "shop.catalog.product_price_changed.v1", &product.to_string(), version, &data)
+}
+
+fn event(id: Uuid, event_type: &str, key: &str, version: i64, data: &Value) -> Value {
+    json!({
+        "specversion": "1.0", "id": id, "source": "/catalog", "type": event_type, "subject": key,
+        "sequence": version.to_string(), "datacontenttype": "application/json", "data": data,
+    })
+}
+
+/// A message for the basket's queue, marked as the harness's own.
+fn message(body: Vec<u8>) -> Message {
+    let mut headers = FieldTable::default();
+    headers.insert(POISON.into(), AMQPValue::Boolean(true));
+    let properties = BasicProperties::default()
+        .with_content_type("application/cloudevents+json".into())
+        .with_headers(headers);
+    (QUEUE.to_owned(), body, properties)
+}

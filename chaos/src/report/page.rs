@@ -1,0 +1,141 @@
+//! The report as one page, with a time line for each run.
+
+use std::fmt::Write;
+
+use crate::run::{Outcome, Point, Verdict};
+
+/// The size of a time line, in pixels.
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 90.0;
+
+const STYLE: &str = "
+body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#1c2430;background:#fbfbf9}
+h1{font-size:1.5rem}h2{font-size:1.05rem;margin:2.2rem 0 .2rem}table{border-collapse:collapse;width:100%;font-size:13px}
+td,th{padding:.25rem .5rem;text-align:right;border-bottom:1px solid #e2e2dc}td:first-child,th:first-child{text-align:left}
+.pass{color:#1a7f4b}.fail{color:#b3261e;font-weight:600}.void{color:#8a6100}
+.about{margin:0;color:#566}figure{margin:.6rem 0}figcaption{font-size:12px;color:#566}
+svg{display:block;background:#fff;border:1px solid #e2e2dc}.fault{fill:#f6d9d5}.line{fill:none;stroke-width:1.5}
+.pending{stroke:#b3261e}.alerts{stroke:#2458b3}.violations{color:#b3261e;font-size:13px}
+@media(prefers-color-scheme:dark){body{color:#dde;background:#14171c}svg{background:#1b1f26;border-color:#333}.fault{fill:#472522}td,th{border-color:#333}.about,figcaption{color:#9aa}.pass{color:#5cc98f}.fail,.violations{color:#f2857c}.void{color:#e0b55a}.pending{stroke:#f2857c}.alerts{stroke:#7ea6f0}}";
+
+/// The whole page.
+pub(crate) fn page(seed: u64, outcomes: &[Outcome]) -> String {
+    let with = |verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
+    let mut page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>cargo shop chaos</title><style>{STYLE}</style><h1>What was broken, and what became of it</h1>\
+         <p>{} passed, {} failed, {} void. Seed {seed}.</p>{}",
+        with(Verdict::Pass),
+        with(Verdict::Fail),
+        with(Verdict::Void),
+        table(outcomes),
+    );
+    for outcome in outcomes {
+        page.push_str(&section(outcome));
+    }
+    page.push_str("</html>\n");
+    page
+}
+
+fn table(outcomes: &[Outcome]) -> String {
+    let head = [
+        "fault",
+        "seen",
+        "ok",
+        "failed",
+        "unknown",
+        "repeats",
+        "lost",
+        "twice",
+        "out of order",
+        "wrong",
+        "recovery p50",
+        "p99",
+        "verdict",
+    ];
+    let head = head.map(|name| format!("<th scope=\"col\">{name}</th>")).concat();
+    let rows: String = outcomes.iter().map(row).collect();
+    format!("<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
+}
+
+fn row(outcome: &Outcome) -> String {
+    let seconds = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2} s"));
+    let verdict = outcome.verdict;
+    format!(
+        "<tr><td><a href=\"#{name}\">{name}</a></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+         <td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"{verdict}\">{verdict}</td></tr>",
+        outcome.seen,
+        outcome.ok,
+        outcome.failed,
+        outcome.unknown,
+        outcome.repeats,
+        outcome.lost,
+        outcome.twice,
+        outcome.out_of_order,
+        outcome.wrong_at_rest,
+        seconds(outcome.recovery_p50_s),
+        seconds(outcome.recovery_p99_s),
+        name = outcome.name,
+    )
+}
+
+fn section(outcome: &Outcome) -> String {
+    let points = &outcome.timeline.points;
+    let end = points.last().map_or(1.0, |point| point.at.max(1.0));
+    #[expect(clippy::cast_precision_loss, reason = "counts of a run are small")]
+    let pending: Vec<(f64, f64)> =
+        points.iter().filter_map(|point| Some((point.at, point.pending? as f64))).collect();
+    let verdict = outcome.verdict;
+    let mut text = format!(
+        "<h2 id=\"{name}\">{name} <span class=\"{verdict}\">{verdict}</span></h2><p class=\"about\">{}</p>",
+        escaped(outcome.about),
+        name = outcome.name,
+    );
+    for (what, class, line) in
+        [("Pending events", "pending", pending), ("Alerts per second", "alerts", rates(points))]
+    {
+        text.push_str(&chart(what, class, &line, end, outcome));
+    }
+    if !outcome.violations.is_empty() {
+        let items: Vec<String> =
+            outcome.violations.iter().map(|text| format!("<li>{}</li>", escaped(text))).collect();
+        write!(text, "<ul class=\"violations\">{}</ul>", items.concat()).unwrap_or_default();
+    }
+    text
+}
+
+/// Alerts per second, over a second at a time: the database's figures come about once a second.
+fn rates(points: &[Point]) -> Vec<(f64, f64)> {
+    let known: Vec<(f64, i64)> = points.iter().filter_map(|point| Some((point.at, point.alerts?))).collect();
+    let each = known.windows(5).filter_map(|window| {
+        let ((from, before), (to, now)) = (window.first()?, window.last()?);
+        #[expect(clippy::cast_precision_loss, reason = "counts of a run are small")]
+        let rate = (now - before).max(0) as f64 / (to - from).max(0.001);
+        Some((*to, rate))
+    });
+    each.collect()
+}
+
+fn chart(what: &str, class: &str, line: &[(f64, f64)], end: f64, outcome: &Outcome) -> String {
+    let most = line.iter().map(|(_, value)| *value).fold(1.0, f64::max);
+    let x = |at: f64| at / end * WIDTH;
+    let path: Vec<String> = line
+        .iter()
+        .map(|(at, value)| format!("{:.1},{:.1}", x(*at), HEIGHT - 4.0 - value / most * (HEIGHT - 12.0)))
+        .collect();
+    let (struck, healed) = (outcome.timeline.struck, outcome.timeline.healed);
+    format!(
+        "<figure><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{what} during {}\">\
+         <rect class=\"fault\" x=\"{:.1}\" y=\"0\" width=\"{:.1}\" height=\"{HEIGHT}\"/>\
+         <polyline class=\"line {class}\" points=\"{}\"/></svg><figcaption>{what}, at most {most:.0}, over {end:.0} s; \
+         the fault lasted from {struck:.1} s to {healed:.1} s</figcaption></figure>",
+        outcome.name,
+        x(struck),
+        (x(healed) - x(struck)).max(1.0),
+        path.join(" "),
+    )
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

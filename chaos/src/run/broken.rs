@@ -1,0 +1,67 @@
+//! The checks, tried on a suite that is known to be broken.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::{Runner, Verdict};
+use crate::faults;
+
+/// How long a broken suite may try to come to rest: it never will.
+const SHORT: Duration = Duration::from_secs(8);
+
+/// A safety, the fault that it is there for, and what has to be said when it is missing.
+const SAFETIES: [(&str, &str, &str); 5] = [
+    ("inbox", "message-repeated", "never received"),
+    ("version-guard", "message-older-than-known", "applied after a newer one"),
+    ("confirms", "broker-frozen-and-killed", "marked published and seen by nobody"),
+    ("ownership", "calm", "published again without a reason"),
+    ("alternate-exchange", "event-nobody-wants", "does not become Published"),
+];
+
+/// What became of the suite without one of its safeties.
+#[derive(Debug, Serialize)]
+pub(crate) struct Broken {
+    /// What was taken away.
+    pub(crate) without: &'static str,
+    /// What was done then.
+    pub(crate) fault: &'static str,
+    /// Whether the checks have said so.
+    pub(crate) noticed: bool,
+    /// What they have said.
+    pub(crate) violations: Vec<String>,
+}
+
+impl Runner {
+    /// Takes one safety away at a time, runs the fault that it is there for, and puts it back.
+    pub(crate) async fn broken(&mut self) -> Result<Vec<Broken>> {
+        let mut all = Vec::new();
+        for (without, name, said) in SAFETIES {
+            let fault = faults::all().into_iter().find(|fault| fault.name == name);
+            let fault = fault.with_context(|| format!("there is no fault {name}"))?;
+            eprintln!("  … without {without}: {}", fault.about);
+            self.stage.replace_all(Some(without))?;
+            if without == "alternate-exchange" {
+                // The relay declares it anew, without.
+                self.stage.broker.delete("exchanges/shop/shop.events").await?;
+            }
+            let patience = std::mem::replace(&mut self.patience, SHORT);
+            let outcome = self.run(&fault, 0).await;
+            self.patience = patience;
+            self.stage.replace_all(None)?;
+            if without == "alternate-exchange" {
+                self.stage.broker.delete("exchanges/shop/shop.events").await?;
+            }
+            let noticed =
+                outcome.verdict == Verdict::Fail && outcome.violations.iter().any(|text| text.contains(said));
+            eprintln!(
+                "  {} without {without}: {}",
+                if noticed { '✓' } else { '✗' },
+                outcome.violations.join("; ")
+            );
+            all.push(Broken { without, fault: fault.name, noticed, violations: outcome.violations });
+        }
+        Ok(all)
+    }
+}

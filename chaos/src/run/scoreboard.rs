@@ -1,0 +1,168 @@
+//! How fast the suite recovers, over repeats, against what it has to reach.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::Signal;
+use serde::Serialize;
+use shop::suite::Name;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Runner, outcome::percentile};
+use crate::{
+    load::{PRODUCTS, change_price},
+    patience::until,
+    stage::Who,
+};
+
+/// How long an event may take before a measurement is given up.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// One line of the scoreboard.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    /// What recovers, and from what.
+    pub(crate) name: &'static str,
+    /// In seconds: the median, and the 99th per cent.
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    /// What the two may be at most; none for the first where only the second is asked for.
+    pub(crate) limit_p50: Option<f64>,
+    pub(crate) limit_p99: f64,
+    /// Whether both are met.
+    pub(crate) met: bool,
+    /// How many measurements that is.
+    pub(crate) repeats: usize,
+}
+
+impl Runner {
+    /// Measures every row, each so often; those that restart a server, a third as often.
+    pub(crate) async fn scoreboard(&mut self, repeats: usize) -> Result<Vec<Row>> {
+        let few = repeats.div_ceil(3).max(3);
+        let mut rows = Vec::new();
+        let mut measured = Vec::new();
+        for _ in 0..repeats {
+            measured.push(self.killed_with_standby().await?);
+        }
+        rows.push(row("relay killed, a standby runs: first event out", &measured, Some(0.3), 1.0));
+        measured.clear();
+        for _ in 0..repeats {
+            measured.push(self.killed_and_started().await?);
+        }
+        rows.push(row("only relay killed: first event out after its start", &measured, None, 1.0));
+        measured.clear();
+        for _ in 0..few {
+            measured.push(self.frozen().await?);
+        }
+        rows.push(row("relay frozen: taken over", &measured, None, 6.0));
+        measured.clear();
+        for _ in 0..few {
+            measured.push(self.server_killed(Name::Rabbitmq).await?);
+        }
+        rows.push(row("RabbitMQ killed: first event out after its port opens", &measured, None, 3.0));
+        measured.clear();
+        for _ in 0..few {
+            measured.push(self.server_killed(Name::Postgres).await?);
+        }
+        rows.push(row("PostgreSQL killed: first event out after it answers", &measured, None, 3.0));
+        Ok(rows)
+    }
+
+    async fn killed_with_standby(&mut self) -> Result<f64> {
+        self.stage.settle(2, 1).await?;
+        let product = self.product_of(Who::Relay(1)).await?;
+        self.stage.kill(Who::Relay(1))?;
+        let killed = Instant::now();
+        self.first_out(product, killed).await
+    }
+
+    async fn killed_and_started(&mut self) -> Result<f64> {
+        self.stage.settle(1, 1).await?;
+        self.stage.kill(Who::Relay(1))?;
+        let cents = self.cents();
+        let id = change_price(&self.stage, 1, cents).await?;
+        self.stage.launch(Who::Relay(1), &[])?;
+        let started = Instant::now();
+        self.seen(id, started).await
+    }
+
+    async fn frozen(&mut self) -> Result<f64> {
+        self.stage.settle(2, 1).await?;
+        let product = self.product_of(Who::Relay(1)).await?;
+        self.stage.signal(Who::Relay(1), Signal::STOP)?;
+        let frozen = Instant::now();
+        let taken_over = self.first_out(product, frozen).await;
+        self.stage.signal(Who::Relay(1), Signal::CONT)?;
+        taken_over
+    }
+
+    async fn server_killed(&mut self, name: Name) -> Result<f64> {
+        self.stage.settle(1, 1).await?;
+        self.stage.kill_server(name)?;
+        // With the broker away the catalog takes changes; with its database away it cannot.
+        let cents = self.cents();
+        let id = match name {
+            Name::Rabbitmq => Some(change_price(&self.stage, 1, cents).await?),
+            _ => None,
+        };
+        let opened = self.stage.start_server_and_watch(name)?;
+        match id {
+            Some(id) => self.seen(id, opened).await,
+            None => self.first_out(1, opened).await,
+        }
+    }
+
+    /// Changes a price as soon as the catalog takes it; when the probe has seen it, in seconds since.
+    async fn first_out(&mut self, product: i64, since: Instant) -> Result<f64> {
+        let cents = self.cents();
+        let change = async || Ok(change_price(&self.stage, product, cents).await.ok());
+        let id = until(PATIENCE, Duration::from_millis(5), change).await?;
+        self.seen(id.context("the catalog takes no price")?, since).await
+    }
+
+    async fn seen(&self, id: Uuid, since: Instant) -> Result<f64> {
+        let seen = async || Ok(self.probe.first_seen(id));
+        let at =
+            until(PATIENCE, Duration::from_millis(1), seen).await?.context("an event did not come out")?;
+        Ok(at.saturating_duration_since(since).as_secs_f64())
+    }
+
+    /// A product whose events this relay publishes, once everything is shared.
+    async fn product_of(&self, who: Who) -> Result<i64> {
+        let owned = async || {
+            let keys = (1..=PRODUCTS).map(|product| product.to_string()).collect::<Vec<_>>();
+            let product: Option<String> = sqlx::query_scalar(
+                "select log.key from integration_event_log as log
+                   join outbox_partition as owned on owned.partition = log.partition
+                   join outbox_relay as relay on relay.relay_id = owned.relay_id
+                  where relay.name = $1 and log.key = any($2)
+                    and (select count(distinct relay_id) from outbox_partition) = 2
+                  limit 1",
+            )
+            .bind(who.to_string())
+            .bind(keys)
+            .fetch_optional(&self.stage.catalog)
+            .await?;
+            Ok(product.and_then(|key| key.parse().ok()))
+        };
+        let product = until(PATIENCE, Duration::from_millis(50), owned).await?;
+        product.with_context(|| format!("{who} owns no product's partition"))
+    }
+
+    fn cents(&mut self) -> u64 {
+        self.stage.rng.u64(100..10_000_000)
+    }
+}
+
+fn row(name: &'static str, measured: &[f64], limit_p50: Option<f64>, limit_p99: f64) -> Row {
+    let p50 = percentile(measured, 50).unwrap_or(f64::INFINITY);
+    let p99 = percentile(measured, 99).unwrap_or(f64::INFINITY);
+    let met = p99 <= limit_p99 && limit_p50.is_none_or(|limit| p50 <= limit);
+    eprintln!(
+        "  {} {name}: p50 {p50:.2} s, p99 {p99:.2} s of {}",
+        if met { '✓' } else { '✗' },
+        measured.len()
+    );
+    Row { name, p50, p99, limit_p50, limit_p99, met, repeats: measured.len() }
+}
