@@ -24,11 +24,13 @@ async fn a_buyer_needs_nothing_but_the_keyboard() {
     assert!(page.focus().contains("Skip to content"), "{}", page.focus());
     tab_to(&page, "Sign in");
     page.press("Enter");
+    page.see("h1", "Sign in");
     tab_to(&page, "Your name");
     page.type_in("alice");
     page.press("Enter");
     page.see(".who", "alice");
 
+    page.see("h1", "Outdoor gear");
     tab_to(&page, "Name begins with");
     page.type_in("Tarn 2");
     page.press("Enter");
