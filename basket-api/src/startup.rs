@@ -171,8 +171,10 @@ impl Pools {
             .context("setting database.url (APP__DATABASE__URL): not a postgres:// URL")?;
         let streams = options.clone().application_name("basket-api streams");
         let subscriber = options.application_name("basket-api subscriber").options([
-            // A price change of a product in very many carts takes longer than any request may.
-            ("statement_timeout", "25s"),
+            // A price change of a product in a million carts takes longer than any request may. Where the
+            // subscriber has given a statement up, the server is to notice.
+            ("statement_timeout", "5min"),
+            ("client_connection_check_interval", "5s"),
             // Which products a batch is about is not known when its statements are planned. Usually they
             // are in few carts of many: the planner must not bet on reading a whole table instead.
             ("enable_seqscan", "off"),

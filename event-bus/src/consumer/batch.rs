@@ -16,9 +16,13 @@ use crate::{
     inbox::receive::{Receipt, receive},
 };
 
-/// How long a batch, or one message of it, may take; a cut connection says nothing for ever. A batch that
-/// takes longer is tried one by one; where one message does, the database counts as away.
+/// How long a batch may take; a cut connection says nothing for ever. One that takes longer is tried one
+/// by one.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long one message may take, such as a change that reaches a million rows; after that the database
+/// counts as away.
+const DEADLINE_ALONE: Duration = Duration::from_secs(330);
 
 /// How long a connection to the database may take. Shorter than the pool's own patience may be: while
 /// it waits, messages are kept from other consumers.
@@ -70,7 +74,7 @@ impl Batch {
         let undecided: Vec<(&Message, &mut Option<Verdict>)> =
             pairs.filter(|(_, verdict)| verdict.is_none()).collect();
         let together: Vec<&Message> = undecided.iter().map(|(message, _)| *message).collect();
-        let receipts = match attempt(pool, consumer, handlers, &together).await {
+        let receipts = match attempt(pool, consumer, handlers, &together, DEADLINE).await {
             Ok(receipts) => receipts,
             Err(Failed::Away(away)) => return Err(away),
             Err(Failed::Handling(_) | Failed::Silent) => Vec::new(),
@@ -101,11 +105,11 @@ async fn alone(
 ) -> Result<Verdict, DatabaseAway> {
     let mut tries = 1;
     loop {
-        let error = match attempt(pool, consumer, handlers, &[message]).await {
+        let error = match attempt(pool, consumer, handlers, &[message], DEADLINE_ALONE).await {
             Ok(receipts) => return Ok(Verdict::Done(receipts.first().copied().unwrap_or(Receipt::Repeated))),
             Err(Failed::Away(away)) => return Err(away),
             Err(Failed::Silent) => {
-                return Err(DatabaseAway(format!("no answer within {} s", DEADLINE.as_secs())));
+                return Err(DatabaseAway(format!("no answer within {} s", DEADLINE_ALONE.as_secs())));
             }
             Err(Failed::Handling(error)) => error,
         };
@@ -155,6 +159,7 @@ async fn attempt(
     consumer: &str,
     handlers: &Handlers,
     messages: &[&Message],
+    deadline: Duration,
 ) -> Result<Vec<Receipt>, Failed> {
     if messages.is_empty() {
         return Ok(Vec::new());
@@ -164,7 +169,7 @@ async fn attempt(
     let acquired = tokio::time::timeout(CONNECT_DEADLINE, pool.acquire()).await;
     let acquired = acquired.ok().ok_or_else(|| away("no connection in time".to_owned()))?;
     let mut db = acquired.map_err(|error| away(error.to_string()))?;
-    let outcome = tokio::time::timeout(DEADLINE, transaction(&mut db, consumer, handlers, messages)).await;
+    let outcome = tokio::time::timeout(deadline, transaction(&mut db, consumer, handlers, messages)).await;
     // A connection that was left in the middle of something must not go back to the pool.
     outcome.unwrap_or_else(|_| {
         db.close_on_drop();
