@@ -6,6 +6,7 @@
 //! | [`cart`] | what the buyer has put in, and the alerts about it |
 //! | [`merchant`] | prices and products, for whoever may change them |
 //! | [`live`] | the streams that tell open pages what has changed |
+//! | [`ops`] | the control room: where events are, and what to do about them |
 //! | [`session`] | who visits, what they may do, and forms that only our own pages can send |
 //! | [`backends`] | the other services, over HTTP, with deadlines |
 //! | [`pages`] | what all pages have in common |
@@ -18,6 +19,7 @@ pub mod browse;
 pub mod cart;
 pub mod live;
 pub mod merchant;
+pub mod ops;
 pub mod pages;
 pub mod session;
 pub mod settings;

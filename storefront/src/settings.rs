@@ -26,7 +26,7 @@ pub struct Settings {
     catalog: Option<BackendSettings>,
     /// Where basket-api is.
     basket: Option<BackendSettings>,
-    /// Where outbox-relay is; without it there is no control room.
+    /// Where outbox-relay is, or several of them with commas between; without it there is no control room.
     pub relay: Option<BackendSettings>,
     /// The `shop` program that the control room kills and starts processes with.
     tool: Option<ToolSettings>,

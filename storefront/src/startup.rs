@@ -9,7 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::pages::{PROBLEM_PAGE, Shop};
 use crate::settings::Settings;
-use crate::{browse, cart, live, merchant, pages, session};
+use crate::{browse, cart, live, merchant, ops, pages, session};
 
 /// What this service says about itself.
 pub const ABOUT: About = About {
@@ -36,6 +36,7 @@ pub fn build(settings: &Settings, stop: &CancellationToken) -> Result<Server> {
                 .configure(cart::routes)
                 .configure(live::routes)
                 .configure(merchant::routes)
+                .configure(ops::routes)
         });
     };
     // Ready as soon as it serves: pages are there, and say so, while other services are away.

@@ -35,11 +35,14 @@ impl Suite {
                 let inbox =
                     self.database("basket_inbox_reader", &self.secrets.basket_inbox_reader, "basket")?;
                 set("APP__CONSUMERS__BASKET__URL", inbox);
+                // The name under which operators know the process.
+                set("APP__RELAY__NAME", name.to_string());
             }
             Name::Storefront => {
                 set("APP__CATALOG__URL", self.url(Service::Catalog)?);
                 set("APP__BASKET__URL", self.url(Service::Basket)?);
-                set("APP__RELAY__URL", self.url(Service::Relay(1))?);
+                let relays = (1..=self.settled.relays).map(|number| self.url(Service::Relay(number)));
+                set("APP__RELAY__URL", relays.collect::<Result<Vec<_>>>()?.join(","));
                 // What its control room kills and starts processes with: this very program.
                 let tool = std::env::current_exe().context("cannot find this program's own path")?;
                 set("APP__TOOL__PATH", tool.display().to_string());

@@ -17,7 +17,12 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 3] = [
+const ASSETS: [Asset; 4] = [
+    Asset {
+        name: "ops.css",
+        media_type: "text/css; charset=utf-8",
+        content: include_str!("../../assets/ops.css"),
+    },
     Asset {
         name: "shop.css",
         media_type: "text/css; charset=utf-8",

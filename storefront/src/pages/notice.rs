@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notice(&'static str);
 
-const NOTICES: [(&str, &str); 11] = [
+const NOTICES: [(&str, &str); 17] = [
     ("added", "It is in your cart."),
     ("changed", "Your cart is changed."),
     ("removed", "It is no longer in your cart."),
@@ -16,6 +16,12 @@ const NOTICES: [(&str, &str); 11] = [
     ("withdrawn", "The product is withdrawn from sale."),
     ("requeued", "The event will be sent again."),
     ("skipped", "The event is skipped."),
+    ("replayed", "The message is back in its queue, and handled as if it were new."),
+    ("discarded", "The message is gone. The basket's log says who did that, and why."),
+    ("killed", "The relay is killed. Change a price and watch: nothing is lost."),
+    ("frozen", "The relay is frozen: it keeps its connections and answers nobody."),
+    ("thawed", "The relay goes on."),
+    ("started", "The relay runs."),
 ];
 
 impl Notice {

@@ -1,7 +1,5 @@
 //! What every request can reach.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use secrecy::{ExposeSecret, SecretString};
 use service_kit::auth::Verifier;
@@ -10,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backends::{BasketApi, CatalogApi};
 use crate::live::Hub;
+use crate::ops::ControlRoom;
 use crate::session::{Issuer, SessionCookie, User};
 use crate::settings::Settings;
 
@@ -26,10 +25,8 @@ pub struct Shop {
     pub cookie: SessionCookie,
     /// What open pages are told.
     pub hub: Hub,
-    /// Whether the control room has a relay to look at.
-    pub has_control_room: bool,
-    /// The `shop` program that the control room kills and starts processes with, in development mode only.
-    pub tool: Option<PathBuf>,
+    /// The control room; `None` where no relay is configured.
+    pub control_room: Option<ControlRoom>,
     verifier: Verifier,
 }
 
@@ -44,8 +41,7 @@ impl Shop {
             basket,
             issuer: Issuer::new(&settings.auth, settings.mode),
             cookie: SessionCookie::new(settings.mode),
-            has_control_room: settings.relay.is_some(),
-            tool: settings.tool()?.map(|tool| tool.path.clone()),
+            control_room: ControlRoom::new(settings)?,
             verifier,
         })
     }

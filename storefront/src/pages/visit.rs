@@ -57,7 +57,7 @@ impl Visit {
             is_partial: false,
             here: self.here.clone(),
             is_development: self.shop.is_development(),
-            has_control_room: self.shop.has_control_room,
+            has_control_room: self.shop.control_room.is_some(),
         }
     }
 }
