@@ -2,6 +2,7 @@
 //
 // data-stream="/path"  an element whose stream of events is listened to
 // data-live="/path"    an element with an id, whose content is taken anew from there when something has changed
+// data-of="/path"      the stream that says so; without it, /live
 // data-missing         a part that could not be shown: the page is asked for again until it can
 "use strict";
 (() => {
@@ -9,16 +10,17 @@
   const TOAST = 15000;
 
   let running = null;
-  let again = false;
+  const spoken = new Set();
 
-  // Renders the live parts anew. Changes that come meanwhile are taken together in one more turn.
-  const refresh = () => {
-    again = true;
+  // Renders a stream's live parts anew. Changes that come meanwhile are taken together in one more turn.
+  const refresh = (stream) => {
+    spoken.add(stream);
     running ??= (async () => {
       try {
-        while (again) {
-          again = false;
-          const parts = [...document.querySelectorAll("[data-live]")];
+        while (spoken.size > 0) {
+          const streams = new Set(spoken);
+          spoken.clear();
+          const parts = [...document.querySelectorAll("[data-live]")].filter((part) => streams.has(part.dataset.of ?? "/live"));
           const paths = new Set(parts.map((part) => part.dataset.live));
           await Promise.all([...paths].map((path) => renew(path, parts)));
         }
@@ -90,7 +92,7 @@
       stream.addEventListener("changed", (event) => {
         away(false);
         if (event.data) say(event.data);
-        refresh();
+        refresh(path);
       });
       stream.addEventListener("away", () => away(true));
       stream.addEventListener("over", () => stream.close());

@@ -53,18 +53,16 @@ async fn live(visit: Visit, stopping: web::Data<Stopping>) -> Result<HttpRespons
         let mut seen = watch.join(&user);
         loop {
             let left = (user.expires_at - Utc::now()).to_std().unwrap_or_default();
-            let is_over = tokio::select! {
+            let signal = tokio::select! {
                 biased;
-                () = stop.cancelled() => true,
-                () = tokio::time::sleep(left) => true,
-                changed = seen.changed() => changed.is_err(),
+                // A page that is cut off connects again, to the next process.
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(left) => Signal::Over,
+                changed = seen.changed() => if changed.is_ok() { Signal::Changed } else { return },
             };
-            if is_over {
-                signals.send(Signal::Over).await;
-                return;
-            }
             watch.stay(&user);
-            if !signals.send(Signal::Changed).await {
+            let is_over = signal == Signal::Over;
+            if !signals.send(signal).await || is_over {
                 return;
             }
         }
