@@ -124,6 +124,7 @@ pub(super) struct Inbox {
 }
 
 /// An event of the log; `deliveries` only where it was asked for alone.
+#[expect(clippy::struct_field_names, reason = "the fields are named as the relay names them")]
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Event {

@@ -37,8 +37,10 @@ pub struct ControlRoom {
 impl ControlRoom {
     /// `None` where no relay is configured. Nothing is connected.
     pub fn new(settings: &Settings) -> Result<Option<Self>> {
+        // Asked for in any case: one that must not be there is an error.
+        let tool = settings.tool()?;
         let Some(api) = OpsApi::new(settings)? else { return Ok(None) };
-        let tool = settings.tool()?.map(|tool| Tool::new(tool.path.clone(), api.relay_names()));
+        let tool = tool.map(|tool| Tool::new(tool.path.clone(), api.relay_names()));
         Ok(Some(Self { watch: Watch::new(api.clone()), api, tool }))
     }
 }

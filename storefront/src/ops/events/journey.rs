@@ -95,10 +95,10 @@ fn steps(event: &Event) -> Vec<Step> {
     ];
     if let Some(at) = event.published_at {
         let times = match event.times_sent {
-            1 => "confirmed by the broker, once".to_owned(),
-            times => format!("confirmed by the broker, {times} times until now"),
+            1 => "the broker has confirmed it, once".to_owned(),
+            times => format!("the broker has confirmed it, {times} times until now"),
         };
-        steps.push(Step::new(Some(at), "well", "Published").note(times));
+        steps.push(Step::new(Some(at), "well", "Marked published").note(times));
     }
     if let (Some(at), Some(by)) = (event.skipped_at, &event.skipped_by) {
         let reason = event.skip_reason.as_deref().unwrap_or_default();
