@@ -113,7 +113,9 @@ impl<E: Pending> Engine<E> {
                 .own(now)
                 .or_else(|| self.publish(now))
                 .or_else(|| self.record(now))
-                .or_else(|| self.look(now)),
+                // A new event does not wait for the marking of the last one.
+                .or_else(|| self.look(now))
+                .or_else(|| self.mark_if(!self.awaits_confirmations())),
             Session::Closed | Session::Opening | Session::Resigning | Session::Over => None,
         }
     }
@@ -177,20 +179,21 @@ impl<E: Pending> Engine<E> {
             self.backlog.parked();
             self.reset();
         }
-        if self.is_mark_due(now) {
-            self.log_is_busy = true;
-            self.horizon.marks();
-            return Some(Action::Mark(self.backlog.mark()));
-        }
-        None
+        self.mark_if(self.is_mark_due(now))
     }
 
     fn is_mark_due(&self, now: Instant) -> bool {
-        let Some(since) = self.backlog.confirmed_since() else { return false };
-        self.backlog.on_their_way() == 0
-            || self.backlog.confirmed_count() > self.terms.chunk / 2
-            || since + self.terms.gather <= now
-            || !self.may_publish(now)
+        let gathered = self.backlog.confirmed_since().is_some_and(|since| since + self.terms.gather <= now);
+        gathered || self.backlog.confirmed_count() > self.terms.chunk / 2 || !self.may_publish(now)
+    }
+
+    fn mark_if(&mut self, due: bool) -> Option<Action> {
+        if !due || self.log_is_busy || self.backlog.confirmed_count() == 0 {
+            return None;
+        }
+        self.log_is_busy = true;
+        self.horizon.marks();
+        Some(Action::Mark(self.backlog.mark()))
     }
 
     fn look(&mut self, now: Instant) -> Option<Action> {

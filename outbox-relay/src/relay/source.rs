@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
+use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
 
 use super::{Trouble, session::Session, within};
 use crate::settings::SourceSettings;
@@ -68,8 +68,16 @@ impl Source {
 
     /// Opens a session of one's own with the database.
     pub(crate) async fn connect(&self) -> Result<Session, Trouble> {
-        let connection = within("connect to the database", PgConnection::connect_with(&self.options)).await?;
-        Ok(Session::new(connection, !self.notifications))
+        let mut connection =
+            within("connect to the database", PgConnection::connect_with(&self.options)).await?;
+        let is_shared = !self.notifications;
+        if !is_shared {
+            // What a relay writes says what has happened already: a server that crashes and forgets the last
+            // of it costs repeats, and those are absorbed. So nothing waits for the disk.
+            let setting = "set synchronous_commit = off";
+            within("set the session up", connection.execute(setting)).await?;
+        }
+        Ok(Session::new(connection, is_shared))
     }
 
     pub(crate) fn standing(&self) -> Standing {

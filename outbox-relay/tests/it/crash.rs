@@ -11,9 +11,14 @@ const VERSIONS: i64 = 12;
 async fn survives(pool: PgPool, point: &str, at_least_repeats: usize) {
     let mut stage = Stage::set(pool).await;
     // Leases are prolonged while messages are on their way: for that, some have to be for a while.
-    let versions = if point == "relay.while_renewing" { 100 * VERSIONS } else { VERSIONS };
+    let (versions, window) = if point == "relay.while_renewing" { (300, "1") } else { (VERSIONS, "1000") };
     stage.log.raise_many(KEYS, versions).await;
-    let mut relay = stage.relay().env("CRASH_POINT", point).env("APP__RELAY__CHUNK", "20").start();
+    let mut relay = stage
+        .relay()
+        .env("CRASH_POINT", point)
+        .env("APP__RELAY__CHUNK", "20")
+        .env("APP__RELAY__WINDOW", window)
+        .start();
     if point.starts_with("relay.while_resigning") {
         stage.log.drained().await;
         relay.signal("TERM");
