@@ -29,3 +29,11 @@ fn it_says_which_setting_is_missing() {
     assert!(refusal(&[secret]).contains("APP__CATALOG__URL"));
     assert!(refusal(&[secret, URLS[0]]).contains("APP__BASKET__URL"));
 }
+
+#[test]
+fn the_pages_know_the_services_by_http_alone() {
+    let manifest = include_str!("../../Cargo.toml");
+    for foreign in ["sqlx", "lapin", "event-bus", "catalog-api", "basket-api", "outbox-relay"] {
+        assert!(!manifest.contains(&format!("\n{foreign}")), "{foreign} is none of the pages' business");
+    }
+}
