@@ -73,6 +73,6 @@ impl Cli {
 
     /// How long one measurement by time takes, in seconds.
     pub(crate) fn seconds(&self) -> u64 {
-        if self.quick { 2 } else { 4 }
+        if self.quick { 2 } else { 3 }
     }
 }

@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::latency::milliseconds;
-use super::paced;
 use super::writes::change_price;
+use super::{paced, warm_up};
 use crate::ceiling::{Bare, Effect};
 use crate::cli::Cli;
 use crate::figures::{Row, Target, percentile};
@@ -34,7 +34,8 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
 
     let (mut ours, mut ceiling) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
-    at_a_rate(stage, 100, time / 2).await?;
+    let before: &Stage = stage;
+    warm_up(async || at_a_rate(before, 100, time / 2).await).await?;
     bare_at_a_rate(&bare, 100, time / 2).await?;
     let meter = Meter::start();
     for _ in 0..cli.rounds() {

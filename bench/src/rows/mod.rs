@@ -66,6 +66,18 @@ pub(crate) async fn run(cli: &Cli) -> Result<bool> {
     Ok(rows.iter().all(Row::is_met))
 }
 
+/// Does something until it works once: a service that has just started opens its connections first, which
+/// may take longer than its clients wait where the machine is busy.
+async fn warm_up<T>(act: impl AsyncFn() -> Result<T>) -> Result<()> {
+    for _ in 0..5 {
+        if act().await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    act().await.map(drop)
+}
+
 /// Calls `act` so many times a second, whether the last call has returned or not; returns what the calls
 /// returned.
 async fn paced<T: Send + 'static, F: Future<Output = Result<T>> + Send + 'static>(

@@ -7,6 +7,7 @@ use shop::home::Service;
 use shop::suite::Name;
 use shop::token::Lifetime;
 
+use super::warm_up;
 use crate::ceiling::pgbench;
 use crate::cli::Cli;
 use crate::figures::{Row, Target};
@@ -67,9 +68,9 @@ async fn row(
     script: &str,
     next: impl Fn(usize) -> String + Clone + Send + 'static,
 ) -> Result<Row> {
-    let load = Load { clients: 16, time: Duration::from_secs(cli.seconds().min(3)) };
+    let load = Load { clients: 16, time: Duration::from_secs(cli.seconds().min(2)) };
     let port = stage.port(service)?;
-    closed_loop(port, load, next.clone()).await?;
+    warm_up(async || closed_loop(port, load, next.clone()).await).await?;
     let (mut ours, mut ceiling) = (Vec::new(), Vec::new());
     let meter = Meter::start();
     for _ in 0..cli.rounds() {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use shop::home::Service;
 use shop::suite::Name;
 
+use super::warm_up;
 use crate::ceiling::pgbench;
 use crate::cli::Cli;
 use crate::figures::{Row, Target};
@@ -44,7 +45,7 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
         let (mut ours, mut ceiling) = (Vec::new(), Vec::new());
         let token = stage.token.clone();
         let next = move |n| change_price(&token, n);
-        closed_loop(port, load, next.clone()).await?;
+        warm_up(async || closed_loop(port, load, next.clone()).await).await?;
         let meter = Meter::start();
         for _ in 0..cli.rounds() {
             stage.check()?;
