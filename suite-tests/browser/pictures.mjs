@@ -28,18 +28,18 @@ const take = async (page, name) => {
   console.log(`${file} (${Math.round(size / 1024)} KiB)`);
 };
 
-const visitor = async (browser, viewport, roles) => {
+const visitor = async (browser, name, viewport, roles) => {
   const context = await browser.newContext({ baseURL: STOREFRONT_URL, viewport, colorScheme: "light", reducedMotion: "reduce" });
   const page = await context.newPage();
   await page.goto("/sign-in");
-  await page.fill("#name", "maya");
+  await page.fill("#name", name);
   for (const role of roles) await page.check(`#${role}`);
   await page.click("main button");
   return page;
 };
 
 const shop = async (browser) => {
-  const page = await visitor(browser, { width: 1280, height: 800 }, []);
+  const page = await visitor(browser, "maya", { width: 1280, height: 800 }, []);
   await page.goto("/");
   await page.waitForSelector(".product");
   await take(page, "catalogue");
@@ -66,14 +66,16 @@ const shop = async (browser) => {
 };
 
 const controlRoom = async (browser) => {
-  const page = await visitor(browser, { width: 1280, height: 900 }, ["operator"]);
+  const page = await visitor(browser, "oskar", { width: 1280, height: 900 }, ["operator"]);
   const answer = await page.goto("/ops");
   if (answer.status() !== 200) return console.log(`no picture of the control room: /ops answered ${answer.status()}`);
-  // Something has to happen for there to be something to see.
+  // Something has to happen for there to be something to see: a minute of it, in waves.
   const before = await item(30);
-  for (let turn = 1; turn <= 20; turn += 1) await price(30, (Number(before.price) + turn).toFixed(2));
+  for (let turn = 1; turn <= 120; turn += 1) {
+    await price(30, (Number(before.price) + turn / 100).toFixed(2));
+    await page.waitForTimeout(turn % 30 < 15 ? 100 : 700);
+  }
   await price(30, before.price);
-  await page.waitForTimeout(4000);
   await take(page, "control-room");
 };
 
