@@ -1,5 +1,5 @@
-//! One price change, from the catalog to the cart, whatever is killed on its way.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+//! The whole suite: one price change, whatever is killed on its way; the pages; and who is kept out.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 
 mod catalog_killed;
 mod consumer_killed;
@@ -8,3 +8,4 @@ mod pages;
 mod price_change;
 mod readme;
 mod relay_killed;
+mod security;

@@ -1,0 +1,7 @@
+//! Nobody gets in, nothing gets through: the processes from outside, as a stranger meets them.
+
+mod broker;
+mod forged;
+mod matrix;
+mod operation;
+mod traces;
