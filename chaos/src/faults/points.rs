@@ -13,7 +13,7 @@ use crate::{run::act, stage::Who};
 const DEATHS: u64 = 20;
 
 /// How long a process may live before it has to have passed its point.
-const PATIENCE: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 macro_rules! point {
     ($name:literal, $who:expr, $most:literal, $about:literal) => {
@@ -31,8 +31,8 @@ pub(super) const FAULTS: &[Fault] = &[
     point!("catalog.before_commit", CATALOG, 5, "the catalog dies before a commit"),
     point!("catalog.after_commit", CATALOG, 5, "the catalog dies after a commit, before the answer"),
     point!("relay.while_reconnecting", RELAY, 1, "the relay dies while it connects to RabbitMQ"),
-    point!("relay.before_ownership", RELAY, 2, "the relay dies before it takes partitions"),
-    point!("relay.after_ownership", RELAY, 2, "the relay dies after it took partitions, before it reads"),
+    point!("relay.before_ownership", RELAY, 1, "the relay dies before it takes partitions"),
+    point!("relay.after_ownership", RELAY, 1, "the relay dies after it took partitions, before it reads"),
     point!("relay.after_read", RELAY, 8, "the relay dies after it read, before the first publication"),
     point!("relay.after_publish", RELAY, 20, "the relay dies after the n-th publication"),
     point!("relay.before_mark", RELAY, 8, "the relay dies after a confirmation, before the mark"),

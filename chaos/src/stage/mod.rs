@@ -1,6 +1,7 @@
 //! A whole suite of the harness's own: private servers, real processes, and a proxy on every way.
 
 mod broker;
+mod ports;
 mod servers;
 mod service;
 mod who;
@@ -42,6 +43,8 @@ pub(crate) struct Stage {
     /// Dropped before the servers are.
     services: BTreeMap<Who, Service>,
     links: BTreeMap<(Who, Protocol), Link>,
+    /// Where each service listens, in all its lives.
+    ports: BTreeMap<Who, u16>,
     pub(crate) broker: Broker,
     /// The catalog's database, past all proxies, with the superuser's rights.
     pub(crate) catalog: PgPool,
@@ -59,10 +62,9 @@ impl Stage {
     /// Starts the servers, migrates, seeds, and opens the proxies. No service runs yet.
     pub(crate) async fn open(binaries: &BTreeMap<String, PathBuf>, interrupt: &Interrupt) -> Result<Self> {
         let progress = Progress::new();
-        let further: Vec<Port> = std::iter::once(Port::Catalog)
-            .chain([Port::Basket])
-            .chain((1..=RELAYS + BASKETS).map(Port::Relay))
-            .collect();
+        // The suite's own configuration asks for them; services listen elsewhere, see `ports`.
+        let further: Vec<Port> =
+            [Port::Catalog, Port::Basket].into_iter().chain((1..=RELAYS).map(Port::Relay)).collect();
         let servers = tokio::task::block_in_place(|| {
             let tools = Tools::find_or_install(&progress, interrupt)?;
             progress.during(
@@ -91,6 +93,7 @@ impl Stage {
         let mut stage = Self {
             services: BTreeMap::new(),
             links: BTreeMap::new(),
+            ports: ports::choose(everybody())?,
             broker,
             catalog,
             basket,
@@ -106,9 +109,7 @@ impl Stage {
 
     async fn open_links(&mut self) -> Result<()> {
         let (postgres, amqp) = (self.suite.ports.of(Port::Postgres)?, self.suite.ports.of(Port::Amqp)?);
-        let relays = (1..=RELAYS).map(Who::Relay);
-        let baskets = (1..=BASKETS).map(Who::Basket);
-        for who in std::iter::once(Who::Catalog).chain(relays).chain(baskets) {
+        for who in everybody() {
             for (protocol, target) in [(Protocol::Postgres, postgres), (Protocol::Amqp, amqp)] {
                 self.links.insert((who, protocol), Link::open(target, protocol).await?);
             }
@@ -147,8 +148,11 @@ impl Stage {
                 *value = value.replace(&format!("127.0.0.1:{server}/"), &format!("127.0.0.1:{link}/"));
             }
         }
-        let further = [("APP__HTTP__PORT", port.to_string())];
-        variables.extend(further.map(|(name, value)| (name.to_owned(), value)));
+        let mut set = |name: &str, value: String| variables.push((name.to_owned(), value));
+        set("APP__HTTP__PORT", port.to_string());
+        if let Who::Basket(_) = who {
+            set("APP__CATALOG__URL", self.url(Who::Catalog)?);
+        }
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         if let Who::Relay(_) = who {
             variables.push(("APP__RELAY__NAME".to_owned(), who.to_string()));
@@ -258,11 +262,12 @@ impl Stage {
     }
 
     fn port(&self, who: Who) -> Result<u16> {
-        self.suite.ports.of(match who {
-            Who::Catalog => Port::Catalog,
-            Who::Basket(1) => Port::Basket,
-            Who::Basket(n) => Port::Relay(RELAYS + n),
-            Who::Relay(n) => Port::Relay(n),
-        })
+        self.ports.get(&who).copied().with_context(|| format!("{who} has no port"))
     }
+}
+
+fn everybody() -> impl Iterator<Item = Who> {
+    let relays = (1..=RELAYS).map(Who::Relay);
+    let baskets = (1..=BASKETS).map(Who::Basket);
+    std::iter::once(Who::Catalog).chain(relays).chain(baskets)
 }

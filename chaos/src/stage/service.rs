@@ -56,7 +56,13 @@ impl Service {
             said = answer.text().await.unwrap_or_default();
             Ok(is_ready.then_some(()))
         });
-        ready.await?.with_context(|| format!("{who} did not become ready; it last said {said:?}"))
+        let ready = ready.await?;
+        ready.with_context(|| {
+            format!(
+                "{who} did not become ready; it last said {said:?}; the end of its log:\n{}",
+                last_words(&log)
+            )
+        })
     }
 
     /// How it ended; `None` while it runs.

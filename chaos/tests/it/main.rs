@@ -3,8 +3,6 @@
 
 use std::process::{Command, Output};
 
-use serde_json::Value;
-
 fn chaos(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_chaos")).args(args).output().unwrap()
 }
@@ -31,7 +29,7 @@ fn a_killed_relay_hostile_messages_and_lost_confirmations_break_no_promise() {
     let broken = chaos(&[&["run", "--json", "--seed", "20261122"][..], &faults].concat());
     let said = String::from_utf8_lossy(&broken.stderr);
     assert!(broken.status.success(), "{said}");
-    let report: Value = serde_json::from_slice(&broken.stdout).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&broken.stdout).unwrap();
     assert_eq!(report["seed"], 20_261_122, "{said}");
     let outcomes = report["faults"].as_array().unwrap();
     assert_eq!(outcomes.len(), faults.len());

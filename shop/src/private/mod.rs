@@ -12,8 +12,14 @@ use crate::process::Running;
 use crate::servers::{Place, Postgres, Purpose, Rabbitmq, Tools, is_open_to_all, provision};
 use crate::terminal::{self, Interrupt};
 
-/// How far above a running suite's ports those of a private run begin.
-const OFFSET: u16 = 1000;
+/// How far above a running suite's ports those of a private run begin. Servers that are to be killed are
+/// away from those of tests, to whom the port of a server that is down would look free.
+const fn offset(purpose: Purpose) -> u16 {
+    match purpose {
+        Purpose::Test => 1000,
+        Purpose::Keep => 3000,
+    }
+}
 
 /// Both servers in a directory of their own. Dropping it ends them and removes the directory.
 pub struct PrivateServers {
@@ -48,7 +54,7 @@ impl PrivateServers {
         services.extend(further);
         // Somewhere in the range, so that two runs that begin at the same moment rarely look at the same ports.
         let turn = u16::try_from(std::process::id() % 40)?;
-        ports.settle(&services, OFFSET + turn * 10)?;
+        ports.settle(&services, offset(purpose) + turn * 10)?;
         // From here on, whatever fails, the servers end with this value.
         let servers = Self { home, ports, secrets: Secrets::create()?, tools: tools.clone(), purpose };
         servers.start_both(interrupt)?;
