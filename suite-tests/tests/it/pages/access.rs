@@ -6,7 +6,7 @@ use test_kit::Process;
 use super::Shop;
 
 /// Every way in which a page changes something.
-const FORMS: [&str; 12] = [
+const FORMS: [&str; 17] = [
     "/sign-in",
     "/sign-out",
     "/cart/items/7/add",
@@ -19,6 +19,11 @@ const FORMS: [&str; 12] = [
     "/merchant/products/7/withdraw",
     "/merchant/batches",
     "/merchant/batches/01a204eb-276b-703a-9953-1382f3256e2d/again",
+    "/ops/events/01a204eb-276b-703a-9953-1382f3256e2d/requeue",
+    "/ops/events/01a204eb-276b-703a-9953-1382f3256e2d/skip",
+    "/ops/dead-letters/replay",
+    "/ops/dead-letters/discard",
+    "/ops/processes/relay/kill",
 ];
 
 async fn post(storefront: &Process, path: &str, headers: &[(&str, &str)]) -> Response {

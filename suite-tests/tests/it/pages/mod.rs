@@ -4,6 +4,7 @@ mod access;
 mod alerts;
 mod away;
 mod browsing;
+mod control_room;
 mod keyboard;
 mod merchant;
 mod shop;
