@@ -37,7 +37,14 @@ impl Tool {
 
     /// Runs `shop ORDER NAME`; both are ours, whatever was sent. What it says when it refuses is the error.
     async fn run(&self, order: &str, name: &str) -> Result<(), Problem> {
-        let running = Command::new(&self.path)
+        let mut command = Command::new(&self.path);
+        // Our settings are not those of what it starts.
+        for (variable, _) in std::env::vars_os() {
+            if variable.to_string_lossy().starts_with("APP__") {
+                command.env_remove(variable);
+            }
+        }
+        let running = command
             .args([order, name])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -59,11 +66,11 @@ impl Tool {
 
 /// Adds the route.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(command);
+    config.service(carry_out);
 }
 
 #[post("/ops/processes/{name}/{order}")]
-async fn command(
+async fn carry_out(
     visit: Visit,
     path: web::Path<(String, String)>,
     _: Posted<Nothing>,

@@ -106,7 +106,7 @@ async fn in_development_the_buttons_run_the_shop_tool_and_nothing_else() {
     std::fs::create_dir(&folder).unwrap();
     let (tool, said) = (folder.join("tool"), folder.join("said"));
     let script = format!(
-        "#!/bin/sh\n[ \"$1\" != freeze ] || {{ echo 'error: <b>not today</b>' >&2; exit 1; }}\necho \"$*\" >> {}\n",
+        "#!/bin/sh\nenv | grep -q '^APP__' && exit 9\n[ \"$1\" != freeze ] || {{ echo 'error: <b>not today</b>' >&2; exit 1; }}\necho \"$*\" >> {}\n",
         said.display()
     );
     std::fs::write(&tool, script).unwrap();
