@@ -36,37 +36,54 @@ pub(crate) struct Row {
     pub(crate) repeats: usize,
 }
 
+/// What is killed.
+#[derive(Clone, Copy)]
+enum What {
+    OneOfTwo,
+    TheOnlyOne,
+    Frozen,
+    Broker,
+    Database,
+}
+
 impl Runner {
     /// Measures every row, each so often; those that restart a server, a third as often.
     pub(crate) async fn scoreboard(&mut self, repeats: usize) -> Result<Vec<Row>> {
         let few = repeats.div_ceil(3).max(3);
         let mut rows = Vec::new();
-        let mut measured = Vec::new();
-        for _ in 0..repeats {
-            measured.push(self.killed_with_standby().await?);
+        for (what, name, repeats, limit_p50, limit_p99) in [
+            (What::OneOfTwo, "relay killed, a standby runs: first event out", repeats, Some(0.3), 1.0),
+            (What::TheOnlyOne, "only relay killed: first event out after its start", repeats, None, 1.0),
+            (What::Frozen, "relay frozen: taken over", few, None, 6.0),
+            (What::Broker, "RabbitMQ killed: first event out after its port opens", few, None, 3.0),
+            (What::Database, "PostgreSQL killed: first event out after it answers", few, None, 3.0),
+        ] {
+            let mut measured = Vec::with_capacity(repeats);
+            for _ in 0..repeats {
+                self.stage.interrupt.check()?;
+                measured.push(self.measure(what).await);
+            }
+            rows.push(row(name, &measured, limit_p50, limit_p99));
         }
-        rows.push(row("relay killed, a standby runs: first event out", &measured, Some(0.3), 1.0));
-        measured.clear();
-        for _ in 0..repeats {
-            measured.push(self.killed_and_started().await?);
-        }
-        rows.push(row("only relay killed: first event out after its start", &measured, None, 1.0));
-        measured.clear();
-        for _ in 0..few {
-            measured.push(self.frozen().await?);
-        }
-        rows.push(row("relay frozen: taken over", &measured, None, 6.0));
-        measured.clear();
-        for _ in 0..few {
-            measured.push(self.server_killed(Name::Rabbitmq).await?);
-        }
-        rows.push(row("RabbitMQ killed: first event out after its port opens", &measured, None, 3.0));
-        measured.clear();
-        for _ in 0..few {
-            measured.push(self.server_killed(Name::Postgres).await?);
-        }
-        rows.push(row("PostgreSQL killed: first event out after it answers", &measured, None, 3.0));
         Ok(rows)
+    }
+
+    /// One measurement, in seconds; for ever, where it does not recover at all.
+    async fn measure(&mut self, what: What) -> f64 {
+        let measured = match what {
+            What::OneOfTwo => self.killed_with_standby().await,
+            What::TheOnlyOne => self.killed_and_started().await,
+            What::Frozen => self.frozen().await,
+            What::Broker => self.server_killed(Name::Rabbitmq).await,
+            What::Database => self.server_killed(Name::Postgres).await,
+        };
+        measured.unwrap_or_else(|error| {
+            eprintln!("    not measured: {error:#}");
+            if let Err(error) = self.mend() {
+                eprintln!("  ! the stage cannot be mended: {error:#}");
+            }
+            f64::INFINITY
+        })
     }
 
     async fn killed_with_standby(&mut self) -> Result<f64> {
