@@ -7,7 +7,7 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::Pending;
+use crate::{Pending, Refusal};
 
 /// Hands events out so that each key's go one after the other, and keys go side by side.
 ///
@@ -29,6 +29,8 @@ pub struct Backlog<E> {
     impossible: VecDeque<(Uuid, String)>,
     parking: Option<(Uuid, String)>,
     bytes: usize,
+    /// A key whose event was the only one on its way when the connection was lost.
+    suspect: Option<String>,
 }
 
 impl<E> Default for Backlog<E> {
@@ -45,6 +47,7 @@ impl<E> Default for Backlog<E> {
             impossible: VecDeque::new(),
             parking: None,
             bytes: 0,
+            suspect: None,
         }
     }
 }
@@ -72,9 +75,15 @@ impl<E: Pending> Backlog<E> {
         self.events.insert(id, event);
     }
 
-    /// The next event to send, from now on on its way.
+    /// The next event to send, from now on on its way. One that may be what ends the connection goes alone
+    /// and when no other key has anything to send: other keys flow.
     pub fn take(&mut self) -> Option<Uuid> {
-        let id = self.ready.pop_front()?;
+        let is_suspect = |id: &Uuid| {
+            self.suspect.is_some() && self.suspect.as_deref() == self.events.get(id).map(Pending::key)
+        };
+        let innocent = self.ready.iter().position(|id| !is_suspect(id));
+        let index = innocent.or_else(|| self.sent.is_empty().then_some(0))?;
+        let id = self.ready.remove(index)?;
         self.sent.insert(id);
         Some(id)
     }
@@ -87,18 +96,24 @@ impl<E: Pending> Backlog<E> {
         self.confirmed.push(id);
         self.confirmed_since.get_or_insert(now);
         let Some(event) = self.forget_event(id) else { return };
+        self.suspect.take_if(|key| key == event.key());
         match self.behind.get_mut(event.key()).and_then(VecDeque::pop_front) {
             Some(next) => self.ready.push_back(next),
             None => drop(self.behind.remove(event.key())),
         }
     }
 
-    /// It did not arrive, or nobody knows: it and those behind it will be read again.
-    pub(crate) fn failed(&mut self, id: Uuid) {
-        if self.sent.remove(&id) {
-            self.known.remove(&id);
-            self.forget_key_of(id);
+    /// It did not arrive, or nobody knows: it and those behind it will be read again. Returns its place.
+    pub(crate) fn failed(&mut self, id: Uuid, refusal: Refusal) -> Option<i64> {
+        if !self.sent.remove(&id) {
+            return None;
         }
+        if refusal == Refusal::Disconnected && self.sent.is_empty() {
+            self.suspect = self.events.get(&id).map(|event| event.key().to_owned());
+        }
+        let position = self.known.remove(&id);
+        self.forget_key_of(id);
+        position
     }
 
     /// It can never be sent as it is: its key waits, first here and then in the log.
@@ -146,21 +161,29 @@ impl<E: Pending> Backlog<E> {
         if !self.confirmed.is_empty() {
             self.confirmed_since.get_or_insert(now);
         }
+        self.forget_impossible();
+    }
+
+    /// Forgets what can never be sent and was not parked: it will be read again.
+    pub(crate) fn forget_impossible(&mut self) {
         self.impossible.clear();
         self.parking = None;
     }
 
-    /// Forgets what was read and not sent: it will be read again.
-    pub(crate) fn forget_unsent(&mut self) {
+    /// Forgets what was read and not sent: it will be read again. Returns the lowest place of it.
+    pub(crate) fn forget_unsent(&mut self) -> Option<i64> {
         self.ready.clear();
         let kept: HashSet<Uuid> = self.sent.iter().chain(self.undeliverable()).copied().collect();
         let forgotten: Vec<Uuid> = self.events.keys().filter(|id| !kept.contains(*id)).copied().collect();
+        let mut lowest = None;
         for id in forgotten {
-            self.known.remove(&id);
+            let position = self.known.remove(&id);
+            lowest = lowest.into_iter().chain(position).min();
             self.forget_event(id);
         }
         let keys = kept.iter().filter_map(|id| Some(self.events.get(id)?.key().to_owned()));
         self.behind = keys.map(|key| (key, VecDeque::new())).collect();
+        lowest
     }
 
     fn undeliverable(&self) -> impl Iterator<Item = &Uuid> {

@@ -95,11 +95,12 @@ impl<E: Pending> Engine<E> {
         }
     }
 
-    /// What to do now; `None` when there is nothing before the next input or [`wake_at`](Self::wake_at).
+    /// What to do now; `None` when there is nothing before the next input or [`wake_at`](Self::wake_at), or
+    /// ever ([`is_over`](Self::is_over)).
     pub fn next(&mut self, now: Instant) -> Option<Action> {
         match self.session {
             // Without a database, what was confirmed and not marked is sent again by the next owner.
-            Session::Closed if self.stopping => {
+            Session::Closed | Session::Opening if self.stopping => {
                 if !self.awaits_confirmations() {
                     self.session = Session::Over;
                 }
@@ -134,6 +135,7 @@ impl<E: Pending> Engine<E> {
         let due = self.ownership.is_renewal_due(now);
         if is_settled && !self.stopping && (due || self.ownership.wants_agreement()) {
             self.asking = Some(Asking::Agree(now));
+            self.ownership.asks();
             return Some(Action::Agree);
         }
         if due && !self.ownership.leases().is_empty() {
@@ -178,6 +180,7 @@ impl<E: Pending> Engine<E> {
             // Somebody else's by now: whoever it is comes to the same conclusion.
             self.backlog.parked();
             self.reset();
+            return self.own(now);
         }
         self.mark_if(self.is_mark_due(now))
     }
@@ -219,8 +222,16 @@ impl<E: Pending> Engine<E> {
 
     /// Forgets what was read and not sent, so that the next look finds it again, from the front.
     pub(crate) fn reset(&mut self) {
-        self.backlog.forget_unsent();
+        self.read_again();
         self.horizon.reset();
+    }
+
+    /// The same where the log and the leases are as they were: the next look begins no later than before
+    /// what is forgotten.
+    pub(crate) fn read_again(&mut self) {
+        if let Some(lowest) = self.backlog.forget_unsent() {
+            self.horizon.retreat(lowest - 1);
+        }
         self.polling.look_at_once();
         self.generation += 1;
     }
@@ -235,8 +246,9 @@ impl<E: Pending> Engine<E> {
             self.polling.next(),
             gathered,
         ];
-        // What is past waits for something else.
-        moments.into_iter().flatten().filter(|moment| *moment > now).min()
+        // What is past waits for something else. An open session is never left without a next look at it.
+        let net = (self.session == Session::Open).then(|| now + self.terms.renewal);
+        moments.into_iter().flatten().filter(|moment| *moment > now).chain(net).min()
     }
 
     /// An event that is to be sent or is on its way.

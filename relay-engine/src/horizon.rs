@@ -65,6 +65,14 @@ impl Horizon {
         self.sweep_at = None;
     }
 
+    /// Something behind this place is to be found again.
+    pub(crate) fn retreat(&mut self, position: i64) {
+        self.position = self.position.min(position);
+        self.seen = self.position;
+        self.candidate = None;
+        self.marking = None;
+    }
+
     /// A mark begins.
     pub(crate) fn marks(&mut self) {
         self.marking = Some(self.seen);

@@ -42,6 +42,8 @@ impl<E: Pending> Engine<E> {
     pub fn renewed(&mut self, renewed: Renewed) {
         let Some(Asking::Renew(asked_at)) = self.asking.take() else { return };
         if !self.ownership.renewed(renewed, asked_at) {
+            // Whoever owns them now comes to the same conclusion.
+            self.backlog.forget_impossible();
             self.reset();
         }
     }
@@ -114,7 +116,7 @@ impl<E: Pending> Engine<E> {
     /// There is no connection to the broker, or none any more.
     pub fn broker_lost(&mut self, now: Instant) {
         self.broker.refused(Refusal::Disconnected, now);
-        self.reset();
+        self.read_again();
     }
 
     /// The broker has an event.
@@ -125,9 +127,11 @@ impl<E: Pending> Engine<E> {
 
     /// The broker does not have an event, or nobody knows. It counts against the broker alone.
     pub fn refused(&mut self, id: Uuid, refusal: Refusal, now: Instant) {
-        self.backlog.failed(id);
+        if let Some(position) = self.backlog.failed(id, refusal) {
+            self.horizon.retreat(position - 1);
+        }
         self.broker.refused(refusal, now);
-        self.reset();
+        self.read_again();
     }
 
     /// An event can never be sent as it is.

@@ -11,7 +11,7 @@
 //! 1. *Order.* The first publications of a key's events come in the order of the log: one event of a key
 //!    is on its way at a time, and the next goes when the broker has confirmed the one before.
 //! 2. *Honesty.* An event is marked only after the broker's confirmation.
-//! 3. *Fencing.* Nothing is sent without a lease that holds on this process's own clock.
+//! 3. *Fencing.* Nothing is handed out to be sent without a lease that holds on this process's own clock.
 //! 4. *Nothing is lost.* What is not confirmed stays pending in the log and is read again.
 
 mod backlog;
@@ -61,7 +61,7 @@ pub struct Lease {
 /// The limits and times that an engine works with.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
-    /// Events that are read at once; under load, half as many are marked at once.
+    /// Events that are read at once. Under load what is confirmed is marked when there is half as much.
     pub chunk: usize,
     /// Events on their way to the broker at once, at most.
     pub window: usize,
@@ -87,9 +87,9 @@ impl Default for Terms {
             bytes: 8 * 1024 * 1024,
             renewal: Duration::from_millis(1_500),
             trusted: Duration::from_millis(3_500),
-            poll: Duration::from_secs(1),
+            poll: Duration::from_millis(1_100),
             sweep: Duration::from_secs(1),
-            gather: Duration::from_millis(200),
+            gather: Duration::from_millis(500),
         }
     }
 }

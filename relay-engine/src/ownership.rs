@@ -57,9 +57,13 @@ impl Ownership {
         self.wants_agreement = true;
     }
 
+    /// Relays are being asked: whatever is rung from here on wants another agreement.
+    pub(crate) fn asks(&mut self) {
+        self.wants_agreement = false;
+    }
+
     /// The relays have agreed. `true` if that changed what this one owns.
     pub(crate) fn agreed(&mut self, leases: Vec<Lease>, asked_at: Instant) -> bool {
-        self.wants_agreement = false;
         self.asked_at = Some(asked_at);
         let changed = self.leases != leases;
         self.leases = leases;

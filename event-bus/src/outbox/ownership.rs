@@ -63,18 +63,18 @@ pub async fn enter(session: &mut PgConnection, relay_id: Uuid) -> Result<(), sql
     Ok(())
 }
 
-/// Waits until the session of a relay has ended, for at most `patience`: `true` if it has.
+/// Has the waits of a session in [`outlives`] end after `patience`, and nothing else end them.
+pub async fn be_patient(session: &mut PgConnection, patience: Duration) -> Result<(), sqlx::Error> {
+    let limits = "select set_config('statement_timeout', '0', false), set_config('lock_timeout', $1, false)";
+    sqlx::query(limits).bind(patience.as_millis().to_string()).execute(session).await?;
+    Ok(())
+}
+
+/// Waits until the session of a relay has ended, or until the session's patience has: `true` if the first.
 ///
 /// Waits in the database, for the lock that [`enter`] took, so that it costs nothing while nothing
-/// happens. Not for longer than `patience`, since a statement that waits keeps vacuum from what died
-/// after it began. Changes the session's timeouts.
-pub async fn outlives(
-    session: &mut PgConnection,
-    relay_id: Uuid,
-    patience: Duration,
-) -> Result<bool, sqlx::Error> {
-    let limits = "select set_config('statement_timeout', '0', false), set_config('lock_timeout', $1, false)";
-    sqlx::query(limits).bind(patience.as_millis().to_string()).execute(&mut *session).await?;
+/// happens. Not for long, since a statement that waits keeps vacuum from what died after it began.
+pub async fn outlives(session: &mut PgConnection, relay_id: Uuid) -> Result<bool, sqlx::Error> {
     let lock = sqlx::query("select pg_advisory_xact_lock_shared(hashtextextended($1::text, 0))");
     match lock.bind(relay_id).execute(session).await {
         Ok(_) => Ok(true),
@@ -93,8 +93,8 @@ pub async fn announce_end(db: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
 /// gives up what it has above it.
 ///
 /// With [`Presence::Session`], `session` must be a connection that lives as long as the relay works on
-/// this database. To be called while none of the relay's messages is on its way, since a partition given up may be published by
-/// another relay the moment this returns.
+/// this database. To be called while none of the relay's messages is on its way, since a partition given
+/// up may be published by another relay the moment this returns.
 pub async fn agree(
     session: impl PgExecutor<'_>,
     relay_id: Uuid,
@@ -115,7 +115,7 @@ pub async fn agree(
                 backend_pid = excluded.backend_pid, backend_start = excluded.backend_start
             returning relay_id
         ), alive as (
-            select relay_id from outbox_relay as relay
+            select relay_id, backend_pid from outbox_relay as relay
              where relay_id <> $1 and alive_until > clock_timestamp()
                and (backend_pid = 0
                     or exists (select from pg_stat_activity as session where session.pid = relay.backend_pid
@@ -134,8 +134,10 @@ pub async fn agree(
         ), share as (
             select ceil($4::numeric / (1 + count(*)))::bigint as size from alive
         ), mine as (
+            -- What another has locked is being taken over, and not mine any more.
             select partition, epoch, relay_id, row_number() over (order by partition) as rank
-              from outbox_partition where relay_id = $1
+              from (select partition, epoch, relay_id from outbox_partition
+                     where relay_id = $1 for update skip locked) as held
         ), free as (
             select partition, epoch, relay_id from outbox_partition
              where relay_id is distinct from $1
@@ -160,8 +162,8 @@ pub async fn agree(
         )
         select coalesce(array_agg(partition order by partition), '{}'),
                coalesce(array_agg(epoch order by partition), '{}'),
-               -- The next one, in a ring: everybody is somebody's neighbour.
-               (select relay_id from alive order by relay_id < $1, relay_id limit 1)
+               -- The next one, in a ring: everybody with a session is somebody's neighbour.
+               (select relay_id from alive where backend_pid <> 0 order by relay_id < $1, relay_id limit 1)
           from updated where relay_id = $1",
     )
     .bind(relay_id)
@@ -209,9 +211,11 @@ pub async fn renew(
     Ok(Renewed { owned: usize::try_from(owned).unwrap_or(usize::MAX), is_unbalanced })
 }
 
-/// Gives up everything, so that others take over at once: the last act of a clean stop.
+/// Gives up everything and tells the other relays, so that they take over at once: the last act of a clean
+/// stop.
 pub async fn resign(db: impl PgExecutor<'_>, relay_id: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query("delete from outbox_relay where relay_id = $1").bind(relay_id).execute(db).await?;
+    let resign = "with gone as (delete from outbox_relay where relay_id = $1) select pg_notify($2, '')";
+    sqlx::query(resign).bind(relay_id).bind(super::RELAYS_CHANNEL).execute(db).await?;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! The connection to the broker, and what is on its way over it.
 
+use std::sync::Arc;
+
 use event_bus::{
     BrokerSettings,
     broker::{BrokerError, Message, PublishError, Publisher},
@@ -21,14 +23,10 @@ pub(crate) enum Happened {
     Refused(Uuid, PublishError),
 }
 
-/// What came of handing an event to the connection.
-pub(crate) enum Sent {
-    /// The broker will answer.
-    OnItsWay,
+/// Why an event is not on its way.
+pub(crate) enum NotSent {
     /// It is not an event that can be sent, ever.
     Impossible(String),
-    /// There is no use in waiting for an answer.
-    Failed(PublishError),
     /// There is no connection.
     NotConnected,
 }
@@ -36,7 +34,7 @@ pub(crate) enum Sent {
 pub(crate) struct BrokerLane {
     settings: BrokerSettings,
     name: String,
-    publisher: Option<Publisher>,
+    publisher: Option<Arc<Publisher>>,
     connecting: Option<BoxFuture<'static, Result<Publisher, BrokerError>>>,
     confirmations: FuturesUnordered<Confirmation>,
 }
@@ -59,22 +57,22 @@ impl BrokerLane {
         self.connecting = Some(Box::pin(async move { Publisher::connect(&settings, &name).await }));
     }
 
-    pub(crate) async fn send(&mut self, source: &Source, event: &PendingEvent) -> Sent {
-        let Some(publisher) = &self.publisher else { return Sent::NotConnected };
-        let body = match envelope::write(&source.uri, event) {
-            Ok(body) => body,
-            Err(reason) => return Sent::Impossible(reason.to_string()),
-        };
-        let sent = publisher.send(outline(source, event, &body)).await;
-        crash_point!("relay.after_publish");
-        match sent {
-            Ok(confirm) => {
-                let id = event.event_id;
-                self.confirmations.push(Box::pin(async move { (id, confirm.outcome().await) }));
-                Sent::OnItsWay
-            }
-            Err(trouble) => Sent::Failed(trouble),
-        }
+    /// Sends an event. Whether it was taken comes with what [happens](Self::happened): even handing it to
+    /// the connection waits, while the broker reads nothing.
+    pub(crate) fn send(&mut self, source: &Arc<Source>, event: &PendingEvent) -> Result<(), NotSent> {
+        let publisher = self.publisher.clone().ok_or(NotSent::NotConnected)?;
+        let body = envelope::write(&source.uri, event);
+        let body = body.map_err(|reason| NotSent::Impossible(reason.to_string()))?;
+        let (source, event) = (Arc::clone(source), PendingEvent { payload: String::new(), ..event.clone() });
+        self.confirmations.push(Box::pin(async move {
+            let confirmed = async {
+                let confirm = publisher.send(outline(&source, &event, &body)).await?;
+                crash_point!("relay.after_publish");
+                confirm.outcome().await
+            };
+            (event.event_id, confirmed.await)
+        }));
+        Ok(())
     }
 
     /// What a refusal means for the connection. Where nothing can be sent over it any more, it is dropped.
@@ -90,7 +88,7 @@ impl BrokerLane {
     }
 
     pub(crate) fn is_blocked(&self) -> bool {
-        self.publisher.as_ref().is_some_and(Publisher::is_blocked)
+        self.publisher.as_ref().is_some_and(|publisher| publisher.is_blocked())
     }
 
     /// Whether there was a connection and it has ended.
@@ -108,13 +106,14 @@ impl BrokerLane {
             }
             connected = connected(&mut self.connecting) => {
                 self.connecting = None;
-                Happened::Connected(connected.map(|publisher| self.publisher = Some(publisher)))
+                Happened::Connected(connected.map(|publisher| self.publisher = Some(Arc::new(publisher))))
             }
         }
     }
 
     pub(crate) async fn close(self) {
-        if let Some(publisher) = self.publisher {
+        drop(self.confirmations);
+        if let Some(publisher) = self.publisher.and_then(Arc::into_inner) {
             publisher.close().await;
         }
     }

@@ -10,8 +10,8 @@ const DEADLINE: Duration = Duration::from_secs(8);
 pub(crate) enum Trouble {
     #[error("cannot {doing}: {error}")]
     Failed { doing: &'static str, error: sqlx::Error },
-    #[error("cannot {doing}: no answer within {} s", DEADLINE.as_secs())]
-    Silent { doing: &'static str },
+    #[error("cannot {doing}: no answer within {} s", after.as_secs())]
+    Silent { doing: &'static str, after: Duration },
 }
 
 /// Awaits a statement, for at most eight seconds.
@@ -21,6 +21,6 @@ pub(crate) async fn within<T>(
 ) -> Result<T, Trouble> {
     match tokio::time::timeout(DEADLINE, call).await {
         Ok(answer) => answer.map_err(|error| Trouble::Failed { doing, error }),
-        Err(_) => Err(Trouble::Silent { doing }),
+        Err(_) => Err(Trouble::Silent { doing, after: DEADLINE }),
     }
 }

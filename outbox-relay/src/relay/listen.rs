@@ -6,7 +6,7 @@ use event_bus::outbox::{CHANNEL, RELAYS_CHANNEL};
 use sqlx::postgres::PgListener;
 use tokio::sync::Notify;
 
-use super::Source;
+use super::{Source, Trouble, within};
 
 /// How long to wait before listening again on a connection that failed.
 const RECONNECT: Duration = Duration::from_secs(1);
@@ -26,26 +26,26 @@ pub(crate) struct Bells {
 /// Listens for ever. A gap in listening is no loss: polling goes on meanwhile.
 pub(crate) async fn listen(source: Arc<Source>, bells: Arc<Bells>) {
     loop {
-        if let Err(error) = listen_once(&source, &bells).await {
-            tracing::debug!(database = source.name, %error, "not listening; polling meanwhile");
+        if let Err(trouble) = listen_once(&source, &bells).await {
+            tracing::debug!(database = source.name, %trouble, "not listening; polling meanwhile");
+            tokio::time::sleep(RECONNECT).await;
         }
-        tokio::time::sleep(RECONNECT).await;
     }
 }
 
-async fn listen_once(source: &Source, bells: &Bells) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect_with(&source.pool).await?;
-    listener.listen_all([CHANNEL, RELAYS_CHANNEL]).await?;
+async fn listen_once(source: &Source, bells: &Bells) -> Result<(), Trouble> {
+    let mut listener = within("connect to listen", PgListener::connect_with(&source.pool)).await?;
+    within("listen", listener.listen_all([CHANNEL, RELAYS_CHANNEL])).await?;
+    // What was rung while nobody listened.
+    bells.committed.notify_one();
+    bells.relay_left.notify_one();
     loop {
         // A connection that was cut says nothing, for ever: after a long silence a new one is made.
         let heard = tokio::time::timeout(SILENCE, listener.try_recv()).await;
-        match heard.unwrap_or(Ok(None))? {
+        match heard.unwrap_or(Ok(None)).map_err(|error| Trouble::Failed { doing: "listen", error })? {
             Some(ring) if ring.channel() == RELAYS_CHANNEL => bells.relay_left.notify_one(),
             Some(_) => bells.committed.notify_one(),
-            None => {
-                bells.committed.notify_one();
-                return Ok(());
-            }
+            None => return Ok(()),
         }
     }
 }

@@ -13,8 +13,15 @@ use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgConnectOption
 use super::{Trouble, session::Session, within};
 use crate::settings::SourceSettings;
 
-/// Connections to one database: the statements of the worker and, now and then, an operator's.
+/// Connections to one database beside the worker's own three (for ownership, for the log, and to look out
+/// for another relay): for notifications, figures, retention and operators.
 const CONNECTIONS: u32 = 4;
+
+/// What a relay writes says what has happened already: a server that crashes and forgets the last of it costs
+/// repeats, and those are absorbed; so nothing waits for the disk. And a server that no longer hears of the
+/// relay is to notice, and to free its locks, within 15 s rather than hours.
+const OWN_SESSION: &str = "set synchronous_commit = off; set tcp_keepalives_idle = 5;
+    set tcp_keepalives_interval = 5; set tcp_keepalives_count = 2";
 
 /// What is wrong before anything was tried.
 const NOT_YET: &str = "not connected yet";
@@ -72,10 +79,7 @@ impl Source {
             within("connect to the database", PgConnection::connect_with(&self.options)).await?;
         let is_shared = !self.notifications;
         if !is_shared {
-            // What a relay writes says what has happened already: a server that crashes and forgets the last
-            // of it costs repeats, and those are absorbed. So nothing waits for the disk.
-            let setting = "set synchronous_commit = off";
-            within("set the session up", connection.execute(setting)).await?;
+            within("set the session up", connection.execute(OWN_SESSION)).await?;
         }
         Ok(Session::new(connection, is_shared))
     }

@@ -10,7 +10,7 @@ use event_bus::outbox::ownership;
 use tokio::sync::watch::Receiver;
 use uuid::Uuid;
 
-use super::{Source, Trouble, listen::Bells};
+use super::{Source, Trouble, listen::Bells, within};
 
 /// How long one statement waits.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,12 +44,13 @@ pub(crate) async fn watch(source: Arc<Source>, mut neighbour: Receiver<Option<Uu
 async fn watch_one(source: &Source, relay_id: Uuid, bells: &Bells) -> Result<(), Trouble> {
     let mut session = source.connect().await?;
     let failed = |error| Trouble::Failed { doing: "look out for another relay", error };
+    within("look out patiently", ownership::be_patient(session.connection(), PATIENCE)).await?;
     loop {
-        let outlives = ownership::outlives(session.connection(), relay_id, PATIENCE);
-        let silent = |_| Trouble::Silent { doing: "look out for another relay" };
+        let outlives = ownership::outlives(session.connection(), relay_id);
+        let silent = |_| Trouble::Silent { doing: "look out for another relay", after: PATIENCE * 2 };
         if tokio::time::timeout(PATIENCE * 2, outlives).await.map_err(silent)?.map_err(failed)? {
             bells.relay_left.notify_one();
-            return ownership::announce_end(session.connection()).await.map_err(failed);
+            return within("tell other relays", ownership::announce_end(session.connection())).await;
         }
     }
 }

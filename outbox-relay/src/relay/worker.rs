@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     Source, Trouble,
-    broker_lane::{BrokerLane, Happened, Sent},
+    broker_lane::{BrokerLane, Happened, NotSent},
     lane::Lane,
     listen::{self, Bells},
     log_lane::{self, Row},
@@ -92,7 +92,7 @@ impl Worker {
             }
             self.engine.blocked(self.broker.is_blocked());
             while let Some(action) = self.engine.next(Instant::now()) {
-                self.perform(action).await;
+                self.perform(action);
             }
             self.report();
             if self.engine.is_over() {
@@ -134,7 +134,7 @@ impl Worker {
         }
     }
 
-    async fn perform(&mut self, action: Action) {
+    fn perform(&mut self, action: Action) {
         match action {
             Action::Open => self.open(),
             Action::Agree => {
@@ -156,27 +156,25 @@ impl Worker {
                 self.log.begin(|session| log_lane::park(session, id, reason, relay_id, lease));
             }
             Action::Connect => self.broker.connect(),
-            Action::Send(id) => self.send(id).await,
+            Action::Send(id) => self.send(id),
         }
     }
 
     fn open(&mut self) {
+        // Another id for each session: the lock that goes with the last one may still be held by a session
+        // that the server does not know to be dead.
+        self.member.id = Uuid::now_v7();
         let (source, member) = (Arc::clone(&self.source), self.member.clone());
         self.opening =
             Some(Box::pin(async move { tokio::try_join!(member.enter(&source), source.connect()) }));
     }
 
-    async fn send(&mut self, id: Uuid) {
+    fn send(&mut self, id: Uuid) {
         let Some(Row(event)) = self.engine.event(id) else { return };
-        match self.broker.send(&self.source, event).await {
-            Sent::OnItsWay => {}
-            Sent::Impossible(reason) => self.engine.impossible(id, reason),
-            Sent::NotConnected => self.engine.refused(id, Refusal::Disconnected, Instant::now()),
-            Sent::Failed(trouble) => {
-                let refusal = self.broker.refused(&trouble);
-                self.refusal = trouble.to_string();
-                self.engine.refused(id, refusal, Instant::now());
-            }
+        match self.broker.send(&self.source, event) {
+            Ok(()) => {}
+            Err(NotSent::Impossible(reason)) => self.engine.impossible(id, reason),
+            Err(NotSent::NotConnected) => self.engine.refused(id, Refusal::Disconnected, Instant::now()),
         }
     }
 

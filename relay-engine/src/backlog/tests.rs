@@ -79,7 +79,7 @@ proptest! {
                 }
                 Step::Fail(index) if !on_their_way.is_empty() => {
                     let id = on_their_way.swap_remove(index.index(on_their_way.len()));
-                    backlog.failed(id);
+                    backlog.failed(id, Refusal::Refused);
                     backlog.forget_unsent();
                 }
                 Step::ReadAgain => read(&mut backlog, &confirmed),

@@ -14,7 +14,7 @@ impl World {
         }
         self.to_break -= 1;
         let relay = self.rng.usize(0..self.relays.len());
-        match self.rng.u8(0..8) {
+        match self.rng.u8(0..9) {
             0 => self.kill(relay),
             1 => self.freeze(relay, None),
             2 => self.cut_connection(relay),
@@ -45,6 +45,10 @@ impl World {
                 }
                 self.database.end_all_sessions();
                 self.after(2 * SECOND, Plan::DatabaseReturns);
+            }
+            7 => {
+                self.tell(|| "the database becomes slow".to_owned());
+                self.slow_until = self.now + 8 * SECOND;
             }
             _ => {
                 self.tell(|| format!("relay {relay} is asked to stop"));
@@ -112,7 +116,7 @@ impl World {
             let Some(running) = self.process(relay) else { continue };
             if running.session == session {
                 self.send_input(relay, Input::DatabaseLost);
-            } else if !self.chance(4) {
+            } else if self.notifies && !self.chance(4) {
                 self.send_input(relay, Input::NeighbourLeft);
             }
         }

@@ -7,7 +7,7 @@ use crate::{
     Flaw,
     database::index_of,
     relay::Input,
-    world::{MS, Plan, SILENCE, World},
+    world::{MS, Plan, SECOND, SILENCE, World},
 };
 
 impl World {
@@ -36,6 +36,8 @@ impl World {
                         running.session = session;
                     }
                 }
+                let slow = self.now < self.slow_until;
+                let latency = if slow { self.rng.u64(SECOND..5 * SECOND) } else { latency };
                 self.after(latency, Plan::Execute { relay, process, session, action: other });
             }
         }

@@ -66,6 +66,12 @@ pub(crate) struct World {
     pub(crate) broker_is_up: bool,
     pub(crate) broker_blocks: bool,
     pub(crate) database_is_up: bool,
+    /// Statements take seconds until then.
+    pub(crate) slow_until: u64,
+    /// Whether anybody rings when there is something new.
+    pub(crate) notifies: bool,
+    /// One in so many events cannot be sent.
+    pub(crate) poison_in: u32,
     /// The connections that stand, and when the last message of each arrives.
     pub(crate) connections: Vec<(u64, u64)>,
     pub(crate) flaw: Option<Flaw>,
@@ -99,6 +105,9 @@ impl World {
             broker_is_up: rng.u8(0..10) > 0,
             broker_blocks: false,
             database_is_up: true,
+            slow_until: 0,
+            notifies: rng.u8(0..4) > 0,
+            poison_in: if rng.u8(0..5) == 0 { 6 } else { 60 },
             connections: Vec::new(),
             flaw,
             story: None,
@@ -191,7 +200,7 @@ impl World {
         }
         self.to_write -= 1;
         let key = self.rng.usize(0..self.keys);
-        let poison = self.chance(60);
+        let poison = self.chance(self.poison_in);
         if let Some(index) = self.database.append(key, poison) {
             // Some transactions stay open for long after they took their place.
             let open = if self.chance(8) { 2 * SECOND } else { 10 * MS };
@@ -206,7 +215,7 @@ impl World {
         self.database.end(index, commit);
         self.tell(|| format!("event {} {}", index + 1, if commit { "commits" } else { "rolls back" }));
         for relay in 0..self.relays.len() {
-            if commit && !self.chance(5) {
+            if commit && self.notifies && !self.chance(5) {
                 self.send_input(relay, Input::Notified);
             }
         }
