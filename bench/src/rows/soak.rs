@@ -9,6 +9,7 @@ use shop::suite::Name;
 use shop::terminal::Progress;
 
 use super::cart::sustained;
+use super::warm_up;
 use super::writes::change_price;
 use crate::cli::Cli;
 use crate::figures::{Row, Target};
@@ -31,6 +32,8 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli, progress: &Progress) -
     stage.clear_log().await?;
     stage.reset_carts(1).await?;
     stage.run_only(&SERVICES)?;
+    let before: &Stage = stage;
+    warm_up(async || sustained(before, Duration::from_secs(1)).await).await?;
     let rate = sustained(stage, Duration::from_secs(cli.seconds())).await? * 0.7;
     progress.say(format!("  … soaking at {rate:.0} changes a second for {} min", cli.minutes));
     let (meter, begun, time) = (Meter::start(), Instant::now(), Duration::from_mins(cli.minutes));
@@ -102,7 +105,7 @@ async fn come_to_rest(stage: &Stage) -> Result<(i64, i64)> {
     }
 }
 
-/// Changes prices at this rate; a service that is away for a moment is tried again.
+/// Changes prices at this rate; a service that cannot answer is tried again. Returns how many were answered.
 async fn load(port: u16, token: String, rate: f64, time: Duration) -> Result<usize> {
     let begun = Instant::now();
     let clients = (0..16_usize).map(|client| {
@@ -113,7 +116,12 @@ async fn load(port: u16, token: String, rate: f64, time: Duration) -> Result<usi
             while begun.elapsed() < time {
                 let due = Duration::from_secs_f64(count as f64 * 16.0 / rate);
                 tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
-                connection.call(&change_price(&token, count * 16 + client)).await?;
+                if connection.call(&change_price(&token, count * 16 + client)).await.is_err() {
+                    // Whether it happened is not known; what was announced counts.
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    connection = Client::connect(port).await?;
+                    continue;
+                }
                 count += 1;
             }
             anyhow::Ok(count)
