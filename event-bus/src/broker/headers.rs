@@ -27,6 +27,21 @@ pub(crate) const DELIVERY_COUNT: &str = "x-delivery-count";
 /// What a message carries of an earlier failure, and must not have when it is handled as if it were new.
 const OF_A_FAILURE: [&str; 5] = [REASON, FAILURES, CONSUMER, FAILED_AT, DELIVERY_COUNT];
 
+/// Further routing keys, which the broker follows whoever publishes. A message that we send on would send
+/// copies of itself wherever its first author wished, back into the queue that it comes from among others.
+const COPIES: [&str; 2] = ["CC", "BCC"];
+
+/// The headers without the wish for copies.
+pub(crate) fn without_copies(properties: &BasicProperties) -> FieldTable {
+    let mut kept = FieldTable::default();
+    for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
+        if !COPIES.contains(&name.as_str()) {
+            kept.insert(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
 /// A header that is a text.
 pub(crate) fn text(properties: &BasicProperties, name: &str) -> Option<String> {
     match properties.headers().as_ref()?.inner().get(name)? {
@@ -50,7 +65,7 @@ pub(crate) fn number(properties: &BasicProperties, name: &str) -> Option<u64> {
 /// The headers without those that tell of a failure, ours and the broker's.
 pub(crate) fn without_failure(properties: &BasicProperties) -> FieldTable {
     let mut kept = FieldTable::default();
-    for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
+    for (name, value) in without_copies(properties).inner() {
         let of_the_broker = ["x-death", "x-first-death-", "x-last-death-"];
         let is_of_a_failure = of_the_broker.iter().any(|prefix| name.as_str().starts_with(prefix));
         if !is_of_a_failure && !OF_A_FAILURE.contains(&name.as_str()) {
@@ -64,8 +79,8 @@ pub(crate) fn without_failure(properties: &BasicProperties) -> FieldTable {
 /// queue, nor the user, whom we are not.
 pub(crate) fn carried(properties: &BasicProperties) -> BasicProperties {
     let mut kept = BasicProperties::default();
-    if let Some(headers) = properties.headers() {
-        kept = kept.with_headers(headers.clone());
+    if properties.headers().is_some() {
+        kept = kept.with_headers(without_copies(properties));
     }
     if let Some(content_type) = properties.content_type() {
         kept = kept.with_content_type(content_type.clone());

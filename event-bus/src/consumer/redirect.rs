@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::message::Message;
 use crate::broker::{
     BrokerSettings, Confirm, PublishError, Publisher, SubscriberTopology,
-    headers::{CONSUMER, FAILED_AT, FAILURES, REASON, ROUTING_KEY, carried},
+    headers::{CONSUMER, FAILED_AT, FAILURES, REASON, ROUTING_KEY, carried, without_copies},
     topology,
 };
 
@@ -70,7 +70,7 @@ impl<'a> Redirect<'a> {
         failures: u32,
     ) -> Result<Confirm, PublishError> {
         let delivery = &message.delivery;
-        let mut headers = delivery.properties.headers().clone().unwrap_or_default();
+        let mut headers = without_copies(&delivery.properties);
         let reason = reason.get(..reason.floor_char_boundary(REASON_LIMIT)).unwrap_or_default();
         headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
         headers.insert(CONSUMER.into(), AMQPValue::LongString(self.consumer.into()));

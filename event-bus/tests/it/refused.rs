@@ -1,5 +1,6 @@
 //! What cannot be handled goes where somebody can look at it, and holds nobody up.
 
+use lapin::types::AMQPValue;
 use sqlx::PgPool;
 use test_kit::eventually;
 
@@ -104,4 +105,22 @@ async fn a_message_that_fails_waits_in_a_retry_queue_with_the_reason(pool: PgPoo
     // After its second failure it waits for two seconds: long enough to be seen there.
     let message = eventually("it waits", LONG, async || stage.vhost.take(&queue).await).await;
     assert_eq!(message.header("x-reason").as_deref(), Some("not today"));
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_message_that_wishes_for_copies_of_itself_is_dead_lettered_once(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    for name in ["CC", "BCC"] {
+        let mut headers = lapin::types::FieldTable::default();
+        // The broker would put a copy back into the queue each time that this one is sent on.
+        let keys = ["again", "retry.500ms", "dead"].map(|key| AMQPValue::LongString(key.into()));
+        headers.insert(name.into(), AMQPValue::FieldArray(keys.to_vec().into()));
+        let properties = lapin::BasicProperties::default().with_headers(headers);
+        stage.vhost.publish("shop.events", RAISED, name.as_bytes(), properties).await;
+        assert_eq!(stage.dead_letter().await.1.body, name.as_bytes());
+    }
+    // What would come back has come back before this one, which is behind it in the queue.
+    stage.send(&raised("a", 1, "")).await;
+    stage.until_applied(1).await;
+    assert!(stage.vhost.take(&stage.dead()).await.is_none(), "there is a copy");
 }
