@@ -12,10 +12,10 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 use shop::home::{Service, Settled, checkout};
 use shop::private::PrivateServers;
-use shop::process::{Running, end};
+use shop::process::{Running, end, kill};
 use shop::servers::{Postgres, Purpose, Rabbitmq, Tools};
 use shop::suite::{Name, Suite};
-use shop::terminal::{Interrupt, Progress};
+use shop::terminal::{Interrupt, Progress, complain};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
@@ -44,6 +44,17 @@ pub(crate) struct Stage {
     interrupt: Interrupt,
     pgbench: PathBuf,
     servers: PrivateServers,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Also where a measurement failed; the servers end after them.
+        for running in self.services.values() {
+            if let Err(error) = kill(&running.process) {
+                complain(format!("  ! {}: {error:#}", running.name));
+            }
+        }
+    }
 }
 
 impl Stage {
