@@ -48,8 +48,13 @@ impl Stage {
         tokio::task::block_in_place(start).map(drop)
     }
 
-    /// Starts a server again; the moment at which its port has opened, which is before it is ready.
+    /// Starts a server again; the moment from which it can be used: RabbitMQ when its port opens, PostgreSQL,
+    /// whose port opens before it has recovered, when it takes sessions.
     pub(crate) fn start_server_and_watch(&self, name: Name) -> Result<Instant> {
+        if name == Name::Postgres {
+            self.start_server(name)?;
+            return Ok(Instant::now());
+        }
         std::thread::scope(|scope| {
             let opened = scope.spawn(|| {
                 let deadline = Instant::now() + OPENING;
