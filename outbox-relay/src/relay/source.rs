@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
 
 use super::{Trouble, session::Session, within};
 use crate::settings::SourceSettings;
@@ -75,8 +75,9 @@ impl Source {
 
     /// Opens a session of one's own with the database.
     pub(crate) async fn connect(&self) -> Result<Session, Trouble> {
-        let mut connection =
-            within("connect to the database", PgConnection::connect_with(&self.options)).await?;
+        // A relay that waits for another's end does so in one long statement: not one to warn of.
+        let options = self.options.clone().disable_statement_logging();
+        let mut connection = within("connect to the database", PgConnection::connect_with(&options)).await?;
         let is_shared = !self.notifications;
         if !is_shared {
             within("set the session up", connection.execute(OWN_SESSION)).await?;
