@@ -66,6 +66,8 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
         options: Vec<String>,
     },
+    /// Ask of the services everything that their OpenAPI documents allow and forbid, on private servers
+    Fuzz(FuzzArgs),
     /// Tell the suite's story with real calls, in about half a minute
     Demo,
     /// Break everything on purpose, on private servers, and check that every promise was kept
@@ -125,6 +127,17 @@ pub struct TestArgs {
     /// Options of the runner (`cargo nextest run`, else `cargo test`), such as -E 'package(shop)'
     #[arg(last = true, value_name = "RUNNER OPTION")]
     pub runner: Vec<String>,
+}
+
+/// Arguments of `fuzz`.
+#[derive(Debug, Args)]
+pub struct FuzzArgs {
+    /// The most requests that are made up for one operation, in each of the phases
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub cases: u32,
+    /// Make up the same requests as the run that printed this seed
+    #[arg(long, value_name = "SEED")]
+    pub seed: Option<u128>,
 }
 
 /// Arguments of `simulate`.

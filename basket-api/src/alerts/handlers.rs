@@ -81,7 +81,7 @@ impl TryFrom<u32> for PageSize {
     security(("bearer" = [])),
     params(
         ("buyerId" = String, Path, description = "the token's `sub`"),
-        ("pageIndex" = Option<u32>, Query, minimum = 0, description = "the page, from 0"),
+        ("pageIndex" = Option<i64>, Query, minimum = 0, description = "the page, from 0"),
         ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 100, description = "alerts on a page; 10 if not given"),
     ),
     responses(
@@ -110,6 +110,7 @@ async fn list_alerts(
 struct Acknowledgement {
     /// The alerts' ids, at most 1,000. Without it, all alerts.
     #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Option<Vec<i64>>)]
     ids: Option<Vec<AlertId>>,
 }
 

@@ -116,6 +116,7 @@ struct DiscardBody {
     (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 403, description = "a token without the scope", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 404, description = "there is no such letter", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 503, description = "the broker is away", body = problem::Body, content_type = problem::MEDIA_TYPE),
 ))]
 #[post("/api/v1/inbox/dead-letters/{id}/discard")]

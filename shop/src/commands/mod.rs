@@ -5,6 +5,7 @@ mod chaos;
 mod demo;
 mod down;
 mod freeze;
+mod fuzz;
 mod kill;
 mod logs;
 mod pictures;
@@ -40,6 +41,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Test(args) => test::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Bench { options } => bench::run(&options),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Demo => demo::run(),
         Command::Chaos { args } => chaos::run(&args),
     }

@@ -2,6 +2,8 @@
 
 mod broker;
 mod forged;
+mod hostile;
 mod matrix;
 mod operation;
+mod poison;
 mod traces;

@@ -1,0 +1,101 @@
+//! What nobody can handle harms nobody else.
+
+use std::{collections::HashSet, time::Duration};
+
+use lapin::{
+    Channel,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+use suite_tests::{Buyer, Suite};
+use test_kit::eventually;
+use uuid::Uuid;
+
+use super::poison::{Message, innocent, poison};
+
+/// How many hostile messages are sent, unless `HOSTILE_MESSAGES` says how many.
+const USUALLY: usize = 3_000;
+
+/// After so many hostile messages comes one that is as it should be.
+const STRIDE: usize = 10;
+
+/// Messages on their way to the broker at once.
+const WINDOW: usize = 200;
+
+const QUIET: Duration = Duration::from_mins(1);
+
+#[tokio::test]
+async fn every_hostile_message_is_dead_lettered_with_a_reason_and_no_innocent_one_is() {
+    let count = std::env::var("HOSTILE_MESSAGES").map_or(USUALLY, |text| text.parse().expect("a number"));
+    let seed = Uuid::new_v4().into_bytes();
+    println!("{count} hostile messages from seed {seed:?}");
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed, seed].concat());
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+
+    let suite = Suite::set_up().await;
+    let catalog = suite.start_catalog(&[]);
+    let _relay = suite.start_relay(&[]);
+    let basket = suite.start_basket(&catalog, &[]);
+    let alice = Buyer::of(&basket, "alice");
+    alice.takes(7, 1).await;
+
+    let connection = suite.vhost.connect().await;
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let (strategy, mut innocents, mut batch) = (poison(), Vec::new(), Vec::new());
+    for number in 0..count {
+        batch.push(strategy.new_tree(&mut runner).unwrap().current());
+        if number % STRIDE == 0 {
+            let id = Uuid::now_v7();
+            batch.push(innocent(id, 100 + number));
+            innocents.push(id);
+        }
+        if batch.len() >= WINDOW || number + 1 == count {
+            publish(&channel, &std::mem::take(&mut batch)).await;
+        }
+    }
+
+    let ids: HashSet<String> = innocents.iter().map(Uuid::to_string).collect();
+    let mut dead = suite.vhost.drain("basket.events.dead").await;
+    for number in 0..count {
+        let letter = dead.try_next(QUIET).await;
+        let letter =
+            letter.unwrap_or_else(|| panic!("{number} of {count} hostile messages are dead-lettered"));
+        let reason = letter.header("x-reason").unwrap_or_default();
+        assert!(!reason.is_empty(), "no reason: {:?}", letter.properties);
+        let id = letter.json()["id"].as_str().unwrap_or_default().to_owned();
+        assert!(!ids.contains(&id), "an innocent message was dead-lettered: {reason}");
+    }
+    eventually("every innocent event is received", QUIET, async || {
+        let count = "select count(*) from inbox where event_id = any($1)";
+        let pool = &suite.basket.pool;
+        let received: i64 = sqlx::query_scalar(count).bind(&innocents).fetch_one(pool).await.unwrap();
+        (received == i64::try_from(innocents.len()).unwrap()).then_some(())
+    })
+    .await;
+    let rest = dead.try_next(Duration::from_millis(500)).await;
+    assert!(rest.is_none(), "dead-lettered more than once, or innocent: {rest:?}");
+    alice.until_price("9.99").await;
+    basket.until_ready(true).await;
+}
+
+async fn publish(channel: &Channel, messages: &[Message]) {
+    let mut confirms = Vec::new();
+    for message in messages {
+        let (options, properties) = (BasicPublishOptions::default(), message.properties.clone());
+        let publish = channel.basic_publish(
+            "shop.events".into(),
+            message.key.into(),
+            options,
+            &message.body,
+            properties,
+        );
+        confirms.push(publish.await.unwrap());
+    }
+    for confirm in confirms {
+        assert!(confirm.await.unwrap().is_ack(), "the broker has it");
+    }
+}
