@@ -116,7 +116,7 @@ impl World {
             let Some(running) = self.process(relay) else { continue };
             if running.session == session {
                 self.send_input(relay, Input::DatabaseLost);
-            } else if self.notifies && !self.chance(4) {
+            } else if self.habits.notifies && !self.chance(4) {
                 self.send_input(relay, Input::NeighbourLeft);
             }
         }

@@ -48,6 +48,14 @@ pub(crate) struct Outcome {
     pub(crate) violation: Option<String>,
 }
 
+/// What those do who write.
+pub(crate) struct Habits {
+    /// Whether anybody rings when there is something new.
+    pub(crate) notifies: bool,
+    /// One in so many events cannot be sent.
+    pub(crate) poison_in: u32,
+}
+
 pub(crate) struct World {
     pub(crate) rng: Rng,
     pub(crate) epoch: Instant,
@@ -68,10 +76,7 @@ pub(crate) struct World {
     pub(crate) database_is_up: bool,
     /// Statements take seconds until then.
     pub(crate) slow_until: u64,
-    /// Whether anybody rings when there is something new.
-    pub(crate) notifies: bool,
-    /// One in so many events cannot be sent.
-    pub(crate) poison_in: u32,
+    pub(crate) habits: Habits,
     /// The connections that stand, and when the last message of each arrives.
     pub(crate) connections: Vec<(u64, u64)>,
     pub(crate) flaw: Option<Flaw>,
@@ -106,8 +111,7 @@ impl World {
             broker_blocks: false,
             database_is_up: true,
             slow_until: 0,
-            notifies: rng.u8(0..4) > 0,
-            poison_in: if rng.u8(0..5) == 0 { 6 } else { 60 },
+            habits: Habits { notifies: rng.u8(0..4) > 0, poison_in: if rng.u8(0..5) == 0 { 6 } else { 60 } },
             connections: Vec::new(),
             flaw,
             story: None,
@@ -200,7 +204,7 @@ impl World {
         }
         self.to_write -= 1;
         let key = self.rng.usize(0..self.keys);
-        let poison = self.chance(self.poison_in);
+        let poison = self.chance(self.habits.poison_in);
         if let Some(index) = self.database.append(key, poison) {
             // Some transactions stay open for long after they took their place.
             let open = if self.chance(8) { 2 * SECOND } else { 10 * MS };
@@ -215,7 +219,7 @@ impl World {
         self.database.end(index, commit);
         self.tell(|| format!("event {} {}", index + 1, if commit { "commits" } else { "rolls back" }));
         for relay in 0..self.relays.len() {
-            if commit && self.notifies && !self.chance(5) {
+            if commit && self.habits.notifies && !self.chance(5) {
                 self.send_input(relay, Input::Notified);
             }
         }
