@@ -2,15 +2,11 @@
 //!
 //! What a worker does next is decided in the crate `relay-engine`; here it is done.
 
-mod broker_lane;
 mod database;
-mod lane;
+mod lanes;
 mod listen;
-mod log_lane;
 mod observe;
-mod ownership_lane;
 mod retention;
-mod session;
 mod source;
 mod watch;
 mod worker;
@@ -22,9 +18,8 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
-    broker_lane::outline,
     database::{Trouble, within},
-    log_lane::Row,
+    lanes::{broker::outline, log::Row},
     source::{Source, Standing},
 };
 use crate::settings::RelaySettings;

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
 
-use super::{Trouble, session::Session, within};
+use super::{Trouble, lanes::session::Session, within};
 use crate::settings::SourceSettings;
 
 /// Connections to one database beside the worker's own three (for ownership, for the log, and to look out

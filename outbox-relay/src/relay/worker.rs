@@ -10,14 +10,16 @@ use uuid::Uuid;
 
 use super::{
     Source, Trouble,
-    broker_lane::{BrokerLane, Happened, NotSent},
-    lane::Lane,
+    lanes::{
+        Lane,
+        broker::{BrokerLane, Happened, NotSent},
+        log::{self, Row},
+        ownership::{self, Member},
+        session::Session,
+    },
     listen::{self, Bells},
-    log_lane::{self, Row},
     observe::observe,
-    ownership_lane::{self, Member},
     retention,
-    session::Session,
     watch::watch,
 };
 use crate::settings::RelaySettings;
@@ -30,8 +32,8 @@ struct Worker {
     engine: Engine<Row>,
     member: Member,
     opening: Option<Opening>,
-    ownership: Lane<ownership_lane::Answer>,
-    log: Lane<log_lane::Answer>,
+    ownership: Lane<ownership::Answer>,
+    log: Lane<log::Answer>,
     broker: BrokerLane,
     /// Whose end to look out for.
     neighbour: watch::Sender<Option<Uuid>>,
@@ -54,7 +56,7 @@ pub(crate) async fn run(
     let presence = if source.notifications { Presence::Session } else { Presence::Lease };
     let (neighbour, neighbours) = watch::channel(None);
     let bells = Arc::new(Bells::default());
-    let terms = ownership_lane::terms(settings.chunk.get(), settings.window.get());
+    let terms = ownership::terms(settings.chunk.get(), settings.window.get());
     let mut worker = Worker {
         engine: Engine::new(terms, id.as_u64_pair().1),
         broker: BrokerLane::new(broker, &name),
@@ -149,11 +151,11 @@ impl Worker {
                 let member = self.member.clone();
                 self.ownership.begin(|session| member.resign(session));
             }
-            Action::Read(look) => self.log.begin(|session| log_lane::read(session, look)),
-            Action::Mark(ids) => self.log.begin(|session| log_lane::mark(session, ids)),
+            Action::Read(look) => self.log.begin(|session| log::read(session, look)),
+            Action::Mark(ids) => self.log.begin(|session| log::mark(session, ids)),
             Action::Park(id, reason, lease) => {
                 let relay_id = self.member.id;
-                self.log.begin(|session| log_lane::park(session, id, reason, relay_id, lease));
+                self.log.begin(|session| log::park(session, id, reason, relay_id, lease));
             }
             Action::Connect => self.broker.connect(),
             Action::Send(id) => self.send(id),
@@ -195,27 +197,27 @@ impl Worker {
         }
     }
 
-    fn about_ownership(&mut self, answer: ownership_lane::Answer) {
+    fn about_ownership(&mut self, answer: ownership::Answer) {
         match answer {
-            ownership_lane::Answer::Agreed { leases, neighbour } => {
+            ownership::Answer::Agreed { leases, neighbour } => {
                 self.source.database_is(None);
                 self.neighbour.send_if_modified(|known| std::mem::replace(known, neighbour) != neighbour);
                 self.engine.agreed(leases);
             }
-            ownership_lane::Answer::Renewed(renewed) => self.engine.renewed(renewed),
-            ownership_lane::Answer::Resigned => self.engine.resigned(),
+            ownership::Answer::Renewed(renewed) => self.engine.renewed(renewed),
+            ownership::Answer::Resigned => self.engine.resigned(),
         }
         self.report_ownership();
     }
 
-    fn about_the_log(&mut self, answer: log_lane::Answer) {
+    fn about_the_log(&mut self, answer: log::Answer) {
         match answer {
-            log_lane::Answer::Found(found) => self.engine.found(found, Instant::now()),
-            log_lane::Answer::Marked(transaction) => {
+            log::Answer::Found(found) => self.engine.found(found, Instant::now()),
+            log::Answer::Marked(transaction) => {
                 let events = self.engine.marked(transaction);
                 self.source.has_published(events);
             }
-            log_lane::Answer::Parked(done) => self.engine.parked(done),
+            log::Answer::Parked(done) => self.engine.parked(done),
         }
     }
 

@@ -10,7 +10,8 @@ use event_bus::{
 use relay_engine::{Found, Lease, Look, Pending};
 use uuid::Uuid;
 
-use super::{Trouble, session::Session, within};
+use super::session::Session;
+use crate::relay::{Trouble, within};
 
 /// A row of the log, as the engine sees it.
 #[derive(Debug, Clone)]

@@ -1,8 +1,15 @@
-//! A database session, and the one statement that it may be busy with.
+//! What a worker has under way beside each other: one statement about ownership, one about the log, and what is
+//! on its way to the broker.
+
+pub(super) mod broker;
+pub(super) mod log;
+pub(super) mod ownership;
+pub(super) mod session;
 
 use futures_util::future::BoxFuture;
 
-use super::{Trouble, session::Session};
+use self::session::Session;
+use super::Trouble;
 
 type Work<T> = BoxFuture<'static, (Session, Result<T, Trouble>)>;
 

@@ -7,7 +7,7 @@ use sqlx::{
     postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
 
-use super::{Trouble, within};
+use crate::relay::{Trouble, within};
 
 /// Runs statements one after the other.
 pub(crate) struct Session {

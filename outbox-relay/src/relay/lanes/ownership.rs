@@ -13,7 +13,8 @@ use event_bus::{
 use relay_engine::{Lease, Renewed, Terms};
 use uuid::Uuid;
 
-use super::{Source, Trouble, session::Session, within};
+use super::session::Session;
+use crate::relay::{Source, Trouble, within};
 
 /// How long ownership lasts without renewal: after this a frozen relay's partitions are another's.
 const LEASE: Duration = Duration::from_secs(4);

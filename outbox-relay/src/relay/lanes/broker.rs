@@ -12,7 +12,7 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use relay_engine::Refusal;
 use uuid::Uuid;
 
-use super::Source;
+use crate::relay::Source;
 
 type Confirmation = BoxFuture<'static, (Uuid, Result<(), PublishError>)>;
 
