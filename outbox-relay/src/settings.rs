@@ -48,8 +48,9 @@ pub(crate) struct SourceSettings {
     pub(crate) url: SecretString,
     /// The `source` of its events, a URI reference; default `/<name>`.
     pub(crate) source: Option<String>,
-    /// Whether to listen for notifications. Off where a connection pooler stands in between that does
-    /// not pass them on: new events are then found by polling alone.
+    /// Whether sessions are the relay's own: then it listens for notifications, and others notice at once
+    /// when it dies. Off where a connection pooler hands sessions around: new events are then found by
+    /// polling, and a dead relay's lease has to end.
     #[serde(default = "yes")]
     pub(crate) notifications: bool,
 }
@@ -60,7 +61,7 @@ pub(crate) struct SourceSettings {
 pub(crate) struct RelaySettings {
     /// The name that operators see; default the process's id on its host.
     pub(crate) name: Option<String>,
-    /// Events that are read, sent and marked together. Default 1,000.
+    /// Events that are read at once. Default 1,000.
     pub(crate) chunk: NonZeroU16,
     /// Events on their way to the broker at once, at most. Default 1,000.
     pub(crate) window: NonZeroU16,
