@@ -22,6 +22,10 @@ use uuid::Uuid;
 /// How much of a relay's time looks from the front of the log may take: one part in ten.
 const SHARE: u32 = 10;
 
+/// The longest time between two looks from the front, however long they take: what an operator put back in line
+/// may have to wait for one.
+const LONGEST: Duration = Duration::from_secs(20);
+
 pub(crate) struct Horizon {
     /// Looks begin after this place.
     position: i64,
@@ -98,7 +102,8 @@ impl Horizon {
     #[must_use]
     pub(crate) fn looked(&mut self, look: &Seen, now: Instant) -> bool {
         if look.after == 0 {
-            let pause = (now.saturating_duration_since(look.began) * SHARE).max(self.shortest);
+            let cost = now.saturating_duration_since(look.began);
+            let pause = (cost * SHARE).clamp(self.shortest, LONGEST.max(self.shortest));
             self.sweep_at = Some(now + pause);
             // Before the horizon there was something after all: an operator let it go, and there may be more
             // of it than this look could bring.

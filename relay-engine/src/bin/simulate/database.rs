@@ -74,11 +74,6 @@ pub(crate) fn index_of(id: Uuid) -> usize {
     usize::try_from(id.as_u128() - 1).unwrap_or(usize::MAX)
 }
 
-struct Member {
-    session: u64,
-    alive_until: u64,
-}
-
 #[derive(Default, Clone)]
 struct Owner {
     relay: Option<u64>,
@@ -95,7 +90,8 @@ pub(crate) struct Database {
     next_transaction: u64,
     open: BTreeSet<u64>,
     sessions: HashSet<u64>,
-    members: HashMap<u64, Member>,
+    /// Until when each relay counts as alive.
+    members: HashMap<u64, u64>,
     owners: Vec<Owner>,
     flaw: Option<Flaw>,
 }
@@ -163,13 +159,13 @@ impl Database {
     }
 
     fn is_alive(&self, relay: u64, now: u64) -> bool {
-        self.members
-            .get(&relay)
-            .is_some_and(|member| member.alive_until > now && self.sessions.contains(&member.session))
+        self.members.get(&relay).is_some_and(|alive_until| *alive_until > now)
+            && self.sessions.contains(&relay)
     }
 
-    pub(crate) fn agree(&mut self, relay: u64, session: u64, now: u64) -> Vec<Lease> {
-        self.members.insert(relay, Member { session, alive_until: now + LEASE });
+    /// A relay is known by its session: with another session it is another relay.
+    pub(crate) fn agree(&mut self, relay: u64, now: u64) -> Vec<Lease> {
+        self.members.insert(relay, now + LEASE);
         let alive: HashSet<u64> =
             self.members.keys().copied().filter(|other| self.is_alive(*other, now)).collect();
         self.members.retain(|member, _| alive.contains(member));
@@ -197,10 +193,10 @@ impl Database {
     }
 
     pub(crate) fn renew(&mut self, relay: u64, now: u64) -> Renewed {
-        if let Some(member) = self.members.get_mut(&relay) {
-            member.alive_until = now + LEASE;
+        if let Some(alive_until) = self.members.get_mut(&relay) {
+            *alive_until = now + LEASE;
         }
-        let alive = self.members.values().filter(|member| member.alive_until > now).count();
+        let alive = self.members.values().filter(|alive_until| **alive_until > now).count();
         let share = self.owners.len().div_ceil(alive.max(1));
         let mut owned = 0;
         for owner in &mut self.owners {

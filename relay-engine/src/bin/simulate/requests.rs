@@ -122,8 +122,8 @@ impl World {
                 }
                 Input::Opened
             }
-            Action::Agree => Input::Agreed(self.database.agree(process, session, now)),
-            Action::Renew => Input::Renewed(self.database.renew(process, now)),
+            Action::Agree => Input::Agreed(self.database.agree(session, now)),
+            Action::Renew => Input::Renewed(self.database.renew(session, now)),
             Action::Read(look) => Input::Found(self.database.read(look)),
             Action::Mark(ids) => {
                 self.tell(|| {
@@ -133,14 +133,14 @@ impl World {
                 Input::Marked(self.database.mark(&ids))
             }
             Action::Park(id, _, lease) => {
-                let done = self.database.park(id, process, lease, now);
+                let done = self.database.park(id, session, lease, now);
                 if done {
                     self.witness.parked(id, &self.database);
                 }
                 Input::Parked(done)
             }
             Action::Resign => {
-                self.database.resign(process);
+                self.database.resign(session);
                 Input::Resigned
             }
             Action::Connect | Action::Send(_) => return,
