@@ -1,6 +1,9 @@
 //! Sending published events again, under their own ids.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail, ensure};
 use event_bus::{
@@ -129,7 +132,7 @@ async fn send(
 ) -> anyhow::Result<()> {
     let mut backlog = Backlog::default();
     for event in events {
-        backlog.add(Row(event));
+        backlog.add(Row(Arc::new(event)));
     }
     let mut confirms = FuturesUnordered::new();
     let mut failure = None;

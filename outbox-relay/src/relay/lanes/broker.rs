@@ -59,11 +59,11 @@ impl BrokerLane {
 
     /// Sends an event. Whether it was taken comes with what [happens](Self::happened): even handing it to
     /// the connection waits, while the broker reads nothing.
-    pub(crate) fn send(&mut self, source: &Arc<Source>, event: &PendingEvent) -> Result<(), NotSent> {
+    pub(crate) fn send(&mut self, source: &Arc<Source>, event: &Arc<PendingEvent>) -> Result<(), NotSent> {
         let publisher = self.publisher.clone().ok_or(NotSent::NotConnected)?;
         let body = envelope::write(&source.uri, event);
         let body = body.map_err(|reason| NotSent::Impossible(reason.to_string()))?;
-        let (source, event) = (Arc::clone(source), PendingEvent { payload: String::new(), ..event.clone() });
+        let (source, event) = (Arc::clone(source), Arc::clone(event));
         self.confirmations.push(Box::pin(async move {
             let confirmed = async {
                 let confirm = publisher.send(outline(&source, &event, &body)).await?;

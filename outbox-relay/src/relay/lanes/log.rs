@@ -1,5 +1,7 @@
 //! Reading and marking the log.
 
+use std::sync::Arc;
+
 use event_bus::{
     crash_point,
     outbox::{
@@ -13,9 +15,9 @@ use uuid::Uuid;
 use super::session::Session;
 use crate::relay::{Trouble, within};
 
-/// A row of the log, as the engine sees it.
+/// A row of the log, as the engine sees it; shared with what is on its way.
 #[derive(Debug, Clone)]
-pub(crate) struct Row(pub(crate) PendingEvent);
+pub(crate) struct Row(pub(crate) Arc<PendingEvent>);
 
 impl Pending for Row {
     fn id(&self) -> Uuid {
@@ -61,7 +63,7 @@ pub(crate) async fn read(mut session: Session, look: Look) -> (Session, Result<A
         crash_point!("relay.after_read");
         Ok(Answer::Found(Found {
             look,
-            events: looked.events.into_iter().map(Row).collect(),
+            events: looked.events.into_iter().map(Arc::new).map(Row).collect(),
             oldest_open: looked.oldest_open,
             parked: looked.parked.map(|parked| parked.into_iter().collect()),
         }))
