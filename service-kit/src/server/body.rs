@@ -1,11 +1,12 @@
-//! Reads a request's body before anything else looks at it: bounded in size and in time.
+//! Reads a request's body before anything else looks at it: bounded in size and in time. And what an answer's
+//! body keeps alive until it is sent.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{HttpMessage, HttpResponse};
@@ -58,17 +59,13 @@ struct Unread {
     _payload: Payload,
 }
 
-/// An answer's body that keeps the rest of the request's body alive until it is sent.
-///
-/// actix waits, without end, for the rest of a chunked body whose reader is gone. While the reader
-/// is there it closes the connection instead, after a moment in which it throws away what the client
-/// is still sending, so that the client gets to see the answer.
-struct Holding {
+/// An answer's body that keeps something alive until it is sent.
+struct Holding<T> {
     answer: BoxBody,
-    _unread: Unread,
+    _held: T,
 }
 
-impl MessageBody for Holding {
+impl<T: Unpin + 'static> MessageBody for Holding<T> {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
@@ -83,11 +80,23 @@ impl MessageBody for Holding {
     }
 }
 
+/// Keeps `held` alive until the answer's body is sent, or given up.
+pub(super) fn hold<T: Unpin + 'static>(
+    answer: ServiceResponse<BoxBody>,
+    held: T,
+) -> ServiceResponse<BoxBody> {
+    answer.map_body(|_, answer| BoxBody::new(Holding { answer, _held: held }))
+}
+
 /// Hands the rest of the request's body, if there is one, from one answer over to `answer`.
+///
+/// actix waits, without end, for the rest of a chunked body whose reader is gone. While the reader
+/// is there it closes the connection instead, after a moment in which it throws away what the client
+/// is still sending, so that the client gets to see the answer.
 pub(super) fn hold_unread(from: &mut HttpResponse, answer: HttpResponse) -> HttpResponse {
     let unread = from.extensions_mut().remove::<Unread>();
     match unread {
-        Some(unread) => answer.map_body(|_, answer| BoxBody::new(Holding { answer, _unread: unread })),
+        Some(unread) => answer.map_body(|_, answer| BoxBody::new(Holding { answer, _held: unread })),
         None => answer,
     }
 }

@@ -1,5 +1,6 @@
 //! What every request passes on its way in and every answer on its way out.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -15,11 +16,15 @@ use actix_web::{Error, HttpMessage, ResponseError};
 use tracing::Instrument;
 
 use super::body;
+use super::connections::{Answering, Connection};
 use super::documentation::DOCS;
 use super::problem_page::ProblemPage;
 use crate::problem::Problem;
 use crate::settings::HttpSettings;
 use crate::trace::{RequestTrace, X_REQUEST_ID};
+
+/// An answer that is no longer than this is with the client's kernel, or on its way there, as good as at once.
+const SHORT: u64 = 16 * 1024;
 
 /// What one request may take.
 #[derive(Debug, Clone)]
@@ -67,6 +72,7 @@ pub(super) async fn serve(
     let page = request.app_data::<ProblemPage>().copied();
 
     let _active = Active::start();
+    let answering = request.conn_data::<Arc<Connection>>().map(Answering::on);
     let mut outcome = bounded(request, next).instrument(span.clone()).await;
     if is_head {
         outcome = outcome.map(without_stream);
@@ -86,7 +92,9 @@ pub(super) async fn serve(
     match outcome {
         Ok(mut answer) => {
             add_headers(answer.headers_mut(), &request_id, is_docs);
-            Ok(answer)
+            let is_short =
+                matches!(answer.response().body().size(), BodySize::None | BodySize::Sized(0..=SHORT));
+            Ok(if is_short { answer } else { body::hold(answer, answering) })
         }
         Err(problem) => {
             let problem = problem.request_id(&request_id);

@@ -1,6 +1,7 @@
 //! The HTTP server: limits, deadlines, health, metrics, documentation, and a clean end.
 
 mod body;
+mod connections;
 mod documentation;
 mod edge;
 mod fallback;
@@ -24,6 +25,8 @@ use crate::problem;
 use crate::settings::HttpSettings;
 use crate::telemetry;
 
+use connections::Connections;
+
 pub use documentation::document;
 pub use problem_page::ProblemPage;
 pub use readiness::Readiness;
@@ -32,8 +35,8 @@ pub use readiness::Readiness;
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How long a connection that is being closed goes on throwing away what its client still sends.
 const LINGER: Duration = Duration::from_secs(2);
-/// How long an idle connection is kept for the client's next request.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How often connections are looked through for those that are held for nothing.
+const PATROL: Duration = Duration::from_secs(1);
 
 /// What a service says about itself.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +64,7 @@ pub struct Server {
     address: SocketAddr,
     inner: actix_web::dev::Server,
     recorder: PrometheusHandle,
+    connections: Connections,
     stop: CancellationToken,
 }
 
@@ -117,12 +121,15 @@ impl Server {
             .with_context(|| format!("setting http.host: cannot find {:?}", settings.host))?
             .collect();
         let workers = settings.worker_count();
+        let connections = Connections::new(settings);
+        let entrance = connections.clone();
         let server = server
             .workers(workers)
-            .max_connections((settings.max_connections / workers).max(1))
+            .max_connections((connections::make_room(settings.max_connections) / workers).max(1))
+            .on_connect(move |stream, data| entrance.enter(stream, data))
             .client_request_timeout(settings.header_timeout())
             .client_disconnect_timeout(LINGER)
-            .keep_alive(KEEP_ALIVE)
+            .keep_alive(settings.idle_timeout())
             .shutdown_timeout(settings.shutdown_timeout_seconds)
             .shutdown_signal(stop.clone().cancelled_owned())
             .bind(addresses.as_slice())
@@ -130,7 +137,8 @@ impl Server {
                 format!("cannot listen on {addresses:?}: set APP__HTTP__PORT to a port that is free")
             })?;
         let address = server.addrs().first().copied().context("the server has no address")?;
-        Ok(Self { name: about.name, address, inner: server.run(), recorder, stop: stop.clone() })
+        let inner = server.run();
+        Ok(Self { name: about.name, address, inner, recorder, connections, stop: stop.clone() })
     }
 
     /// Where the server listens; tells the port when the configured one was 0.
@@ -147,7 +155,13 @@ impl Server {
                 self.recorder.run_upkeep();
             }
         };
-        let (served, ()) = tokio::join!(self.inner, upkeep);
+        let patrol = async {
+            let mut ticks = tokio::time::interval(PATROL);
+            while self.stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                self.connections.end_idle();
+            }
+        };
+        let (served, (), ()) = tokio::join!(self.inner, upkeep, patrol);
         served.context("the server failed")?;
         tracing::info!(service = self.name, "stopped");
         Ok(())

@@ -26,7 +26,8 @@ pub struct HttpSettings {
     pub port: Option<u16>,
     /// Threads that serve requests. `None`: as many as there are processors, at most 4.
     pub workers: Option<usize>,
-    /// Connections open at once, over all workers. Default 10,000.
+    /// Connections open at once, over all workers; fewer where the system lets the process open too few files.
+    /// Default 10,000.
     pub max_connections: usize,
     /// The largest request body, in bytes. Default 64 KiB.
     pub body_limit_bytes: usize,
@@ -36,6 +37,11 @@ pub struct HttpSettings {
     pub body_timeout_ms: u64,
     /// How long a request may take until its answer begins. Default 15,000.
     pub request_timeout_ms: u64,
+    /// How long a client may leave unread, or its machine unacknowledged, what it is sent; then the connection
+    /// is ended (on Linux). Default 30,000.
+    pub unread_timeout_ms: u64,
+    /// How long a connection is kept for the client's next request. Default 30,000.
+    pub idle_timeout_ms: u64,
     /// How long requests that run may go on after the order to stop. Default 10.
     pub shutdown_timeout_seconds: u64,
 }
@@ -51,6 +57,8 @@ impl Default for HttpSettings {
             header_timeout_ms: 5_000,
             body_timeout_ms: 10_000,
             request_timeout_ms: 15_000,
+            unread_timeout_ms: 30_000,
+            idle_timeout_ms: 30_000,
             shutdown_timeout_seconds: 10,
         }
     }
@@ -71,6 +79,16 @@ impl HttpSettings {
     /// How long a client may take to send its body.
     pub fn body_timeout(&self) -> Duration {
         Duration::from_millis(self.body_timeout_ms)
+    }
+
+    /// How long a client may leave unread what it is sent.
+    pub fn unread_timeout(&self) -> Duration {
+        Duration::from_millis(self.unread_timeout_ms)
+    }
+
+    /// How long a connection is kept for the client's next request.
+    pub fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
     }
 
     /// How long a request may take until its answer begins.

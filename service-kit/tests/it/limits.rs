@@ -110,3 +110,62 @@ async fn stopping_ends_streams_cleanly_and_soon() {
     served.await.expect("no panic").expect("a clean end");
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
+
+/// Reads one answer, whose body is `7`.
+async fn one_answer(socket: &mut TcpStream) {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n7") {
+        let reading = tokio::time::timeout(Duration::from_secs(5), socket.read_buf(&mut answer));
+        assert!(reading.await.expect("in time").expect("read") > 0, "{}", String::from_utf8_lossy(&answer));
+    }
+}
+
+/// Waits until the server has ended the connection, whatever it still sends.
+async fn until_ended(socket: &mut TcpStream) -> Duration {
+    let start = Instant::now();
+    let mut rest = Vec::new();
+    let reading = tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut rest));
+    // Cut off while something is on its way, it is a reset.
+    drop(reading.await.expect("the connection is ended"));
+    start.elapsed()
+}
+
+#[tokio::test]
+async fn a_later_head_that_stalls_does_not_hold_a_connection_either() {
+    let hasty = HttpSettings { header_timeout_ms: 300, idle_timeout_ms: 700, ..HttpSettings::default() };
+    let auth = AuthSettings { secret: Some(SECRET.into()), ..AuthSettings::default() };
+    let service = Service::limited(hasty, &auth, Readiness::new());
+    let mut socket = TcpStream::connect(service.address).await.expect("a connection");
+    for _ in 0..2 {
+        socket.write_all(b"GET /things/7 HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+        one_answer(&mut socket).await;
+    }
+    socket.write_all(b"GET /things/7 HTTP/1.1\r\nhost: x\r\nx-slow").await.expect("sent");
+    assert!(until_ended(&mut socket).await > Duration::from_millis(500), "a client may take that long");
+}
+
+#[tokio::test]
+async fn a_stream_is_not_ended_for_being_long() {
+    let hasty = HttpSettings { header_timeout_ms: 100, idle_timeout_ms: 100, ..HttpSettings::default() };
+    let auth = AuthSettings { secret: Some(SECRET.into()), ..AuthSettings::default() };
+    let service = Service::limited(hasty, &auth, Readiness::new());
+    let mut chunks = service.get("/stream").await.bytes_stream();
+    assert_eq!(chunks.next().await.expect("a chunk").expect("read"), "beat\n");
+    let next = tokio::time::timeout(Duration::from_secs(3), chunks.next()).await;
+    assert!(next.is_err(), "nothing comes, and the stream goes on: {next:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_that_does_not_read_is_left() {
+    let hasty = HttpSettings { unread_timeout_ms: 500, ..HttpSettings::default() };
+    let auth = AuthSettings { secret: Some(SECRET.into()), ..AuthSettings::default() };
+    let service = Service::limited(hasty, &auth, Readiness::new());
+    let mut socket = TcpStream::connect(service.address).await.expect("a connection");
+    socket.write_all(b"GET /flood HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+    // What is on its way fills the buffers; then the server gives up, and its stream is dropped.
+    tokio::time::timeout(Duration::from_secs(10), crate::service::FLOOD_ENDED.notified())
+        .await
+        .expect("the stream is dropped");
+    until_ended(&mut socket).await;
+}

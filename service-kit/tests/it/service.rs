@@ -115,9 +115,31 @@ async fn endless(stopping: web::Data<Stopping>) -> HttpResponse {
     HttpResponse::Ok().streaming(endless)
 }
 
+/// Told when a flood is dropped.
+pub(crate) static FLOOD_ENDED: tokio::sync::Notify = tokio::sync::Notify::const_new();
+
+struct Ended;
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        FLOOD_ENDED.notify_one();
+    }
+}
+
+#[utoipa::path(responses((status = 200)))]
+#[get("/flood")]
+async fn flood() -> HttpResponse {
+    let ended = Ended;
+    let chunks = stream::repeat_with(move || {
+        let _ended = &ended;
+        Ok::<_, actix_web::Error>(web::Bytes::from_static(&[b'x'; 4096]))
+    });
+    HttpResponse::Ok().streaming(chunks)
+}
+
 fn routes(config: &mut ServiceConfig<'_>) {
     config.service(add).service(list).service(one).service(me).service(write);
-    config.service(trace).service(never).service(broken).service(endless);
+    config.service(trace).service(never).service(broken).service(endless).service(flood);
 }
 
 /// A running service; it stops when this is dropped.
