@@ -29,6 +29,9 @@ pub(crate) struct ReportArgs {
     /// How often each fault is run
     #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub(crate) repeat: u64,
+    /// How many faults are run side by side, each with servers of its own; 1, or 2 where there are many faults
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub(crate) lanes: Option<u8>,
     /// Keep the processes' logs in this directory
     #[arg(long, global = true, value_name = "DIRECTORY")]
     pub(crate) logs: Option<PathBuf>,
@@ -57,6 +60,12 @@ pub(crate) enum Command {
         /// How many relays
         #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=3))]
         relays: u8,
+    },
+    /// Publish very many pending events while relays are killed, frozen and ended
+    Flood {
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+        events: u32,
     },
     /// Measure how fast the suite recovers, against what it has to reach
     Scoreboard {

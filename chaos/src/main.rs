@@ -7,12 +7,14 @@
 //! | `load` | the people who go on changing prices and carts meanwhile |
 //! | `faults` | everything that is broken, one function a fault |
 //! | `check` | the evidence, and the checks that it is held against |
+//! | `lanes` | stages side by side that share the faults |
 //! | `run` | one fault, from a healthy suite to a verdict |
 //! | `report` | table, JSON and a page with time lines |
 
 mod check;
 mod cli;
 mod faults;
+mod lanes;
 mod load;
 mod patience;
 mod proxy;
@@ -20,19 +22,19 @@ mod report;
 mod run;
 mod stage;
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use serde::Serialize;
-use shop::terminal::{Interrupt, Interrupted};
+use shop::terminal::Interrupted;
 
 use crate::{
     cli::{Cli, Command, ReportArgs},
     faults::Fault,
+    lanes::Lanes,
     report::{Report, page, print_broken, print_scoreboard, print_table},
-    run::{Outcome, Runner, Verdict, soak},
-    stage::Stage,
+    run::{Verdict, soak},
 };
 
 #[tokio::main]
@@ -61,32 +63,24 @@ async fn run(cli: Cli) -> Result<bool> {
         Command::Relay => break_these(&chosen(&["relay", "broker", "postgres"])?, &cli.report).await,
         Command::All => break_these(&faults::all(), &cli.report).await,
         Command::Soak { minutes, relays } => {
-            break_these(&[soak(Duration::from_secs(60 * minutes), relays)], &cli.report).await
+            break_these(&[soak(Duration::from_secs(60 * minutes), relays)?], &cli.report).await
         }
+        Command::Flood { events } => break_these(&faults::flood(events)?, &cli.report).await,
         Command::Scoreboard { repeats } => {
-            let (_, mut runner) = open(&cli.report).await?;
+            let mut runner = Lanes::open_one(&cli.report).await?;
             let rows = runner.scoreboard(repeats.into()).await?;
             drop(runner);
             show(&cli.report, &rows, || print_scoreboard(&rows))?;
             Ok(rows.iter().all(|row| row.met))
         }
         Command::Broken => {
-            let (_, mut runner) = open(&cli.report).await?;
+            let mut runner = Lanes::open_one(&cli.report).await?;
             let all = runner.broken().await?;
             drop(runner);
             show(&cli.report, &all, || print_broken(&all))?;
             Ok(all.iter().all(|broken| broken.noticed))
         }
     }
-}
-
-/// A healthy suite, and the seed of everything that will be done to it.
-async fn open(args: &ReportArgs) -> Result<(u64, Runner)> {
-    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
-    let interrupt = Interrupt::install()?;
-    eprintln!("  seed {seed}");
-    let stage = Stage::open(&binaries()?, &interrupt).await?;
-    Ok((seed, Runner::open(stage, seed).await?))
 }
 
 fn show(args: &ReportArgs, rows: &impl Serialize, print: impl FnOnce()) -> Result<()> {
@@ -112,25 +106,9 @@ fn chosen(names: &[impl AsRef<str>]) -> Result<Vec<Fault>> {
 }
 
 async fn break_these(faults: &[Fault], args: &ReportArgs) -> Result<bool> {
-    let (seed, mut runner) = open(args).await?;
-    let interrupt = runner.stage.interrupt.clone();
-    let mut outcomes: Vec<Outcome> = Vec::new();
-    for (number, fault) in faults.iter().enumerate() {
-        eprintln!("  … {}/{} {}: {}", number + 1, faults.len(), fault.name, fault.about);
-        let mut outcome = runner.run(fault, 0).await;
-        for repeat in 1..args.repeat {
-            outcome.add(runner.run(fault, repeat).await);
-        }
-        tell(&outcome);
-        outcomes.push(outcome);
-        if interrupt.check().is_err() {
-            break;
-        }
-    }
-    if let Some(directory) = &args.logs {
-        keep_logs(&runner, directory)?;
-    }
-    drop(runner);
+    let lanes = Lanes::open(args, faults.len()).await?;
+    let (seed, interrupt) = (lanes.seed, lanes.interrupt.clone());
+    let outcomes = lanes.break_all(faults, args)?;
     if let Some(file) = &args.html {
         std::fs::write(file, page(seed, &outcomes))
             .with_context(|| format!("cannot write {}", file.display()))?;
@@ -141,43 +119,4 @@ async fn break_these(faults: &[Fault], args: &ReportArgs) -> Result<bool> {
     })?;
     interrupt.check()?;
     Ok(outcomes.iter().all(|outcome| outcome.verdict == Verdict::Pass))
-}
-
-fn tell(outcome: &Outcome) {
-    let sign = if outcome.verdict == Verdict::Pass { '✓' } else { '✗' };
-    let recovery = outcome.recovery_p50_s.map_or(String::new(), |s| format!(", recovered in {s:.2} s"));
-    eprintln!(
-        "  {sign} {}: {} ({:.0} s; seen {}, {} ok, {} failed, {} unknown, {} repeats{recovery})",
-        outcome.name,
-        outcome.verdict,
-        outcome.seconds,
-        outcome.seen,
-        outcome.ok,
-        outcome.failed,
-        outcome.unknown,
-        outcome.repeats,
-    );
-    for violation in &outcome.violations {
-        eprintln!("      {violation}");
-    }
-}
-
-fn keep_logs(runner: &Runner, directory: &std::path::Path) -> Result<()> {
-    std::fs::create_dir_all(directory).context("cannot make a directory for the logs")?;
-    for entry in std::fs::read_dir(runner.logs()).context("there are no logs")?.flatten() {
-        std::fs::copy(entry.path(), directory.join(entry.file_name())).context("cannot keep a log")?;
-    }
-    Ok(())
-}
-
-/// The services' programs, beside this one.
-fn binaries() -> Result<BTreeMap<String, PathBuf>> {
-    let own = std::env::current_exe().context("this program has no path")?;
-    let folder = own.parent().context("this program is in no folder")?;
-    let find = |name: &str| {
-        let path = folder.join(name);
-        anyhow::ensure!(path.is_file(), "{} is not built: use cargo shop chaos", path.display());
-        Ok((name.to_owned(), path))
-    };
-    ["catalog-api", "basket-api", "outbox-relay"].into_iter().map(find).collect()
 }

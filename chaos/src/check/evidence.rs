@@ -38,6 +38,7 @@ impl Mark {
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct LogRow {
     pub(crate) event_id: Uuid,
+    pub(crate) event_type: String,
     pub(crate) position: i64,
     pub(crate) key: String,
     pub(crate) state: String,
@@ -85,7 +86,7 @@ impl Evidence {
     /// Reads it all. To be called at rest.
     pub(crate) async fn read(stage: &Stage, probe: &Probe, mark: &Mark, promised: Vec<Uuid>) -> Result<Self> {
         let log: Vec<LogRow> = sqlx::query_as(
-            "select event_id, position, key, state, skipped_at is not null as is_skipped,
+            "select event_id, event_type, position, key, state, skipped_at is not null as is_skipped,
                     extract(epoch from created_at)::float8 as created
                from integration_event_log where position > $1 order by position",
         )

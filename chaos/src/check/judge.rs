@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::evidence::{Evidence, holders};
+use super::{
+    evidence::{Evidence, holders},
+    probe::ONLY_PROBED,
+};
 
 const PRICE_CHANGED: &str = "shop.catalog.product_price_changed.v1";
 
@@ -85,8 +88,10 @@ fn conserved(evidence: &Evidence, expected: &Expected, findings: &mut Findings) 
     let received: HashSet<Uuid> = evidence.inbox.iter().map(|row| row.event_id).collect();
     let forgotten = evidence.promised.iter().filter(|id| !logged.contains(id));
     findings.lost += findings.note("promised and not in the log", forgotten.map(Uuid::to_string));
+    let seen: HashSet<Uuid> = evidence.sightings.iter().map(|sighting| sighting.id).collect();
     let missing = evidence.log.iter().filter(|row| {
-        !row.is_skipped && !received.contains(&row.event_id) && !expected.unrouted.contains(&row.event_id)
+        let arrived = if row.event_type == ONLY_PROBED { &seen } else { &received };
+        !row.is_skipped && !arrived.contains(&row.event_id) && !expected.unrouted.contains(&row.event_id)
     });
     findings.lost += findings.note(
         "committed and never received",

@@ -23,6 +23,7 @@ fn well() -> Evidence {
     let numbers = [1_u128, 2];
     let row = |n: u128| LogRow {
         event_id: id(n),
+        event_type: PRICE_CHANGED.to_owned(),
         position: i64::try_from(n).unwrap_or_default(),
         key: "1".to_owned(),
         state: "Published".to_owned(),
@@ -78,6 +79,16 @@ fn a_promised_event_that_no_log_has_is_lost() {
 #[test]
 fn a_committed_event_that_was_never_received_is_lost() {
     assert_eq!(violations(|evidence| drop(evidence.inbox.pop())).lost, 1);
+}
+
+#[test]
+fn an_event_that_only_the_probe_is_bound_for_must_be_seen_by_it_and_by_nobody_else() {
+    let mut evidence = well();
+    evidence.log[1].event_type = ONLY_PROBED.to_owned();
+    evidence.inbox.pop();
+    assert_eq!(judge(&evidence, &Expected::default()).violations.len(), 0);
+    evidence.sightings.pop();
+    assert_eq!(judge(&evidence, &Expected::default()).lost, 1);
 }
 
 #[test]

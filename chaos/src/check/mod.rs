@@ -9,5 +9,5 @@ pub(crate) use self::{
     evidence::{Evidence, Mark},
     footprint::Footprint,
     judge::{Expected, Findings, Repeats, judge},
-    probe::Probe,
+    probe::{ONLY_PROBED, Probe},
 };

@@ -22,9 +22,13 @@ use crate::stage::Broker;
 
 const QUEUE: &str = "chaos.probe";
 
+/// A type of event that the probe alone is bound for: many of them cost no consumer anything.
+pub(crate) const ONLY_PROBED: &str = "shop.catalog.shelf_counted.v1";
+
 /// What it is bound for: every type that the suite announces, but not one that nobody announces, so that
 /// an event which nobody wants has nowhere to go but to the alternate exchange.
-const TYPES: [&str; 4] = [
+const TYPES: [&str; 5] = [
+    ONLY_PROBED,
     "shop.catalog.product_added.v1",
     "shop.catalog.product_price_changed.v1",
     "shop.catalog.product_changed.v1",

@@ -29,48 +29,50 @@ pub(super) const FAULTS: &[Fault] = &[
         "every-call-of-relay-to-postgres",
         "calls",
         [1, 1],
-        "each call in turn, from the connection on, until an event has arrived",
+        "each call in turn, from the start on, until an event has arrived",
         |scene| every(scene, Who::Relay(1), Postgres)
     ),
     fault!(
         "every-call-of-relay-to-broker",
         "calls",
         [1, 1],
-        "each call in turn, from the connection on, until an event has arrived",
+        "each call in turn, from the start on, until an event has arrived",
         |scene| every(scene, Who::Relay(1), Amqp)
     ),
     fault!(
         "every-call-of-basket-to-postgres",
         "calls",
         [1, 1],
-        "each call in turn, from the connection on, until an event has arrived",
+        "each call in turn, from the start on, until an event has arrived",
         |scene| every(scene, Who::Basket(1), Postgres)
     ),
     fault!(
         "every-call-of-basket-to-broker",
         "calls",
         [1, 1],
-        "each call in turn, from the connection on, until an event has arrived",
+        "each call in turn, from the start on, until an event has arrived",
         |scene| every(scene, Who::Basket(1), Amqp)
     ),
     fault!(
         "every-call-of-catalog-to-postgres",
         "calls",
         [1, 1],
-        "each call in turn, from the connection on, until an event has arrived",
+        "each call in turn, from the start on, until an event has arrived",
         |scene| every(scene, Who::Catalog, Postgres)
     ),
 ];
 
-/// Cuts all connections of a link at its n-th call: before it reaches the server, or before its answer
+/// Starts a service and cuts all its connections to a server at the n-th call: before it reaches the server, or before its answer
 /// reaches the service, as the schedule wants. Over once an event has come through with no call left to cut.
 async fn every(scene: &mut Scene<'_>, who: Who, protocol: Protocol) -> Result<Act> {
     for n in 1..=MOST {
         let cut = if scene.stage.rng.bool() { Cut::Before(n) } else { Cut::After(n) };
+        // A new life each time: one whose calls have failed before waits longer and longer until it tries again.
+        scene.stage.kill(who)?;
         let link = scene.stage.link(who, protocol)?;
-        link.reset();
         link.cut_at(cut);
         let before = link.cuts();
+        scene.stage.launch(who, &[])?;
         let id = announce(scene.stage).await?;
         let arrived = async || {
             let known = "select count(*) from inbox where event_id = $1";

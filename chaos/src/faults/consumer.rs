@@ -92,18 +92,11 @@ async fn crash_loop(scene: &mut Scene<'_>) -> Result<Act> {
 }
 
 async fn frozen(scene: &mut Scene<'_>) -> Result<Act> {
-    scene.stage.signal(ONE, Signal::STOP)?;
-    scene.hold(12.0..=14.0).await;
-    scene.stage.signal(ONE, Signal::CONT)?;
-    Ok(act(1, Instant::now()))
+    scene.freeze(ONE, 12.0..=14.0).await
 }
 
 async fn terminated(scene: &mut Scene<'_>) -> Result<Act> {
-    scene.stage.stop(ONE).await?;
-    scene.hold(0.2..=1.0).await;
-    let healed = Instant::now();
-    scene.stage.start(ONE).await?;
-    Ok(act(1, healed))
+    scene.restart(ONE).await
 }
 
 async fn catalog_killed(scene: &mut Scene<'_>) -> Result<Act> {

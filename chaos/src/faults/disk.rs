@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// Its size: room for the tables, and for little else.
-const SIZE: &str = "size=96m,mode=0777";
+/// What it has room for beside the tables.
+const SPARE: i64 = 64 * 1024 * 1024;
 
 /// A file system in memory. Unmounted when dropped.
 pub(super) struct SmallDisk {
@@ -20,13 +20,15 @@ pub(super) struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one for the PostgreSQL of this place; `None` where this process may not.
-    pub(super) fn mount(place: &Path) -> Result<Option<Self>> {
+    /// Mounts one for the PostgreSQL of this place, with room for tables of so many bytes and little else;
+    /// `None` where this process may not.
+    pub(super) fn mount(place: &Path, tables: i64) -> Result<Option<Self>> {
         // Not inside the place: whoever removes that after a crash must not stumble over a file system.
         let mounted = std::env::temp_dir().join(format!("shop-chaos-disk-{}", std::process::id()));
         fs::create_dir_all(&mounted).context("cannot make a place for a small disk")?;
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", SIZE, "chaos"]).arg(&mounted);
+        let options = format!("size={},mode=0777", tables + SPARE);
+        mount.args(["-t", "tmpfs", "-o", &options, "chaos"]).arg(&mounted);
         if !mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
             return Ok(None);
         }

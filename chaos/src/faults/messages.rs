@@ -183,10 +183,10 @@ async fn repeated(scene: &mut Scene<'_>) -> Result<Act> {
             Ok((key, body, properties.with_headers(FieldTable::default())))
         })
         .collect();
-    scene.stage.broker.publish("", &messages?).await?;
+    let sent = scene.stage.broker.publish("", &messages?).await? as u64;
     let healed = Instant::now();
     let absorbed =
-        async || Ok(Some(receipts(scene, "repeated").await? - before).filter(|count| *count >= 200));
+        async || Ok(Some(receipts(scene, "repeated").await? - before).filter(|count| *count >= sent));
     let seen = until(Duration::from_secs(20), Duration::from_millis(100), absorbed).await?;
     Ok(act(seen.unwrap_or(0), healed))
 }

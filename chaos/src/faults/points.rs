@@ -7,7 +7,11 @@ use rustix::process::Signal;
 use tokio::time::Instant;
 
 use super::{Act, Fault, Scene};
-use crate::{run::act, stage::Who};
+use crate::{
+    proxy::{Mode, Protocol},
+    run::act,
+    stage::Who,
+};
 
 /// How often each point kills its process.
 const DEATHS: u64 = 20;
@@ -48,6 +52,10 @@ pub(super) const FAULTS: &[Fault] = &[
 
 async fn die(scene: &mut Scene<'_>, who: Who, point: &str, most: u64) -> Result<Act> {
     scene.stage.kill(who)?;
+    if point == "relay.while_renewing" {
+        // Leases are renewed while something is on its way, and agreed upon anew when nothing is.
+        scene.stage.link(who, Protocol::Amqp)?.set(Mode::Delay(Duration::from_millis(150)));
+    }
     let mut seen = 0;
     for _ in 0..DEATHS {
         let nth = format!("{point}:{}", scene.stage.rng.u64(1..=most));
@@ -62,6 +70,7 @@ async fn die(scene: &mut Scene<'_>, who: Who, point: &str, most: u64) -> Result<
             None => scene.stage.kill(who)?,
         }
     }
+    scene.stage.link(who, Protocol::Amqp)?.set(Mode::Pass);
     ensure!(seen == DEATHS, "{who} came to {point} in {seen} of {DEATHS} lives only");
     let healed = Instant::now();
     scene.stage.start(who).await?;

@@ -183,10 +183,16 @@ async fn deadlocks(scene: &mut Scene<'_>) -> Result<Act> {
 /// Moves the tables to a small disk of their own and fills it. Needs the right to mount one: elsewhere
 /// the run is void.
 async fn disk_full(scene: &mut Scene<'_>) -> Result<Act> {
-    let Some(disk) = super::disk::SmallDisk::mount(&scene.stage.place())? else {
+    let (catalog, basket) = (scene.stage.catalog.clone(), scene.stage.basket.clone());
+    let size = "select sum(pg_total_relation_size(oid))::bigint from pg_class
+                 where relname in ('integration_event_log', 'alert', 'inbox')";
+    let mut tables = 0;
+    for pool in [&catalog, &basket] {
+        tables += sqlx::query_scalar::<_, i64>(size).fetch_one(pool).await?;
+    }
+    let Some(disk) = super::disk::SmallDisk::mount(&scene.stage.place(), tables)? else {
         return Ok(act(0, Instant::now()));
     };
-    let (catalog, basket) = (scene.stage.catalog.clone(), scene.stage.basket.clone());
     let create = format!("create tablespace chaos_small location '{}'", disk.path().display());
     sqlx::raw_sql(AssertSqlSafe(create)).execute(&catalog).await?;
     move_tables(&catalog, &basket, "chaos_small").await?;

@@ -1,11 +1,12 @@
 //! Relays that go away.
 
+use std::time::Duration;
+
 use anyhow::Result;
-use rustix::process::Signal;
 use tokio::time::Instant;
 
 use super::{Act, Fault, Scene};
-use crate::{run::act, stage::Who};
+use crate::{patience::until, run::act, stage::Who};
 
 const ONE: Who = Who::Relay(1);
 
@@ -53,6 +54,20 @@ pub(super) const FAULTS: &[Fault] = &[
         "three relays are restarted one after the other",
         rolling
     ),
+    fault!(
+        "relay-settings-mixed",
+        "relay",
+        [3, 1],
+        "relays that listen and see each other's sessions replace, one by one, some that poll and only have leases",
+        mixed
+    ),
+];
+
+/// What a relay is told that works through a connection pooler, in small steps.
+const POLLING: [(&str, &str); 3] = [
+    ("APP__DATABASES__CATALOG__NOTIFICATIONS", "false"),
+    ("APP__RELAY__CHUNK", "50"),
+    ("APP__RELAY__WINDOW", "7"),
 ];
 
 async fn killed(scene: &mut Scene<'_>) -> Result<Act> {
@@ -85,18 +100,11 @@ async fn crash_loop(scene: &mut Scene<'_>) -> Result<Act> {
 }
 
 async fn frozen(scene: &mut Scene<'_>) -> Result<Act> {
-    scene.stage.signal(ONE, Signal::STOP)?;
-    scene.hold(6.0..=8.0).await;
-    scene.stage.signal(ONE, Signal::CONT)?;
-    Ok(act(1, Instant::now()))
+    scene.freeze(ONE, 6.0..=8.0).await
 }
 
 async fn terminated(scene: &mut Scene<'_>) -> Result<Act> {
-    scene.stage.stop(ONE).await?;
-    scene.hold(0.2..=1.0).await;
-    let healed = Instant::now();
-    scene.stage.start(ONE).await?;
-    Ok(act(1, healed))
+    scene.restart(ONE).await
 }
 
 async fn rolling(scene: &mut Scene<'_>) -> Result<Act> {
@@ -106,4 +114,36 @@ async fn rolling(scene: &mut Scene<'_>) -> Result<Act> {
         scene.stage.start(Who::Relay(n)).await?;
     }
     Ok(act(3, Instant::now()))
+}
+
+async fn mixed(scene: &mut Scene<'_>) -> Result<Act> {
+    for n in 1..=3 {
+        scene.stage.stop(Who::Relay(n)).await?;
+        scene.stage.launch(Who::Relay(n), &POLLING)?;
+    }
+    let mut seen = 0;
+    for n in 1..=3 {
+        seen += u64::from(three_share(scene).await?);
+        let who = Who::Relay(n);
+        // Some are asked to end, some are not.
+        if scene.stage.rng.bool() {
+            scene.stage.stop(who).await?;
+        } else {
+            scene.stage.kill(who)?;
+        }
+        scene.stage.start(who).await?;
+    }
+    Ok(act(seen, Instant::now()))
+}
+
+/// Waits until three relays own partitions; `false` if they never do.
+async fn three_share(scene: &Scene<'_>) -> Result<bool> {
+    let owners =
+        "select count(distinct relay_id) from outbox_partition where owned_until > clock_timestamp()";
+    let three = async || {
+        let owners: i64 = sqlx::query_scalar(owners).fetch_one(&scene.stage.catalog).await?;
+        Ok((owners == 3).then_some(()))
+    };
+    let shared = until(Duration::from_secs(20), Duration::from_millis(50), three).await?;
+    Ok(shared.is_some())
 }

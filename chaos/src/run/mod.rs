@@ -20,8 +20,9 @@ use uuid::Uuid;
 pub(crate) use self::{
     broken::Broken,
     outcome::{Outcome, Verdict},
+    rest::pending,
     scoreboard::Row,
-    soak::soak,
+    soak::{soak, strike_relays},
     timeline::{Point, Timeline},
 };
 use crate::{

@@ -59,8 +59,13 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Starts the servers, migrates, seeds, and opens the proxies. No service runs yet.
-    pub(crate) async fn open(binaries: &BTreeMap<String, PathBuf>, interrupt: &Interrupt) -> Result<Self> {
+    /// Starts the servers, migrates, seeds, and opens the proxies. No service runs yet. Stages of one process
+    /// have different `lane`s.
+    pub(crate) async fn open(
+        binaries: &BTreeMap<String, PathBuf>,
+        lane: u8,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
         let progress = Progress::new();
         // The suite's own configuration asks for them; services listen elsewhere, see `ports`.
         let further: Vec<Port> =
@@ -93,7 +98,7 @@ impl Stage {
         let mut stage = Self {
             services: BTreeMap::new(),
             links: BTreeMap::new(),
-            ports: ports::choose(everybody())?,
+            ports: ports::choose(everybody(), lane)?,
             broker,
             catalog,
             basket,

@@ -14,11 +14,15 @@ use super::Who;
 const FIRST: u16 = 20_000;
 const LAST: u16 = 24_999;
 
+/// How many a lane has to choose from: services of another lane that are dead just now keep theirs.
+const OF_A_LANE: u16 = 200;
+
 /// A free port for each.
-pub(super) fn choose(all: impl Iterator<Item = Who>) -> Result<BTreeMap<Who, u16>> {
+pub(super) fn choose(all: impl Iterator<Item = Who>, lane: u8) -> Result<BTreeMap<Who, u16>> {
     // Somewhere in the range, so that two runs that begin at the same moment rarely look at the same ports.
     let turn = u16::try_from(std::process::id() % 400)?;
-    let mut candidates = (FIRST + turn * 10..=LAST).filter(|port| is_free(*port));
+    let first = FIRST + turn * 10 + u16::from(lane) * OF_A_LANE;
+    let mut candidates = (first..=LAST).filter(|port| is_free(*port));
     all.map(|who| Ok((who, candidates.next().context("no free port for a service")?))).collect()
 }
 

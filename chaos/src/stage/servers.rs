@@ -78,8 +78,7 @@ impl Stage {
 
     /// Freezes a server with all its processes (`STOP`), or lets it go on (`CONT`).
     pub(crate) fn signal_server(&self, name: Name, signal: Signal) -> Result<()> {
-        let server = self.server(name)?;
-        for pid in std::iter::once(server.pid).chain(children_of(server.pid)) {
+        for pid in self.processes_of(name)? {
             let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("not a process id")?;
             match kill_process(pid, signal) {
                 // A session may have ended since it was listed.
@@ -88,6 +87,12 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// A server's process, and its children.
+    pub(crate) fn processes_of(&self, name: Name) -> Result<Vec<u32>> {
+        let server = self.server(name)?;
+        Ok(std::iter::once(server.pid).chain(children_of(server.pid)).collect())
     }
 
     /// Runs `rabbitmqctl` on the broker.

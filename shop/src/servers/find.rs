@@ -80,6 +80,12 @@ pub fn install_browser(progress: &Progress, interrupt: &Interrupt) -> Result<()>
     install_programs(&OF_THE_BROWSER, progress, interrupt)
 }
 
+/// Installs a program for `cargo shop chaos` from Debian's package of the same name, where it is missing and
+/// this is allowed.
+pub fn install_for_chaos(program: &str, progress: &Progress, interrupt: &Interrupt) -> Result<()> {
+    install_programs(&[(program, program)], progress, interrupt)
+}
+
 fn install_programs(programs: &[(&str, &str)], progress: &Progress, interrupt: &Interrupt) -> Result<()> {
     // Not every user's search path has the directory of the programs that serve.
     let has = |program: &str| {

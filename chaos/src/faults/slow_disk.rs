@@ -1,0 +1,88 @@
+//! Servers whose disk takes its time: each write that has to reach it is held up.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use shop::suite::Name;
+use tokio::time::Instant;
+
+use super::{Act, Fault, Scene};
+use crate::{patience::until, run::act};
+
+/// How long each write is held up: as on a disk that turns, and is busy with somebody else's data.
+const HELD_UP: &str = "inject=fsync,fdatasync:delay_exit=60ms";
+
+/// How long strace may take to get hold of a server.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) const FAULTS: &[Fault] = &[
+    fault!(
+        "postgres-disk-slow",
+        "postgres",
+        [1, 1],
+        "PostgreSQL's disk takes 60 ms more for each write that has to reach it",
+        |scene| slow(scene, Name::Postgres)
+    ),
+    fault!(
+        "broker-disk-slow",
+        "broker",
+        [1, 1],
+        "RabbitMQ's disk takes 60 ms more for each write that has to reach it",
+        |scene| slow(scene, Name::Rabbitmq)
+    ),
+];
+
+async fn slow(scene: &mut Scene<'_>, name: Name) -> Result<Act> {
+    let interrupt = scene.stage.interrupt.clone();
+    if !super::tool("strace", &interrupt) {
+        return Ok(act(0, Instant::now()));
+    }
+    let log = scene.stage.logs().join(format!("{name}.strace"));
+    let slowed = Slowed::begin(&scene.stage.processes_of(name)?, log)?;
+    // None where this process may not look into others: then nothing was slow, and the run says nothing.
+    until(PATIENCE, Duration::from_millis(50), async || Ok((slowed.seen() > 0).then_some(()))).await?;
+    scene.hold(6.0..=8.0).await;
+    let seen = slowed.seen();
+    drop(slowed);
+    Ok(act(seen, Instant::now()))
+}
+
+/// A server that strace holds up. Let go when dropped.
+struct Slowed {
+    strace: Child,
+    log: PathBuf,
+}
+
+impl Slowed {
+    fn begin(processes: &[u32], log: PathBuf) -> Result<Self> {
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-q", "-e", "trace=fsync,fdatasync", "-e", HELD_UP, "-o"]).arg(&log);
+        for process in processes {
+            strace.args(["-p", &process.to_string()]);
+        }
+        let strace = strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        Ok(Self { strace: strace.context("cannot run strace")?, log })
+    }
+
+    /// How many writes have been held up so far.
+    fn seen(&self) -> u64 {
+        fs::read_to_string(&self.log).unwrap_or_default().matches("(DELAYED)").count() as u64
+    }
+}
+
+impl Drop for Slowed {
+    fn drop(&mut self) {
+        // Asked to end it lets go of the server; killed, it would as well, but between two stops.
+        let pid = i32::try_from(self.strace.id()).ok().and_then(Pid::from_raw);
+        if pid.is_none_or(|pid| kill_process(pid, Signal::TERM).is_err()) {
+            drop(self.strace.kill());
+        }
+        drop(self.strace.wait());
+    }
+}
