@@ -7,7 +7,7 @@ use event_bus::outbox::{
 };
 use serde::Serialize;
 use service_kit::auth::{Authorized, Ops};
-use service_kit::problem::{self, Problem};
+use service_kit::problem::Problem;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -29,9 +29,6 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 /// What of this service's changes is not published yet. What a relay says of it as well, while there is one.
 #[utoipa::path(tag = "outbox", security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the figures", body = OutboxStatus),
-    (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 403, description = "a token without the scope", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 503, description = "the database is away", body = problem::Body, content_type = problem::MEDIA_TYPE),
 ))]
 #[get("/api/v1/outbox/status")]
 async fn outbox_status(

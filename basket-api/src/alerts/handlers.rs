@@ -87,9 +87,7 @@ impl TryFrom<u32> for PageSize {
     responses(
         (status = 200, description = "one page of the alerts", body = AlertPage),
         (status = 400, description = "a page that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
         (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 503, description = "not now: see `Retry-After`", body = problem::Body, content_type = problem::MEDIA_TYPE),
     )
 )]
 #[get("/api/v1/basket/{buyerId}/alerts")]
@@ -158,10 +156,8 @@ fn has_body(headers: &HeaderMap) -> bool {
     responses(
         (status = 204, description = "the alerts are acknowledged"),
         (status = 400, description = "a body that cannot be read", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
         (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
         (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 503, description = "not now: see `Retry-After`", body = problem::Body, content_type = problem::MEDIA_TYPE),
     )
 )]
 #[post("/api/v1/basket/{buyerId}/alerts/acknowledge")]
@@ -198,7 +194,6 @@ struct StreamFrom {
     responses(
         (status = 200, description = "the stream", body = String, content_type = "text/event-stream"),
         (status = 400, description = "not an alert's id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
         (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
         (status = 429, description = "the buyer has too many streams open: see `Retry-After`",
             body = problem::Body, content_type = problem::MEDIA_TYPE),

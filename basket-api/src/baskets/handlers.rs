@@ -48,9 +48,7 @@ struct Wanted {
         (status = 200, description = "the basket", body = Basket,
             headers(("ETag" = String, description = "the basket's version"))),
         (status = 304, description = "the basket is still at the version in `If-None-Match`"),
-        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
         (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 503, description = "not now: see `Retry-After`", body = problem::Body, content_type = problem::MEDIA_TYPE),
     )
 )]
 #[get("/api/v1/basket/{buyerId}")]
@@ -84,7 +82,6 @@ async fn get_basket(
             headers(("ETag" = String, description = "the basket's version"))),
         (status = 400, description = "a quantity outside 1–99, or a body or an id that cannot be read",
             body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
         (status = 404, description = "another buyer's basket, or a product that the catalog does not sell",
             body = problem::Body, content_type = problem::MEDIA_TYPE),
         (status = 409, description = "the basket holds 100 products already",
@@ -136,11 +133,9 @@ async fn put_item(
     responses(
         (status = 204, description = "the product is not in the basket any more"),
         (status = 400, description = "not a product's id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
         (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
         (status = 412, description = "the basket is not the one in `If-Match`",
             body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 503, description = "not now: see `Retry-After`", body = problem::Body, content_type = problem::MEDIA_TYPE),
     )
 )]
 #[delete("/api/v1/basket/{buyerId}/items/{productId}")]
@@ -163,11 +158,9 @@ async fn delete_item(
     ),
     responses(
         (status = 204, description = "the basket is empty"),
-        (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
         (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
         (status = 412, description = "the basket is not the one in `If-Match`",
             body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 503, description = "not now: see `Retry-After`", body = problem::Body, content_type = problem::MEDIA_TYPE),
     )
 )]
 #[delete("/api/v1/basket/{buyerId}")]

@@ -33,8 +33,6 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 /// How this service's subscription stands: its inbox, its queues and what came of it.
 #[utoipa::path(tag = "inbox", security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the figures, and what is not known", body = InboxStatus),
-    (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 403, description = "a token without the scope", body = problem::Body, content_type = problem::MEDIA_TYPE),
 ))]
 #[get("/api/v1/inbox/status")]
 async fn inbox_status(
@@ -60,9 +58,6 @@ struct LettersQuery {
 #[utoipa::path(tag = "inbox", params(LettersQuery), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the dead letters", body = DeadLetters),
     (status = 400, description = "a limit that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 403, description = "a token without the scope", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 503, description = "the broker is away", body = problem::Body, content_type = problem::MEDIA_TYPE),
 ))]
 #[get("/api/v1/inbox/dead-letters")]
 async fn list_dead_letters(
@@ -83,10 +78,7 @@ async fn list_dead_letters(
 #[utoipa::path(tag = "inbox", params(("id" = String, Path, description = "as in the list")),
     security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the letter, which waits to be handled now", body = DeadLetter),
-    (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 403, description = "a token without the scope", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 404, description = "there is no such letter", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 503, description = "the broker is away", body = problem::Body, content_type = problem::MEDIA_TYPE),
 ))]
 #[post("/api/v1/inbox/dead-letters/{id}/replay")]
 async fn replay_dead_letter(
@@ -113,11 +105,8 @@ struct DiscardBody {
     request_body = DiscardBody, security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the letter, as it was", body = DeadLetter),
     (status = 400, description = "no reason", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 403, description = "a token without the scope", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 404, description = "there is no such letter", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 503, description = "the broker is away", body = problem::Body, content_type = problem::MEDIA_TYPE),
 ))]
 #[post("/api/v1/inbox/dead-letters/{id}/discard")]
 async fn discard_dead_letter(

@@ -6,7 +6,7 @@ use service_kit::etag::IfMatch;
 use service_kit::problem::{Json, Problem};
 
 use super::lookup::no_such_product;
-use super::refusals::{Unauthorized, WrongBody, WrongId, WrongTarget};
+use super::refusals::{WrongBody, WrongId, WrongTarget};
 use super::{BASE, Details, ItemBody, PriceChange, Product, ProductId, store};
 use crate::app::Catalog;
 use crate::command::Command;
@@ -24,7 +24,7 @@ use crate::unit_of_work::UnitOfWork;
         (status = 201, description = "added", body = ItemBody, headers(
             ("Location" = String, description = "where it is"), ("ETag" = String, description = "its version"),
             ("Event-Id" = String, description = "the event that announces it"))),
-        WrongBody, Unauthorized
+        WrongBody
     )
 )]
 #[post("/items")]
@@ -60,7 +60,7 @@ pub(super) async fn add_item(
         (status = 200, description = "the product; the price that it had already is no change", body = ItemBody,
             headers(("ETag" = String, description = "its version"),
                     ("Event-Id" = String, description = "the event, if something was announced"))),
-        WrongBody, Unauthorized, WrongTarget
+        WrongBody, WrongTarget
     )
 )]
 #[put("/items/{id}/price")]
@@ -95,7 +95,7 @@ pub(super) async fn change_price(
         (status = 200, description = "the product", body = ItemBody, headers(
             ("ETag" = String, description = "its version"),
             ("Event-Id" = String, description = "the events, if something was announced, with commas between"))),
-        WrongBody, Unauthorized, WrongTarget
+        WrongBody, WrongTarget
     )
 )]
 #[put("/items/{id}")]
@@ -128,7 +128,7 @@ pub(super) async fn replace_item(
     responses(
         (status = 204, description = "removed", headers(
             ("Event-Id" = String, description = "the event that announces it"))),
-        WrongId, Unauthorized, WrongTarget
+        WrongId, WrongTarget
     )
 )]
 #[delete("/items/{id}")]

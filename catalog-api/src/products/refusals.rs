@@ -4,17 +4,6 @@
 use service_kit::problem::Body;
 use utoipa::IntoResponses;
 
-/// Who may not do this.
-#[derive(IntoResponses)]
-pub(super) enum Unauthorized {
-    /// no valid token
-    #[response(status = 401, content_type = "application/problem+json")]
-    NoToken(Body),
-    /// the token does not allow it
-    #[response(status = 403, content_type = "application/problem+json")]
-    NoScope(Body),
-}
-
 /// What is wrong with a body, or with the key that it came with.
 #[derive(IntoResponses)]
 pub(super) enum WrongBody {

@@ -8,7 +8,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{About, operations};
+use super::{About, operations, refusals};
 use crate::problem;
 
 /// Where the page is.
@@ -17,7 +17,7 @@ pub(super) const DOCS: &str = "/docs";
 /// The `OpenAPI` document of a service with these routes.
 pub fn document(about: &About, routes: impl FnOnce(&mut ServiceConfig<'_>)) -> OpenApi {
     let app = App::new().into_utoipa_app().openapi(base(about)).configure(routes);
-    app.configure(operations::routes).split_for_parts().1
+    refusals::documented(app.configure(operations::routes).split_for_parts().1)
 }
 
 /// What is in every document: the title, how tokens are sent, and what a problem looks like.

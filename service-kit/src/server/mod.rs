@@ -8,6 +8,7 @@ mod fallback;
 mod operations;
 mod problem_page;
 mod readiness;
+mod refusals;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
@@ -107,6 +108,7 @@ impl Server {
                 .configure(routes)
                 .configure(operations::routes)
                 .split_for_parts();
+            let document = refusals::documented(document);
             let methods = fallback::Methods::of(&document);
             app.service(documentation::redirect)
                 .service(documentation::pages(document))

@@ -10,6 +10,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{Readiness, Stopping};
 
+/// What the documents call these.
+pub(super) const TAG: &str = "operations";
+
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(live).service(ready).service(metrics);
 }
@@ -24,7 +27,7 @@ struct Health {
 }
 
 /// Says that the process runs.
-#[utoipa::path(tag = "operations", responses((status = 200, description = "the process runs", body = Health)))]
+#[utoipa::path(tag = TAG, responses((status = 200, description = "the process runs", body = Health)))]
 #[get("/health/live")]
 async fn live() -> HttpResponse {
     HttpResponse::Ok().json(Health { status: "ok", checks: BTreeMap::new() })
@@ -32,7 +35,7 @@ async fn live() -> HttpResponse {
 
 /// Says whether the service can do its work: what it needs is there, and it is not stopping.
 #[utoipa::path(
-    tag = "operations",
+    tag = TAG,
     responses(
         (status = 200, description = "ready", body = Health),
         (status = 503, description = "not ready", body = Health),
@@ -52,7 +55,7 @@ async fn ready(readiness: web::Data<Readiness>, stopping: web::Data<Stopping>) -
 
 /// The service's figures, in Prometheus's text form.
 #[utoipa::path(
-    tag = "operations",
+    tag = TAG,
     responses((status = 200, description = "the figures", body = String, content_type = "text/plain"))
 )]
 #[get("/metrics")]

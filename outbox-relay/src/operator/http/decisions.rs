@@ -23,11 +23,8 @@ pub(super) fn routes(cfg: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "outbox", params(("id" = Uuid, Path)), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the event as it is now", body = Found),
     (status = 400, description = "not an id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 403, description = "a token without the scope", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 404, description = "no log has it", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 409, description = "it does not wait for a decision", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 503, description = "a database does not answer", body = problem::Body, content_type = problem::MEDIA_TYPE),
 ))]
 #[post("/api/v1/outbox/events/{id}/requeue")]
 async fn requeue(
@@ -51,12 +48,9 @@ struct SkipBody {
     security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the event as it is now", body = Found),
     (status = 400, description = "no reason", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 403, description = "a token without the scope", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 404, description = "no log has it", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 409, description = "it does not wait for a decision", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 503, description = "a database does not answer", body = problem::Body, content_type = problem::MEDIA_TYPE),
 ))]
 #[post("/api/v1/outbox/events/{id}/skip")]
 async fn skip(

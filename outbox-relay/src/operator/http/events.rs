@@ -37,9 +37,6 @@ struct EventsQuery {
 #[utoipa::path(tag = "outbox", params(EventsQuery), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the events", body = Vec<Found>),
     (status = 400, description = "a filter that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 403, description = "a token without the scope", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 503, description = "no database answers", body = problem::Body, content_type = problem::MEDIA_TYPE),
 ))]
 #[get("/api/v1/outbox/events")]
 async fn events(
@@ -65,11 +62,7 @@ async fn events(
 #[utoipa::path(tag = "outbox", params(("id" = Uuid, Path)), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the event", body = Life),
     (status = 400, description = "not an id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 401, description = "no valid token", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 403, description = "a token without the scope", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 404, description = "no log has it", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 503, description = "a database that may have it does not answer",
-        body = problem::Body, content_type = problem::MEDIA_TYPE),
 ))]
 #[get("/api/v1/outbox/events/{id}")]
 async fn event(
