@@ -59,6 +59,21 @@ impl Suite {
         )
     }
 
+    /// Starts a basket that may have so many files open, until it asks the system for more.
+    pub fn start_basket_with_files(
+        &self,
+        catalog: &Process,
+        files: u32,
+        settings: &[(&str, &str)],
+    ) -> Process {
+        let basket = self.command("basket-api");
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("ulimit -Sn {files}; exec \"$0\"")]).arg(basket.get_program());
+        command.env_clear().envs(basket.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("APP__CATALOG__URL", &catalog.url).envs(settings.iter().copied());
+        Process::start("basket", &mut command)
+    }
+
     /// Starts the pages in front of these.
     pub fn start_storefront(
         &self,

@@ -3,6 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
 use serde_json::{Value, json};
@@ -27,11 +32,16 @@ fn token(key: &EncodingKey, id: &str, algorithm: Algorithm) -> String {
     encode(&header, &claims, key).expect("a token")
 }
 
-/// An issuer that publishes one key and counts how often it is asked.
-async fn issuer() -> (String, Arc<AtomicUsize>) {
-    let mut jwk = Jwk::from_encoding_key(&key(1), Algorithm::EdDSA).expect("a public key");
-    jwk.common.key_id = Some("first".to_owned());
-    let document = serde_json::to_string(&JwkSet { keys: vec![jwk] }).expect("JSON");
+/// What an issuer publishes of a key.
+fn published(key: &EncodingKey, id: &str, algorithm: Algorithm) -> Jwk {
+    let mut jwk = Jwk::from_encoding_key(key, algorithm).expect("a public key");
+    jwk.common.key_id = Some(id.to_owned());
+    jwk
+}
+
+/// An issuer that publishes these keys and counts how often it is asked.
+async fn issuer(keys: Vec<Jwk>) -> (String, Arc<AtomicUsize>) {
+    let document = serde_json::to_string(&JwkSet { keys }).expect("JSON");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}/keys", listener.local_addr().expect("an address"));
     let asked = Arc::new(AtomicUsize::new(0));
@@ -57,7 +67,7 @@ async fn me(service: &Service, token: &str) -> reqwest::Response {
 
 #[tokio::test]
 async fn keys_are_fetched_once_and_forged_ids_make_no_flood() {
-    let (url, asked) = issuer().await;
+    let (url, asked) = issuer(vec![published(&key(1), "first", Algorithm::EdDSA)]).await;
     let settings = AuthSettings { jwks_url: Some(url), ..AuthSettings::default() };
     let service = Service::with(&settings, Readiness::new());
     let good = token(&key(1), "first", Algorithm::EdDSA);
@@ -84,4 +94,77 @@ async fn without_the_issuer_the_answer_is_503_not_401() {
     let answer = me(&service, &token(&key(1), "first", Algorithm::EdDSA)).await;
     assert_eq!(answer.headers()["retry-after"], "5");
     problem(answer, 503, "unavailable").await;
+}
+
+/// A new RSA key, and in what forms its public half can be had.
+fn rsa() -> (EncodingKey, Vec<Vec<u8>>) {
+    let pair = KeyPair::generate(KeySize::Rsa2048).expect("a key");
+    let private: Pkcs8V1Der = pair.as_der().expect("a private key");
+    let public: PublicKeyX509Der = pair.public_key().as_der().expect("a public key");
+    let lines: Vec<String> = STANDARD
+        .encode(public.as_ref())
+        .as_bytes()
+        .chunks(64)
+        .map(|line| String::from_utf8_lossy(line).into_owned())
+        .collect();
+    let pem = |end: &str| {
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----{end}", lines.join("\n"))
+            .into_bytes()
+    };
+    let forms = vec![pem("\n"), pem(""), public.as_ref().to_vec(), pair.public_key().as_ref().to_vec()];
+    // PKCS#8 is PKCS#1 with 26 bytes before it, which say that it is RSA.
+    (EncodingKey::from_rsa_der(&private.as_ref()[26..]), forms)
+}
+
+fn p256() -> EncodingKey {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
+    EncodingKey::from_ec_der(pair.to_pkcs8v1().expect("a private key").as_ref())
+}
+
+#[tokio::test]
+async fn rsa_and_ec_keys_count_for_their_own_algorithm_and_never_as_a_shared_secret() {
+    let (rs, forms) = rsa();
+    let es = p256();
+    let keys = vec![published(&rs, "rs", Algorithm::RS256), published(&es, "es", Algorithm::ES256)];
+    let secrets: Vec<Vec<u8>> = keys
+        .iter()
+        .flat_map(|jwk| {
+            let json = serde_json::to_value(jwk).expect("JSON");
+            let parts = ["n", "x"].iter().filter_map(|name| json[name].as_str().map(str::to_owned));
+            let decoded = parts.clone().map(|part| URL_SAFE_NO_PAD.decode(part).expect("base64"));
+            let whole = [json.to_string().into_bytes(), Vec::new()];
+            parts.map(String::into_bytes).chain(decoded).chain(whole).collect::<Vec<_>>()
+        })
+        .chain(forms)
+        .collect();
+    let (url, asked) = issuer(keys).await;
+    let settings = AuthSettings { jwks_url: Some(url), ..AuthSettings::default() };
+    let service = Service::with(&settings, Readiness::new());
+    assert_eq!(me(&service, &token(&rs, "rs", Algorithm::RS256)).await.status(), 200);
+    assert_eq!(me(&service, &token(&es, "es", Algorithm::ES256)).await.status(), 200);
+
+    let mut forged = vec![
+        token(&rs, "es", Algorithm::RS256),
+        token(&es, "rs", Algorithm::ES256),
+        token(&rs, "rs", Algorithm::RS384),
+        token(&rs, "rs", Algorithm::PS256),
+        token(&rsa().0, "rs", Algorithm::RS256),
+        token(&p256(), "es", Algorithm::ES256),
+        token(&key(1), "rs", Algorithm::EdDSA),
+    ];
+    for (secret, algorithm) in secrets.iter().flat_map(|secret| {
+        [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512].map(|algorithm| (secret, algorithm))
+    }) {
+        forged
+            .extend(["rs", "es", "other"].map(|id| token(&EncodingKey::from_secret(secret), id, algorithm)));
+    }
+    let good = token(&rs, "rs", Algorithm::RS256);
+    let payload = good.split('.').nth(1).expect("a payload");
+    let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","kid":"rs"}"#);
+    forged.extend([format!("{none}.{payload}."), format!("{none}.{payload}.{}", &good[good.len() - 342..])]);
+    println!("{} forged tokens", forged.len());
+    for forged in forged {
+        problem(me(&service, &forged).await, 401, "unauthorized").await;
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

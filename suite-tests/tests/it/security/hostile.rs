@@ -25,6 +25,17 @@ const STRIDE: usize = 10;
 /// Messages on their way to the broker at once.
 const WINDOW: usize = 200;
 
+/// Where messages wait for another try.
+const RETRIES: [&str; 4] = [
+    "basket.events.retry.500ms",
+    "basket.events.retry.2000ms",
+    "basket.events.retry.10000ms",
+    "basket.events.retry.30000ms",
+];
+
+/// How many hostile messages are put into each of the queues beside the first.
+const EACH: usize = 60;
+
 const QUIET: Duration = Duration::from_mins(1);
 
 #[tokio::test]
@@ -82,17 +93,79 @@ async fn every_hostile_message_is_dead_lettered_with_a_reason_and_no_innocent_on
     basket.until_ready(true).await;
 }
 
+#[tokio::test]
+async fn hostile_messages_in_the_retry_and_dead_letter_queues_harm_nobody_either() {
+    let mut runner = TestRunner::default();
+    let suite = Suite::set_up().await;
+    let catalog = suite.start_catalog(&[]);
+    let _relay = suite.start_relay(&[]);
+    let basket = suite.start_basket(&catalog, &[]);
+    let alice = Buyer::of(&basket, "alice");
+    alice.takes(7, 1).await;
+
+    let connection = suite.vhost.connect().await;
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let (strategy, mut innocents) = (poison(), Vec::new());
+    let mut hostile =
+        || -> Vec<Message> { (0..EACH).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect() };
+    for (number, queue) in RETRIES.iter().enumerate() {
+        let (mut batch, id) = (hostile(), Uuid::now_v7());
+        batch.insert(EACH / 2, innocent(id, 100 + number));
+        innocents.push(id);
+        // So that nobody waits for half a minute.
+        for message in &mut batch {
+            message.properties = message.properties.clone().with_expiration("100".into());
+        }
+        publish_to(&channel, "", Some(queue), &batch).await;
+    }
+    publish_to(&channel, "", Some("basket.events.dead"), &hostile()).await;
+
+    let all = EACH * (RETRIES.len() + 1);
+    let ops = test_kit::token("olga", "ops");
+    let letters = format!("{}/api/v1/inbox/dead-letters", basket.url);
+    let client = reqwest::Client::new();
+    let seen = eventually("all are dead letters, and can be looked at", QUIET, async || {
+        let answer = client.get(&letters).bearer_auth(&ops).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let seen: serde_json::Value = answer.json().await.unwrap();
+        (seen["count"] == all).then_some(seen)
+    })
+    .await;
+    // One of them is tried again, and comes back.
+    let mut url = reqwest::Url::parse(&letters).unwrap();
+    let id = seen["data"][0]["id"].as_str().unwrap();
+    url.path_segments_mut().unwrap().extend([id, "replay"]);
+    let answer = client.post(url).bearer_auth(&ops).send().await.unwrap();
+    assert!(answer.status().is_success() || answer.status() == 404, "{}", answer.status());
+
+    let mut dead = suite.vhost.drain("basket.events.dead").await;
+    for number in 0..all {
+        let letter = dead.try_next(QUIET).await.unwrap_or_else(|| panic!("{number} of {all}"));
+        let id = letter.json()["id"].as_str().unwrap_or_default().to_owned();
+        assert!(!innocents.iter().any(|innocent| innocent.to_string() == id), "an innocent one: {letter:?}");
+    }
+    let rest = dead.try_next(Duration::from_millis(500)).await;
+    assert!(rest.is_none(), "more than there were: {rest:?}");
+    let count = "select count(*) from inbox where event_id = any($1)";
+    let received: i64 =
+        sqlx::query_scalar(count).bind(&innocents).fetch_one(&suite.basket.pool).await.unwrap();
+    assert_eq!(received, i64::try_from(innocents.len()).unwrap());
+    alice.until_price("9.99").await;
+    basket.until_ready(true).await;
+}
+
 async fn publish(channel: &Channel, messages: &[Message]) {
+    publish_to(channel, "shop.events", None, messages).await;
+}
+
+/// Publishes with this routing key or, without, with each message's own.
+async fn publish_to(channel: &Channel, exchange: &str, key: Option<&str>, messages: &[Message]) {
     let mut confirms = Vec::new();
     for message in messages {
         let (options, properties) = (BasicPublishOptions::default(), message.properties.clone());
-        let publish = channel.basic_publish(
-            "shop.events".into(),
-            message.key.into(),
-            options,
-            &message.body,
-            properties,
-        );
+        let key = key.unwrap_or(message.key);
+        let publish = channel.basic_publish(exchange.into(), key.into(), options, &message.body, properties);
         confirms.push(publish.await.unwrap());
     }
     for confirm in confirms {

@@ -10,9 +10,10 @@ pub(super) struct Operation {
     pub(super) name: String,
     /// The scopes that it asks for; `None` for everybody, token or not.
     pub(super) scopes: Option<Vec<String>>,
-    method: Method,
-    url: String,
-    body: Option<Value>,
+    pub(super) method: Method,
+    pub(super) url: String,
+    /// What fits its schema, where it takes a body.
+    pub(super) body: Option<Value>,
 }
 
 /// Every operation of a running service, with `about` deciding what stands for a parameter in a path.
