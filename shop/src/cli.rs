@@ -68,6 +68,8 @@ pub enum Command {
     },
     /// Ask of the services everything that their OpenAPI documents allow and forbid, on private servers
     Fuzz(FuzzArgs),
+    /// Check the licences and sources of the dependencies, and write the bill of materials
+    SupplyChain(SupplyChainArgs),
     /// Tell the suite's story with real calls, in about half a minute
     Demo,
     /// Break everything on purpose, on private servers, and check that every promise was kept
@@ -138,6 +140,14 @@ pub struct FuzzArgs {
     /// Make up the same requests as the run that printed this seed
     #[arg(long, value_name = "SEED")]
     pub seed: Option<u128>,
+}
+
+/// Arguments of `supply-chain`.
+#[derive(Debug, Args)]
+pub struct SupplyChainArgs {
+    /// Build everything anew without a network as well: nothing may be fetched while building
+    #[arg(long)]
+    pub build: bool,
 }
 
 /// Arguments of `simulate`.

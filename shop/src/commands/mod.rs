@@ -13,6 +13,7 @@ mod reset;
 mod simulate;
 mod start;
 mod status;
+mod supply_chain;
 mod test;
 mod token;
 mod up;
@@ -42,6 +43,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Simulate(args) => simulate::run(&args),
         Command::Bench { options } => bench::run(&options),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::SupplyChain(args) => supply_chain::run(&args),
         Command::Demo => demo::run(),
         Command::Chaos { args } => chaos::run(&args),
     }

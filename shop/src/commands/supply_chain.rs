@@ -1,0 +1,98 @@
+//! `cargo shop supply-chain`.
+
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cli::SupplyChainArgs;
+use crate::home::checkout;
+use crate::suite::cargo;
+use crate::terminal;
+
+/// What checks licences and sources, and what writes the bill of materials; installed under `target/`.
+const TOOLS: [(&str, &str); 2] = [("cargo-deny", "0.20.2"), ("cargo-cyclonedx", "0.5.9")];
+
+/// Checks where the code of others comes from, and lists it. The exit code is 1 when a check failed.
+pub(super) fn run(args: &SupplyChainArgs) -> Result<ExitCode> {
+    let root = checkout();
+    let dir = root.join("target/supply-chain");
+    for (tool, version) in TOOLS {
+        install(&dir, tool, version)?;
+    }
+    let deny = |arguments: &[&str]| {
+        let mut command = Command::new(dir.join("bin/cargo-deny"));
+        command.current_dir(&root).args(["--log-level", "error"]).args(arguments);
+        succeeds(&mut command)
+    };
+    terminal::say("== licences, bans and sources");
+    let mut is_well = deny(&["check", "licenses", "bans", "sources"])?;
+    terminal::say("== advisories");
+    if deny(&["fetch", "db"])? {
+        is_well &= deny(&["check", "--disable-fetch", "advisories"])?;
+    } else {
+        terminal::say("not checked: the database of advisories cannot be fetched from here");
+    }
+    terminal::say("== bill of materials");
+    is_well &= bill(&root, &dir)?;
+    if args.build {
+        terminal::say("== a build without a network");
+        is_well &= build(&root, &dir)?;
+    }
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Does nothing where the tool is there already, in whatever version.
+fn install(dir: &Path, tool: &str, version: &str) -> Result<()> {
+    if dir.join("bin").join(tool).exists() {
+        return Ok(());
+    }
+    terminal::say(format!("  … installing {tool} under target/, which takes some minutes"));
+    let mut install = cargo(&checkout());
+    install.args(["install", "--quiet", "--locked", "--version", version, tool, "--root"]).arg(dir);
+    if !succeeds(&mut install)? {
+        bail!("cannot install {tool} {version} under target/");
+    }
+    Ok(())
+}
+
+/// Writes what each crate is made of, as `CycloneDX`; what is known of it comes from the lock file.
+fn bill(root: &Path, dir: &Path) -> Result<bool> {
+    let mut tool = Command::new(dir.join("bin/cargo-cyclonedx"));
+    tool.args(["cyclonedx", "--quiet", "--format", "json", "--spec-version", "1.5"]).current_dir(root);
+    if !succeeds(tool.env("CARGO_NET_OFFLINE", "true"))? {
+        return Ok(false);
+    }
+    // It writes them among the sources.
+    for entry in std::fs::read_dir(root).context("cannot read the checkout")? {
+        let folder = entry.context("cannot read the checkout")?;
+        let name = format!("{}.cdx.json", folder.file_name().display());
+        let written = folder.path().join(&name);
+        if written.exists() {
+            std::fs::rename(written, dir.join(&name)).context("cannot write under target/")?;
+        }
+    }
+    terminal::say(format!("one file a crate: {}/*.cdx.json", dir.display()));
+    Ok(true)
+}
+
+/// Builds everything anew where there is no network: what succeeds has fetched nothing while it was built.
+fn build(root: &Path, dir: &Path) -> Result<bool> {
+    if !succeeds(cargo(root).args(["fetch", "--locked"]))? {
+        bail!("cannot fetch the dependencies");
+    }
+    let target = dir.join("build");
+    if target.exists() {
+        std::fs::remove_dir_all(&target).context("cannot clear target/supply-chain/build")?;
+    }
+    let cargo = cargo(root);
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--net"]).arg(cargo.get_program());
+    command.args(["build", "--workspace", "--locked", "--offline", "--target-dir"]).arg(target);
+    succeeds(command.current_dir(root))
+}
+
+fn succeeds(command: &mut Command) -> Result<bool> {
+    let status = command.stdin(Stdio::null()).status();
+    Ok(status.with_context(|| format!("cannot run {}", command.get_program().display()))?.success())
+}
