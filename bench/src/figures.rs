@@ -28,6 +28,20 @@ pub(crate) fn percentile(values: &[f64], share: f64) -> f64 {
     sorted.get(index.saturating_sub(1)).copied().unwrap_or_default()
 }
 
+/// The straight line through values that were taken at equal distances: where it begins, and where it ends.
+pub(crate) fn trend(values: &[f64]) -> (f64, f64) {
+    let count = values.len().max(1) as f64;
+    let (middle, mean) = ((count - 1.0) / 2.0, values.iter().sum::<f64>() / count);
+    let (mut along, mut spread) = (0.0, 0.0);
+    for (place, value) in values.iter().enumerate() {
+        let from_middle = place as f64 - middle;
+        along += from_middle * (value - mean);
+        spread += from_middle * from_middle;
+    }
+    let slope = if spread > 0.0 { along / spread } else { 0.0 };
+    (mean - slope * middle, mean + slope * middle)
+}
+
 /// What a ratio, or a figure without a ceiling, is to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Target {
@@ -126,6 +140,17 @@ mod tests {
     fn the_99th_percentile_of_a_hundred_is_the_one_before_the_last() {
         let values: Vec<f64> = (1..=100).map(f64::from).collect();
         assert_eq!(percentile(&values, 0.99).to_bits(), 99.0_f64.to_bits());
+    }
+
+    #[test]
+    fn a_trend_sees_growth_through_what_goes_up_and_down() {
+        let saw: Vec<f64> = (0..40).map(|n| 100.0 + f64::from(n % 4)).collect();
+        let (early, late) = trend(&saw);
+        assert!((late / early - 1.0).abs() < 0.01, "{early} {late}");
+        let growing: Vec<f64> = saw.iter().enumerate().map(|(n, value)| value + n as f64).collect();
+        let (early, late) = trend(&growing);
+        assert!((late - early - 39.0).abs() < 1.0, "{early} {late}");
+        assert_eq!(trend(&[]).0.to_bits(), 0.0_f64.to_bits());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One price change over 1 to 100,000 carts; a product in no cart beside a million other lines.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use shop::home::Service;
@@ -12,7 +12,11 @@ use crate::figures::{Figure, Row, Target};
 use crate::machine::Meter;
 use crate::stage::{Client, FIRST, PRODUCTS, Stage, header};
 
-const PATIENCE: Duration = Duration::from_mins(2);
+/// A statement of the subscriber may take five minutes.
+const PATIENCE: Duration = Duration::from_mins(6);
+
+/// How many carts a change is to get through to all the same.
+const VERY_WIDE: i64 = 500_000;
 
 pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
     let rows = bystanders(stage, cli).await?;
@@ -49,17 +53,44 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
     let (carts, ours, ceiling) = measured.last().context("no size was measured")?;
     let name = format!("one price change over {carts} carts");
     let row = Row::against(name, "ms", (ours, ceiling), "bare statements", Target::AtMost(1.3), foreign);
-    Ok(std::iter::once(row.grown(growth)).chain(rows).collect())
+    let very_wide = very_wide(stage, cli).await?;
+    Ok([row.grown(growth)].into_iter().chain(rows).chain([very_wide]).collect())
+}
+
+/// A change that reaches very many carts: it gets through, in its time.
+async fn very_wide(stage: &Stage, cli: &Cli) -> Result<Row> {
+    let (carts, product) = (cli.scaled(VERY_WIDE), FIRST + PRODUCTS / 2);
+    add_carts(stage, carts).await?;
+    add_lines(stage, product, carts).await?;
+    sqlx::raw_sql("vacuum analyze cart, cart_line").execute(&stage.basket).await?;
+    let meter = Meter::start();
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+    let id = change(stage, product).await?;
+    let committed = "select extract(epoch from pg_xact_commit_timestamp(xmin))::float8
+                       from alert where event_id = $1 limit 1";
+    let took = until(stage, committed, id).await? - begun;
+    let alerts: i64 = sqlx::query_scalar("select count(*) from alert where event_id = $1")
+        .bind(id)
+        .fetch_one(&stage.basket)
+        .await?;
+    ensure!(alerts == carts, "{alerts} of {carts} carts got their alert");
+    let name = format!("request → {carts} carts and alerts");
+    Ok(Row::alone(name, "s", &[took], Target::AtMost(120.0), meter.foreign()))
+}
+
+async fn add_carts(stage: &Stage, count: i64) -> Result<()> {
+    sqlx::query("insert into cart (buyer_id) select 'buyer-' || n from generate_series(0, $1 - 1) as n on conflict do nothing")
+        .bind(count)
+        .execute(&stage.basket)
+        .await?;
+    Ok(())
 }
 
 /// The n-th product lies in `sizes[n]` carts.
 async fn fill(stage: &Stage, sizes: &[i64]) -> Result<()> {
     stage.reset_carts(0).await?;
     let most = sizes.iter().max().copied().unwrap_or_default();
-    sqlx::query("insert into cart (buyer_id) select 'buyer-' || n from generate_series(0, $1 - 1) as n on conflict do nothing")
-        .bind(most)
-        .execute(&stage.basket)
-        .await?;
+    add_carts(stage, most).await?;
     for (place, carts) in sizes.iter().enumerate() {
         add_lines(stage, FIRST + place as i64, *carts).await?;
     }
@@ -132,10 +163,7 @@ async fn bystanders(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
         none.push(unnoticed(stage, product, 50).await?);
     }
     let lines = cli.scaled(1_000_000);
-    sqlx::query("insert into cart (buyer_id) select 'buyer-' || n from generate_series(0, $1 - 1) as n on conflict do nothing")
-        .bind(lines / 10)
-        .execute(&stage.basket)
-        .await?;
+    add_carts(stage, lines / 10).await?;
     for place in 0..10 {
         add_lines(stage, FIRST + place, lines / 10).await?;
     }

@@ -122,4 +122,12 @@ impl Stage {
         sqlx::query("truncate integration_event_log").execute(&self.catalog).await?;
         Ok(())
     }
+
+    /// Turns PostgreSQL's own housekeeping `on` or `off`.
+    pub(crate) async fn autovacuum(&self, how: &'static str) -> Result<()> {
+        let sql = format!("alter system set autovacuum = {how}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&self.catalog).await?;
+        sqlx::raw_sql("select pg_reload_conf()").execute(&self.catalog).await?;
+        Ok(())
+    }
 }

@@ -151,6 +151,12 @@ impl Stage {
         Ok(())
     }
 
+    /// Sends a signal to a running service.
+    pub(crate) fn signal(&self, name: Name, signal: Signal) -> Result<()> {
+        let running = self.services.get(&name.to_string()).with_context(|| format!("{name} does not run"))?;
+        running.process.signal(signal).map(drop)
+    }
+
     /// Has exactly these services run.
     pub(crate) fn run_only(&mut self, names: &[Name]) -> Result<()> {
         for name in Name::services(RELAYS) {

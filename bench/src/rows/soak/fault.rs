@@ -1,0 +1,71 @@
+//! What goes wrong during a soak. Nothing that ends the processes whose memory is watched.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use rustix::process::Signal;
+use shop::suite::Name;
+
+use super::{OTHER_RELAY, RELAY};
+use crate::stage::Stage;
+
+/// How often something goes wrong.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// How long a process stands still: the broker gives up on one after 10 s, and other relays after 4.
+const FROZEN: Duration = Duration::from_secs(12);
+
+/// Makes things go wrong, one after the other.
+pub(super) struct Faults {
+    next: Instant,
+    frozen: Option<(Name, Instant)>,
+    /// How many there were.
+    pub(super) count: usize,
+}
+
+impl Faults {
+    /// The first comes after the usual time.
+    pub(super) fn start() -> Self {
+        Self { next: Instant::now() + EVERY, frozen: None, count: 0 }
+    }
+
+    /// Does what is due now.
+    pub(super) async fn tick(&mut self, stage: &mut Stage) -> Result<()> {
+        if let Some((name, _)) = self.frozen.take_if(|(_, until)| *until <= Instant::now()) {
+            stage.signal(name, Signal::CONT)?;
+        }
+        if self.next > Instant::now() {
+            return Ok(());
+        }
+        match self.count % 4 {
+            0 => {
+                stage.kill(OTHER_RELAY)?;
+                stage.start(OTHER_RELAY)?;
+            }
+            1 => {
+                let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+                            where backend_type = 'client backend' and usename <> 'postgres'";
+                sqlx::query(cut).execute(&stage.catalog).await?;
+            }
+            2 => self.freeze(stage, Name::Basket)?,
+            _ => self.freeze(stage, RELAY)?,
+        }
+        self.count += 1;
+        self.next = Instant::now() + EVERY;
+        Ok(())
+    }
+
+    fn freeze(&mut self, stage: &Stage, name: Name) -> Result<()> {
+        stage.signal(name, Signal::STOP)?;
+        self.frozen = Some((name, Instant::now() + FROZEN));
+        Ok(())
+    }
+
+    /// Has everything go on again.
+    pub(super) fn end(self, stage: &Stage) -> Result<usize> {
+        if let Some((name, _)) = self.frozen {
+            stage.signal(name, Signal::CONT)?;
+        }
+        Ok(self.count)
+    }
+}
