@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Breaks the whole suite on purpose, on private servers, and checks that every promise was kept.
 #[derive(Debug, Parser)]
@@ -67,12 +67,38 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
         events: u32,
     },
-    /// Measure how fast the suite recovers, against what it has to reach
-    Scoreboard {
-        /// How many measurements for a row; a third of it where a server is restarted
-        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(3..=1_000))]
-        repeats: u16,
-    },
+    /// Measure the suite against everything that it has to reach
+    Scoreboard(ScoreboardArgs),
     /// Take one safety away at a time, and see that the checks notice
     Broken,
+}
+
+/// What is measured, and how often.
+#[derive(Debug, Args)]
+pub(crate) struct ScoreboardArgs {
+    /// What to measure; everything when nothing is said, which takes more than an hour
+    #[arg(value_enum, value_name = "PART")]
+    pub(crate) parts: Vec<Part>,
+    /// How many measurements of each recovery; a third of it where a server is restarted
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(3..=1_000))]
+    pub(crate) repeats: u16,
+    /// How many events are pending in the flood
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+    pub(crate) events: u32,
+    /// How many malformed messages are sent, and how many malformed requests
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    pub(crate) hostile: u32,
+}
+
+/// A part of the scoreboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Every fault there is, with a flood of events: what was survived, lost, done twice
+    Faults,
+    /// Queries of a suite that has nothing to do
+    Rest,
+    /// How fast it recovers
+    Recovery,
+    /// Malformed messages and requests, and attempts without the right to them
+    Hostile,
 }

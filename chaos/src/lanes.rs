@@ -49,33 +49,40 @@ impl Lanes {
         Ok(Self { runners, interrupt, seed })
     }
 
-    /// The one stage of whoever needs no more.
-    pub(crate) async fn open_one(args: &ReportArgs) -> Result<Runner> {
-        Self::open(args, 1).await?.runners.pop().context("there is no stage: give --lanes a number above 0")
+    /// The one stage of whoever needs no more; the others end.
+    pub(crate) fn into_one(mut self) -> Result<Runner> {
+        self.runners.truncate(1);
+        self.runners.pop().context("there is no stage: give --lanes a number above 0")
+    }
+
+    /// The most that a relay or a basket of any stage was seen to have in memory, in bytes.
+    pub(crate) fn heaviest(&self) -> u64 {
+        self.runners.iter().map(|runner| runner.stage.heaviest).max().unwrap_or(0)
     }
 
     /// Breaks everything, each fault on the next stage that is free, and returns what came of it in the
     /// faults' order. Ends early when it is interrupted.
-    pub(crate) fn break_all(self, faults: &[Fault], args: &ReportArgs) -> Result<Vec<Outcome>> {
+    pub(crate) fn break_all(&mut self, faults: &[Fault], args: &ReportArgs) -> Result<Vec<Outcome>> {
         let next = AtomicUsize::new(0);
         let outcomes = Mutex::new(BTreeMap::new());
         let runtime = Handle::current();
-        let lane = |number: usize, mut runner: Runner| -> Result<()> {
+        let interrupt = &self.interrupt;
+        let lane = |number: usize, runner: &mut Runner| -> Result<()> {
             // For what ends in the background when the stage does.
             let _context = runtime.enter();
-            while self.interrupt.check().is_ok() {
+            while interrupt.check().is_ok() {
                 let index = next.fetch_add(1, Ordering::SeqCst);
                 let Some(fault) = faults.get(index) else { break };
                 eprintln!("  … {}/{} {}: {}", index + 1, faults.len(), fault.name, fault.about);
-                let outcome = runtime.block_on(repeated(&mut runner, fault, args.repeat));
+                let outcome = runtime.block_on(repeated(runner, fault, args.repeat));
                 tell(&outcome);
                 outcomes.lock().unwrap_or_else(PoisonError::into_inner).insert(index, outcome);
             }
-            keep_logs(&runner, number, args)
+            keep_logs(runner, number, args)
         };
         thread::scope(|scope| {
             let lane = &lane;
-            let lanes = self.runners.into_iter().enumerate();
+            let lanes = self.runners.iter_mut().enumerate();
             let lanes: Vec<_> = lanes.map(|(n, runner)| scope.spawn(move || lane(n + 1, runner))).collect();
             lanes.into_iter().try_for_each(|lane| {
                 lane.join().unwrap_or_else(|_| anyhow::bail!("a lane has panicked: see above"))

@@ -34,7 +34,7 @@ use crate::{
     faults::Fault,
     lanes::Lanes,
     report::{Report, page, print_broken, print_scoreboard, print_table},
-    run::{Verdict, soak},
+    run::{Verdict, scoreboard, soak},
 };
 
 #[tokio::main]
@@ -65,16 +65,17 @@ async fn run(cli: Cli) -> Result<bool> {
         Command::Soak { minutes, relays } => {
             break_these(&[soak(Duration::from_secs(60 * minutes), relays)?], &cli.report).await
         }
-        Command::Flood { events } => break_these(&faults::flood(events)?, &cli.report).await,
-        Command::Scoreboard { repeats } => {
-            let mut runner = Lanes::open_one(&cli.report).await?;
-            let rows = runner.scoreboard(repeats.into()).await?;
-            drop(runner);
+        Command::Flood { events } => {
+            faults::flood_of(events);
+            break_these(&chosen(&["flood"])?, &cli.report).await
+        }
+        Command::Scoreboard(args) => {
+            let rows = scoreboard(&args, &cli.report).await?;
             show(&cli.report, &rows, || print_scoreboard(&rows))?;
             Ok(rows.iter().all(|row| row.met))
         }
         Command::Broken => {
-            let mut runner = Lanes::open_one(&cli.report).await?;
+            let mut runner = Lanes::open(&cli.report, 1).await?.into_one()?;
             let all = runner.broken().await?;
             drop(runner);
             show(&cli.report, &all, || print_broken(&all))?;
@@ -106,9 +107,10 @@ fn chosen(names: &[impl AsRef<str>]) -> Result<Vec<Fault>> {
 }
 
 async fn break_these(faults: &[Fault], args: &ReportArgs) -> Result<bool> {
-    let lanes = Lanes::open(args, faults.len()).await?;
+    let mut lanes = Lanes::open(args, faults.len()).await?;
     let (seed, interrupt) = (lanes.seed, lanes.interrupt.clone());
     let outcomes = lanes.break_all(faults, args)?;
+    drop(lanes);
     if let Some(file) = &args.html {
         std::fs::write(file, page(seed, &outcomes))
             .with_context(|| format!("cannot write {}", file.display()))?;

@@ -41,6 +41,8 @@ pub(crate) struct Expected {
 /// What the checks have found.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Findings {
+    /// Events that the catalog has committed.
+    pub(crate) committed: usize,
     /// Promised or committed events that somebody never got.
     pub(crate) lost: usize,
     /// Effects that happened more than once.

@@ -38,6 +38,9 @@ const TYPES: [&str; 5] = [
 /// How often the binding is made again: somebody may delete the exchange.
 const REBIND: Duration = Duration::from_millis(500);
 
+/// Messages that are acknowledged together, or whatever there is when the binding is made again.
+const TOGETHER: u64 = 200;
+
 /// The pause before the broker is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -105,6 +108,12 @@ impl Probe {
         seen.sightings.get(*seen.first.get(&id)?).map(|sighting| sighting.at)
     }
 
+    /// Whether all of these events have been seen.
+    pub(crate) fn has_seen(&self, ids: &[Uuid]) -> bool {
+        let seen = self.lock();
+        ids.iter().all(|id| seen.first.contains_key(id))
+    }
+
     async fn watch(
         &self,
         broker: &Broker,
@@ -125,14 +134,23 @@ impl Probe {
             bound.send(()).unwrap_or_default();
         }
         let mut rebind = tokio::time::interval(REBIND);
+        let (mut recorded, mut acknowledged) = (0, 0);
         loop {
-            tokio::select! {
+            let is_tick = tokio::select! {
                 next = deliveries.next() => {
                     let delivery = next.context("the probe's queue is gone")??;
                     self.record(&delivery);
-                    delivery.ack(BasicAckOptions::default()).await?;
+                    recorded = delivery.delivery_tag;
+                    false
                 }
-                _ = rebind.tick() => bind(&channel).await?,
+                _ = rebind.tick() => true,
+            };
+            if recorded > acknowledged && (is_tick || recorded >= acknowledged + TOGETHER) {
+                channel.basic_ack(recorded, BasicAckOptions { multiple: true }).await?;
+                acknowledged = recorded;
+            }
+            if is_tick {
+                bind(&channel).await?;
             }
         }
     }

@@ -1,19 +1,21 @@
 //! A great many pending events, published while three relays are killed, frozen and ended.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::{Act, Fault, Scene};
 use crate::{
     check::ONLY_PROBED,
+    patience::until,
     run::{act, pending, strike_relays},
     stage::Stage,
 };
-
-/// How many events, where nobody says how many.
-const EVENTS: u32 = 50_000;
 
 /// Rows of one transaction.
 const AT_ONCE: u32 = 10_000;
@@ -26,25 +28,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 const RELAYS: u8 = 3;
 
-static SIZE: OnceLock<u32> = OnceLock::new();
+/// How many events there will be.
+static EVENTS: AtomicU32 = AtomicU32::new(50_000);
 
 pub(super) const FAULTS: &[Fault] = &[fault!(
     "flood",
     "messages",
     [3, 1],
-    "50,000 events are pending while three relays are killed, frozen and ended",
+    "events by the ten thousand are pending while three relays are killed, frozen and ended",
     |scene| strike(scene)
 )];
 
-/// The same fault with so many events.
-pub(crate) fn flood(events: u32) -> Result<Vec<Fault>> {
-    SIZE.set(events).ok().context("the flood has its size already")?;
-    let about = "events by the hundred thousand are pending while three relays are killed, frozen and ended";
-    Ok(FAULTS.iter().map(|fault| Fault { about, ..*fault }).collect())
+/// Has the flood be of so many events.
+pub(crate) fn flood_of(events: u32) {
+    EVENTS.store(events, Ordering::Relaxed);
 }
 
 async fn strike(scene: &mut Scene<'_>) -> Result<Act> {
-    let events = *SIZE.get_or_init(|| EVENTS);
+    let events = EVENTS.load(Ordering::Relaxed);
     let first = last_position(scene.stage).await?;
     let mut written = 0;
     while written < events {
@@ -61,6 +62,7 @@ async fn strike(scene: &mut Scene<'_>) -> Result<Act> {
         scene.stage.interrupt.check()?;
         ensure!(Instant::now() < deadline, "{} events are still pending", pending(scene.stage).await?);
         strike_relays(scene, RELAYS).await?;
+        scene.stage.weigh();
         struck += 1;
         if told.elapsed() > Duration::from_secs(30) {
             told = Instant::now();
@@ -68,14 +70,13 @@ async fn strike(scene: &mut Scene<'_>) -> Result<Act> {
         }
     }
     let healed = Instant::now();
-    let there: i64 = sqlx::query_scalar(
-        "select count(*) from integration_event_log where event_type = $1 and position > $2",
-    )
-    .bind(ONLY_PROBED)
-    .bind(first)
-    .fetch_one(&scene.stage.catalog)
-    .await?;
-    ensure!(there == i64::from(events), "{there} of {events} events are in the log");
+    let ids = "select event_id from integration_event_log where event_type = $1 and position > $2";
+    let ids: Vec<Uuid> =
+        sqlx::query_scalar(ids).bind(ONLY_PROBED).bind(first).fetch_all(&scene.stage.catalog).await?;
+    ensure!(ids.len() == events as usize, "{} of {events} events are in the log", ids.len());
+    // The probe may be behind; what it never sees is for the checks to say.
+    let all_seen = async || Ok(scene.probe.has_seen(&ids).then_some(()));
+    until(deadline - Instant::now(), Duration::from_millis(500), all_seen).await?;
     Ok(act(struck, healed))
 }
 

@@ -1,6 +1,9 @@
 //! Messages that nobody should have sent, and rows that nobody should have written.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use lapin::{
@@ -110,14 +113,40 @@ async fn poison(scene: &mut Scene<'_>, spoil: impl Fn(&mut Value) -> Option<Vec<
     send_poison(scene, &messages).await
 }
 
+/// How many messages the next storm has.
+static STORM: AtomicU32 = AtomicU32::new(1_000);
+
+/// Messages of a storm that wait for the basket at once: what is good must not wait too long behind them.
+const WAITING: usize = 1_000;
+
+/// The storm, with so many messages.
+pub(crate) fn storm_of(messages: u32) -> Fault {
+    STORM.store(messages, Ordering::Relaxed);
+    fault!("message-storm", "messages", [1, 1], "hostile messages of every kind", storm)
+}
+
 async fn storm(scene: &mut Scene<'_>) -> Result<Act> {
     let mut rng = scene.stage.rng.fork();
-    let messages: Vec<Message> = (0..1_000).map(|_| message(hostile(&mut rng))).collect();
-    send_poison(scene, &messages).await
+    let mut left = STORM.load(Ordering::Relaxed) as usize;
+    let mut sent = 0;
+    while left > 0 {
+        scene.stage.interrupt.check()?;
+        let messages: Vec<Message> = (0..left.min(WAITING)).map(|_| message(hostile(&mut rng))).collect();
+        left -= messages.len();
+        sent += send_poison(scene, &messages).await?.expected.poison;
+        let few = async || Ok((scene.stage.broker.waiting(QUEUE).await? < WAITING).then_some(()));
+        until(Duration::from_mins(1), Duration::from_millis(50), few)
+            .await?
+            .context("the basket handles nothing")?;
+    }
+    let has_ended = scene.stage.service(Who::Basket(1))?.ended()?.is_some();
+    ensure!(!has_ended, "the basket has ended by itself");
+    let expected = Expected { poison: sent, ..Expected::default() };
+    Ok(Act { expected, ..act(sent as u64, Instant::now()) })
 }
 
 /// A body that is no event: noise, or an event with one thing missing or of the wrong kind.
-fn hostile(rng: &mut fastrand::Rng) -> Vec<u8> {
+pub(crate) fn hostile(rng: &mut fastrand::Rng) -> Vec<u8> {
     if rng.u8(0..4) == 0 {
         return (0..rng.usize(0..2_000)).map(|_| rng.u8(..)).collect();
     }

@@ -32,7 +32,10 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use self::flood::flood;
+pub(crate) use self::{
+    flood::flood_of,
+    messages::{hostile, storm_of},
+};
 
 use anyhow::Result;
 use futures_util::future::LocalBoxFuture;

@@ -21,7 +21,7 @@ pub(crate) use self::{
     broken::Broken,
     outcome::{Outcome, Verdict},
     rest::pending,
-    scoreboard::Row,
+    scoreboard::{Row, scoreboard},
     soak::{soak, strike_relays},
     timeline::{Point, Timeline},
 };
@@ -126,6 +126,7 @@ impl Runner {
 
         let evidence = Evidence::read(&self.stage, &self.probe, &mark, promised.promised()).await?;
         let mut findings = judge(&evidence, expected);
+        findings.committed = evidence.log.len();
         findings.violations.extend(late);
         findings.violations.extend(self.not_clean(&before).await?);
         // What was deleted came back by the operator's hand, not by itself.

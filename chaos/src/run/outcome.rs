@@ -46,6 +46,8 @@ pub(crate) struct Outcome {
     pub(crate) ok: u64,
     pub(crate) failed: u64,
     pub(crate) unknown: u64,
+    /// Events that were committed meanwhile.
+    pub(crate) committed: usize,
     pub(crate) lost: usize,
     pub(crate) twice: usize,
     pub(crate) out_of_order: usize,
@@ -91,6 +93,7 @@ impl Outcome {
             ok,
             failed,
             unknown,
+            committed: findings.committed,
             lost: findings.lost,
             twice: findings.twice,
             out_of_order: findings.out_of_order,
@@ -115,6 +118,7 @@ impl Outcome {
             ok: 0,
             failed: 0,
             unknown: 0,
+            committed: 0,
             lost: 0,
             twice: 0,
             out_of_order: 0,
@@ -136,6 +140,7 @@ impl Outcome {
         self.ok += other.ok;
         self.failed += other.failed;
         self.unknown += other.unknown;
+        self.committed += other.committed;
         self.lost += other.lost;
         self.twice += other.twice;
         self.out_of_order += other.out_of_order;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use futures_util::StreamExt;
 use lapin::{
-    BasicProperties, Connection, ConnectionProperties,
+    BasicProperties, Channel, Connection, ConnectionProperties,
     message::Delivery,
     options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
@@ -17,7 +17,10 @@ use serde_json::Value;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long to wait for one more message of a queue that should be empty.
-const AT_ONCE: Duration = Duration::from_millis(100);
+const SOON: Duration = Duration::from_millis(100);
+
+/// Messages of the harness's own that are on their way at once.
+const AT_ONCE: usize = 100;
 
 /// The administrator of the private broker.
 #[derive(Clone)]
@@ -81,32 +84,41 @@ impl Broker {
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let mut taken = 0;
-        for (key, body, properties) in messages {
-            let options = BasicPublishOptions::default();
-            let properties = properties.clone().with_delivery_mode(2);
-            let publish =
-                channel.basic_publish(exchange.into(), key.as_str().into(), options, body, properties);
-            let confirmed = tokio::time::timeout(DEADLINE, async { publish.await?.await }).await?;
-            if !confirmed.is_ok_and(|confirmation| confirmation.is_ack()) {
-                break;
+        'all: for some in messages.chunks(AT_ONCE) {
+            let mut confirms = Vec::with_capacity(some.len());
+            for (key, body, properties) in some {
+                let options = BasicPublishOptions::default();
+                let properties = properties.clone().with_delivery_mode(2);
+                let publish =
+                    channel.basic_publish(exchange.into(), key.as_str().into(), options, body, properties);
+                confirms.push(publish.await);
             }
-            taken += 1;
+            for confirm in confirms {
+                let confirmed = tokio::time::timeout(DEADLINE, async { confirm?.await }).await?;
+                if !confirmed.is_ok_and(|confirmation| confirmation.is_ack()) {
+                    break 'all;
+                }
+                taken += 1;
+            }
         }
         // A channel that the broker has closed may take the connection's goodbye with it.
         drop(connection.close(200, "OK".into()).await);
         Ok(taken)
     }
 
+    /// How many messages wait in a queue; none when it is not there.
+    pub(crate) async fn waiting(&self, queue: &str) -> Result<usize> {
+        let connection = self.connect().await?;
+        let waiting = waiting(&connection.create_channel().await?, queue).await;
+        drop(connection.close(200, "OK".into()).await);
+        waiting
+    }
+
     /// Takes everything off a queue; nothing when it is not there.
     pub(crate) async fn take_all(&self, queue: &str) -> Result<Vec<Taken>> {
         let connection = self.connect().await?;
         let channel = connection.create_channel().await?;
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
-        let waiting = match channel.queue_declare(queue.into(), passive, FieldTable::default()).await {
-            Ok(found) => usize::try_from(found.message_count()).unwrap_or(0),
-            Err(error) if error.to_string().contains("NOT_FOUND") => 0,
-            Err(error) => return Err(error).with_context(|| format!("cannot look into {queue}")),
-        };
+        let waiting = waiting(&channel, queue).await?;
         let mut all = Vec::with_capacity(waiting);
         if waiting > 0 {
             let (no_ack, none) =
@@ -114,7 +126,7 @@ impl Broker {
             let mut deliveries = channel.basic_consume(queue.into(), "chaos".into(), no_ack, none).await?;
             loop {
                 // The count may be a moment old: what came since is here at once.
-                let patience = if all.len() < waiting { DEADLINE } else { AT_ONCE };
+                let patience = if all.len() < waiting { DEADLINE } else { SOON };
                 match tokio::time::timeout(patience, deliveries.next()).await {
                     Ok(Some(delivery)) => all.push(Taken::of(&delivery?)),
                     Ok(None) | Err(_) => break,
@@ -137,5 +149,14 @@ impl Taken {
             },
             is_poison: header(POISON).is_some(),
         }
+    }
+}
+
+async fn waiting(channel: &Channel, queue: &str) -> Result<usize> {
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+    match channel.queue_declare(queue.into(), passive, FieldTable::default()).await {
+        Ok(found) => Ok(usize::try_from(found.message_count()).unwrap_or(0)),
+        Err(error) if error.to_string().contains("NOT_FOUND") => Ok(0),
+        Err(error) => Err(error).with_context(|| format!("cannot look into {queue}")),
     }
 }

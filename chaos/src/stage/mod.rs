@@ -51,6 +51,8 @@ pub(crate) struct Stage {
     /// The basket's.
     pub(crate) basket: PgPool,
     pub(crate) rng: fastrand::Rng,
+    /// The most that a relay or a basket was seen to have in memory, in bytes.
+    pub(crate) heaviest: u64,
     suite: Suite,
     /// The safety that services are started without.
     without: Option<&'static str>,
@@ -103,6 +105,7 @@ impl Stage {
             catalog,
             basket,
             rng: fastrand::Rng::new(),
+            heaviest: 0,
             suite,
             without: None,
             interrupt: interrupt.clone(),
@@ -135,6 +138,13 @@ impl Stage {
     /// All that were started and not stopped.
     pub(crate) fn services(&self) -> impl Iterator<Item = &Service> {
         self.services.values()
+    }
+
+    /// Looks how much memory relays and baskets have just now.
+    pub(crate) fn weigh(&mut self) {
+        let weighed = self.services.values().filter(|service| service.who != Who::Catalog);
+        let heaviest = weighed.map(|service| service.footprint().0).max();
+        self.heaviest = self.heaviest.max(heaviest.unwrap_or(0));
     }
 
     /// Starts a service without waiting for it, in place of one that runs or has ended. `settings` are

@@ -4,37 +4,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
-use serde::Serialize;
 use shop::suite::Name;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Runner, outcome::percentile};
+use super::Row;
 use crate::{
     load::{PRODUCTS, change_price},
     patience::until,
+    run::{Runner, outcome::percentile},
     stage::Who,
 };
 
 /// How long an event may take before a measurement is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// One line of the scoreboard.
-#[derive(Debug, Serialize)]
-pub(crate) struct Row {
-    /// What recovers, and from what.
-    pub(crate) name: &'static str,
-    /// In seconds: the median, and the 99th per cent.
-    pub(crate) p50: f64,
-    pub(crate) p99: f64,
-    /// What the two may be at most; none for the first where only the second is asked for.
-    pub(crate) limit_p50: Option<f64>,
-    pub(crate) limit_p99: f64,
-    /// Whether both are met.
-    pub(crate) met: bool,
-    /// How many measurements that is.
-    pub(crate) repeats: usize,
-}
 
 /// What is killed.
 #[derive(Clone, Copy)]
@@ -47,14 +30,14 @@ enum What {
 }
 
 impl Runner {
-    /// Measures every row, each so often; those that restart a server, a third as often.
-    pub(crate) async fn scoreboard(&mut self, repeats: usize) -> Result<Vec<Row>> {
+    /// Measures every recovery, each so often; those that restart a server, a third as often.
+    pub(super) async fn recoveries(&mut self, repeats: usize) -> Result<Vec<Row>> {
         let few = repeats.div_ceil(3).max(3);
         let mut rows = Vec::new();
         for (what, name, repeats, limit_p50, limit_p99) in [
             (What::OneOfTwo, "relay killed, a standby runs: first event out", repeats, Some(0.3), 1.0),
             (What::TheOnlyOne, "only relay killed: first event out after its start", repeats, None, 1.0),
-            (What::Frozen, "relay frozen: taken over", few, None, 6.0),
+            (What::Frozen, "relay frozen: taken over", repeats, None, 6.0),
             (What::Broker, "RabbitMQ killed: first event out after its port opens", few, None, 3.0),
             (What::Database, "PostgreSQL killed: first event out after it answers", few, None, 3.0),
         ] {
@@ -175,11 +158,13 @@ impl Runner {
 fn row(name: &'static str, measured: &[f64], limit_p50: Option<f64>, limit_p99: f64) -> Row {
     let p50 = percentile(measured, 50).unwrap_or(f64::INFINITY);
     let p99 = percentile(measured, 99).unwrap_or(f64::INFINITY);
-    let met = p99 <= limit_p99 && limit_p50.is_none_or(|limit| p50 <= limit);
-    eprintln!(
-        "  {} {name}: p50 {p50:.2} s, p99 {p99:.2} s of {}",
-        if met { '✓' } else { '✗' },
-        measured.len()
-    );
-    Row { name, p50, p99, limit_p50, limit_p99, met, repeats: measured.len() }
+    let limit = limit_p50.map_or(String::new(), |limit| format!("p50 ≤ {limit} s, "));
+    Row {
+        name,
+        of: measured.len(),
+        measured: format!("p50 {p50:.2} s, p99 {p99:.2} s"),
+        must_be: format!("{limit}p99 ≤ {limit_p99} s"),
+        met: p99 <= limit_p99 && limit_p50.is_none_or(|limit| p50 <= limit),
+    }
+    .told()
 }

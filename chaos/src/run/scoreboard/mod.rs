@@ -1,0 +1,70 @@
+//! What the suite reaches, against what it has to reach. Each line is measured when it is asked for.
+
+mod at_rest;
+mod hostile;
+mod malformed;
+mod recovery;
+mod survived;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::{
+    cli::{Part, ReportArgs, ScoreboardArgs},
+    faults,
+    lanes::Lanes,
+};
+
+/// One line of the scoreboard.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    /// What was measured.
+    pub(crate) name: &'static str,
+    /// How many measurements, attempts or runs that is.
+    pub(crate) of: usize,
+    /// What came of it.
+    pub(crate) measured: String,
+    /// What has to come of it.
+    pub(crate) must_be: String,
+    /// Whether it has.
+    pub(crate) met: bool,
+}
+
+impl Row {
+    /// The line, after it was said: the next may take a while.
+    fn told(self) -> Self {
+        let sign = if self.met { '✓' } else { '✗' };
+        eprintln!("  {sign} {}: {} of {} (must be {})", self.name, self.measured, self.of, self.must_be);
+        self
+    }
+}
+
+/// Measures the parts that are asked for.
+pub(crate) async fn scoreboard(args: &ScoreboardArgs, report: &ReportArgs) -> Result<Vec<Row>> {
+    let wants = |part| args.parts.is_empty() || args.parts.contains(&part);
+    let all = if wants(Part::Faults) { faults::all() } else { Vec::new() };
+    faults::flood_of(args.events);
+    let mut lanes = Lanes::open(report, all.len()).await?;
+    let interrupt = lanes.interrupt.clone();
+    let mut rows = Vec::new();
+    if wants(Part::Faults) {
+        let outcomes = lanes.break_all(&all, report)?;
+        interrupt.check()?;
+        rows.extend(survived::rows(&outcomes, lanes.heaviest()));
+    }
+    // What measures time or counts queries has the machine for itself.
+    let mut runner = lanes.into_one()?;
+    if wants(Part::Rest) {
+        rows.extend(runner.queries_at_rest().await?);
+    }
+    if wants(Part::Recovery) {
+        rows.extend(runner.recoveries(args.repeats.into()).await?);
+    }
+    if wants(Part::Hostile) {
+        rows.push(runner.hostile_messages(args.hostile).await);
+        rows.push(runner.malformed_requests(args.hostile).await?);
+        drop(runner);
+        rows.push(hostile::unauthorised()?);
+    }
+    Ok(rows)
+}
