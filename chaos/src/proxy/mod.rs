@@ -114,6 +114,11 @@ impl Link {
         self.cut_at(Cut::Before(0));
     }
 
+    /// How many calls clients have made since a cut was last ordered or taken back.
+    pub(crate) fn calls(&self) -> u64 {
+        self.state.calls.load(Ordering::SeqCst)
+    }
+
     /// How many connections this link has cut, of all that were open at each time.
     pub(crate) fn cuts(&self) -> u64 {
         self.state.cuts.load(Ordering::SeqCst)

@@ -1,55 +1,47 @@
-//! What the suite costs its databases while nothing happens.
+//! What the suite asks of its databases while nothing happens.
 
 use std::time::Duration;
 
 use anyhow::Result;
 
 use super::Row;
-use crate::run::Runner;
+use crate::{proxy::Protocol, run::Runner, stage::Who};
 
 /// How long it is watched.
 const WATCHED: Duration = Duration::from_secs(20);
 
-/// PostgreSQL publishes its counts a moment late, and services settle.
+/// What was done before has settled by then.
 const SETTLED: Duration = Duration::from_secs(5);
 
-/// Queries a second that each database may have.
+/// Queries a second that a process may ask its database.
 const MOST: f64 = 2.0;
 
+/// Who is watched, on the way to its database.
+const WATCHED_ARE: [(Who, &str); 3] = [
+    (Who::Relay(1), "queries a second at rest: the relay"),
+    (Who::Basket(1), "queries a second at rest: the basket"),
+    (Who::Catalog, "queries a second at rest: the catalog"),
+];
+
 impl Runner {
-    /// Counts the transactions of each database while one relay, the catalog and one basket have nothing to do.
+    /// Counts on the wire what each process asks its database while it has nothing to do.
     pub(super) async fn queries_at_rest(&mut self) -> Result<Vec<Row>> {
         self.stage.settle(1, 1).await?;
         tokio::time::sleep(SETTLED).await;
-        let before = self.transactions().await?;
+        let before = self.calls()?;
         tokio::time::sleep(WATCHED).await;
-        let after = self.transactions().await?;
-        let names = ["queries a second at rest, basket", "queries a second at rest, catalog and relay"];
-        let rates = before.into_iter().zip(after).map(|(before, after)| {
+        let counts = self.calls()?.into_iter().zip(before).map(|(after, before)| after - before);
+        let rows = WATCHED_ARE.into_iter().zip(counts).map(|((_, name), count)| {
             #[expect(clippy::cast_precision_loss, reason = "a count of some seconds")]
-            let rate = (after - before) as f64 / WATCHED.as_secs_f64();
-            rate
+            let rate = count as f64 / WATCHED.as_secs_f64();
+            let (measured, must_be) = (format!("{rate:.2}"), format!("≤ {MOST}"));
+            Row { name, of: 1, measured, must_be, met: rate <= MOST }.told()
         });
-        Ok(names
-            .into_iter()
-            .zip(rates)
-            .map(|(name, rate)| {
-                Row {
-                    name,
-                    of: 1,
-                    measured: format!("{rate:.2}"),
-                    must_be: format!("≤ {MOST}"),
-                    met: rate <= MOST,
-                }
-                .told()
-            })
-            .collect())
+        Ok(rows.collect())
     }
 
-    /// Of the basket's database and the catalog's, so far.
-    async fn transactions(&self) -> Result<Vec<i64>> {
-        let counts = "select xact_commit + xact_rollback from pg_stat_database
-                       where datname in ('catalog', 'basket') order by datname";
-        Ok(sqlx::query_scalar(counts).fetch_all(&self.stage.catalog).await?)
+    fn calls(&self) -> Result<Vec<u64>> {
+        let calls = |(who, _)| Ok(self.stage.link(who, Protocol::Postgres)?.calls());
+        WATCHED_ARE.into_iter().map(calls).collect()
     }
 }

@@ -86,9 +86,9 @@ mod tests {
     #[test]
     fn one_lost_event_one_void_run_or_no_weight_at_all_is_not_met() {
         let mut all = outcomes(20_000);
-        all.iter_mut().for_each(|outcome| outcome.lost = 1);
+        all[0].lost = 1;
         assert!(!met(&all, 1, "events lost"));
-        all.iter_mut().filter(|outcome| outcome.name == "calm").for_each(|calm| calm.verdict = Verdict::Void);
+        all.iter_mut().find(|outcome| outcome.name == "calm").unwrap().verdict = Verdict::Void;
         assert!(!met(&all, 1, "outside faults survived"));
         let memory = "resident memory of a relay or basket in the flood (unoptimised build)";
         assert!(met(&all, 1, memory) && !met(&all, 0, memory));
