@@ -17,13 +17,14 @@ const AT_ONCE: usize = 64;
 /// What is generous on a busy machine, and would not be met by a service that is held up.
 pub(super) const SOON: Duration = Duration::from_secs(8);
 
-/// Lets this process open as many files as it may, and says how many connections a test can have of that.
-pub(super) fn make_room(wanted: usize) -> usize {
+/// Lets this process open as many files as it may; panics where so many connections would still be too many.
+pub(super) fn make_room(connections: usize) {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
     let files = limit.maximum.map_or(usize::MAX, |files| usize::try_from(files).unwrap());
     // A service needs two files for each.
-    wanted.min(files.saturating_sub(1_000) / 2)
+    let needed = connections * 2 + 1_000;
+    assert!(files >= needed, "{files} open files are too few for this test: ulimit -Hn {needed}");
 }
 
 pub(super) fn address(service: &Process) -> SocketAddr {

@@ -42,8 +42,9 @@ struct Target {
 #[tokio::test]
 async fn no_malformed_request_is_answered_with_5xx_or_changes_a_price() {
     let count = std::env::var("MALFORMED_REQUESTS").map_or(USUALLY, |text| text.parse().expect("a number"));
-    let seed = fastrand::u64(..);
-    println!("{count} malformed requests from seed {seed}");
+    let seed = std::env::var("MALFORMED_SEED")
+        .map_or_else(|_| fastrand::u64(..), |text| text.parse().expect("a number"));
+    println!("{count} malformed requests from seed {seed}: MALFORMED_SEED={seed} makes the same ones");
     let suite = Suite::set_up().await;
     let short = [("APP__HTTP__HEADER_TIMEOUT_MS", "1000"), ("APP__HTTP__BODY_TIMEOUT_MS", "1000")];
     let (catalog, relay) = (suite.start_catalog(&short), suite.start_relay(&short));
@@ -124,7 +125,8 @@ async fn ask(targets: &[Target], tokens: &[Option<String>], count: usize, random
     answers
 }
 
-/// The status of each answer to what is sent; 0 where there is none. `None` where it takes too long.
+/// The status of each answer to what is sent; 0 where there is none, or where a busy service asks to come again
+/// later. `None` where it takes too long.
 async fn answer(address: SocketAddr, request: &[u8]) -> Option<Vec<u16>> {
     let asking = async {
         let mut socket = TcpStream::connect(address).await.expect("the service listens");
@@ -140,8 +142,11 @@ async fn answer(address: SocketAddr, request: &[u8]) -> Option<Vec<u16>> {
             }
         }
         let text = String::from_utf8_lossy(&answer);
-        let statuses = text.split("HTTP/1.1 ").skip(1).filter_map(|rest| rest.get(..3)?.parse().ok());
-        let statuses: Vec<u16> = statuses.collect();
+        let answers = text.split("HTTP/1.1 ").skip(1).filter_map(|rest| {
+            let is_later = rest.starts_with("503") && rest.to_ascii_lowercase().contains("\r\nretry-after: ");
+            if is_later { Some(0) } else { rest.get(..3)?.parse().ok() }
+        });
+        let statuses: Vec<u16> = answers.collect();
         if statuses.is_empty() { vec![0] } else { statuses }
     };
     tokio::time::timeout(ANSWER, asking).await.ok()

@@ -10,6 +10,9 @@ use super::crowd::{SOON, Taken, address, all_ended, make_room, open, served_whil
 /// Clients of each kind.
 const EACH: usize = 250;
 
+/// Clients that are several times too many.
+const FLOOD: usize = 600;
+
 /// What the service gives a client for most things, in milliseconds.
 const PATIENCE: &str = "1500";
 
@@ -69,14 +72,14 @@ async fn slow_clients_of_every_kind_hold_up_nobody_and_lose_their_connections() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_connections_over_the_limit_waits_its_turn_and_so_do_others() {
-    let flood = make_room(1_000);
+    make_room(FLOOD);
     let suite = Suite::set_up().await;
     let catalog = suite
         .start_catalog(&[("APP__HTTP__MAX_CONNECTIONS", "200"), ("APP__HTTP__HEADER_TIMEOUT_MS", "1000")]);
     let (before, address) = (Taken::by(&catalog), address(&catalog));
     let product = format!("{}/api/v1/catalog/items/7", catalog.url);
     served_while(product, async {
-        let silent = open(address, flood, |_| String::new()).await;
+        let silent = open(address, FLOOD, |_| String::new()).await;
         assert!(catalog.open_files() < 200 * 2 + 100, "no more than the limit are let in");
         all_ended("silent clients", silent, ALL).await;
     })

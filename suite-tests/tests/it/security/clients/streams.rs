@@ -54,11 +54,11 @@ async fn stream_of(buyer: &str, address: SocketAddr) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_thousand_idle_streams_hold_up_nobody() {
-    let count = make_room(STREAMS);
+    make_room(STREAMS);
     let suite = Suite::set_up().await;
     let catalog = suite.start_catalog(&[]);
     let _relay = suite.start_relay(&[]);
-    let places = count.to_string();
+    let places = STREAMS.to_string();
     // With so few files to begin with, the service has to ask for more itself.
     let basket = suite.start_basket_with_files(&catalog, 256, &[("APP__STREAMS__MAX", &places)]);
     let alice = Buyer::of(&basket, "alice");
@@ -67,12 +67,12 @@ async fn five_thousand_idle_streams_hold_up_nobody() {
 
     let started = Instant::now();
     let mut listening = stream_of("alice", address).await;
-    let crowd = stream::iter(1..count)
+    let crowd = stream::iter(1..STREAMS)
         .map(async |number| stream_of(&format!("buyer{number}"), address).await)
         .buffer_unordered(AT_ONCE)
         .collect::<Vec<TcpStream>>();
     let crowd = served_while(format!("{}/health/ready", basket.url), crowd).await;
-    println!("{count} streams are open after {:?}", started.elapsed());
+    println!("{STREAMS} streams are open after {:?}", started.elapsed());
     before.bounds(&basket, 128);
 
     let late = Buyer::of(&basket, "late");
