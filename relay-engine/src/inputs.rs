@@ -70,7 +70,7 @@ impl<E: Pending> Engine<E> {
             self.reset();
             return;
         }
-        self.polling.looked(!events.is_empty(), !is_complete, now);
+        self.polling.looked(events.len(), !is_complete, now);
         if events.is_empty() && !self.awaits_confirmations() {
             self.broker.is_not_needed();
         }

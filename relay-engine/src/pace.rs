@@ -11,6 +11,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// The pause after the first look that found nothing.
 const SHORTEST_POLL: Duration = Duration::from_millis(25);
 
+/// How long the log is left alone after a look that found several events: under load, events that come
+/// together are read, sent and marked together, at a fraction of the cost. A lone event waits for nothing.
+const REST: Duration = Duration::from_millis(8);
+
 /// The one back-off of the relay, for databases and the broker alike: pauses of 0.1 s, doubling to 1 s,
 /// for ever, each made up to half longer or shorter by chance so that relays do not come back in step.
 pub(crate) struct BackOff {
@@ -42,11 +46,12 @@ pub(crate) struct Polling {
     pause: Duration,
     next: Option<Instant>,
     wanted: bool,
+    rest_until: Option<Instant>,
 }
 
 impl Polling {
     pub(crate) fn new(longest: Duration) -> Self {
-        Self { longest, pause: SHORTEST_POLL, next: None, wanted: true }
+        Self { longest, pause: SHORTEST_POLL, next: None, wanted: true, rest_until: None }
     }
 
     /// There may be something.
@@ -56,22 +61,27 @@ impl Polling {
     }
 
     pub(crate) fn is_due(&self, now: Instant) -> bool {
-        self.wanted || self.next.is_some_and(|next| next <= now)
+        let is_rested = self.rest_until.is_none_or(|until| until <= now);
+        is_rested && (self.wanted || self.next.is_some_and(|next| next <= now))
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.next
+        let rested = self.rest_until.filter(|_| self.wanted);
+        rested.into_iter().chain(self.next).min()
     }
 
     /// A look begins; what is rung from here on is for the next one.
     pub(crate) fn looks(&mut self) {
         self.wanted = false;
         self.next = None;
+        self.rest_until = None;
     }
 
-    /// A look ended: the next follows at once, soon, or after a pause that grows while nothing happens.
-    pub(crate) fn looked(&mut self, found: bool, more: bool, now: Instant) {
-        self.pause = if found { SHORTEST_POLL } else { (self.pause * 2).min(self.longest) };
+    /// A look ended and found so many: the next follows at once, soon, or after a pause that grows while
+    /// nothing happens.
+    pub(crate) fn looked(&mut self, found: usize, more: bool, now: Instant) {
+        self.rest_until = (found > 1 && !more).then(|| now + REST);
+        self.pause = if found > 0 { SHORTEST_POLL } else { (self.pause * 2).min(self.longest) };
         self.wanted |= more;
         self.next = Some(now + self.pause);
     }

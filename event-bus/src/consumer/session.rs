@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -14,14 +15,23 @@ use super::{
 };
 use crate::{
     broker::{BrokerError, Connected, PublishError, deadline},
+    envelope::BODY_LIMIT,
     inbox::receive::Receipt,
 };
 
-/// Messages that the broker may hand out before they are acknowledged.
-const PREFETCH: u16 = 256;
+/// Messages that the broker may hand out before they are acknowledged: while a batch is written, the next
+/// one is on its way. They wait in memory, so there are few enough that they may all be as large as they can.
+const PREFETCH: u16 = 128;
 
 /// Messages that share a transaction, at most.
-const BATCH: usize = 256;
+const BATCH: usize = PREFETCH as usize / 2;
+
+/// How long a batch waits for more to share its transaction, where messages waited already while the last one
+/// was written. A lone message waits for nothing.
+const GATHER: Duration = Duration::from_millis(5);
+
+const _: () =
+    assert!(PREFETCH as usize * BODY_LIMIT <= 36 * 1024 * 1024, "what waits to be handled fits in memory");
 
 /// Bytes that share a transaction, about: a batch of large messages is shorter.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
@@ -83,6 +93,7 @@ async fn consume(
     tracing::info!(consumer = %shared.consumer, queue, "consuming");
 
     let mut rebind = tokio::time::interval(REBIND);
+    let mut is_busy = false;
     loop {
         let first = tokio::select! {
             () = stop.cancelled() => break,
@@ -96,13 +107,18 @@ async fn consume(
         let first = first.ok_or_else(|| BrokerError::ended("consume"))?;
         let mut messages = vec![Message::read(delivered(first)?, &shared.handlers)];
         let mut bytes = 0;
+        let until = Instant::now() + GATHER;
         while messages.len() < BATCH && bytes < BATCH_BYTES {
-            // Only what is already here: a lone message does not wait for others.
-            let Some(Some(next)) = deliveries.next().now_or_never() else { break };
+            let next = match deliveries.next().now_or_never() {
+                None if is_busy => timeout_at(until, deliveries.next()).await.ok(),
+                next => next,
+            };
+            let Some(Some(next)) = next else { break };
             let message = Message::read(delivered(next)?, &shared.handlers);
             bytes += message.delivery.data.len();
             messages.push(message);
         }
+        is_busy = messages.len() > 1;
         shared.health.0.tally.set_in_hand(messages.len());
         let mut batch = Batch::new(messages);
         let handled = handle(shared, connected, &mut batch, stop).await;

@@ -42,7 +42,9 @@ impl WakeUp {
 async fn notify_when_rung(pool: PgPool, channel: &'static str, rung: Arc<Notify>) {
     loop {
         rung.notified().await;
-        let notify = sqlx::query("select pg_notify($1, '')").bind(channel).execute(&pool);
+        // A notification is a transaction like any other, and would wait for the disk; there is nothing in it to lose.
+        let notify = sqlx::query("select set_config('synchronous_commit', 'off', true), pg_notify($1, '')");
+        let notify = notify.bind(channel).execute(&pool);
         match tokio::time::timeout(DEADLINE, notify).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
