@@ -12,7 +12,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const SHORTEST_POLL: Duration = Duration::from_millis(25);
 
 /// How long the log is left alone after a look that found several events: under load, events that come
-/// together are read, sent and marked together, at a fraction of the cost. A lone event waits for nothing.
+/// together are read, sent and marked together, at a fraction of the cost. After a look that found one, or none,
+/// there is no rest.
 const REST: Duration = Duration::from_millis(8);
 
 /// The one back-off of the relay, for databases and the broker alike: pauses of 0.1 s, doubling to 1 s,
@@ -46,6 +47,7 @@ pub(crate) struct Polling {
     pause: Duration,
     next: Option<Instant>,
     wanted: bool,
+    /// Before this nothing is looked at, whoever rings.
     rest_until: Option<Instant>,
 }
 
@@ -84,5 +86,48 @@ impl Polling {
         self.pause = if found > 0 { SHORTEST_POLL } else { (self.pause * 2).min(self.longest) };
         self.wanted |= more;
         self.next = Some(now + self.pause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A polling that has just looked and found so many, and the moment it did.
+    fn after(found: usize, more: bool) -> (Polling, Instant) {
+        let (mut polling, now) = (Polling::new(Duration::from_secs(1)), Instant::now());
+        polling.looks();
+        polling.looked(found, more, now);
+        (polling, now)
+    }
+
+    #[test]
+    fn after_a_lone_event_a_ring_is_followed_at_once() {
+        let (mut polling, now) = after(1, false);
+        assert!(!polling.is_due(now));
+        polling.look_at_once();
+        assert!(polling.is_due(now));
+    }
+
+    #[test]
+    fn after_several_events_a_ring_is_followed_once_more_may_have_come() {
+        let (mut polling, now) = after(2, false);
+        polling.look_at_once();
+        assert!(!polling.is_due(now));
+        assert_eq!(polling.next(), Some(now + REST));
+        assert!(polling.is_due(now + REST));
+    }
+
+    #[test]
+    fn where_more_is_known_to_wait_there_is_no_rest() {
+        let (polling, now) = after(1_000, true);
+        assert!(polling.is_due(now));
+    }
+
+    #[test]
+    fn without_a_ring_the_next_look_comes_by_itself() {
+        let (polling, now) = after(2, false);
+        assert_eq!(polling.next(), Some(now + SHORTEST_POLL));
+        assert!(polling.is_due(now + SHORTEST_POLL));
     }
 }

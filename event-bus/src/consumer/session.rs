@@ -1,5 +1,6 @@
 //! One connection's worth of consuming.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
@@ -26,12 +27,12 @@ const PREFETCH: u16 = 128;
 /// Messages that share a transaction, at most.
 const BATCH: usize = PREFETCH as usize / 2;
 
-/// How long a batch waits for more to share its transaction, where messages waited already while the last one
-/// was written. A lone message waits for nothing.
+/// How long a batch waits for more to share its transaction, where another message had come already while the
+/// last batch was written. A message that finds the consumer at rest waits for nothing.
 const GATHER: Duration = Duration::from_millis(5);
 
 const _: () =
-    assert!(PREFETCH as usize * BODY_LIMIT <= 36 * 1024 * 1024, "what waits to be handled fits in memory");
+    assert!(PREFETCH as usize * BODY_LIMIT <= 33 * 1024 * 1024, "what waits to be handled fits in memory");
 
 /// Bytes that share a transaction, about: a batch of large messages is shorter.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
@@ -88,7 +89,7 @@ async fn consume(
     let options = BasicConsumeOptions::default();
     let consume =
         channel.basic_consume(queue.into(), TAG.into(), options, lapin::types::FieldTable::default());
-    let mut deliveries = deadline("consume", consume).await?;
+    let mut deliveries = pin!(deadline("consume", consume).await?.peekable());
     shared.health.set_connected(true);
     tracing::info!(consumer = %shared.consumer, queue, "consuming");
 
@@ -118,7 +119,6 @@ async fn consume(
             bytes += message.delivery.data.len();
             messages.push(message);
         }
-        is_busy = messages.len() > 1;
         shared.health.0.tally.set_in_hand(messages.len());
         let mut batch = Batch::new(messages);
         let handled = handle(shared, connected, &mut batch, stop).await;
@@ -127,6 +127,7 @@ async fn consume(
         if !handled? {
             break;
         }
+        is_busy = deliveries.as_mut().peek().now_or_never().is_some();
     }
     deadline("stop consuming", channel.basic_cancel(TAG.into(), BasicCancelOptions::default())).await?;
     Ok(())
