@@ -39,6 +39,7 @@ impl Lanes {
         let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
         eprintln!("  seed {seed}");
         let lanes = args.lanes.unwrap_or(if faults >= MANY { 2 } else { 1 });
+        let lanes = lanes.min(u8::try_from(faults).unwrap_or(u8::MAX));
         let interrupt = Interrupt::install()?;
         let mut runners = Vec::new();
         // One after the other: two that look for free ports at the same moment find the same.
@@ -62,12 +63,12 @@ impl Lanes {
 
     /// Breaks everything, each fault on the next stage that is free, and returns what came of it in the
     /// faults' order. Ends early when it is interrupted.
-    pub(crate) fn break_all(&mut self, faults: &[Fault], args: &ReportArgs) -> Result<Vec<Outcome>> {
+    pub(crate) fn break_all(&mut self, faults: &[Fault], args: &ReportArgs) -> Vec<Outcome> {
         let next = AtomicUsize::new(0);
         let outcomes = Mutex::new(BTreeMap::new());
         let runtime = Handle::current();
         let interrupt = &self.interrupt;
-        let lane = |number: usize, runner: &mut Runner| -> Result<()> {
+        let lane = |number: usize, runner: &mut Runner| {
             // For what ends in the background when the stage does.
             let _context = runtime.enter();
             while interrupt.check().is_ok() {
@@ -78,17 +79,18 @@ impl Lanes {
                 tell(&outcome);
                 outcomes.lock().unwrap_or_else(PoisonError::into_inner).insert(index, outcome);
             }
-            keep_logs(runner, number, args)
+            if let Err(error) = keep_logs(runner, number, args) {
+                eprintln!("  lane {number}: {error:#}");
+            }
         };
         thread::scope(|scope| {
             let lane = &lane;
             let lanes = self.runners.iter_mut().enumerate();
             let lanes: Vec<_> = lanes.map(|(n, runner)| scope.spawn(move || lane(n + 1, runner))).collect();
-            lanes.into_iter().try_for_each(|lane| {
-                lane.join().unwrap_or_else(|_| anyhow::bail!("a lane has panicked: see above"))
-            })
-        })?;
-        Ok(outcomes.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect())
+            // What a lane that panicked has not done is missing among the outcomes.
+            lanes.into_iter().for_each(|lane| drop(lane.join()));
+        });
+        outcomes.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
     }
 }
 

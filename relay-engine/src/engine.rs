@@ -122,7 +122,7 @@ impl<E: Pending> Engine<E> {
     }
 
     /// Partitions are agreed upon while nothing is on its way: one that is given up may be published by
-    /// another relay at once. Under load, leases are only prolonged.
+    /// another relay at once. While something is on its way, leases are only prolonged.
     fn own(&mut self, now: Instant) -> Option<Action> {
         if self.asking.is_some() {
             return None;

@@ -142,8 +142,12 @@ pub(super) async fn sustained(stage: &Stage, time: Duration) -> Result<f64> {
     });
     let counts = futures_util::future::try_join_all(clients).await?;
     let total = counts.into_iter().sum::<Result<i64>>()?;
-    while alerts().await? < before + total {
-        ensure!(begun.elapsed() < time + PATIENCE, "not all alerts were written");
+    loop {
+        let written = alerts().await? - before;
+        if written >= total {
+            break;
+        }
+        ensure!(begun.elapsed() < time + PATIENCE, "{written} of {total} alerts were written");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(total as f64 / begun.elapsed().as_secs_f64())

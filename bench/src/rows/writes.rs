@@ -1,6 +1,7 @@
 //! Price changes over HTTP, against pgbench with the same two statements.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::Result;
 use shop::home::Service;
@@ -65,11 +66,14 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// What the next price is made of: no two that follow each other for a product are the same, or there would be no
+/// event to wait for.
+static CENTS: AtomicU64 = AtomicU64::new(0);
+
 /// The n-th change: another price than the product has.
 pub(super) fn change_price(token: &str, n: usize) -> String {
     let id = FIRST + n as i64 % PRODUCTS;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let cents = now.as_micros() % 900_000 + 100;
+    let cents = CENTS.fetch_add(1, Ordering::Relaxed) % 900_000 + 100_000;
     let body = format!("{{\"price\":\"{}.{:02}\"}}", cents / 100, cents % 100);
     Client::request("PUT", &format!("/api/v1/catalog/items/{id}/price"), token, &body)
 }

@@ -82,7 +82,7 @@ fn a_committed_event_that_was_never_received_is_lost() {
 }
 
 #[test]
-fn an_event_that_only_the_probe_is_bound_for_must_be_seen_by_it_and_by_nobody_else() {
+fn an_event_that_only_the_probe_is_bound_for_must_be_seen_by_it() {
     let mut evidence = well();
     evidence.log[1].event_type = ONLY_PROBED.to_owned();
     evidence.inbox.pop();

@@ -62,14 +62,16 @@ pub(super) const FAULTS: &[Fault] = &[
     ),
 ];
 
-/// Starts a service and cuts all its connections to a server at the n-th call: before it reaches the server, or before its answer
-/// reaches the service, as the schedule wants. Over once an event has come through with no call left to cut.
+/// Starts a service and cuts all its connections to a server at the n-th call: before it reaches the server, or
+/// before its answer reaches the service, as the schedule wants. Over once an event has come through with no call left to cut.
 async fn every(scene: &mut Scene<'_>, who: Who, protocol: Protocol) -> Result<Act> {
     for n in 1..=MOST {
         let cut = if scene.stage.rng.bool() { Cut::Before(n) } else { Cut::After(n) };
         // A new life each time: one whose calls have failed before waits longer and longer until it tries again.
         scene.stage.kill(who)?;
         let link = scene.stage.link(who, protocol)?;
+        // What the last life had sent may still be on its way through the proxy.
+        link.reset();
         link.cut_at(cut);
         let before = link.cuts();
         scene.stage.launch(who, &[])?;

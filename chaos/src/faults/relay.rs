@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tokio::time::Instant;
 
 use super::{Act, Fault, Scene};
@@ -121,9 +121,8 @@ async fn mixed(scene: &mut Scene<'_>) -> Result<Act> {
         scene.stage.stop(Who::Relay(n)).await?;
         scene.stage.launch(Who::Relay(n), &POLLING)?;
     }
-    let mut seen = 0;
     for n in 1..=3 {
-        seen += u64::from(three_share(scene).await?);
+        three_share(scene, i64::from(n) - 1).await?;
         let who = Who::Relay(n);
         // Some are asked to end, some are not.
         if scene.stage.rng.bool() {
@@ -133,17 +132,20 @@ async fn mixed(scene: &mut Scene<'_>) -> Result<Act> {
         }
         scene.stage.start(who).await?;
     }
-    Ok(act(seen, Instant::now()))
+    three_share(scene, 3).await?;
+    Ok(act(3, Instant::now()))
 }
 
-/// Waits until three relays own partitions; `false` if they never do.
-async fn three_share(scene: &Scene<'_>) -> Result<bool> {
-    let owners =
-        "select count(distinct relay_id) from outbox_partition where owned_until > clock_timestamp()";
+/// Waits until three relays own partitions, so many of which have a session that their neighbours watch.
+async fn three_share(scene: &Scene<'_>, watched: i64) -> Result<()> {
+    let owners = "select count(distinct relay_id) filter (where backend_pid = 0),
+                         count(distinct relay_id) filter (where backend_pid <> 0)
+                    from outbox_partition join outbox_relay using (relay_id)
+                   where owned_until > clock_timestamp() and alive_until > clock_timestamp()";
     let three = async || {
-        let owners: i64 = sqlx::query_scalar(owners).fetch_one(&scene.stage.catalog).await?;
-        Ok((owners == 3).then_some(()))
+        let owners: (i64, i64) = sqlx::query_as(owners).fetch_one(&scene.stage.catalog).await?;
+        Ok((owners == (3 - watched, watched)).then_some(()))
     };
     let shared = until(Duration::from_secs(20), Duration::from_millis(50), three).await?;
-    Ok(shared.is_some())
+    shared.with_context(|| format!("three relays, {watched} of them replaced, do not share the partitions"))
 }

@@ -21,6 +21,9 @@ const HELD_UP: &str = "inject=fsync,fdatasync:delay_exit=60ms";
 /// How long strace may take to get hold of a server.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long strace may take to let go of a server.
+const LETTING_GO: Duration = Duration::from_secs(2);
+
 pub(super) const FAULTS: &[Fault] = &[
     fault!(
         "postgres-disk-slow",
@@ -83,6 +86,11 @@ impl Drop for Slowed {
         if pid.is_none_or(|pid| kill_process(pid, Signal::TERM).is_err()) {
             drop(self.strace.kill());
         }
+        let until = Instant::now() + LETTING_GO;
+        while Instant::now() < until && matches!(self.strace.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        drop(self.strace.kill());
         drop(self.strace.wait());
     }
 }

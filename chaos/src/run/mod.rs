@@ -162,8 +162,9 @@ impl Runner {
         self.stage.operate(&["replay", "--from", &from, "--to", to]).map(drop)
     }
 
-    /// After a run that was broken off: starts what does not answer any more.
-    fn mend(&self) -> Result<()> {
+    /// After a run that was broken off: starts what does not answer any more, and has services with the usual
+    /// settings alone.
+    fn mend(&mut self) -> Result<()> {
         use rustix::process::Signal;
         use shop::suite::Name;
         for name in [Name::Postgres, Name::Rabbitmq] {
@@ -173,7 +174,7 @@ impl Runner {
                 self.stage.start_server(name)?;
             }
         }
-        Ok(())
+        self.stage.replace_all(self.stage.without)
     }
 
     /// Where the processes' logs are.

@@ -55,7 +55,7 @@ pub(crate) struct Stage {
     pub(crate) heaviest: u64,
     suite: Suite,
     /// The safety that services are started without.
-    without: Option<&'static str>,
+    pub(crate) without: Option<&'static str>,
     pub(crate) interrupt: Interrupt,
     servers: PrivateServers,
 }
