@@ -88,7 +88,9 @@ impl Lanes {
             let lanes = self.runners.iter_mut().enumerate();
             let lanes: Vec<_> = lanes.map(|(n, runner)| scope.spawn(move || lane(n + 1, runner))).collect();
             // What a lane that panicked has not done is missing among the outcomes.
-            lanes.into_iter().for_each(|lane| drop(lane.join()));
+            for lane in lanes {
+                drop(lane.join());
+            }
         });
         outcomes.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
     }
