@@ -97,7 +97,7 @@ async fn a_stream_that_nobody_reads_loses_its_place_and_its_connection() {
     let suite = Suite::set_up().await;
     let catalog = suite.start_catalog(&[]);
     let _relay = suite.start_relay(&[]);
-    let basket = suite.start_basket(&catalog, &[("APP__HTTP__UNREAD_TIMEOUT_MS", "1500")]);
+    let basket = suite.start_basket(&catalog, &[("APP__HTTP__UNREAD_TIMEOUT_MS", "6000")]);
     let alice = Buyer::of(&basket, "alice");
     alice.takes(7, 1).await;
     for cents in 10..60 {
@@ -118,7 +118,7 @@ async fn a_stream_that_nobody_reads_loses_its_place_and_its_connection() {
     assert_eq!(refused.headers()["retry-after"], "30");
     tokio::time::timeout(SOON, alice.cart()).await.expect("carts are served as ever");
 
-    before.is_back(&basket, SOON).await;
+    before.is_back(&basket, LONG).await;
     let answer = alice.request(Method::GET, "/alerts/stream").send().await.unwrap();
     assert_eq!(answer.status(), 200, "the places are free again");
     before.bounds(&basket, 32);
