@@ -38,12 +38,10 @@ impl Lanes {
     pub(crate) async fn open(args: &ReportArgs, faults: usize) -> Result<Self> {
         let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
         eprintln!("  seed {seed}");
-        let lanes = args.lanes.unwrap_or(if faults >= MANY { 2 } else { 1 });
-        let lanes = lanes.min(u8::try_from(faults).unwrap_or(u8::MAX));
         let interrupt = Interrupt::install()?;
         let mut runners = Vec::new();
         // One after the other: two that look for free ports at the same moment find the same.
-        for lane in 0..lanes {
+        for lane in 0..lanes_for(args.lanes, faults) {
             let stage = Stage::open(&binaries()?, lane, &interrupt).await?;
             runners.push(Runner::open(stage, seed).await?);
         }
@@ -53,7 +51,7 @@ impl Lanes {
     /// The one stage of whoever needs no more; the others end.
     pub(crate) fn into_one(mut self) -> Result<Runner> {
         self.runners.truncate(1);
-        self.runners.pop().context("there is no stage: give --lanes a number above 0")
+        self.runners.pop().context("there is no stage")
     }
 
     /// The most that a relay or a basket of any stage was seen to have in memory, in bytes.
@@ -94,6 +92,12 @@ impl Lanes {
         });
         outcomes.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
     }
+}
+
+/// How many stages there are for so many faults: as many as are asked for, or as pay, and never none.
+fn lanes_for(asked: Option<u8>, faults: usize) -> u8 {
+    let most = u8::try_from(faults.max(1)).unwrap_or(u8::MAX);
+    asked.unwrap_or(if faults >= MANY { 2 } else { 1 }).min(most)
 }
 
 async fn repeated(runner: &mut Runner, fault: &Fault, repeats: u64) -> Outcome {
@@ -146,4 +150,16 @@ fn binaries() -> Result<BTreeMap<String, PathBuf>> {
         Ok((name.to_owned(), path))
     };
     ["catalog-api", "basket-api", "outbox-relay"].into_iter().map(find).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_stage_also_where_no_fault_is_run_and_never_more_than_faults() {
+        assert_eq!((lanes_for(None, 0), lanes_for(Some(4), 0)), (1, 1));
+        assert_eq!((lanes_for(None, 3), lanes_for(Some(4), 3)), (1, 3));
+        assert_eq!((lanes_for(None, 98), lanes_for(Some(4), 98)), (2, 4));
+    }
 }

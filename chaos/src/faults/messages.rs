@@ -146,7 +146,7 @@ async fn storm(scene: &mut Scene<'_>) -> Result<Act> {
 }
 
 /// A body that is no event: noise, or an event with one thing missing or of the wrong kind.
-pub(crate) fn hostile(rng: &mut fastrand::Rng) -> Vec<u8> {
+fn hostile(rng: &mut fastrand::Rng) -> Vec<u8> {
     if rng.u8(0..4) == 0 {
         return (0..rng.usize(0..2_000)).map(|_| rng.u8(..)).collect();
     }

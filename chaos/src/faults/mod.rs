@@ -32,10 +32,7 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use self::{
-    flood::flood_of,
-    messages::{hostile, storm_of},
-};
+pub(crate) use self::{flood::flood_of, messages::storm_of};
 
 use anyhow::Result;
 use futures_util::future::LocalBoxFuture;

@@ -13,7 +13,10 @@ use crate::{
 /// The test that tries every operation as everybody who may not, and says how often it has.
 const MATRIX: &str = "nobody_does_what_is_not_theirs_to_do";
 
-/// Attempts that it must make.
+/// The test that makes malformed requests, `MALFORMED_REQUESTS` of them.
+const MALFORMED: &str = "no_malformed_request_is_answered_with_5xx";
+
+/// Attempts that there must be.
 const ATTEMPTS: usize = 300;
 
 impl Runner {
@@ -35,16 +38,25 @@ impl Runner {
     }
 }
 
-/// Runs the test of the security matrix, which counts for itself.
+/// So many malformed requests: no answer may be a 5xx, and nothing may be changed.
+pub(super) fn malformed_requests(requests: u32) -> Result<Row> {
+    let wanted = usize::try_from(requests).unwrap_or(usize::MAX);
+    let (passed, made) = suite_test(MALFORMED, &[("MALFORMED_REQUESTS", requests)], " malformed requests ")?;
+    let met = passed && made >= wanted;
+    Ok(Row {
+        name: "malformed HTTP requests",
+        of: made,
+        measured: if met { "no 5xx, nothing changed" } else { "a 5xx, a change, or not measured" }.to_owned(),
+        must_be: "no 5xx, nothing changed".to_owned(),
+        met,
+    }
+    .told())
+}
+
+/// Attempts on every operation by everybody who may not.
 pub(super) fn unauthorised() -> Result<Row> {
-    eprintln!("  … cargo shop test {MATRIX}");
-    let mut test = Command::new("cargo");
-    test.args(["shop", "test", MATRIX, "--", "--no-capture"]).current_dir(shop::home::checkout());
-    let output = test.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot run cargo")?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let attempts = said.lines().find_map(|line| line.trim().split_once(" attempts on ")?.0.parse().ok());
-    let attempts = attempts.unwrap_or(0);
-    let met = output.status.success() && attempts >= ATTEMPTS;
+    let (passed, attempts) = suite_test(MATRIX, &[], " attempts on ")?;
+    let met = passed && attempts >= ATTEMPTS;
     Ok(Row {
         name: "unauthorised attempts",
         of: attempts,
@@ -53,4 +65,17 @@ pub(super) fn unauthorised() -> Result<Row> {
         met,
     }
     .told())
+}
+
+/// Runs a test of the suite's that counts for itself: whether it passed, and the number that it has printed
+/// before `unit`, 0 where it has printed none.
+fn suite_test(name: &str, settings: &[(&str, u32)], unit: &str) -> Result<(bool, usize)> {
+    eprintln!("  … cargo shop test {name}");
+    let mut test = Command::new("cargo");
+    test.args(["shop", "test", name, "--", "--no-capture"]).current_dir(shop::home::checkout());
+    test.env("NEXTEST_PROFILE", "long").envs(settings.iter().map(|(name, value)| (name, value.to_string())));
+    let output = test.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let number = said.lines().find_map(|line| line.trim().split_once(unit)?.0.parse().ok());
+    Ok((output.status.success(), number.unwrap_or(0)))
 }

@@ -2,7 +2,6 @@
 
 mod at_rest;
 mod hostile;
-mod malformed;
 mod recovery;
 mod survived;
 
@@ -62,8 +61,8 @@ pub(crate) async fn scoreboard(args: &ScoreboardArgs, report: &ReportArgs) -> Re
     }
     if wants(Part::Hostile) {
         rows.push(runner.hostile_messages(args.hostile).await);
-        rows.push(runner.malformed_requests(args.hostile).await?);
         drop(runner);
+        rows.push(hostile::malformed_requests(args.hostile)?);
         rows.push(hostile::unauthorised()?);
     }
     Ok(rows)

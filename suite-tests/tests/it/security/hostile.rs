@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use lapin::{
-    Channel,
+    Channel, Connection,
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
 use proptest::{
@@ -11,7 +11,7 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use suite_tests::{Buyer, Suite};
-use test_kit::eventually;
+use test_kit::{Process, eventually};
 use uuid::Uuid;
 
 use super::poison::{Message, innocent, poison};
@@ -38,24 +38,43 @@ const EACH: usize = 60;
 
 const QUIET: Duration = Duration::from_mins(1);
 
+/// A suite at work, and a way into every queue.
+struct Scene {
+    suite: Suite,
+    basket: Process,
+    alice: Buyer,
+    channel: Channel,
+    _others: (Process, Process, Connection),
+}
+
+impl Scene {
+    async fn open() -> Self {
+        let suite = Suite::set_up().await;
+        let (catalog, relay) = (suite.start_catalog(&[]), suite.start_relay(&[]));
+        let basket = suite.start_basket(&catalog, &[]);
+        let alice = Buyer::of(&basket, "alice");
+        alice.takes(7, 1).await;
+        let connection = suite.vhost.connect().await;
+        let channel = connection.create_channel().await.unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        Self { suite, basket, alice, channel, _others: (catalog, relay, connection) }
+    }
+}
+
+/// What decides which messages are made: `HOSTILE_SEED` makes the same ones again.
+fn chance() -> TestRunner {
+    let seed = std::env::var("HOSTILE_SEED")
+        .map_or_else(|_| fastrand::u64(..), |text| text.parse().expect("a number"));
+    println!("HOSTILE_SEED={seed}");
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed.to_le_bytes().repeat(4));
+    TestRunner::new_with_rng(Config::default(), rng)
+}
+
 #[tokio::test]
 async fn every_hostile_message_is_dead_lettered_with_a_reason_and_no_innocent_one_is() {
     let count = std::env::var("HOSTILE_MESSAGES").map_or(USUALLY, |text| text.parse().expect("a number"));
-    let seed = Uuid::new_v4().into_bytes();
-    println!("{count} hostile messages from seed {seed:?}");
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed, seed].concat());
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-
-    let suite = Suite::set_up().await;
-    let catalog = suite.start_catalog(&[]);
-    let _relay = suite.start_relay(&[]);
-    let basket = suite.start_basket(&catalog, &[]);
-    let alice = Buyer::of(&basket, "alice");
-    alice.takes(7, 1).await;
-
-    let connection = suite.vhost.connect().await;
-    let channel = connection.create_channel().await.unwrap();
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let mut runner = chance();
+    let Scene { suite, basket, alice, channel, .. } = &Scene::open().await;
     let (strategy, mut innocents, mut batch) = (poison(), Vec::new(), Vec::new());
     for number in 0..count {
         batch.push(strategy.new_tree(&mut runner).unwrap().current());
@@ -65,7 +84,7 @@ async fn every_hostile_message_is_dead_lettered_with_a_reason_and_no_innocent_on
             innocents.push(id);
         }
         if batch.len() >= WINDOW || number + 1 == count {
-            publish(&channel, &std::mem::take(&mut batch)).await;
+            publish(channel, &std::mem::take(&mut batch)).await;
         }
     }
 
@@ -95,17 +114,8 @@ async fn every_hostile_message_is_dead_lettered_with_a_reason_and_no_innocent_on
 
 #[tokio::test]
 async fn hostile_messages_in_the_retry_and_dead_letter_queues_harm_nobody_either() {
-    let mut runner = TestRunner::default();
-    let suite = Suite::set_up().await;
-    let catalog = suite.start_catalog(&[]);
-    let _relay = suite.start_relay(&[]);
-    let basket = suite.start_basket(&catalog, &[]);
-    let alice = Buyer::of(&basket, "alice");
-    alice.takes(7, 1).await;
-
-    let connection = suite.vhost.connect().await;
-    let channel = connection.create_channel().await.unwrap();
-    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let mut runner = chance();
+    let Scene { suite, basket, alice, channel, .. } = &Scene::open().await;
     let (strategy, mut innocents) = (poison(), Vec::new());
     let mut hostile =
         || -> Vec<Message> { (0..EACH).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect() };
@@ -117,9 +127,9 @@ async fn hostile_messages_in_the_retry_and_dead_letter_queues_harm_nobody_either
         for message in &mut batch {
             message.properties = message.properties.clone().with_expiration("100".into());
         }
-        publish_to(&channel, "", Some(queue), &batch).await;
+        publish_to(channel, "", Some(queue), &batch).await;
     }
-    publish_to(&channel, "", Some("basket.events.dead"), &hostile()).await;
+    publish_to(channel, "", Some("basket.events.dead"), &hostile()).await;
 
     let all = EACH * (RETRIES.len() + 1);
     let ops = test_kit::token("olga", "ops");
