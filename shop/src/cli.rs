@@ -66,7 +66,8 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
         options: Vec<String>,
     },
-    /// Ask of the services everything that their OpenAPI documents allow and forbid, on private servers
+    /// Ask of the services everything that their OpenAPI documents allow and forbid, on private servers;
+    /// or make up inputs of the code that reads what arrives from outside
     Fuzz(FuzzArgs),
     /// Check the licences and sources of the dependencies, and write the bill of materials
     SupplyChain(SupplyChainArgs),
@@ -134,6 +135,12 @@ pub struct TestArgs {
 /// Arguments of `fuzz`.
 #[derive(Debug, Args)]
 pub struct FuzzArgs {
+    /// Code to fuzz instead of the services: a program in fuzz/targets/; needs a nightly toolchain
+    #[arg(value_name = "TARGET", value_parser = ["envelope", "payloads", "tokens"], conflicts_with_all = ["cases", "seed"])]
+    pub targets: Vec<String>,
+    /// How long to fuzz each target
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..), requires = "targets")]
+    pub minutes: u32,
     /// The most requests that are made up for one operation, in each of the phases
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub cases: u32,

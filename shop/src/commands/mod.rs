@@ -16,6 +16,7 @@ mod status;
 mod supply_chain;
 mod test;
 mod token;
+mod tool;
 mod up;
 
 use std::process::ExitCode;

@@ -1,28 +1,31 @@
 //! `cargo shop supply-chain`.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::path::Path;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
+use super::tool::{Tool, succeeds};
 use crate::cli::SupplyChainArgs;
 use crate::home::checkout;
 use crate::suite::cargo;
 use crate::terminal;
 
-/// What checks licences and sources, and what writes the bill of materials; installed under `target/`.
-const TOOLS: [(&str, &str); 2] = [("cargo-deny", "0.20.2"), ("cargo-cyclonedx", "0.5.9")];
+/// Checks licences and sources.
+const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
+
+/// Writes the bill of materials.
+const CYCLONEDX: Tool = Tool { name: "cargo-cyclonedx", version: "0.5.9" };
 
 /// Checks where the code of others comes from, and lists it. The exit code is 1 when a check failed.
 pub(super) fn run(args: &SupplyChainArgs) -> Result<ExitCode> {
     let root = checkout();
     let dir = root.join("target/supply-chain");
-    for (tool, version) in TOOLS {
-        install(&dir, tool, version)?;
-    }
+    std::fs::create_dir_all(&dir).context("cannot write under target/")?;
+    let (deny, cyclonedx) = (DENY.find_or_install()?, CYCLONEDX.find_or_install()?);
     let mut missing = "";
     let deny = |arguments: &[&str]| {
-        let mut command = Command::new(home(&dir, TOOLS[0]).join("bin/cargo-deny"));
+        let mut command = Command::new(&deny);
         command.current_dir(&root).args(["--log-level", "error"]).args(arguments);
         succeeds(&mut command)
     };
@@ -35,7 +38,7 @@ pub(super) fn run(args: &SupplyChainArgs) -> Result<ExitCode> {
         missing = ", except advisories: their database cannot be fetched from here";
     }
     terminal::say("== bill of materials");
-    is_well &= bill(&root, &dir)?;
+    is_well &= bill(&cyclonedx, &root, &dir)?;
     if args.build {
         terminal::say("== a build without a network");
         is_well &= build(&root, &dir)?;
@@ -44,29 +47,9 @@ pub(super) fn run(args: &SupplyChainArgs) -> Result<ExitCode> {
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The folder of a tool of this version.
-fn home(dir: &Path, (tool, version): (&str, &str)) -> PathBuf {
-    dir.join(format!("{tool}-{version}"))
-}
-
-/// Does nothing where the tool is there already.
-fn install(dir: &Path, tool: &str, version: &str) -> Result<()> {
-    let home = home(dir, (tool, version));
-    if home.join("bin").join(tool).exists() {
-        return Ok(());
-    }
-    terminal::say(format!("  … installing {tool} under target/, which takes some minutes"));
-    let mut install = cargo(&checkout());
-    install.args(["install", "--quiet", "--locked", "--version", version, tool, "--root"]).arg(home);
-    if !succeeds(&mut install)? {
-        bail!("cannot install {tool} {version} under target/");
-    }
-    Ok(())
-}
-
 /// Writes what each crate is made of, as `CycloneDX`; what is known of it comes from the lock file.
-fn bill(root: &Path, dir: &Path) -> Result<bool> {
-    let mut tool = Command::new(home(dir, TOOLS[1]).join("bin/cargo-cyclonedx"));
+fn bill(cyclonedx: &Path, root: &Path, dir: &Path) -> Result<bool> {
+    let mut tool = Command::new(cyclonedx);
     tool.args(["cyclonedx", "--quiet", "--format", "json", "--spec-version", "1.5"]).current_dir(root);
     let is_done = succeeds(tool.env("CARGO_NET_OFFLINE", "true"))?;
     // It writes them among the sources, also where it fails half-way.
@@ -98,9 +81,4 @@ fn build(root: &Path, dir: &Path) -> Result<bool> {
     command.args(["--map-root-user", "--net"]).arg(cargo.get_program());
     command.args(["build", "--workspace", "--locked", "--offline", "--target-dir"]).arg(target);
     succeeds(command.current_dir(root))
-}
-
-fn succeeds(command: &mut Command) -> Result<bool> {
-    let status = command.stdin(Stdio::null()).status();
-    Ok(status.with_context(|| format!("cannot run {}", command.get_program().display()))?.success())
 }

@@ -1,6 +1,7 @@
 //! Building the services.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -70,9 +71,14 @@ pub fn build_with(
     Ok(binaries)
 }
 
-/// Cargo, without what the cargo that runs this tool has told it about this tool.
+/// Cargo, as it would be called from outside in the checkout.
 pub fn cargo(checkout: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    from_outside(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), checkout)
+}
+
+/// A program that calls cargo, without what the cargo that runs this tool has told it about this tool.
+pub fn from_outside(program: impl AsRef<OsStr>, checkout: &Path) -> Command {
+    let mut command = Command::new(program);
     command.current_dir(checkout);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

@@ -9,7 +9,7 @@ mod pending;
 mod state;
 mod summary;
 
-pub use build::{build, build_with, cargo};
+pub use build::{build, build_with, cargo, from_outside};
 pub use configuration::Variables;
 pub use name::{MOST_RELAYS, Name};
 pub use state::State;

@@ -1,6 +1,7 @@
 //! `cargo shop fuzz`.
 
-mod tool;
+mod code;
+mod schemathesis;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,16 +15,22 @@ use crate::servers::{Purpose, Tools};
 use crate::suite::{Name, Suite, build};
 use crate::terminal::{self, Interrupt, Progress};
 
-use tool::Schemathesis;
+use schemathesis::Schemathesis;
 
 /// What is fuzzed, in this order: who is asked by others comes first.
 const SERVICES: [(Name, Service); 3] =
     [(Name::Catalog, Service::Catalog), (Name::Relay(1), Service::Relay(1)), (Name::Basket, Service::Basket)];
 
-/// Runs the services on servers of their own, and asks everything of them that their documents allow and forbid.
-///
-/// The exit code is 1 when an answer was not as documented.
+/// Fuzzes the code that was named, else the services. The exit code is 1 when something was found.
 pub(super) fn run(args: &FuzzArgs) -> Result<ExitCode> {
+    let is_well =
+        if args.targets.is_empty() { services(args)? } else { code::run(&args.targets, args.minutes)? };
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs the services on servers of their own, and asks everything of them that their documents allow and
+/// forbid; whether every answer was as documented.
+fn services(args: &FuzzArgs) -> Result<bool> {
     let interrupt = Interrupt::install()?;
     let progress = Progress::new();
     let tools = Tools::find_or_install(&progress, &interrupt)?;
@@ -58,5 +65,5 @@ pub(super) fn run(args: &FuzzArgs) -> Result<ExitCode> {
     for service in &mut running {
         service.must_run()?;
     }
-    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(is_well)
 }

@@ -1,0 +1,56 @@
+//! Any message: it is an event or it is not, and an event can be sent on as it is.
+#![no_main]
+
+use event_bus::{
+    TraceContext,
+    envelope::{self, CONTENT_TYPE, Incoming},
+    outbox::log::PendingEvent,
+};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(event) = envelope::read(Some(CONTENT_TYPE), |_| None, bytes) {
+        check(event);
+    }
+    // In binary mode: lines `name: value`, an empty line, the body.
+    let text = String::from_utf8_lossy(bytes);
+    let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let header = |name: &str| {
+        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+    };
+    if let Ok(event) = envelope::read(header("content-type").as_deref(), header, body.as_bytes()) {
+        check(event);
+    }
+});
+
+/// What a consumer relies on in an event that was read, however it came.
+fn check(event: Incoming) {
+    for text in [&event.source, &event.event_type, &event.key] {
+        assert!(!text.is_empty() && text.len() <= 255 && !text.contains('\0'), "{text:?}");
+    }
+    let trace = event.trace.traceparent().map(|parent| TraceContext::parse(parent, event.trace.tracestate()));
+    assert!(trace.is_none_or(|again| again.as_ref() == Some(&event.trace)), "{:?}", event.trace);
+    let pending = PendingEvent {
+        position: 1,
+        event_id: event.id,
+        event_type: event.event_type,
+        key: event.key,
+        key_version: event.version,
+        partition: 0,
+        payload: event.data.get().to_owned(),
+        headers: event.trace,
+        created_at: event.occurred_at,
+    };
+    let body = envelope::write(&event.source, &pending).expect("what was read can be written");
+    if body.len() > envelope::BODY_LIMIT {
+        return;
+    }
+    let again = envelope::read(Some(CONTENT_TYPE), |_| None, &body).expect("what was written can be read");
+    assert_eq!(
+        (again.id, again.source, again.version),
+        (pending.event_id, event.source, pending.key_version)
+    );
+    assert_eq!((again.event_type, again.key), (pending.event_type, pending.key));
+    assert_eq!((again.data.get(), again.trace), (&*pending.payload, pending.headers));
+}
