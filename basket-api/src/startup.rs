@@ -175,9 +175,16 @@ impl Pools {
             // subscriber has given a statement up, the server is to notice.
             ("statement_timeout", "5min"),
             ("client_connection_check_interval", "5s"),
-            // Which products a batch is about is not known when its statements are planned. Usually they
-            // are in few carts of many: the planner must not bet on reading a whole table instead.
+            // Statements are planned once, not for each batch: planning is most of what a small one costs. Which
+            // products a batch is about is not known then. Usually they are in few carts of many, and then all
+            // that must not happen is that a whole table is read; where they are in very many, looking each
+            // cart up costs little more. So: rows are looked up by index, one after another.
+            ("plan_cache_mode", "force_generic_plan"),
             ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            // Would make room for all groups that there might be before it has seen one.
+            ("enable_hashagg", "off"),
             ("jit", "off"),
         ]);
         Ok(Self {

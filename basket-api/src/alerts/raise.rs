@@ -3,10 +3,16 @@
 //!
 //! To be called after the products' rows were changed in the same transaction: they are locked by then,
 //! so nobody can put a product into a cart at its old price any more, and every line that was put in
-//! before is seen. Carts are locked in the order of their buyers before any line is; an alert's id is
-//! taken while its buyer's cart is locked (`migrations/*_create_alert.sql` says what for).
+//! before is seen. Carts are changed, and so locked, in the order of their buyers, before any line is; an
+//! alert's id is taken while its buyer's cart is locked (`migrations/*_create_alert.sql` says what for).
 //!
-//! One statement for any number of events, by index: carts without these products are not touched.
+//! One statement for any number of events, by index: carts without these products are not touched. How it is
+//! carried out is the subscriber's settings (`startup.rs`): carts are looked up one after another, in the
+//! order in which their buyers come. Elsewhere the effect is the same and the order may be another; who meets
+//! somebody then is ended by the database, and tries again.
+//!
+//! Nothing here asks whether an alert is there already: an event that is known does not come so far, for the
+//! inbox and the product's version keep it out. The table would refuse it.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -19,7 +25,7 @@ pub async fn prices_changed(tx: &mut PgConnection, changes: &[PriceChange]) -> R
     if changes.is_empty() {
         return Ok(0);
     }
-    // Counting the holders has all of them locked before the first line is changed.
+    // Counting the carts has all of them changed before the first line is.
     let raised = sqlx::query(
         "with change as (
              select *
@@ -28,25 +34,23 @@ pub async fn prices_changed(tx: &mut PgConnection, changes: &[PriceChange]) -> R
          ), price as (
              select distinct on (product_id) product_id, new_price
              from change order by product_id, position desc
-         ), holder as (
-             select buyer_id from cart
-             where buyer_id in (select buyer_id from cart_line where product_id = any ($2))
-             order by buyer_id for update
          ), newer_cart as (
              update cart set version = version + 1, updated_at = now()
-             from holder where cart.buyer_id = holder.buyer_id
+             from (select distinct buyer_id from price join cart_line using (product_id)
+                   order by buyer_id) as holder
+             where cart.buyer_id = holder.buyer_id
+             returning cart.buyer_id
          ), repriced as (
              update cart_line as line set unit_price = price.new_price
              from price
-             where line.product_id = price.product_id and (select count(*) from holder) > 0
+             where line.product_id = price.product_id and (select count(*) from newer_cart) > 0
              returning line.buyer_id, line.product_id
          )
          insert into alert (buyer_id, event_id, kind, product_id, product_name, old_price, new_price)
          select repriced.buyer_id, change.event_id, 'price_changed', change.product_id,
                 change.product_name, change.old_price, change.new_price
          from repriced join change on change.product_id = repriced.product_id
-         order by change.position, repriced.buyer_id
-         on conflict (event_id, buyer_id) do nothing",
+         order by change.position, repriced.buyer_id",
     )
     .bind(changes.iter().map(|change| change.event_id).collect::<Vec<_>>())
     .bind(changes.iter().map(|change| change.product_id).collect::<Vec<_>>())
@@ -70,25 +74,23 @@ pub async fn products_removed(
     let raised = sqlx::query(
         "with removal as (
              select * from unnest($1::uuid[], $2::bigint[]) as removal (event_id, product_id)
-         ), holder as (
-             select buyer_id from cart
-             where buyer_id in (select buyer_id from cart_line where product_id = any ($2))
-             order by buyer_id for update
          ), newer_cart as (
              update cart set version = version + 1, updated_at = now()
-             from holder where cart.buyer_id = holder.buyer_id
+             from (select distinct buyer_id from removal join cart_line using (product_id)
+                   order by buyer_id) as holder
+             where cart.buyer_id = holder.buyer_id
+             returning cart.buyer_id
          ), held as (
              select line.buyer_id, line.product_id, line.unit_price, removal.event_id
              from removal join cart_line as line on line.product_id = removal.product_id
-             where (select count(*) from holder) > 0
+             where (select count(*) from newer_cart) > 0
              for update of line
          )
          insert into alert (buyer_id, event_id, kind, product_id, product_name, old_price)
          select held.buyer_id, held.event_id, 'product_removed', held.product_id, product.name,
                 held.unit_price
          from held join product on product.product_id = held.product_id
-         order by held.product_id, held.buyer_id
-         on conflict (event_id, buyer_id) do nothing",
+         order by held.product_id, held.buyer_id",
     )
     .bind(removals.iter().map(|(event_id, _)| *event_id).collect::<Vec<_>>())
     .bind(removals.iter().map(|(_, product_id)| *product_id).collect::<Vec<_>>())
@@ -103,13 +105,10 @@ pub async fn details_changed(tx: &mut PgConnection, products: &[ProductId]) -> R
         return Ok(());
     }
     sqlx::query(
-        "with holder as (
-             select buyer_id from cart
-             where buyer_id in (select buyer_id from cart_line where product_id = any ($1))
-             order by buyer_id for update
-         )
-         update cart set version = version + 1, updated_at = now()
-         from holder where cart.buyer_id = holder.buyer_id",
+        "update cart set version = version + 1, updated_at = now()
+         from (select distinct buyer_id from unnest($1::bigint[]) as touched (product_id)
+               join cart_line using (product_id) order by buyer_id) as holder
+         where cart.buyer_id = holder.buyer_id",
     )
     .bind(products)
     .execute(tx)

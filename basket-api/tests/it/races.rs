@@ -97,7 +97,7 @@ async fn an_item_deleted_before_a_price_change_raises_no_alert(pool: PgPool) {
         .unwrap();
     sqlx::query("delete from cart_line where buyer_id = 'alice'").execute(&mut *deleting).await.unwrap();
     let commit = async {
-        somebody_waits(&pool, "), holder as (").await;
+        somebody_waits(&pool, "), newer_cart as (").await;
         deleting.commit().await.unwrap();
     };
     tokio::join!(reprice(&pool, 1, "10.00", "12.50", 2), commit);
@@ -108,7 +108,7 @@ async fn an_item_deleted_before_a_price_change_raises_no_alert(pool: PgPool) {
     sqlx::query("select from cart where buyer_id = 'bob' for update").execute(&mut *deleting).await.unwrap();
     sqlx::query("delete from cart_line where buyer_id = 'bob'").execute(&mut *deleting).await.unwrap();
     let commit = async {
-        somebody_waits(&pool, "), holder as (").await;
+        somebody_waits(&pool, "), newer_cart as (").await;
         deleting.commit().await.unwrap();
     };
     let removed = received(1, 3, json!({"productId": 1, "version": 3}));
@@ -128,7 +128,7 @@ async fn alerts_of_a_buyer_are_numbered_in_the_order_of_their_commits(pool: PgPo
     let second = reprice(&pool, 2, "10.00", "11.00", 2);
     let commit = async {
         // Not before the first has committed may the second take its alert's id.
-        somebody_waits(&pool, "), holder as (").await;
+        somebody_waits(&pool, "), newer_cart as (").await;
         first.commit().await.unwrap();
     };
     tokio::join!(second, commit);
