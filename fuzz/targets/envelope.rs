@@ -7,6 +7,7 @@ use event_bus::{
     outbox::log::PendingEvent,
 };
 use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(event) = envelope::read(Some(CONTENT_TYPE), |_| None, bytes) {
@@ -29,6 +30,9 @@ fn check(event: Incoming) {
     for text in [&event.source, &event.event_type, &event.key] {
         assert!(!text.is_empty() && text.len() <= 255 && !text.contains('\0'), "{text:?}");
     }
+    // What is nested deeper than serde_json goes is no payload of anybody.
+    let data = serde_json::from_str::<Value>(event.data.get());
+    assert!(!data.is_ok_and(|data| has_nul(&data)), "PostgreSQL stores no NUL: {}", event.data);
     let trace = event.trace.traceparent().map(|parent| TraceContext::parse(parent, event.trace.tracestate()));
     assert!(trace.is_none_or(|again| again.as_ref() == Some(&event.trace)), "{:?}", event.trace);
     let pending = PendingEvent {
@@ -53,4 +57,13 @@ fn check(event: Incoming) {
     );
     assert_eq!((again.event_type, again.key), (pending.event_type, pending.key));
     assert_eq!((again.data.get(), again.trace), (&*pending.payload, pending.headers));
+}
+
+fn has_nul(data: &Value) -> bool {
+    match data {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
+    }
 }

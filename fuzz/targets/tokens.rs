@@ -30,7 +30,10 @@ fuzz_target!(|text: &str| {
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     let token = encode(&Header::default(), &claims, &key).expect("JSON can be signed");
     let Some(identity) = verify(&token) else { return };
-    check(&identity, &serde_json::from_str(text).expect("these claims were read before"));
+    // A number that is too large for serde_json may stand in a claim that nobody looks at.
+    if let Ok(claims) = serde_json::from_str(text) {
+        check(&identity, &claims);
+    }
 });
 
 fn verify(token: &str) -> Option<Identity> {
@@ -55,5 +58,6 @@ fn check(identity: &Identity, claims: &Value) {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     let now = now.as_secs_f64();
     assert!(claims["exp"].as_f64().is_some_and(|end| end > now - 10.0), "{claims}");
-    assert!(claims["nbf"].as_f64().is_none_or(|begin| begin < now + 10.0), "{claims}");
+    let begin = &claims["nbf"];
+    assert!(begin.is_null() || begin.as_f64().is_some_and(|begin| begin < now + 10.0), "{claims}");
 }

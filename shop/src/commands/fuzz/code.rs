@@ -36,7 +36,7 @@ pub(super) fn run(targets: &[String], minutes: u32) -> Result<bool> {
         command.args(["run", "nightly"]).arg(&fuzzer).arg("run").args(BUILD).arg(name);
         command.arg(found).arg(fuzz.join("seeds").join(name)).arg("--").args(LIMITS);
         command.arg(format!("-max_total_time={}", u64::from(minutes) * 60));
-        command.args(["-verbosity=0", "-print_final_stats=1"]);
+        command.args(["-verbosity=0", "-print_funcs=0", "-print_final_stats=1"]);
         is_well &= succeeds(&mut command)?;
     }
     Ok(is_well)
