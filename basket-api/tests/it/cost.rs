@@ -1,10 +1,10 @@
 //! What events cost the database. Counted, not timed: exact on any machine.
 
 use sqlx::PgPool;
-use test_kit::{Passed, Wire, vhost};
+use test_kit::{Passed, Wire, eventually, vhost};
 
 use crate::{
-    app::{Setup, app_url},
+    app::{SOON, Setup, app_url},
     events::{add, announce, change, consuming, taken_in},
 };
 
@@ -77,4 +77,52 @@ async fn a_batch_of_price_changes_costs_five_statements_and_as_many_round_trips_
         assert!(*round_trips <= statements.len() + 3, "{statements:?} in {round_trips} round trips");
     }
     assert_eq!(transactions.last().unwrap().0.last().unwrap(), "COMMIT");
+}
+
+#[sqlx::test]
+async fn a_batch_reads_the_carts_of_its_own_products_and_no_others(pool: PgPool) {
+    let vhost = vhost().await;
+    consuming(Setup::of(&pool), &vhost).await.stop();
+    // Each of the products 1 to 60 lies in one cart of 3,000, those that do not change in all of them.
+    for statement in [
+        "insert into product (product_id, name, picture_url, details_version, price, currency, price_version)
+         select n, 'Product', '/pic', 1, 10, 'EUR', 1 from generate_series(1, 64) as n",
+        "insert into cart (buyer_id) select 'buyer' || n from generate_series(1, 3000) as n",
+        "insert into cart_line (buyer_id, product_id, quantity, unit_price, accepted_price)
+         select 'buyer' || n, product_id, 1, 10, 10 from generate_series(1, 3000) as n
+         join product on product_id > 60 or product_id = n",
+        "vacuum analyze",
+    ] {
+        sqlx::raw_sql(statement).execute(&pool).await.unwrap();
+    }
+    let mut last = None;
+    for product in 1..=60 {
+        let event = change(product, "10.00", "12.50", 2);
+        announce(&vhost, &event).await;
+        last = Some(event);
+    }
+    let before = read(&pool).await;
+    let app = consuming(Setup::of(&pool), &vhost).await;
+    assert!(taken_in(&pool, &last.unwrap()).await);
+    app.stop();
+
+    // What a session has read is known when it has ended.
+    let read = eventually("what was read is known", SOON, async || {
+        let read = read(&pool).await - before;
+        (read > 0).then_some(read)
+    })
+    .await;
+    // Each line twice and each cart once, and some rows that a change leaves behind.
+    assert!(read <= 60 * 3 * 2, "{read} rows were read for 60 lines");
+}
+
+/// How many lines and carts have been read in this database, by index or without.
+async fn read(pool: &PgPool) -> i64 {
+    sqlx::query_scalar(
+        "select (select sum(idx_tup_read) from pg_stat_user_indexes where relname in ('cart', 'cart_line'))::bigint
+              + (select sum(seq_tup_read) from pg_stat_user_tables where relname in ('cart', 'cart_line'))::bigint",
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap()
 }

@@ -38,16 +38,29 @@ pub(crate) async fn consuming(setup: Setup, vhost: &Vhost) -> TestApp {
     event_bus::broker::Publisher::connect(&settings, "test").await.unwrap().close().await;
     let app = setup.with("APP__BROKER__URL", &vhost.url).spawn();
     eventually("the service consumes", SOON, async || {
-        // Asking for a queue that is not there yet ends the channel.
-        let connection = vhost.connect().await;
-        let channel = connection.create_channel().await.unwrap();
-        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
-        let queue = channel.queue_declare("basket.events".into(), passive, FieldTable::default()).await.ok();
-        connection.close(200, "OK".into()).await.unwrap();
-        queue.filter(|queue| queue.consumer_count() > 0)
+        queue(vhost).await.filter(|queue| queue.consumer_count() > 0)
     })
     .await;
     app
+}
+
+/// The service's queue, if it is there.
+async fn queue(vhost: &Vhost) -> Option<lapin::Queue> {
+    // Asking for a queue that is not there yet ends the channel.
+    let connection = vhost.connect().await;
+    let channel = connection.create_channel().await.unwrap();
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+    let queue = channel.queue_declare("basket.events".into(), passive, FieldTable::default()).await.ok();
+    connection.close(200, "OK".into()).await.unwrap();
+    queue
+}
+
+/// Waits until all that was announced was handed out to the service.
+pub(crate) async fn handed_out(vhost: &Vhost) {
+    eventually("the service has been handed everything", SOON, async || {
+        queue(vhost).await.filter(|queue| queue.message_count() == 0)
+    })
+    .await;
 }
 
 /// A message as the relay publishes it.
@@ -66,6 +79,11 @@ pub(crate) fn add(product: i64, price: &str) -> Value {
 
 pub(crate) fn change(product: i64, old: &str, new: &str, version: i64) -> Value {
     message(REPRICED, product, version, &repriced(product, old, new, version))
+}
+
+pub(crate) fn remove(product: i64, version: i64) -> Value {
+    let data = json!({"productId": product, "version": version});
+    message("shop.catalog.product_removed.v1", product, version, &data)
 }
 
 pub(crate) fn properties() -> BasicProperties {
@@ -140,7 +158,7 @@ async fn a_removed_and_a_renamed_product_reach_the_cart(pool: PgPool) {
     app.fill("alice", 1, 2).await;
     let data = json!({"productId": 1, "name": "Renamed", "pictureUrl": "/renamed", "version": 2});
     announce(&vhost, &message("shop.catalog.product_changed.v1", 1, 2, &data)).await;
-    let removed = message("shop.catalog.product_removed.v1", 1, 3, &json!({"productId": 1, "version": 3}));
+    let removed = remove(1, 3);
     announce(&vhost, &removed).await;
     assert!(taken_in(&pool, &removed).await);
     let item = app.see("alice").await["items"][0].clone();

@@ -7,9 +7,12 @@ use basket_api::subscriptions::{RemoveProduct, RepriceBaskets};
 use event_bus::Handler;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
-use test_kit::eventually;
+use test_kit::{eventually, vhost};
 
-use crate::app::{SOON, TestApp, add_product, handle, received, reprice, repriced};
+use crate::{
+    app::{SOON, TestApp, add_product, handle, received, reprice, repriced},
+    events::{announce, change, handed_out, remove, spawn, taken_in},
+};
 
 /// Waits until a session of the service waits for a lock in its statement that has this in it.
 async fn somebody_waits(pool: &PgPool, statement: &str) {
@@ -181,4 +184,54 @@ async fn buyers_and_price_changes_in_a_crowd_end_at_the_right_price(pool: PgPool
     .await
     .unwrap();
     assert_eq!(wrong, 0);
+}
+
+#[sqlx::test]
+async fn a_batch_and_a_request_that_wait_for_each_other_both_get_through(pool: PgPool) {
+    let vhost = vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    for product in 1..=3 {
+        add_product(&pool, product, "10.00").await;
+    }
+    app.fill("alice", 1, 1).await;
+    app.fill("bob", 3, 1).await;
+    let lock = "select from cart where buyer_id = $1 for update";
+    // While the service waits for Bob's cart, two events come in that share the next batch.
+    let mut bobs = pool.begin().await.unwrap();
+    sqlx::query(lock).bind("bob").execute(&mut *bobs).await.unwrap();
+    let first = change(3, "10.00", "11.00", 2);
+    announce(&vhost, &first).await;
+    somebody_waits(&pool, "), newer_cart as (").await;
+    let mut alices = pool.begin().await.unwrap();
+    sqlx::query(lock).bind("alice").execute(&mut *alices).await.unwrap();
+    let (repriced, removed) = (change(1, "10.00", "12.50", 2), remove(2, 2));
+    announce(&vhost, &repriced).await;
+    announce(&vhost, &removed).await;
+    handed_out(&vhost).await;
+    bobs.rollback().await.unwrap();
+    assert!(taken_in(&pool, &first).await);
+
+    // The batch is the first to get Alice's cart, and wants product 2; her request has it, and wants the cart.
+    somebody_waits(&pool, "), newer_cart as (").await;
+    let release = async {
+        somebody_waits(&pool, "select version from cart").await;
+        alices.rollback().await.unwrap();
+    };
+    let (put, ()) = tokio::join!(app.put("alice", 2, 1), release);
+    assert!(taken_in(&pool, &repriced).await);
+    assert!(taken_in(&pool, &removed).await);
+    eventually("a deadlock was broken", SOON, async || {
+        let deadlocks: i64 =
+            sqlx::query_scalar("select deadlocks from pg_stat_database where datname = current_database()")
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+        (deadlocks > 0).then_some(())
+    })
+    .await;
+    // Whoever was first: the request, and its line was told of the removal; or the removal.
+    let both = usize::from(put.status() == 200);
+    assert!(both == 1 || put.status() == 404, "{}", put.status());
+    assert_eq!(app.see("alice").await["items"].as_array().unwrap().len(), 1 + both);
+    assert_eq!(app.alerts("alice").await["count"], 1 + both);
 }
