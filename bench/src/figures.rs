@@ -47,13 +47,18 @@ pub(crate) fn trend(values: &[f64]) -> (f64, f64) {
 pub(crate) enum Target {
     AtLeast(f64),
     AtMost(f64),
+    /// At most so many times the ceiling, or so much more than it, in the figure's unit: a handful more is no
+    /// growth, whatever share it is.
+    Steady(f64, f64),
 }
 
 impl Target {
-    fn is_met_by(self, value: f64) -> bool {
+    fn is_met_by(self, ours: f64, ceiling: Option<f64>) -> bool {
+        let value = ceiling.map_or(ours, |ceiling| ours / ceiling);
         match self {
             Self::AtLeast(least) => value >= least,
             Self::AtMost(most) => value <= most,
+            Self::Steady(most, slack) => value <= most || ours - ceiling.unwrap_or_default() <= slack,
         }
     }
 }
@@ -63,6 +68,7 @@ impl std::fmt::Display for Target {
         match self {
             Self::AtLeast(least) => write!(f, "≥ {least}"),
             Self::AtMost(most) => write!(f, "≤ {most}"),
+            Self::Steady(most, slack) => write!(f, "≤ {most}, or {slack} more"),
         }
     }
 }
@@ -121,7 +127,7 @@ impl Row {
     }
 
     pub(crate) fn is_met(&self) -> bool {
-        self.target.is_met_by(self.ratio().unwrap_or(self.ours.median))
+        self.target.is_met_by(self.ours.median, self.ceiling.map(|(ceiling, _)| ceiling.median))
     }
 }
 
@@ -158,5 +164,14 @@ mod tests {
         let row = Row::against("x", "1/s", (&[80.0], &[100.0]), "pgbench", Target::AtLeast(0.8), 0.0);
         assert!(row.is_met());
         assert!(!Row::alone("x", "s", &[2.0], Target::AtMost(1.0), 0.0).is_met());
+    }
+
+    #[test]
+    fn a_handful_more_is_no_growth_and_a_large_share_of_much_is() {
+        let steady = |late: f64, early: f64| {
+            Row::against("x", "rows", (&[late], &[early]), "before", Target::Steady(1.25, 10.0), 0.0).is_met()
+        };
+        assert!(steady(10.0, 0.0) && steady(120.0, 100.0) && steady(1.0, 100.0));
+        assert!(!steady(126.0, 100.0) && !steady(11.0, 0.0));
     }
 }
