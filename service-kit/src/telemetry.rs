@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -23,7 +23,8 @@ const QUIET: &str = "lapin=off,actix_server=warn";
 ///
 /// The error names the setting when the filter cannot be read.
 pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", settings.filter))
+    let filter: Targets = format!("{QUIET},{}", settings.filter)
+        .parse()
         .with_context(|| format!("setting log.filter: cannot read {:?}", settings.filter))?;
     let registry = tracing_subscriber::registry().with(filter);
     let already_set = match settings.format {

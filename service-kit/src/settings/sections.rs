@@ -138,7 +138,7 @@ impl Default for AuthSettings {
 pub struct LogSettings {
     /// Text for people or JSON for programs. Default text.
     pub format: LogFormat,
-    /// Which events, in the syntax of `RUST_LOG`. Default `info`.
+    /// Which events: a level, and other levels for parts, such as `info,sqlx=warn,basket_api=debug`. Default `info`.
     pub filter: String,
 }
 
