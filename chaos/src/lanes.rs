@@ -75,9 +75,15 @@ impl Lanes {
                 eprintln!("  … {}/{} {}: {}", index + 1, faults.len(), fault.name, fault.about);
                 let outcome = runtime.block_on(repeated(runner, fault, args.repeat));
                 tell(&outcome);
+                if outcome.verdict != Verdict::Pass
+                    && let Err(error) = runtime.block_on(replace(runner, fault.name, args))
+                {
+                    eprintln!("  lane {number}: there is no new stage: {error:#}");
+                    break;
+                }
                 outcomes.lock().unwrap_or_else(PoisonError::into_inner).insert(index, outcome);
             }
-            if let Err(error) = keep_logs(runner, number, args) {
+            if let Err(error) = keep_logs(runner, &format!("lane-{number}"), args) {
                 eprintln!("  lane {number}: {error:#}");
             }
         };
@@ -130,9 +136,16 @@ fn tell(outcome: &Outcome) {
     eprintln!("{text}");
 }
 
-fn keep_logs(runner: &Runner, lane: usize, args: &ReportArgs) -> Result<()> {
+/// A new stage after a fault that was not survived: what is left of it is not the next one's fault.
+async fn replace(runner: &mut Runner, fault: &str, args: &ReportArgs) -> Result<()> {
+    keep_logs(runner, fault, args)?;
+    *runner = runner.anew().await?;
+    Ok(())
+}
+
+fn keep_logs(runner: &Runner, name: &str, args: &ReportArgs) -> Result<()> {
     let Some(directory) = &args.logs else { return Ok(()) };
-    let directory = directory.join(format!("lane-{lane}"));
+    let directory = directory.join(name);
     std::fs::create_dir_all(&directory).context("cannot make a directory for the logs")?;
     for entry in std::fs::read_dir(runner.logs()).context("there are no logs")?.flatten() {
         std::fs::copy(entry.path(), directory.join(entry.file_name())).context("cannot keep a log")?;

@@ -70,6 +70,11 @@ impl Runner {
         Ok(runner)
     }
 
+    /// One with a stage of its own, as this one was opened.
+    pub(crate) async fn anew(&self) -> Result<Self> {
+        Self::open(self.stage.another().await?, self.seed).await
+    }
+
     /// Breaks one thing and judges what came of it. An error is the harness's own, and counts as a failure
     /// of the run, not of the harness.
     pub(crate) async fn run(&mut self, fault: &Fault, repeat: u64) -> Outcome {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, timeout},
@@ -17,6 +17,9 @@ const EVERY: Duration = Duration::from_millis(250);
 
 /// A look that takes longer has seen nothing.
 const DEADLINE: Duration = Duration::from_millis(700);
+
+/// How much longer nobody looks than a look has taken: what is watched has the machine.
+const REST: u32 = 9;
 
 /// One look. What could not be read is missing.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -55,7 +58,7 @@ impl Timeline {
     /// Looks every now and then until it is stopped.
     pub(crate) fn start(stage: &Stage, probe: &Probe, tally: &Arc<Tally>) -> Watching {
         let (began, stop) = (Instant::now(), CancellationToken::new());
-        let (catalog, basket) = (stage.catalog.clone(), stage.basket.clone());
+        let (catalog, basket) = (eye(&stage.catalog), eye(&stage.basket));
         let (probe, tally, until) = (probe.clone(), Arc::clone(tally), stop.clone());
         let looking = tokio::spawn(async move {
             let mut points = Vec::new();
@@ -64,6 +67,7 @@ impl Timeline {
             while until.run_until_cancelled(ticks.tick()).await.is_some() {
                 let pending = "select count(*) from integration_event_log where state in ('NotPublished', 'InProgress')";
                 let alerts = "select n_tup_ins from pg_stat_user_tables where relname = 'alert'";
+                let looked = Instant::now();
                 points.push(Point {
                     at: began.elapsed().as_secs_f64(),
                     pending: count(&catalog, pending).await,
@@ -71,6 +75,7 @@ impl Timeline {
                     published: probe.len(),
                     done: tally.counts().0,
                 });
+                ticks.reset_after(EVERY.max(looked.elapsed() * REST));
             }
             points
         });
@@ -86,6 +91,17 @@ impl Watching {
         let (struck, healed) = (since(struck), since(healed));
         Timeline { points: self.looking.await.unwrap_or_default(), struck, healed }
     }
+}
+
+/// A connection of its own: a count of a million rows that nobody waits for any more must not keep one from
+/// the checks. The server gives it up as well.
+fn eye(pool: &PgPool) -> PgPool {
+    let options = pool.connect_options().as_ref().clone();
+    let limits = [("statement_timeout", "700ms"), ("max_parallel_workers_per_gather", "0")];
+    PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(DEADLINE)
+        .connect_lazy_with(options.options(limits))
 }
 
 async fn count(pool: &PgPool, query: &'static str) -> Option<i64> {

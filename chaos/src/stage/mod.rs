@@ -54,6 +54,7 @@ pub(crate) struct Stage {
     /// The most that a relay or a basket was seen to have in memory, in bytes.
     pub(crate) heaviest: u64,
     suite: Suite,
+    lane: u8,
     /// The safety that services are started without.
     pub(crate) without: Option<&'static str>,
     pub(crate) interrupt: Interrupt,
@@ -107,12 +108,20 @@ impl Stage {
             rng: fastrand::Rng::new(),
             heaviest: 0,
             suite,
+            lane,
             without: None,
             interrupt: interrupt.clone(),
             servers,
         };
         stage.open_links().await?;
         Ok(stage)
+    }
+
+    /// One like this one was when it was opened, beside it.
+    pub(crate) async fn another(&self) -> Result<Self> {
+        let mut other = Self::open(&self.suite.settled.binaries, self.lane, &self.interrupt).await?;
+        (other.without, other.heaviest) = (self.without, self.heaviest);
+        Ok(other)
     }
 
     async fn open_links(&mut self) -> Result<()> {
