@@ -4,8 +4,8 @@ use sqlx::PgPool;
 use test_kit::{Passed, Wire, eventually, vhost};
 
 use crate::{
+    announced::{add, announce, change, consuming, taken_in},
     app::{SOON, Setup, app_url},
-    events::{add, announce, change, consuming, taken_in},
 };
 
 /// The transactions that passed the wire, each as its statements' beginnings, with its round trips.

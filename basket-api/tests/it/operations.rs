@@ -7,8 +7,8 @@ use sqlx::PgPool;
 use test_kit::{Vhost, eventually, expired_token, token};
 
 use crate::{
+    announced::{add, announce, change, properties, spawn, taken_in},
     app::{SOON, Setup, TestApp, problem},
-    events::{add, announce, change, properties, spawn, taken_in},
 };
 
 const LETTERS: &str = "/api/v1/inbox/dead-letters";

@@ -10,8 +10,8 @@ use sqlx::{PgConnection, PgPool};
 use test_kit::{eventually, vhost};
 
 use crate::{
+    announced::{announce, change, handed_out, remove, spawn, taken_in},
     app::{SOON, TestApp, add_product, handle, received, reprice, repriced},
-    events::{announce, change, handed_out, remove, spawn, taken_in},
 };
 
 /// Waits until a session of the service waits for a lock in its statement that has this in it.
