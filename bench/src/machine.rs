@@ -18,7 +18,9 @@ pub(crate) fn description() -> String {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let model = model.map_or("unknown processor", |(_, name)| name);
-    format!("{cpus} CPUs ({model}), {gib:.0} GiB, Linux {}", kernel.trim())
+    // What comes after the second number names somebody's build.
+    let kernel = kernel.trim().split('.').take(2).collect::<Vec<_>>().join(".");
+    format!("{cpus} CPUs ({model}), {gib:.0} GiB, Linux {kernel}")
 }
 
 /// Measures what share of the machine's processor time goes to processes that are not ours: not this one

@@ -75,13 +75,15 @@ impl Lanes {
                 eprintln!("  … {}/{} {}: {}", index + 1, faults.len(), fault.name, fault.about);
                 let outcome = runtime.block_on(repeated(runner, fault, args.repeat));
                 tell(&outcome);
-                if outcome.verdict != Verdict::Pass
+                let has_failed = outcome.verdict == Verdict::Fail;
+                outcomes.lock().unwrap_or_else(PoisonError::into_inner).insert(index, outcome);
+                if has_failed
+                    && interrupt.check().is_ok()
                     && let Err(error) = runtime.block_on(replace(runner, fault.name, args))
                 {
                     eprintln!("  lane {number}: there is no new stage: {error:#}");
                     break;
                 }
-                outcomes.lock().unwrap_or_else(PoisonError::into_inner).insert(index, outcome);
             }
             if let Err(error) = keep_logs(runner, &format!("lane-{number}"), args) {
                 eprintln!("  lane {number}: {error:#}");

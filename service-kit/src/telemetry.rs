@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -15,17 +15,13 @@ use crate::settings::{LogFormat, LogSettings};
 const SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// Libraries that report as an error of their own what we handle, and report ourselves. A filter that
-/// names one of them wins.
-const QUIET: &str = "lapin=off,actix_server=warn";
-
 /// Sends logs to standard output. A second call in the same process changes nothing.
 ///
 /// The error names the setting when the filter cannot be read.
 pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
-    let filter: Targets = format!("{QUIET},{}", settings.filter)
-        .parse()
-        .with_context(|| format!("setting log.filter: cannot read {:?}", settings.filter))?;
+    let filter = read(&settings.filter).with_context(|| {
+        format!("setting log.filter: cannot read {:?}: write levels, such as info,sqlx=warn", settings.filter)
+    })?;
     let registry = tracing_subscriber::registry().with(filter);
     let already_set = match settings.format {
         LogFormat::Text => {
@@ -41,6 +37,24 @@ pub fn init(settings: &LogSettings) -> anyhow::Result<()> {
         tracing::debug!("logging was already set up");
     }
     Ok(())
+}
+
+/// Reads `LEVEL` and `PART=LEVEL`, separated by commas; `None` where it is something else.
+fn read(text: &str) -> Option<Targets> {
+    // Libraries that report as an error of their own what we handle, and report ourselves. A filter that names
+    // one of them wins.
+    let mut filter =
+        Targets::new().with_target("lapin", LevelFilter::OFF).with_target("actix_server", LevelFilter::WARN);
+    for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
+        filter = match directive.split_once('=') {
+            Some((part, level)) if part.chars().all(|c| c.is_alphanumeric() || "_:".contains(c)) => {
+                filter.with_target(part, level.parse::<LevelFilter>().ok()?)
+            }
+            Some(_) => return None,
+            None => filter.with_default(directive.parse::<LevelFilter>().ok()?),
+        };
+    }
+    Some(filter)
 }
 
 /// Installs the process's Prometheus recorder, or returns the one that is there.
@@ -79,4 +93,28 @@ fn describe() {
     );
     metrics::describe_gauge!("http_server_active_requests", "Requests that are being answered.");
     metrics::describe_gauge!("db_pool_connections", "Connections to the database, by state.");
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn a_filter_is_levels_for_all_and_for_parts_and_nothing_else() {
+        let filter = read("warn, sqlx::query=debug,lapin=info,").expect("a filter");
+        for (part, level, shown) in [
+            ("basket_api", Level::WARN, true),
+            ("basket_api", Level::INFO, false),
+            ("sqlx::query", Level::DEBUG, true),
+            ("lapin", Level::INFO, true),
+            ("actix_server", Level::INFO, false),
+        ] {
+            assert_eq!(filter.would_enable(part, &level), shown, "{part} {level}");
+        }
+        for wrong in ["loud", "sqlx=loud", "shop[span]=debug", "a part=info", "sqlx"] {
+            assert!(read(wrong).is_none(), "{wrong}");
+        }
+    }
 }

@@ -111,6 +111,7 @@ async fn a_wrong_setting_ends_the_program_and_is_named_in_one_line(pool: PgPool)
         ("APP__AUTH__SECRET", "short", "auth.secret"),
         ("APP__MODE", "production", "development secret"),
         ("APP__LOG__FILTER", "info,sqlx=loud", "log.filter"),
+        ("APP__LOG__FILTER", "shop[span]=debug", "log.filter"),
     ] {
         let output = run(program(&pool).env(name, value)).await;
         assert_eq!(output.status.code(), Some(1), "{name}={value}");

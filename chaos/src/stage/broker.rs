@@ -109,16 +109,24 @@ impl Broker {
     /// How many messages wait in a queue; none when it is not there.
     pub(crate) async fn waiting(&self, queue: &str) -> Result<usize> {
         let connection = self.connect().await?;
-        let waiting = waiting(&connection.create_channel().await?, queue).await;
+        let found = look(&connection.create_channel().await?, queue).await;
         drop(connection.close(200, "OK".into()).await);
-        waiting
+        Ok(found?.messages)
+    }
+
+    /// Whether a queue is there and somebody consumes it.
+    pub(crate) async fn is_consumed(&self, queue: &str) -> Result<bool> {
+        let connection = self.connect().await?;
+        let found = look(&connection.create_channel().await?, queue).await;
+        drop(connection.close(200, "OK".into()).await);
+        Ok(found?.consumers > 0)
     }
 
     /// Takes everything off a queue; nothing when it is not there.
     pub(crate) async fn take_all(&self, queue: &str) -> Result<Vec<Taken>> {
         let connection = self.connect().await?;
         let channel = connection.create_channel().await?;
-        let waiting = waiting(&channel, queue).await?;
+        let waiting = look(&channel, queue).await?.messages;
         let mut all = Vec::with_capacity(waiting);
         if waiting > 0 {
             let (no_ack, none) =
@@ -152,11 +160,21 @@ impl Taken {
     }
 }
 
-async fn waiting(channel: &Channel, queue: &str) -> Result<usize> {
+/// What there is of a queue.
+#[derive(Default)]
+struct Found {
+    messages: usize,
+    consumers: u32,
+}
+
+async fn look(channel: &Channel, queue: &str) -> Result<Found> {
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
     match channel.queue_declare(queue.into(), passive, FieldTable::default()).await {
-        Ok(found) => Ok(usize::try_from(found.message_count()).unwrap_or(0)),
-        Err(error) if error.to_string().contains("NOT_FOUND") => Ok(0),
+        Ok(found) => {
+            let messages = usize::try_from(found.message_count()).unwrap_or(0);
+            Ok(Found { messages, consumers: found.consumer_count() })
+        }
+        Err(error) if error.to_string().contains("NOT_FOUND") => Ok(Found::default()),
         Err(error) => Err(error).with_context(|| format!("cannot look into {queue}")),
     }
 }

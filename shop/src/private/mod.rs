@@ -3,6 +3,7 @@
 mod leftovers;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 
 use anyhow::{Result, bail};
@@ -20,6 +21,9 @@ const fn offset(purpose: Purpose) -> u16 {
         Purpose::Keep => 3000,
     }
 }
+
+/// How many this process has started.
+static STARTED: AtomicU16 = AtomicU16::new(0);
 
 /// Both servers in a directory of their own. Dropping it ends them and removes the directory.
 pub struct PrivateServers {
@@ -52,9 +56,11 @@ impl PrivateServers {
             Service::PortMapper,
         ];
         services.extend(further);
-        // Somewhere in the range, so that two runs that begin at the same moment rarely look at the same ports.
+        // Somewhere in the range, so that two runs that begin at the same moment rarely look at the same ports;
+        // and next to others of this process, whose ports look free while their servers are down.
         let turn = u16::try_from(std::process::id() % 40)?;
-        ports.settle(&services, offset(purpose) + turn * 10)?;
+        let others = STARTED.fetch_add(1, Ordering::Relaxed) % 10;
+        ports.settle(&services, offset(purpose) + turn * 10 + others)?;
         // From here on, whatever fails, the servers end with this value.
         let servers = Self { home, ports, secrets: Secrets::create()?, tools: tools.clone(), purpose };
         servers.start_both(interrupt)?;
