@@ -178,8 +178,8 @@ impl Pools {
             // Statements are planned once, not for each batch: planning is most of what a small one costs. Which
             // products a batch is about is not known then. Usually they are in few carts of many, and then all
             // that must not happen is that a whole table is read; where they are in very many, looking each
-            // cart up costs little more. So: rows are looked up by index, one after another, also by a plan
-            // that was made while the tables were empty.
+            // cart up costs little more. So: rows are looked up by index, one after another. A plan that was made while
+            // the tables were empty is kept until they are analyzed for the first time.
             ("plan_cache_mode", "force_generic_plan"),
             ("enable_seqscan", "off"),
             ("enable_hashjoin", "off"),

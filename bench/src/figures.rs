@@ -47,8 +47,8 @@ pub(crate) fn trend(values: &[f64]) -> (f64, f64) {
 pub(crate) enum Target {
     AtLeast(f64),
     AtMost(f64),
-    /// At most so many times the ceiling, or so much more than it, in the figure's unit: a handful more is no
-    /// growth, whatever share it is.
+    /// At most so many times the ceiling, where less than the second counts as that much, in the figure's unit:
+    /// growth from almost nothing to a handful is none, whatever share it is.
     Steady(f64, f64),
 }
 
@@ -58,7 +58,7 @@ impl Target {
         match self {
             Self::AtLeast(least) => value >= least,
             Self::AtMost(most) => value <= most,
-            Self::Steady(most, slack) => value <= most || ours - ceiling.unwrap_or_default() <= slack,
+            Self::Steady(most, least) => ours.max(least) / ceiling.unwrap_or_default().max(least) <= most,
         }
     }
 }
@@ -68,7 +68,7 @@ impl std::fmt::Display for Target {
         match self {
             Self::AtLeast(least) => write!(f, "≥ {least}"),
             Self::AtMost(most) => write!(f, "≤ {most}"),
-            Self::Steady(most, slack) => write!(f, "≤ {most}, or {slack} more"),
+            Self::Steady(most, least) => write!(f, "≤ {most}, from {least} on"),
         }
     }
 }
@@ -171,7 +171,7 @@ mod tests {
         let steady = |late: f64, early: f64| {
             Row::against("x", "rows", (&[late], &[early]), "before", Target::Steady(1.25, 10.0), 0.0).is_met()
         };
-        assert!(steady(10.0, 0.0) && steady(120.0, 100.0) && steady(1.0, 100.0));
-        assert!(!steady(126.0, 100.0) && !steady(11.0, 0.0));
+        assert!(steady(12.0, 0.0) && steady(120.0, 100.0) && steady(1.0, 100.0));
+        assert!(!steady(126.0, 100.0) && !steady(13.0, 0.0) && !steady(19.0, 15.0));
     }
 }

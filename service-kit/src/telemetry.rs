@@ -47,14 +47,17 @@ fn read(text: &str) -> Option<Targets> {
         Targets::new().with_target("lapin", LevelFilter::OFF).with_target("actix_server", LevelFilter::WARN);
     for directive in text.split(',').map(str::trim).filter(|directive| !directive.is_empty()) {
         filter = match directive.split_once('=') {
-            Some((part, level)) if part.chars().all(|c| c.is_alphanumeric() || "_:".contains(c)) => {
-                filter.with_target(part, level.parse::<LevelFilter>().ok()?)
-            }
-            Some(_) => return None,
+            Some((part, level)) => filter.with_target(name(part)?, name(level)?.parse::<LevelFilter>().ok()?),
             None => filter.with_default(directive.parse::<LevelFilter>().ok()?),
         };
     }
     Some(filter)
+}
+
+/// The text, if it can name a module or a level: to the library, an empty one is a name of either.
+fn name(text: &str) -> Option<&str> {
+    let is_name = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_:".contains(c));
+    is_name.then_some(text)
 }
 
 /// Installs the process's Prometheus recorder, or returns the one that is there.
@@ -113,7 +116,7 @@ mod tests {
         ] {
             assert_eq!(filter.would_enable(part, &level), shown, "{part} {level}");
         }
-        for wrong in ["loud", "sqlx=loud", "shop[span]=debug", "a part=info", "sqlx"] {
+        for wrong in ["loud", "sqlx=loud", "shop[span]=debug", "a part=info", "sqlx", "=debug", "sqlx="] {
             assert!(read(wrong).is_none(), "{wrong}");
         }
     }

@@ -134,7 +134,7 @@ async fn storm(scene: &mut Scene<'_>) -> Result<Act> {
         let messages: Vec<Message> = (0..left.min(WAITING)).map(|_| message(hostile(&mut rng))).collect();
         left -= messages.len();
         sent += send_poison(scene, &messages).await?.expected.poison;
-        let few = async || Ok((scene.stage.broker.waiting(QUEUE).await? < WAITING).then_some(()));
+        let few = async || Ok((scene.stage.broker.look(QUEUE).await?.messages < WAITING).then_some(()));
         until(Duration::from_mins(1), Duration::from_millis(50), few)
             .await?
             .context("the basket handles nothing")?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::{
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -62,9 +62,8 @@ impl Timeline {
         let (probe, tally, until) = (probe.clone(), Arc::clone(tally), stop.clone());
         let looking = tokio::spawn(async move {
             let mut points = Vec::new();
-            let mut ticks = interval(EVERY);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            while until.run_until_cancelled(ticks.tick()).await.is_some() {
+            let mut pause = Duration::ZERO;
+            while until.run_until_cancelled(sleep(pause)).await.is_some() {
                 let pending = "select count(*) from integration_event_log where state in ('NotPublished', 'InProgress')";
                 let alerts = "select n_tup_ins from pg_stat_user_tables where relname = 'alert'";
                 let looked = Instant::now();
@@ -75,7 +74,7 @@ impl Timeline {
                     published: probe.len(),
                     done: tally.counts().0,
                 });
-                ticks.reset_after(EVERY.max(looked.elapsed() * REST));
+                pause = EVERY.max(looked.elapsed() * REST);
             }
             points
         });
@@ -97,7 +96,10 @@ impl Watching {
 /// the checks. The server gives it up as well.
 fn eye(pool: &PgPool) -> PgPool {
     let options = pool.connect_options().as_ref().clone();
-    let limits = [("statement_timeout", "700ms"), ("max_parallel_workers_per_gather", "0")];
+    let limits = [
+        ("statement_timeout", format!("{}ms", DEADLINE.as_millis())),
+        ("max_parallel_workers_per_gather", "0".to_owned()),
+    ];
     PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(DEADLINE)

@@ -106,20 +106,12 @@ impl Broker {
         Ok(taken)
     }
 
-    /// How many messages wait in a queue; none when it is not there.
-    pub(crate) async fn waiting(&self, queue: &str) -> Result<usize> {
+    /// What there is of a queue; nothing when it is not there.
+    pub(crate) async fn look(&self, queue: &str) -> Result<Found> {
         let connection = self.connect().await?;
         let found = look(&connection.create_channel().await?, queue).await;
         drop(connection.close(200, "OK".into()).await);
-        Ok(found?.messages)
-    }
-
-    /// Whether a queue is there and somebody consumes it.
-    pub(crate) async fn is_consumed(&self, queue: &str) -> Result<bool> {
-        let connection = self.connect().await?;
-        let found = look(&connection.create_channel().await?, queue).await;
-        drop(connection.close(200, "OK".into()).await);
-        Ok(found?.consumers > 0)
+        found
     }
 
     /// Takes everything off a queue; nothing when it is not there.
@@ -162,9 +154,11 @@ impl Taken {
 
 /// What there is of a queue.
 #[derive(Default)]
-struct Found {
-    messages: usize,
-    consumers: u32,
+pub(crate) struct Found {
+    /// How many messages wait in it.
+    pub(crate) messages: usize,
+    /// How many consume it.
+    pub(crate) consumers: u32,
 }
 
 async fn look(channel: &Channel, queue: &str) -> Result<Found> {

@@ -77,12 +77,12 @@ pub(super) fn rows(samples: &[Sample], foreign: f64) -> Vec<Row> {
         .map(|(place, (name, unit, _))| {
             let values: Vec<f64> = samples.iter().map(|sample| sample.values[place].2).collect();
             let (early, late) = trend(&values[values.len() / 3..]);
-            let slack = match *unit {
+            let least = match *unit {
                 "rows" => 10_000.0,
                 "MiB" => 8.0,
                 _ => 10.0,
             };
-            let (target, figures) = (Target::Steady(STEADY, slack), ([late], [early]));
+            let (target, figures) = (Target::Steady(STEADY, least), ([late], [early]));
             let over_time =
                 samples.iter().zip(&values).map(|(sample, value)| (format!("{} s", sample.second), *value));
             let (name, figures) = (format!("soak: {name}"), (figures.0.as_slice(), figures.1.as_slice()));

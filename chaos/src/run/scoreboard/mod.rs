@@ -5,7 +5,7 @@ mod hostile;
 mod recovery;
 mod survived;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::{
@@ -49,6 +49,7 @@ pub(crate) async fn scoreboard(args: &ScoreboardArgs, report: &ReportArgs) -> Re
     if wants(Part::Faults) {
         let outcomes = lanes.break_all(&all, report);
         interrupt.check()?;
+        ensure!(outcomes.len() == all.len(), "only {} of {} faults were run", outcomes.len(), all.len());
         rows.extend(survived::rows(&outcomes, lanes.heaviest()));
     }
     // What measures time or counts queries has the machine for itself.
