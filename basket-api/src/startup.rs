@@ -105,8 +105,10 @@ impl Application {
             web::Data::new(health),
             web::Data::new(oversight),
         );
+        let for_loaders = database::for_loaders(&pools.requests);
         let with_data = move |config: &mut ServiceConfig<'_>| {
             let (pool, stream_pool, look_up, hub, health, oversight) = shared.clone();
+            config.app_data(web::Data::new(baskets::store::baskets(for_loaders.clone())));
             config.app_data(pool).app_data(stream_pool).app_data(look_up).app_data(hub);
             config.app_data(health).app_data(oversight);
             routes(config);

@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, web};
 use event_bus::outbox::WakeUp;
 use service_kit::auth::Verifier;
 use service_kit::database;
+use service_kit::loader::Loader;
 use service_kit::problem::Problem;
 use service_kit::server::{About, Readiness, Server};
 use service_kit::settings::HttpSettings;
@@ -17,6 +18,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::command::Command;
 use crate::idempotency::{self, Answer, Known};
+use crate::products::{Item, ProductId};
 use crate::unit_of_work::{CommitError, Locking, UnitOfWork};
 use crate::{MIGRATOR, classification, operations, pictures, products};
 
@@ -34,14 +36,24 @@ const HOUSEKEEPING: Duration = Duration::from_secs(15);
 /// Answers are removed every so many rounds of housekeeping: every 10 minutes.
 const ROUNDS_PER_REMOVAL: u32 = 40;
 
-/// What the routes share. Cheap to clone.
-#[derive(Clone)]
+/// What the routes of one worker thread share.
 pub struct Catalog {
     pool: PgPool,
-    wake_up: WakeUp,
+    wake_up: Arc<WakeUp>,
+    products: Loader<ProductId, Item>,
 }
 
 impl Catalog {
+    fn new(pool: PgPool, for_loaders: PgPool, wake_up: Arc<WakeUp>) -> Self {
+        let products = Loader::new(move |ids| products::find_all(for_loaders.clone(), ids));
+        Self { pool, wake_up, products }
+    }
+
+    /// A product, if there is one.
+    pub async fn product(&self, id: ProductId) -> Result<Option<Item>, Problem> {
+        self.products.load(id).await
+    }
+
     /// The database, for reading.
     pub fn pool(&self) -> &PgPool {
         &self.pool
@@ -125,19 +137,20 @@ pub fn bind(
     pool: &PgPool,
     stop: &CancellationToken,
 ) -> anyhow::Result<Server> {
-    let wake_up = WakeUp::start(pool.clone(), stop.clone());
-    let catalog = Arc::new(Catalog { pool: pool.clone(), wake_up });
+    let wake_up = Arc::new(WakeUp::start(pool.clone(), stop.clone()));
+    let (shared, for_loaders) = (pool.clone(), database::for_loaders(pool));
     let database = pool.clone();
     let readiness = Readiness::new().check("database", move || {
         let database = database.clone();
         async move { database::is_ready(&database, &MIGRATOR).await }
     });
     tokio::spawn(stop.clone().run_until_cancelled_owned(keep_house(pool.clone())));
-    let shared = move |config: &mut ServiceConfig<'_>| {
-        config.app_data(web::Data::from(catalog.clone()));
+    let with_data = move |config: &mut ServiceConfig<'_>| {
+        let catalog = Catalog::new(shared.clone(), for_loaders.clone(), Arc::clone(&wake_up));
+        config.app_data(web::Data::new(catalog));
         routes(config);
     };
-    Server::bind(http, ABOUT, verifier, readiness, shared, stop)
+    Server::bind(http, ABOUT, verifier, readiness, with_data, stop)
 }
 
 /// Publishes figures of the pool, and removes kept answers that are too old.

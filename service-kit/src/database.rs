@@ -14,6 +14,8 @@ use crate::settings::DatabaseSettings;
 
 /// How long a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Connections for loaders: each of a few worker threads has one statement under way, seldom more.
+const LOADERS: u32 = 8;
 /// How long a connection may take to prove that it is alive.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A connection that was used more recently than this is not probed before it is used again.
@@ -53,6 +55,15 @@ pub fn connect_with(options: PgConnectOptions, max_connections: u32) -> PgPool {
         })
         .after_release(|connection, _| Box::pin(async move { Ok(settle(connection).await) }))
         .connect_lazy_with(options)
+}
+
+/// Makes a pool beside this one for a [`Loader`](crate::loader::Loader), whose statements have an array of keys: each
+/// is planned once, not for each length of the array, which would cost more than it takes.
+///
+/// A session's setting: behind a pooler that does not pass such on, plans are made more often.
+pub fn for_loaders(pool: &PgPool) -> PgPool {
+    let options = pool.connect_options().as_ref().clone();
+    connect_with(options.options([("plan_cache_mode", "force_generic_plan")]), LOADERS)
 }
 
 /// Runs the migrations on the database of `settings`, with one connection of the owner's.

@@ -5,6 +5,7 @@
 //! | [`settings`] | defaults, file and environment into typed sections |
 //! | [`telemetry`] | logs, and the Prometheus recorder |
 //! | [`database`] | a pool that survives cut connections and cancelled requests |
+//! | [`loader`] | reads that come at the same time, in one statement |
 //! | [`problem`] | RFC 9457 answers, and extractors that fail with them |
 //! | [`auth`] | bearer tokens into an identity with scopes |
 //! | [`etag`] | entity tags and the conditions on them |
@@ -19,6 +20,7 @@ pub mod auth;
 pub mod database;
 pub mod etag;
 pub mod healthcheck;
+pub mod loader;
 pub mod problem;
 pub mod server;
 pub mod settings;

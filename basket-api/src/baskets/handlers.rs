@@ -17,7 +17,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     model::{Basket, MAX_LINES, Quantity},
     route::{Buyer, InBasket},
-    store::{self, Put, Taken},
+    store::{self, Baskets, Put, Taken},
 };
 use crate::products::{
     ProductId,
@@ -55,9 +55,9 @@ struct Wanted {
 async fn get_basket(
     buyer: Buyer,
     if_none_match: IfNoneMatch,
-    pool: web::Data<PgPool>,
+    baskets: web::Data<Baskets>,
 ) -> Result<HttpResponse, Problem> {
-    let basket = store::find(&mut *pool.acquire().await?, &buyer.id).await?;
+    let basket = baskets.load(buyer.id.clone()).await?.unwrap_or_else(|| Basket::empty(buyer.id));
     // A client may keep it, but must ask each time: an event may have changed it.
     let keep = (CACHE_CONTROL, "private, no-cache");
     let tag = etag::of(basket.version);

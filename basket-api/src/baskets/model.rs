@@ -124,6 +124,11 @@ impl Basket {
         total.rescale(2);
         Self { buyer_id, items, total, currency: Currency::Eur, version }
     }
+
+    /// The basket of a buyer who never put anything in.
+    pub fn empty(buyer_id: BuyerId) -> Self {
+        Self::new(buyer_id, Vec::new(), 0)
+    }
 }
 
 #[cfg(test)]

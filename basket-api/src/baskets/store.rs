@@ -2,8 +2,11 @@
 //!
 //! Lock order: the product's row, then the cart's, then lines. See `migrations/*_create_cart.sql`.
 
+use std::collections::HashMap;
+
 use service_kit::database;
 use service_kit::etag::IfMatch;
+use service_kit::loader::Loader;
 use sqlx::{FromRow, PgConnection, PgPool, Row};
 
 use super::model::{Basket, BasketItem, BuyerId, MAX_LINES, Quantity};
@@ -11,6 +14,17 @@ use crate::{
     products::{self, ProductId, store::Offer},
     transaction::retried,
 };
+
+/// Reads the baskets of buyers who look at the same time.
+pub type Baskets = Loader<BuyerId, Basket>;
+
+/// A loader of baskets.
+pub fn baskets(pool: PgPool) -> Baskets {
+    Loader::new(move |buyers: Vec<BuyerId>| {
+        let pool = pool.clone();
+        async move { find_all(&mut *pool.acquire().await?, &buyers).await }
+    })
+}
 
 /// What became of the wish to have a product in the cart.
 #[derive(Debug)]
@@ -38,28 +52,47 @@ pub enum Taken {
 
 /// Reads a buyer's basket; an empty one where there is none.
 pub async fn find(connection: &mut PgConnection, buyer: &BuyerId) -> Result<Basket, sqlx::Error> {
+    let found = find_all(connection, std::slice::from_ref(buyer)).await?.remove(buyer);
+    Ok(found.unwrap_or_else(|| Basket::empty(buyer.clone())))
+}
+
+/// Reads the baskets of those of these buyers who have one.
+pub async fn find_all(
+    connection: &mut PgConnection,
+    buyers: &[BuyerId],
+) -> Result<HashMap<BuyerId, Basket>, sqlx::Error> {
     let rows = sqlx::query(
-        "select cart.version, line.product_id, product.name as product_name, line.unit_price,
-                nullif(line.accepted_price, line.unit_price) as old_unit_price, line.quantity,
-                product.picture_url, product.available
-         from cart
-         left join cart_line as line on line.buyer_id = cart.buyer_id
-         left join product on product.product_id = line.product_id
-         where cart.buyer_id = $1
-         order by line.added_at, line.product_id",
+        // `offset 0` keeps the look at one cart together: each by its keys, also where tables are small enough for
+        // reading them whole to seem cheaper.
+        "select basket.*
+         from unnest($1::text[]) as asked (buyer_id)
+         cross join lateral (
+            select cart.buyer_id, cart.version, line.product_id, product.name as product_name, line.unit_price,
+                   nullif(line.accepted_price, line.unit_price) as old_unit_price, line.quantity,
+                   product.picture_url, product.available, line.added_at
+            from cart
+            left join cart_line as line on line.buyer_id = cart.buyer_id
+            left join product on product.product_id = line.product_id
+            where cart.buyer_id = asked.buyer_id
+            offset 0
+         ) as basket
+         order by basket.added_at, basket.product_id",
     )
-    .bind(buyer)
+    .bind(buyers)
     .fetch_all(connection)
     .await?;
-    let version = rows.first().map_or(Ok(0), |row| row.try_get("version"))?;
-    let mut items = Vec::with_capacity(rows.len());
+    let mut found: HashMap<BuyerId, (Vec<BasketItem>, i64)> = HashMap::with_capacity(buyers.len());
     for row in &rows {
+        let (items, version) = found.entry(row.try_get("buyer_id")?).or_default();
+        *version = row.try_get("version")?;
         // An empty cart is one row without a product.
         if row.try_get::<Option<ProductId>, _>("product_id")?.is_some() {
             items.push(BasketItem::from_row(row)?);
         }
     }
-    Ok(Basket::new(buyer.clone(), items, version))
+    let basket =
+        |(buyer, (items, version)): (BuyerId, _)| (buyer.clone(), Basket::new(buyer, items, version));
+    Ok(found.into_iter().map(basket).collect())
 }
 
 /// Puts a product into the cart at its present price, or changes how many pieces of it are in there.

@@ -99,16 +99,18 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until everything is published.
+    /// Waits until everything is published. Looks at the newest first, which are last: at the other end, each look
+    /// would pass all that has left the index and is not swept away yet.
     pub(crate) async fn until_published(&self) -> Result<()> {
         let begun = Instant::now();
         loop {
-            let is_pending: bool = sqlx::query_scalar(
-                "select exists (select from integration_event_log where state in ('NotPublished', 'InProgress'))",
+            let pending: Option<i64> = sqlx::query_scalar(
+                "select position from integration_event_log where state in ('NotPublished', 'InProgress')
+                  order by position desc limit 1",
             )
-            .fetch_one(&self.catalog)
+            .fetch_optional(&self.catalog)
             .await?;
-            if !is_pending {
+            if pending.is_none() {
                 return Ok(());
             }
             self.check()?;

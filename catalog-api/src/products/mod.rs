@@ -21,7 +21,7 @@ pub use filter::Filter;
 pub use model::{BrandId, Item, ProductId, Stock, TypeId, ValueError};
 pub use price::{Price, PriceError};
 pub use product::{Product, ProductEvent};
-pub use store::find;
+pub use store::find_all;
 pub use text::{Description, Name, TextError};
 
 /// What every route of the products begins with.

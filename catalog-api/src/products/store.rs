@@ -1,20 +1,32 @@
 //! The SQL of single products.
 
+use std::collections::HashMap;
+
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
 
 use super::{Item, ProductId};
 
 macro_rules! find {
-    () => {
-        "select product_id, name, description, price, product_type_id, product_brand_id,
-                available_stock, restock_threshold, max_stock_threshold, version
-           from product where product_id = $1"
+    ($which:literal) => {
+        concat!(
+            "select product_id, name, description, price, product_type_id, product_brand_id,
+                    available_stock, restock_threshold, max_stock_threshold, version
+               from product where product_id = ",
+            $which
+        )
     };
 }
 
-/// Finds a product.
-pub async fn find(pool: &PgPool, id: ProductId) -> Result<Option<Item>, sqlx::Error> {
-    sqlx::query_as(find!()).bind(id).fetch_optional(pool).await
+/// Finds those of some products that there are.
+pub async fn find_all(pool: PgPool, ids: Vec<ProductId>) -> Result<HashMap<ProductId, Item>, sqlx::Error> {
+    // `offset 0`: each by its key, also where the table is small enough for reading it whole to seem cheaper.
+    let statement = concat!(
+        "select product.* from unnest($1::bigint[]) as asked (id) cross join lateral (",
+        find!("asked.id offset 0"),
+        ") as product"
+    );
+    let found: Vec<Item> = sqlx::query_as(statement).bind(ids).fetch_all(&pool).await?;
+    Ok(found.into_iter().map(|item| (item.id, item)).collect())
 }
 
 /// Finds a product in order to change it; `locked`: nobody else changes it until the transaction ends.
@@ -23,7 +35,7 @@ pub(super) async fn find_to_change(
     id: ProductId,
     locked: bool,
 ) -> Result<Option<Item>, sqlx::Error> {
-    let statement = if locked { concat!(find!(), " for update") } else { find!() };
+    let statement = if locked { find!("$1 for update") } else { find!("$1") };
     sqlx::query_as(statement).bind(id).fetch_optional(db).await
 }
 

@@ -66,8 +66,15 @@ struct Row {
     parked: Option<Vec<Uuid>>,
 }
 
+/// Settings under which [`look`] and [`mark_published`] find rows one by one through their indexes, whatever is
+/// believed of the table: for a session (`set`) or for their transactions (`set local`). Without them, a log that was
+/// never analyzed, new and flooded at once, is read and sorted whole for each look. What is off and yet cannot be
+/// avoided counts as so expensive that it would be compiled first: `jit` is off as well.
+pub const ROW_BY_ROW: [&str; 4] =
+    ["enable_seqscan = off", "enable_bitmapscan = off", "plan_cache_mode = force_generic_plan", "jit = off"];
+
 /// The oldest pending events of some partitions, in order, leaving out keys that wait behind an event
-/// which could not be published.
+/// which could not be published. To be called under [`ROW_BY_ROW`].
 pub async fn look(db: impl PgExecutor<'_>, look: &Look) -> Result<Looked, sqlx::Error> {
     // `partition + 0` keeps the partitions out of the index condition: with them in it, the index would give
     // no order, and a look for a thousand events would sort the whole backlog.

@@ -6,9 +6,10 @@ use std::{
 };
 
 use anyhow::Context;
+use event_bus::outbox::log;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, postgres::PgConnectOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 
 use super::{Trouble, lanes::session::Session, within};
 use crate::settings::SourceSettings;
@@ -80,7 +81,9 @@ impl Source {
         let mut connection = within("connect to the database", PgConnection::connect_with(&options)).await?;
         let is_shared = !self.notifications;
         if !is_shared {
-            within("set the session up", connection.execute(OWN_SESSION)).await?;
+            let set = log::ROW_BY_ROW.map(|setting| format!("; set {setting}")).concat();
+            let set = AssertSqlSafe(format!("{OWN_SESSION}{set}"));
+            within("set the session up", sqlx::raw_sql(set).execute(&mut connection)).await?;
         }
         Ok(Session::new(connection, is_shared))
     }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use event_bus::{BrokerSettings, outbox::ownership::Presence};
+use futures_util::FutureExt;
 use relay_engine::{Action, Engine, Refusal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -110,7 +111,13 @@ impl Worker {
         tokio::select! {
             biased;
             () = stop.cancelled(), if !self.engine.is_stopping() => self.engine.stop(),
-            happened = self.broker.happened() => self.at_the_broker(happened),
+            happened = self.broker.happened() => {
+                self.at_the_broker(happened);
+                // Confirmations come many at once, and so what follows them goes out at once.
+                while let Some(happened) = self.broker.happened().now_or_never() {
+                    self.at_the_broker(happened);
+                }
+            }
             answer = self.ownership.ended() => match answer {
                 Ok(answer) => self.about_ownership(answer),
                 Err(trouble) => self.database_lost(&trouble),

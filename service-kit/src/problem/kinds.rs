@@ -107,11 +107,17 @@ impl Problem {
 
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        if database::is_away(&error) {
+        Self::from(&error)
+    }
+}
+
+impl From<&sqlx::Error> for Problem {
+    fn from(error: &sqlx::Error) -> Self {
+        if database::is_away(error) {
             tracing::warn!(error = %error, "the database cannot be used now");
             Self::unavailable("the database cannot be used now, try again", RETRY_AFTER_SECONDS)
         } else {
-            Self::internal(&error)
+            Self::internal(error)
         }
     }
 }

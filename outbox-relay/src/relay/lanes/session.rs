@@ -1,8 +1,9 @@
 //! A session with a database: the relay's own, or one that a pooler lends out for a transaction at a time.
 
+use event_bus::outbox::log;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use sqlx::{
-    Describe, Either, Execute, Executor, PgConnection, Postgres, SqlStr,
+    AssertSqlSafe, Describe, Either, Execute, Executor, PgConnection, Postgres, SqlStr,
     error::BoxDynError,
     postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
@@ -24,7 +25,9 @@ impl Session {
     /// To be called before [`statement`](Self::statement).
     pub(crate) async fn begin(&mut self) -> Result<(), Trouble> {
         if self.is_shared {
-            within("begin", self.connection.execute("begin")).await?;
+            let set = log::ROW_BY_ROW.map(|setting| format!("; set local {setting}")).concat();
+            let begin = AssertSqlSafe(format!("begin{set}"));
+            within("begin", sqlx::raw_sql(begin).execute(&mut self.connection)).await?;
         }
         Ok(())
     }
