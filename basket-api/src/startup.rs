@@ -11,6 +11,7 @@ use service_kit::{
     database,
     server::{About, Readiness, Server},
     settings::DatabaseSettings,
+    statements::Statements,
     telemetry,
 };
 use sqlx::{PgPool, migrate::Migrator, postgres::PgConnectOptions};
@@ -105,10 +106,10 @@ impl Application {
             web::Data::new(health),
             web::Data::new(oversight),
         );
-        let for_loaders = database::for_loaders(&pools.requests);
+        let statements = Statements::beside(&pools.requests)?;
         let with_data = move |config: &mut ServiceConfig<'_>| {
             let (pool, stream_pool, look_up, hub, health, oversight) = shared.clone();
-            config.app_data(web::Data::new(baskets::store::baskets(for_loaders.clone())));
+            config.app_data(web::Data::new(baskets::store::baskets(statements.clone())));
             config.app_data(pool).app_data(stream_pool).app_data(look_up).app_data(hub);
             config.app_data(health).app_data(oversight);
             routes(config);

@@ -11,6 +11,7 @@ use service_kit::loader::Loader;
 use service_kit::problem::Problem;
 use service_kit::server::{About, Readiness, Server};
 use service_kit::settings::HttpSettings;
+use service_kit::statements::Statements;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use utoipa_actix_web::scope;
@@ -39,19 +40,21 @@ const ROUNDS_PER_REMOVAL: u32 = 40;
 /// What the routes of one worker thread share.
 pub struct Catalog {
     pool: PgPool,
+    statements: Statements,
     wake_up: Arc<WakeUp>,
     products: Loader<ProductId, Item>,
 }
 
 impl Catalog {
-    fn new(pool: PgPool, for_loaders: PgPool, wake_up: Arc<WakeUp>) -> Self {
-        let products = Loader::new(move |ids| products::find_all(for_loaders.clone(), ids));
-        Self { pool, wake_up, products }
+    fn new(pool: PgPool, statements: Statements, wake_up: Arc<WakeUp>) -> Self {
+        let for_reading = statements.clone();
+        let products = Loader::new(move |ids| products::find_all(for_reading.clone(), ids));
+        Self { pool, statements, wake_up, products }
     }
 
-    /// A product, if there is one.
-    pub async fn product(&self, id: ProductId) -> Result<Option<Item>, Problem> {
-        self.products.load(id).await
+    /// Products, by their ids.
+    pub fn products(&self) -> &Loader<ProductId, Item> {
+        &self.products
     }
 
     /// The database, for reading.
@@ -72,8 +75,10 @@ impl Catalog {
         command: Command,
         effect: impl AsyncFn(&mut UnitOfWork) -> Result<Answer, Problem>,
     ) -> Result<HttpResponse, Problem> {
-        let first = if command.request.is_some() { Locking::Pessimistic } else { Locking::Optimistic };
-        for locking in [first, Locking::Pessimistic] {
+        let pessimistic = Locking::Pessimistic(&self.pool);
+        let first =
+            if command.request.is_some() { pessimistic } else { Locking::Optimistic(&self.statements) };
+        for locking in [first, pessimistic] {
             if let Some(response) = self.attempt(&command, locking, &effect).await? {
                 return Ok(response);
             }
@@ -85,12 +90,12 @@ impl Catalog {
     async fn attempt(
         &self,
         command: &Command,
-        locking: Locking,
+        locking: Locking<'_>,
         effect: &impl AsyncFn(&mut UnitOfWork) -> Result<Answer, Problem>,
     ) -> Result<Option<HttpResponse>, Problem> {
-        let mut work = UnitOfWork::begin(&self.pool, locking, command.trace.clone()).await?;
+        let mut work = UnitOfWork::begin(locking, command.trace.clone()).await?;
         if let Some(request) = &command.request
-            && let Known::Answered(answer) = idempotency::look_up(work.connection(), request).await?
+            && let Known::Answered(answer) = idempotency::look_up(work.connection().await?, request).await?
         {
             return answer.respond(true).map(Some);
         }
@@ -102,13 +107,14 @@ impl Catalog {
                 if let Some(request) = &command.request
                     && problem.status().is_client_error()
                 {
-                    idempotency::keep_refusal(&self.pool, request, &problem).await?;
+                    // Boxed, since it is rare, and would make every command's future three times as long.
+                    Box::pin(idempotency::keep_refusal(&self.pool, request, &problem)).await?;
                 }
                 return Err(problem);
             }
         };
         if let Some(request) = &command.request {
-            idempotency::keep(work.connection(), request, &answer).await?;
+            idempotency::keep(work.connection().await?, request, &answer).await?;
         }
         match work.commit().await {
             Ok(announced) if announced.is_empty() => {}
@@ -138,7 +144,7 @@ pub fn bind(
     stop: &CancellationToken,
 ) -> anyhow::Result<Server> {
     let wake_up = Arc::new(WakeUp::start(pool.clone(), stop.clone()));
-    let (shared, for_loaders) = (pool.clone(), database::for_loaders(pool));
+    let (shared, statements) = (pool.clone(), Statements::beside(pool)?);
     let database = pool.clone();
     let readiness = Readiness::new().check("database", move || {
         let database = database.clone();
@@ -146,7 +152,7 @@ pub fn bind(
     });
     tokio::spawn(stop.clone().run_until_cancelled_owned(keep_house(pool.clone())));
     let with_data = move |config: &mut ServiceConfig<'_>| {
-        let catalog = Catalog::new(shared.clone(), for_loaders.clone(), Arc::clone(&wake_up));
+        let catalog = Catalog::new(shared.clone(), statements.clone(), Arc::clone(&wake_up));
         config.app_data(web::Data::new(catalog));
         routes(config);
     };

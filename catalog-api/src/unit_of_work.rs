@@ -1,11 +1,14 @@
 //! One unit of work: what is changed in it is written, and what of it matters outside is announced.
 //! All of it happens, or nothing.
 
+use std::hash::Hash;
+
 use event_bus::outbox::{Announcement, AppendError, Change};
 use event_bus::{Event, TraceContext, crash_point};
 use service_kit::database;
+use service_kit::loader::Loader;
 use service_kit::problem::Problem;
-use sqlx::pool::PoolConnection;
+use service_kit::statements::{Lent, Statements};
 use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder, Transaction};
 use uuid::Uuid;
 
@@ -16,16 +19,20 @@ use uuid::Uuid;
 /// an integration event.
 pub trait Aggregate: Sized {
     /// Which one.
-    type Id: Copy;
+    type Id: Copy + Eq + Hash + Send + Sync + 'static;
+    /// What its row holds.
+    type Row: Clone + Send + Sync + 'static;
     /// What can happen to it.
     type DomainEvent;
 
-    /// Reads it, and `locked` has its row locked until the transaction ends. `None`: there is none.
-    fn read(
-        db: &mut PgConnection,
+    /// Reads its row, which nobody else changes until the transaction ends. `None`: there is none.
+    fn lock(
+        tx: &mut PgConnection,
         id: Self::Id,
-        locked: bool,
-    ) -> impl Future<Output = Result<Option<Self>, sqlx::Error>>;
+    ) -> impl Future<Output = Result<Option<Self::Row>, sqlx::Error>>;
+
+    /// It, as it was read.
+    fn from_row(row: Self::Row) -> Self;
 
     /// Whether there is anything to write.
     fn has_changed(&self) -> bool;
@@ -55,12 +62,13 @@ impl Outbox<'_> {
 }
 
 /// How a unit of work keeps others from changing what it has read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Locking {
-    /// Not at all: it finds out when it writes. One read and one write, each a transaction of its own.
-    Optimistic,
+#[derive(Clone, Copy)]
+pub enum Locking<'a> {
+    /// Not at all: it finds out when it writes. One read, together with others that are asked for at the same time,
+    /// and one write, each a transaction of its own.
+    Optimistic(&'a Statements),
     /// Others wait from the read on, in a transaction.
-    Pessimistic,
+    Pessimistic(&'a PgPool),
 }
 
 /// What was read, what is to be written, and what that will announce. Dropped without a commit, it leaves
@@ -77,33 +85,53 @@ pub struct UnitOfWork {
 }
 
 enum Session {
-    Connection(PoolConnection<Postgres>),
+    /// Has a connection from the first statement of its own on.
+    Statements {
+        statements: Statements,
+        lent: Option<Lent>,
+    },
     Transaction(Transaction<'static, Postgres>),
+}
+
+impl Session {
+    async fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        match self {
+            Self::Statements { lent: Some(lent), .. } => Ok(lent),
+            Self::Statements { statements, lent } => Ok(lent.insert(statements.connection().await?)),
+            Self::Transaction(tx) => Ok(tx),
+        }
+    }
 }
 
 impl UnitOfWork {
     /// Begins; `trace` is the context that its events are announced with.
-    pub async fn begin(pool: &PgPool, locking: Locking, trace: TraceContext) -> Result<Self, sqlx::Error> {
+    pub async fn begin(locking: Locking<'_>, trace: TraceContext) -> Result<Self, sqlx::Error> {
         crash_point!("catalog.before_transaction");
         let session = match locking {
-            Locking::Optimistic => Session::Connection(pool.acquire().await?),
-            Locking::Pessimistic => Session::Transaction(database::begin(pool).await?),
+            Locking::Optimistic(statements) => {
+                Session::Statements { statements: statements.clone(), lent: None }
+            }
+            Locking::Pessimistic(pool) => Session::Transaction(Box::pin(database::begin(pool)).await?),
         };
         Ok(Self { session, trace, changes: Vec::new(), announced: Vec::new() })
     }
 
     /// The connection, for statements that are about no aggregate: to read, or in a transaction.
-    pub fn connection(&mut self) -> &mut PgConnection {
-        match &mut self.session {
-            Session::Connection(connection) => connection,
-            Session::Transaction(tx) => tx,
-        }
+    pub async fn connection(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        self.session.connection().await
     }
 
-    /// Reads an aggregate in order to change it.
-    pub async fn get<A: Aggregate>(&mut self, id: A::Id) -> Result<Option<A>, sqlx::Error> {
-        let locked = matches!(self.session, Session::Transaction(_));
-        A::read(self.connection(), id, locked).await
+    /// Reads an aggregate in order to change it: in a transaction by itself, else through `rows`.
+    pub async fn get<A: Aggregate>(
+        &mut self,
+        rows: &Loader<A::Id, A::Row>,
+        id: A::Id,
+    ) -> Result<Option<A>, Problem> {
+        let row = match &mut self.session {
+            Session::Statements { .. } => rows.load(id).await?,
+            Session::Transaction(tx) => A::lock(tx, id).await?,
+        };
+        Ok(row.map(A::from_row))
     }
 
     /// Takes note of a changed aggregate and of what there is to announce of it; the commit writes both.
@@ -125,17 +153,24 @@ impl UnitOfWork {
     }
 
     /// Makes all of it happen; returns the ids of the announced events.
-    pub async fn commit(self) -> Result<Vec<Uuid>, CommitError> {
+    pub async fn commit(mut self) -> Result<Vec<Uuid>, CommitError> {
         crash_point!("catalog.before_log_row");
-        match self.session {
+        if let Session::Statements { .. } = self.session {
             // One statement is a transaction of its own; several need one.
-            Session::Connection(_) if self.changes.len() > 1 => return Err(CommitError::Overtaken),
-            Session::Connection(mut connection) => {
-                crash_point!("catalog.before_commit");
-                execute(&mut connection, self.changes).await?;
+            if self.changes.len() > 1 {
+                return Err(CommitError::Overtaken);
             }
-            Session::Transaction(mut tx) => {
-                execute(&mut tx, self.changes).await?;
+            crash_point!("catalog.before_commit");
+        }
+        for change in self.changes {
+            if !change.execute(self.session.connection().await?).await? {
+                return Err(CommitError::Overtaken);
+            }
+        }
+        match self.session {
+            Session::Statements { lent: Some(lent), .. } => lent.hand_back(),
+            Session::Statements { lent: None, .. } => {}
+            Session::Transaction(tx) => {
                 crash_point!("catalog.before_commit");
                 tx.commit().await?;
             }
@@ -143,15 +178,6 @@ impl UnitOfWork {
         crash_point!("catalog.after_commit");
         Ok(self.announced)
     }
-}
-
-async fn execute(db: &mut PgConnection, changes: Vec<Change>) -> Result<(), CommitError> {
-    for change in changes {
-        if !change.execute(db).await? {
-            return Err(CommitError::Overtaken);
-        }
-    }
-    Ok(())
 }
 
 /// A change that cannot be announced must not happen: the unit of work must not be committed after this.

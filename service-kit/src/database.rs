@@ -13,17 +13,15 @@ use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 use crate::settings::DatabaseSettings;
 
 /// How long a request waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Connections for loaders: each of a few worker threads has one statement under way, seldom more.
-const LOADERS: u32 = 8;
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a connection may take to prove that it is alive.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A connection that was used more recently than this is not probed before it is used again.
-const TRUSTED_FOR: Duration = Duration::from_secs(1);
+pub(crate) const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How long after an abandoned beginning the connection that it left behind may still be on its way back.
 const SUSPICION: Duration = Duration::from_mins(1);
 /// When a connection is replaced, so that a server's memory of it does not grow for ever.
-const MAX_LIFETIME: Duration = Duration::from_mins(30);
+pub(crate) const MAX_LIFETIME: Duration = Duration::from_mins(30);
 
 /// Makes a pool for the database, without connecting: a service starts while its database is away.
 ///
@@ -55,15 +53,6 @@ pub fn connect_with(options: PgConnectOptions, max_connections: u32) -> PgPool {
         })
         .after_release(|connection, _| Box::pin(async move { Ok(settle(connection).await) }))
         .connect_lazy_with(options)
-}
-
-/// Makes a pool beside this one for a [`Loader`](crate::loader::Loader), whose statements have an array of keys: each
-/// is planned once, not for each length of the array, which would cost more than it takes.
-///
-/// A session's setting: behind a pooler that does not pass such on, plans are made more often.
-pub fn for_loaders(pool: &PgPool) -> PgPool {
-    let options = pool.connect_options().as_ref().clone();
-    connect_with(options.options([("plan_cache_mode", "force_generic_plan")]), LOADERS)
 }
 
 /// Runs the migrations on the database of `settings`, with one connection of the owner's.
@@ -123,7 +112,8 @@ pub fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
-async fn is_alive(connection: &mut PgConnection) -> bool {
+/// Says whether a connection answers, once all that was under way on it is over.
+pub(crate) async fn is_alive(connection: &mut PgConnection) -> bool {
     matches!(tokio::time::timeout(PROBE_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }
 

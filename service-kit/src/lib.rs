@@ -5,6 +5,7 @@
 //! | [`settings`] | defaults, file and environment into typed sections |
 //! | [`telemetry`] | logs, and the Prometheus recorder |
 //! | [`database`] | a pool that survives cut connections and cancelled requests |
+//! | [`statements`] | connections for single statements, which come back without a round trip |
 //! | [`loader`] | reads that come at the same time, in one statement |
 //! | [`problem`] | RFC 9457 answers, and extractors that fail with them |
 //! | [`auth`] | bearer tokens into an identity with scopes |
@@ -25,5 +26,6 @@ pub mod problem;
 pub mod server;
 pub mod settings;
 pub mod shutdown;
+pub mod statements;
 pub mod telemetry;
 pub mod trace;

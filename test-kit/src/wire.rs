@@ -1,6 +1,6 @@
 //! A wire to PostgreSQL that writes down what passes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -51,11 +51,13 @@ impl Wire {
         Self { address, log }
     }
 
-    /// Takes what has passed since the last time: all of the first connection, then all of the next.
-    pub fn take(&self) -> Vec<Passed> {
-        let mut passed = std::mem::take(&mut *written(&self.log));
-        passed.sort_by_key(|(connection, _)| *connection);
-        passed.into_iter().map(|(_, passed)| passed).collect()
+    /// Takes what has passed since the last time, for each connection where something did.
+    pub fn take(&self) -> Vec<Vec<Passed>> {
+        let mut passed = BTreeMap::<usize, Vec<Passed>>::new();
+        for (connection, what) in written(&self.log).drain(..) {
+            passed.entry(connection).or_default().push(what);
+        }
+        passed.into_values().collect()
     }
 
     /// Whether a statement with this text in it has passed since the last [`Wire::take`].

@@ -67,7 +67,7 @@ async fn a_batch_of_price_changes_costs_five_statements_and_as_many_round_trips_
     assert!(taken_in(&pool, &last.unwrap()).await);
     app.stop();
 
-    let transactions = transactions(wire.take());
+    let transactions = transactions(wire.take().concat());
     assert!(transactions.len() <= 10, "{} transactions for 42 deliveries", transactions.len());
     // Those that repeat what is known have nothing to handle.
     let longest = transactions.iter().max_by_key(|(statements, _)| statements.len()).unwrap();

@@ -36,7 +36,7 @@ pub(super) async fn add_item(
     body.value.check()?;
     let work = async |work: &mut UnitOfWork| {
         check_type_and_brand(work, &body.value).await?;
-        let id = store::next_id(work.connection()).await?;
+        let id = store::next_id(work.connection().await?).await?;
         let mut product = Product::new(id, &body.value);
         work.save(&mut product)?;
         let location = format!("{BASE}/items/{}", id.get());
@@ -72,7 +72,7 @@ pub(super) async fn change_price(
     body: Json<PriceChange>,
 ) -> Result<HttpResponse, Problem> {
     let work = async |work: &mut UnitOfWork| {
-        let mut product = get(work, *id, &if_match).await?;
+        let mut product = get(work, &catalog, *id, &if_match).await?;
         product.change_price(body.value.price);
         work.save(&mut product)?;
         answer(StatusCode::OK, &product)
@@ -108,7 +108,7 @@ pub(super) async fn replace_item(
 ) -> Result<HttpResponse, Problem> {
     body.value.check()?;
     let work = async |work: &mut UnitOfWork| {
-        let mut product = get(work, *id, &if_match).await?;
+        let mut product = get(work, &catalog, *id, &if_match).await?;
         check_type_and_brand(work, &body.value).await?;
         product.replace(&body.value);
         work.save(&mut product)?;
@@ -139,7 +139,7 @@ pub(super) async fn remove_item(
     catalog: web::Data<Catalog>,
 ) -> Result<HttpResponse, Problem> {
     let work = async |work: &mut UnitOfWork| {
-        let mut product = get(work, *id, &if_match).await?;
+        let mut product = get(work, &catalog, *id, &if_match).await?;
         product.remove();
         work.save(&mut product)?;
         Ok(Answer::empty(StatusCode::NO_CONTENT))
@@ -148,15 +148,20 @@ pub(super) async fn remove_item(
 }
 
 /// Reads a product in order to change it: 404 without one, 412 if it is not at the expected version.
-async fn get(work: &mut UnitOfWork, id: ProductId, if_match: &IfMatch) -> Result<Product, Problem> {
-    let product: Product = work.get(id).await?.ok_or_else(|| no_such_product(id))?;
+async fn get(
+    work: &mut UnitOfWork,
+    catalog: &Catalog,
+    id: ProductId,
+    if_match: &IfMatch,
+) -> Result<Product, Problem> {
+    let product: Product = work.get(catalog.products(), id).await?.ok_or_else(|| no_such_product(id))?;
     if_match.require(product.item().version)?;
     Ok(product)
 }
 
 /// 422 for a type or a brand that the catalog does not have.
 async fn check_type_and_brand(work: &mut UnitOfWork, details: &Details) -> Result<(), Problem> {
-    let known = store::known_type_and_brand(work.connection(), details).await?;
+    let known = store::known_type_and_brand(work.connection().await?, details).await?;
     match known {
         (false, _) => Err(Problem::unprocessable("there is no such type").at("#/typeId", "unknown type")),
         (_, false) => Err(Problem::unprocessable("there is no such brand").at("#/brandId", "unknown brand")),

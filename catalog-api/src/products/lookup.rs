@@ -30,7 +30,7 @@ pub(super) async fn get_item(
     known: IfNoneMatch,
     catalog: web::Data<Catalog>,
 ) -> Result<HttpResponse, Problem> {
-    let item = catalog.product(*id).await?.ok_or_else(|| no_such_product(*id))?;
+    let item = catalog.products().load(*id).await?.ok_or_else(|| no_such_product(*id))?;
     let mut response = if known.has(item.version) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header(etag::of(item.version)).insert_header((CACHE_CONTROL, "no-cache"));
     if known.has(item.version) {

@@ -122,14 +122,16 @@ impl Product {
 
 impl Aggregate for Product {
     type Id = ProductId;
+    type Row = Item;
     type DomainEvent = ProductEvent;
 
-    async fn read(db: &mut PgConnection, id: ProductId, locked: bool) -> Result<Option<Self>, sqlx::Error> {
-        let item = store::find_to_change(db, id, locked).await?;
-        Ok(item.map(|item| {
-            let stage = Stage::Stored { version: item.version };
-            Self { item, stage, events: Vec::new() }
-        }))
+    async fn lock(tx: &mut PgConnection, id: ProductId) -> Result<Option<Item>, sqlx::Error> {
+        store::lock(tx, id).await
+    }
+
+    fn from_row(item: Item) -> Self {
+        let stage = Stage::Stored { version: item.version };
+        Self { item, stage, events: Vec::new() }
     }
 
     fn has_changed(&self) -> bool {

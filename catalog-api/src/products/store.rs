@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use sqlx::{PgConnection, PgPool, Postgres, QueryBuilder};
+use service_kit::statements::Statements;
+use sqlx::{PgConnection, Postgres, QueryBuilder};
 
 use super::{Item, ProductId};
 
@@ -18,25 +19,25 @@ macro_rules! find {
 }
 
 /// Finds those of some products that there are.
-pub async fn find_all(pool: PgPool, ids: Vec<ProductId>) -> Result<HashMap<ProductId, Item>, sqlx::Error> {
+pub async fn find_all(
+    statements: Statements,
+    ids: Vec<ProductId>,
+) -> Result<HashMap<ProductId, Item>, sqlx::Error> {
     // `offset 0`: each by its key, also where the table is small enough for reading it whole to seem cheaper.
     let statement = concat!(
         "select product.* from unnest($1::bigint[]) as asked (id) cross join lateral (",
         find!("asked.id offset 0"),
         ") as product"
     );
-    let found: Vec<Item> = sqlx::query_as(statement).bind(ids).fetch_all(&pool).await?;
+    let mut connection = statements.connection().await?;
+    let found: Vec<Item> = sqlx::query_as(statement).bind(ids).fetch_all(&mut *connection).await?;
+    connection.hand_back();
     Ok(found.into_iter().map(|item| (item.id, item)).collect())
 }
 
-/// Finds a product in order to change it; `locked`: nobody else changes it until the transaction ends.
-pub(super) async fn find_to_change(
-    db: &mut PgConnection,
-    id: ProductId,
-    locked: bool,
-) -> Result<Option<Item>, sqlx::Error> {
-    let statement = if locked { find!("$1 for update") } else { find!("$1") };
-    sqlx::query_as(statement).bind(id).fetch_optional(db).await
+/// Finds a product that nobody else changes until the transaction ends.
+pub(super) async fn lock(tx: &mut PgConnection, id: ProductId) -> Result<Option<Item>, sqlx::Error> {
+    sqlx::query_as(find!("$1 for update")).bind(id).fetch_optional(tx).await
 }
 
 /// Takes an id for a new product; an id that is taken and not used is never given again.
@@ -66,7 +67,7 @@ pub(super) fn insert(statement: &mut QueryBuilder<Postgres>, item: &Item) {
     );
     let mut values = statement.separated(", ");
     values.push_bind(item.id).push_bind(item.version);
-    values.push_bind(item.name.clone()).push_bind(item.description.clone()).push_bind(item.price);
+    values.push_bind(&item.name).push_bind(&item.description).push_bind(item.price);
     values.push_bind(item.type_id).push_bind(item.brand_id);
     values.push_bind(item.available_stock).push_bind(item.restock_threshold);
     values.push_bind(item.max_stock_threshold);
@@ -76,8 +77,8 @@ pub(super) fn insert(statement: &mut QueryBuilder<Postgres>, item: &Item) {
 /// Finds the row only while it is at version `since`.
 pub(super) fn update(statement: &mut QueryBuilder<Postgres>, item: &Item, since: i64) {
     statement.push("update product set version = ").push_bind(item.version);
-    statement.push(", name = ").push_bind(item.name.clone());
-    statement.push(", description = ").push_bind(item.description.clone());
+    statement.push(", name = ").push_bind(&item.name);
+    statement.push(", description = ").push_bind(&item.description);
     statement.push(", price = ").push_bind(item.price);
     statement.push(", product_type_id = ").push_bind(item.type_id);
     statement.push(", product_brand_id = ").push_bind(item.brand_id);

@@ -42,14 +42,17 @@ const MAX_STOCK: i64 = 200;
 /// It is one transaction, under a lock: of two seeds at once, or a seed that is killed and started
 /// again, exactly one fills the catalog.
 pub async fn run(pool: &PgPool) -> anyhow::Result<usize> {
-    let mut work = UnitOfWork::begin(pool, Locking::Pessimistic, TraceContext::default()).await?;
-    sqlx::query("lock table product_type in share row exclusive mode").execute(work.connection()).await?;
-    let is_seeded: bool =
-        sqlx::query_scalar("select exists (select from product_type)").fetch_one(work.connection()).await?;
+    let mut work = UnitOfWork::begin(Locking::Pessimistic(pool), TraceContext::default()).await?;
+    sqlx::query("lock table product_type in share row exclusive mode")
+        .execute(work.connection().await?)
+        .await?;
+    let is_seeded: bool = sqlx::query_scalar("select exists (select from product_type)")
+        .fetch_one(work.connection().await?)
+        .await?;
     if is_seeded {
         return Ok(0);
     }
-    add_classification(work.connection()).await?;
+    add_classification(work.connection().await?).await?;
     let mut last = 0;
     for (line, id) in PRODUCTS.lines().zip(1_i64..) {
         let details = read(line).with_context(|| format!("product {id} of the seed"))?;
@@ -57,7 +60,10 @@ pub async fn run(pool: &PgPool) -> anyhow::Result<usize> {
         last = id;
     }
     // Products that are added from now on go on after these.
-    sqlx::query("select setval('product_product_id_seq', $1)").bind(last).execute(work.connection()).await?;
+    sqlx::query("select setval('product_product_id_seq', $1)")
+        .bind(last)
+        .execute(work.connection().await?)
+        .await?;
     work.commit().await?;
     Ok(usize::try_from(last)?)
 }

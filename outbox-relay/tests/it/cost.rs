@@ -22,7 +22,7 @@ fn statements(wire: &Wire) -> Vec<String> {
         Passed::Statement(text) => Some(text),
         Passed::Ready => None,
     };
-    wire.take().into_iter().filter_map(statement).collect()
+    wire.take().into_iter().flatten().filter_map(statement).collect()
 }
 
 #[sqlx::test(migrations = false)]
