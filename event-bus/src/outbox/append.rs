@@ -103,7 +103,7 @@ pub async fn append<E: Event>(
 ) -> Result<Uuid, AppendError> {
     let announcement = Announcement::of(event, trace)?;
     let mut query = QueryBuilder::new("");
-    push_insert(&mut query, std::slice::from_ref(&announcement));
+    push_insert(&mut query, "", std::slice::from_ref(&announcement));
     query.build().execute(tx).await?;
     Ok(announcement.event_id)
 }
@@ -118,48 +118,43 @@ pub struct Change(QueryBuilder<Postgres>);
 
 impl Change {
     /// Takes an `insert`, `update` or `delete` of the row, without `returning`, as `push` writes it;
-    /// and what is to be announced if it finds the row, in order.
+    /// and what is to be announced if it finds the row, in order: some 8,000 at most, as a statement has 65,535 parameters.
     pub fn new(announcements: &[Announcement], push: impl FnOnce(&mut QueryBuilder<Postgres>)) -> Self {
+        if announcements.is_empty() {
+            let mut query = QueryBuilder::new("");
+            push(&mut query);
+            return Self(query);
+        }
         let mut query = QueryBuilder::new("with change as (");
         push(&mut query);
-        query.push(" returning 1)");
-        if !announcements.is_empty() {
-            query.push(", announced as (");
-            push_insert(&mut query, announcements);
-            query.push(" where exists (select from change) order by ordinality)");
-        }
-        query.push(" select exists (select from change)");
+        query.push(" returning 1) ");
+        push_insert(&mut query, "change cross join ", announcements);
         Self(query)
     }
 
     /// Does it. `false`: there was no such row, and nothing was announced.
     pub async fn execute(mut self, db: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        self.0.build_query_scalar().fetch_one(db).await
+        Ok(self.0.build().execute(db).await?.rows_affected() > 0)
     }
 }
 
-/// Arrays rather than a list of values: the statement is the same for any number of events.
-fn push_insert(query: &mut QueryBuilder<Postgres>, announcements: &[Announcement]) {
+/// A row for each announcement, in order, and for each row of what `beside` joins them with.
+///
+/// Of a list with one row, as nearly all are, PostgreSQL makes no list at all.
+fn push_insert(query: &mut QueryBuilder<Postgres>, beside: &str, announcements: &[Announcement]) {
     query.push(
         "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload, headers)
-         select event_id, event_type, key, key_version, partition, payload::json, headers::json from unnest(",
+         select event_id, event_type, key, key_version, partition, payload::json, headers::json from ",
     );
-    let mut columns = query.separated(", ");
-    columns.push_bind(column(announcements, |event| event.event_id)).push_unseparated("::uuid[]");
-    columns.push_bind(column(announcements, |event| event.event_type)).push_unseparated("::text[]");
-    columns.push_bind(column(announcements, |event| event.key.clone())).push_unseparated("::text[]");
-    columns.push_bind(column(announcements, |event| event.key_version)).push_unseparated("::bigint[]");
-    columns.push_bind(column(announcements, |event| event.partition)).push_unseparated("::smallint[]");
-    columns.push_bind(column(announcements, |event| event.payload.clone())).push_unseparated("::text[]");
-    columns.push_bind(column(announcements, |event| event.headers.clone())).push_unseparated("::text[]");
+    query.push(beside).push("(");
+    query.push_values(announcements.iter().zip(0_i32..), |mut row, (event, place)| {
+        row.push_bind(place).push_bind(event.event_id).push_bind(event.event_type).push_bind(&event.key);
+        row.push_bind(event.key_version).push_bind(event.partition);
+        row.push_bind(&event.payload).push_bind(&event.headers);
+    });
     query.push(
-        ") with ordinality
-             as event (event_id, event_type, key, key_version, partition, payload, headers, ordinality)",
+        ") as event (place, event_id, event_type, key, key_version, partition, payload, headers) order by place",
     );
-}
-
-fn column<T>(announcements: &[Announcement], value: impl Fn(&Announcement) -> T) -> Vec<T> {
-    announcements.iter().map(value).collect()
 }
 
 fn check_short_string(what: &'static str, text: &str) -> Result<(), AppendError> {
