@@ -77,8 +77,10 @@ impl Identity {
 }
 
 /// What the kernel says of a process.
+#[derive(Debug, PartialEq, Eq)]
 struct Stat {
-    /// It only waits for its parent to take notice.
+    /// It only waits for its parent to take notice. Not so while one of its threads is left, which may hold what
+    /// the process had open, as the port that it listened on.
     has_ended: bool,
     is_frozen: bool,
     started: u64,
@@ -86,15 +88,37 @@ struct Stat {
 
 impl Stat {
     fn of(pid: u32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    fn parse(stat: &str) -> Option<Self> {
         // The second field is the program's name in brackets and may itself contain brackets and spaces.
         let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
         let state = fields.next()?;
-        let (has_ended, is_frozen) = (matches!(state, "Z" | "X"), state == "T");
-        Some(Self { has_ended, is_frozen, started: fields.nth(18)?.parse().ok()? })
+        // Fields 20 and 22. The state is that of the first thread alone.
+        let threads: u32 = fields.nth(16)?.parse().ok()?;
+        let started = fields.nth(1)?.parse().ok()?;
+        Some(Self { has_ended: matches!(state, "Z" | "X") && threads <= 1, is_frozen: state == "T", started })
     }
 }
 
 fn boot() -> Option<String> {
     Some(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Stat;
+
+    fn stat(state: char, threads: u32) -> Stat {
+        let line = format!("7 (a (b) c) {state} 1 7 7 0 -1 4 0 0 0 0 3 1 0 0 20 0 {threads} 0 12345 0 0");
+        Stat::parse(&line).expect("a line of the kernel's")
+    }
+
+    #[test]
+    fn a_process_has_ended_when_its_last_thread_has() {
+        assert_eq!(stat('Z', 1), Stat { has_ended: true, is_frozen: false, started: 12_345 });
+        assert_eq!(stat('Z', 2), Stat { has_ended: false, is_frozen: false, started: 12_345 });
+        assert_eq!(stat('T', 2), Stat { has_ended: false, is_frozen: true, started: 12_345 });
+    }
 }
