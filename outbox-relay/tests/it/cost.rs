@@ -56,8 +56,12 @@ async fn a_thousand_events_of_a_backlog_cost_at_most_five_statements(pool: PgPoo
     stage.log.drained().await;
     relay.until_ready(true).await;
     let all = statements(&wire);
-    let of_the_events =
-        |text: &&String| text.starts_with("with waiting as") || text.starts_with("with marked as");
-    let count = all.iter().filter(of_the_events).count();
-    assert!((10..=25).contains(&count), "{count} statements for 5,000 events");
+    let marks = |text: &&String| text.starts_with("with marked as");
+    let of_the_events = |text: &&String| text.starts_with("with waiting as") || marks(text);
+    // The looks after the last marking are those of a relay at rest: the longer this test took, the more.
+    let at_rest = all.iter().rev().take_while(|text| !marks(text)).filter(of_the_events).count();
+    let count = all.iter().filter(of_the_events).count() - at_rest;
+    // A look reads a thousand events at most. A marking has no such limit: a relay that is held up for a moment
+    // finds more of them confirmed.
+    assert!((5 + 1..=25).contains(&count), "{count} statements for 5,000 events");
 }
