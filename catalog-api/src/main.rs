@@ -59,7 +59,7 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
         Task::Run | Task::Openapi => run(&settings).await,
         Task::Migrate => database::migrate(&settings.database, &MIGRATOR).await,
         Task::Seed => {
-            let pool = database::connect(&settings.database, "catalog-api seed")?;
+            let pool = database::connect_for_command(&settings.database, "catalog-api seed")?;
             let added = seed::run(&pool).await.context("cannot seed the catalog")?;
             tracing::info!(products = added, "seeded");
             Ok(())

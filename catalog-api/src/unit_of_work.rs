@@ -185,7 +185,8 @@ impl UnitOfWork {
 #[error("the change could not be announced")]
 pub struct SaveError(#[from] AppendError);
 
-/// Why a unit of work was not committed. Nothing of it has happened.
+/// Why a unit of work was not committed. Nothing of it has happened, unless the database went away meanwhile: then
+/// nobody knows.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// Somebody else was faster, or it takes a transaction: do it again, with

@@ -14,6 +14,8 @@ use crate::settings::DatabaseSettings;
 
 /// How long a request waits for a connection.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a command waits for one: nobody waits for a command as for a request.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may take to prove that it is alive.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A connection that was used more recently than this is not probed before it is used again.
@@ -28,6 +30,12 @@ pub(crate) const MAX_LIFETIME: Duration = Duration::from_mins(30);
 /// `application_name` is what the database's own views show for these connections.
 pub fn connect(settings: &DatabaseSettings, application_name: &str) -> anyhow::Result<PgPool> {
     Ok(connect_with(options(settings, application_name)?, settings.max_connections))
+}
+
+/// Makes a pool of one connection for a command, which waits longer for it than a request does, without connecting.
+pub fn connect_for_command(settings: &DatabaseSettings, application_name: &str) -> anyhow::Result<PgPool> {
+    let options = options(settings, application_name)?;
+    Ok(PgPoolOptions::new().max_connections(1).acquire_timeout(COMMAND_TIMEOUT).connect_lazy_with(options))
 }
 
 /// Reads the URL; an error names the setting and does not repeat the URL, which holds a password.
@@ -60,9 +68,9 @@ pub fn connect_with(options: PgConnectOptions, max_connections: u32) -> PgPool {
 /// Several processes may do so at once: they take turns, and the later ones find nothing to do.
 pub async fn migrate(settings: &DatabaseSettings, migrator: &Migrator) -> anyhow::Result<()> {
     let options = options(settings, "migrate")?;
-    let mut connection = tokio::time::timeout(Duration::from_secs(10), PgConnection::connect_with(&options))
+    let mut connection = tokio::time::timeout(COMMAND_TIMEOUT, PgConnection::connect_with(&options))
         .await
-        .context("the database did not answer within 10 seconds")?
+        .with_context(|| format!("the database did not answer within {} seconds", COMMAND_TIMEOUT.as_secs()))?
         .context("cannot connect to the database")?;
     migrator.run(&mut connection).await.context("cannot migrate the database")?;
     connection.close().await.context("cannot close the connection")
