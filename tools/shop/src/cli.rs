@@ -135,7 +135,7 @@ pub struct TestArgs {
 /// Arguments of `fuzz`.
 #[derive(Debug, Args)]
 pub struct FuzzArgs {
-    /// Code to fuzz instead of the services: a program in fuzz/targets/; needs a nightly toolchain
+    /// Code to fuzz instead of the services: a program in tests/fuzz/targets/; needs a nightly toolchain
     #[arg(value_name = "TARGET", value_parser = ["envelope", "payloads", "tokens"], conflicts_with_all = ["cases", "seed"])]
     pub targets: Vec<String>,
     /// How long to fuzz each target

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { launch } from "./chromium.mjs";
 
 const { CATALOG_URL, OPS_TOKEN, STOREFRONT_URL } = process.env;
-const folder = join(dirname(fileURLToPath(import.meta.url)), "../../docs/pictures");
+const folder = join(dirname(fileURLToPath(import.meta.url)), "../../../docs/pictures");
 const LIMIT = 200 * 1024;
 
 const item = async (id) => (await fetch(`${CATALOG_URL}/api/v1/catalog/items/${id}`)).json();

@@ -77,7 +77,7 @@ impl Home {
 /// or else the one this tool was built in.
 pub fn checkout() -> PathBuf {
     let present = std::env::current_dir().unwrap_or_default();
-    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"));
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("/"));
     present.ancestors().find(|dir| dir.join(PROVISION_SQL).is_file()).unwrap_or(built_in).to_owned()
 }
 

@@ -10,7 +10,7 @@ use crate::suite::Suite;
 use crate::terminal::{Interrupt, Progress};
 
 /// The script that takes them, relative to the checkout.
-const SCRIPT: &str = "suite-tests/browser/pictures.mjs";
+const SCRIPT: &str = "tests/suite/browser/pictures.mjs";
 
 /// Takes the README's pictures of the suite that is up, in a real browser.
 pub(super) fn run() -> Result<ExitCode> {

@@ -11,7 +11,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 // Where the first of several that begin at once installs them; the others find the work done.
 const install = () => {
   const lock = readFileSync(join(here, "package-lock.json"));
-  const target = process.env.CARGO_TARGET_DIR ?? join(here, "../../target");
+  const target = process.env.CARGO_TARGET_DIR ?? join(here, "../../../target");
   const folder = join(target, "browser", createHash("sha256").update(lock).digest("hex").slice(0, 12));
   if (existsSync(folder)) return folder;
   const fresh = `${folder}.${process.pid}`;

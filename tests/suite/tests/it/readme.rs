@@ -11,7 +11,7 @@ use test_kit::Process;
 
 /// The shell blocks of the README that use only curl.
 fn blocks() -> Vec<String> {
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../../../README.md");
     let blocks = readme.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     blocks.filter(|block| block.contains("curl") && !block.contains("cargo")).map(str::to_owned).collect()
 }
@@ -61,10 +61,10 @@ async fn the_readmes_lines_work_as_pasted() {
 #[test]
 fn no_build_has_crash_points_unless_it_asks_for_them() {
     for manifest in [
-        include_str!("../../../event-bus/Cargo.toml"),
-        include_str!("../../../catalog-api/Cargo.toml"),
-        include_str!("../../../basket-api/Cargo.toml"),
-        include_str!("../../../outbox-relay/Cargo.toml"),
+        include_str!("../../../../event-bus/Cargo.toml"),
+        include_str!("../../../../catalog-api/Cargo.toml"),
+        include_str!("../../../../basket-api/Cargo.toml"),
+        include_str!("../../../../outbox-relay/Cargo.toml"),
     ] {
         assert!(manifest.contains("crash-points ="), "the feature is there");
         assert!(!manifest.contains("\ndefault ="), "and nothing turns it on");

@@ -49,13 +49,13 @@ mod tests {
     #[test]
     fn the_passwords_of_docker_compose_are_those_of_the_file() {
         let file: Value =
-            serde_json::from_str(include_str!("../../../../deploy/rabbitmq/definitions.json")).unwrap();
+            serde_json::from_str(include_str!("../../../../../deploy/rabbitmq/definitions.json")).unwrap();
         for user in file["users"].as_array().unwrap() {
             let (name, expected) = (user["name"].as_str().unwrap(), user["password_hash"].as_str().unwrap());
             let salt = STANDARD.decode(expected).unwrap()[..4].try_into().unwrap();
             assert_eq!(hash(&format!("{name}-development"), salt), expected, "{name}");
         }
-        let compose = include_str!("../../../../docker-compose.yml");
+        let compose = include_str!("../../../../../docker-compose.yml");
         for user in ["relay", "basket"] {
             assert!(
                 compose.contains(&format!("amqp://{user}:{user}-development@rabbitmq:5672/shop")),
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn no_user_of_the_file_in_the_tree_is_without_a_password() {
-        let file = include_str!("../../../../deploy/rabbitmq/definitions.json");
+        let file = include_str!("../../../../../deploy/rabbitmq/definitions.json");
         let text = with_passwords(file, &Secrets::create().unwrap()).unwrap();
         let definitions: Value = serde_json::from_slice(&text).unwrap();
         let users = definitions["users"].as_array().unwrap();

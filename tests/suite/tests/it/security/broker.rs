@@ -15,7 +15,7 @@ use suite_tests::{Buyer, Merchant, Suite};
 use test_kit::Vhost;
 use uuid::Uuid;
 
-const DEFINITIONS: &str = include_str!("../../../../deploy/rabbitmq/definitions.json");
+const DEFINITIONS: &str = include_str!("../../../../../deploy/rabbitmq/definitions.json");
 
 /// Something to do at the broker.
 #[derive(Debug, Clone, Copy)]

@@ -26,12 +26,12 @@ pub(super) fn run(targets: &[String], minutes: u32) -> Result<bool> {
         bail!("fuzzing code needs a nightly toolchain: rustup toolchain install nightly");
     }
     let fuzzer = FUZZER.find_or_install()?;
-    let fuzz = checkout().join("fuzz");
+    let fuzz = checkout().join("tests/fuzz");
     let mut is_well = true;
     for name in targets {
         terminal::say(format!("\n== {name}, for {minutes} min"));
         let found = fuzz.join("corpus").join(name);
-        std::fs::create_dir_all(&found).context("cannot write under fuzz/")?;
+        std::fs::create_dir_all(&found).context("cannot write under tests/fuzz/")?;
         let mut command = from_outside("rustup", &checkout());
         command.args(["run", "nightly"]).arg(&fuzzer).arg("run").args(BUILD).arg(name);
         command.arg(found).arg(fuzz.join("seeds").join(name)).arg("--").args(LIMITS);

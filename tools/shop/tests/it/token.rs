@@ -35,9 +35,9 @@ fn a_token_is_signed_with_the_development_secret() {
 
 #[test]
 fn the_development_secret_is_the_one_that_services_know() {
-    let kit = include_str!("../../../service-kit/src/auth/mod.rs");
+    let kit = include_str!("../../../../service-kit/src/auth/mod.rs");
     assert!(kit.contains(&format!("DEVELOPMENT_SECRET: &str = \"{DEVELOPMENT_SECRET}\"")));
-    let compose = include_str!("../../../docker-compose.yml");
+    let compose = include_str!("../../../../docker-compose.yml");
     assert!(compose.contains(DEVELOPMENT_SECRET));
 }
 

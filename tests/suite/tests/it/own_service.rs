@@ -20,7 +20,7 @@ async fn a_program_of_sixty_lines_and_four_lines_of_configuration_publish_what_h
     run(&["Ulysses", "Emma", "Ulysses"]);
 
     // The four lines as they are, but for where the servers are.
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../event-bus/examples");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../event-bus/examples");
     let lines = std::fs::read_to_string(examples.join("library.toml")).unwrap();
     assert_eq!(lines.lines().count(), 4);
     let lines = lines
