@@ -1,5 +1,6 @@
 //! What can be set.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
@@ -22,21 +23,34 @@ pub struct Settings {
     /// How tokens are checked, and in development mode made.
     #[serde(default)]
     pub auth: AuthSettings,
-    /// Where catalog-api is.
-    catalog: Option<BackendSettings>,
-    /// Where basket-api is.
-    basket: Option<BackendSettings>,
-    /// Where outbox-relay is, or several of them with commas between; without it there is no control room.
-    pub relay: Option<BackendSettings>,
+    /// The services of the shop, by their names.
+    #[serde(default)]
+    pub services: BTreeMap<String, ServiceSettings>,
+    /// Where the relays are. Without this setting there is no control room.
+    pub relay: Option<RelaySettings>,
     /// The `shop` program that the control room kills and starts processes with.
     tool: Option<ToolSettings>,
 }
 
-/// Where another service is.
+/// A service of the shop: `APP__SERVICES__<NAME>__URL` and so on.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct BackendSettings {
+pub struct ServiceSettings {
     /// Its address, such as `http://127.0.0.1:5101`.
+    pub url: String,
+    /// Whether it has an outbox, which the control room shows.
+    #[serde(default)]
+    pub publishes: bool,
+    /// Whether it has an inbox, which the control room shows.
+    #[serde(default)]
+    pub subscribes: bool,
+}
+
+/// The relays.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RelaySettings {
+    /// The address of a relay, or several addresses separated by commas.
     pub url: String,
 }
 
@@ -49,14 +63,12 @@ pub struct ToolSettings {
 }
 
 impl Settings {
-    /// Where catalog-api is; an error names what to set.
-    pub fn catalog(&self) -> anyhow::Result<&BackendSettings> {
-        self.catalog.as_ref().context("setting catalog.url is missing: set APP__CATALOG__URL")
-    }
-
-    /// Where basket-api is; an error names what to set.
-    pub fn basket(&self) -> anyhow::Result<&BackendSettings> {
-        self.basket.as_ref().context("setting basket.url is missing: set APP__BASKET__URL")
+    /// The address of a service that the shop's pages need. The error names the variable to set.
+    pub fn service_url(&self, name: &str) -> anyhow::Result<&str> {
+        let service = self.services.get(name);
+        service.map(|service| service.url.as_str()).with_context(|| {
+            format!("setting services.{name}.url is missing: set {}", service_variable(name))
+        })
     }
 
     /// The developer's tool; `None` without one. In production mode there must be none.
@@ -67,4 +79,9 @@ impl Settings {
         );
         Ok(self.tool.as_ref())
     }
+}
+
+/// The environment variable that holds the address of a service.
+pub fn service_variable(name: &str) -> String {
+    format!("APP__SERVICES__{}__URL", name.to_uppercase())
 }

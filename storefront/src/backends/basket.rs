@@ -11,7 +11,7 @@ use service_kit::trace::RequestTrace;
 
 use super::{Backend, Request, Trouble};
 use crate::session::User;
-use crate::settings::BackendSettings;
+use crate::settings::{Settings, service_variable};
 
 /// The most pieces of a product in a cart.
 const MOST: i64 = 99;
@@ -100,8 +100,8 @@ pub struct AlertPage {
 
 impl BasketApi {
     /// A client of the basket at the configured address. Does not connect.
-    pub fn new(settings: &BackendSettings) -> Result<Self> {
-        Backend::new("cart", "setting basket.url (APP__BASKET__URL)", settings).map(Self)
+    pub fn new(settings: &Settings) -> Result<Self> {
+        Backend::new("cart", &service_variable("basket"), settings.service_url("basket")?).map(Self)
     }
 
     /// The buyer's cart.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Backend, Reply, Trouble};
 use crate::session::User;
-use crate::settings::BackendSettings;
+use crate::settings::{Settings, service_variable};
 
 /// A client of catalog-api. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -100,8 +100,8 @@ const BASE: [&str; 3] = ["api", "v1", "catalog"];
 
 impl CatalogApi {
     /// A client of the catalog at the configured address. Does not connect.
-    pub fn new(settings: &BackendSettings) -> Result<Self> {
-        Backend::new("catalogue", "setting catalog.url (APP__CATALOG__URL)", settings).map(Self)
+    pub fn new(settings: &Settings) -> Result<Self> {
+        Backend::new("catalogue", &service_variable("catalog"), settings.service_url("catalog")?).map(Self)
     }
 
     /// One page (from 0) of the products that the filter lets through.

@@ -13,7 +13,6 @@ use service_kit::trace::RequestTrace;
 
 use super::Trouble;
 use crate::session::User;
-use crate::settings::BackendSettings;
 
 /// How long connecting may take.
 const CONNECTING: Duration = Duration::from_secs(1);
@@ -56,12 +55,8 @@ impl Backend {
     /// The service that visitors know as `service`, at the configured address. Does not connect.
     ///
     /// `variable` is the setting's name, for the error when it is no address.
-    pub fn new(
-        service: &'static str,
-        variable: &'static str,
-        settings: &BackendSettings,
-    ) -> anyhow::Result<Self> {
-        let base: Url = settings.url.parse().with_context(|| format!("{variable}: not a URL"))?;
+    pub fn new(service: &'static str, variable: &str, url: &str) -> anyhow::Result<Self> {
+        let base: Url = url.parse().with_context(|| format!("{variable}: not a URL"))?;
         ensure!(matches!(base.scheme(), "http" | "https"), "{variable}: not an http:// or https:// URL");
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECTING)

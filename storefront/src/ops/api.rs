@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::backends::{Backend, Trouble};
 use crate::session::User;
-use crate::settings::{BackendSettings, Settings};
+use crate::settings::Settings;
 
 /// How long a service may take: the board looks every second, and one that hangs must not stop it.
 const PATIENCE: Duration = Duration::from_millis(1_500);
@@ -199,12 +199,11 @@ impl OpsApi {
         let mut relays = Vec::new();
         for (index, url) in relay.url.split(',').enumerate() {
             let name = if index == 0 { "relay".to_owned() } else { format!("relay-{}", index + 1) };
-            let one = BackendSettings { url: url.trim().to_owned() };
-            relays.push((name, Backend::new("relay", "APP__RELAY__URL", &one)?));
+            relays.push((name, Backend::new("relay", "APP__RELAY__URL", url.trim())?));
         }
         Ok(Some(Self {
-            catalog: Backend::new("catalogue", "APP__CATALOG__URL", settings.catalog()?)?,
-            basket: Backend::new("basket", "APP__BASKET__URL", settings.basket()?)?,
+            catalog: Backend::new("catalogue", "", settings.service_url("catalog")?)?,
+            basket: Backend::new("basket", "", settings.service_url("basket")?)?,
             relays,
         }))
     }

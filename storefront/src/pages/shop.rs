@@ -33,8 +33,8 @@ pub struct Shop {
 impl Shop {
     /// Puts the parts together; nothing is connected. `stop` ends what goes on between requests.
     pub fn new(settings: &Settings, verifier: Verifier, stop: &CancellationToken) -> Result<Self> {
-        let catalog = CatalogApi::new(settings.catalog()?)?;
-        let basket = BasketApi::new(settings.basket()?)?;
+        let catalog = CatalogApi::new(settings)?;
+        let basket = BasketApi::new(settings)?;
         Ok(Self {
             catalog,
             hub: Hub::new(basket.clone(), stop.clone()),

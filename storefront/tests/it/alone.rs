@@ -14,8 +14,8 @@ fn start() -> Process {
         .env("APP__MODE", "development")
         .env("APP__HTTP__PORT", "0")
         .env("APP__AUTH__SECRET", "shop-development-secret-not-for-production")
-        .env("APP__CATALOG__URL", NOBODY)
-        .env("APP__BASKET__URL", NOBODY);
+        .env("APP__SERVICES__CATALOG__URL", NOBODY)
+        .env("APP__SERVICES__BASKET__URL", NOBODY);
     Process::start("storefront", &mut command)
 }
 

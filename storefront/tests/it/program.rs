@@ -10,8 +10,10 @@ fn refusal(settings: &[(&str, &str)]) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-const URLS: [(&str, &str); 2] =
-    [("APP__CATALOG__URL", "http://127.0.0.1:1"), ("APP__BASKET__URL", "http://127.0.0.1:1")];
+const URLS: [(&str, &str); 2] = [
+    ("APP__SERVICES__CATALOG__URL", "http://127.0.0.1:1"),
+    ("APP__SERVICES__BASKET__URL", "http://127.0.0.1:1"),
+];
 
 #[test]
 fn in_production_it_takes_no_published_secret_and_no_tool_that_kills_processes() {
@@ -26,8 +28,8 @@ fn in_production_it_takes_no_published_secret_and_no_tool_that_kills_processes()
 #[test]
 fn it_says_which_setting_is_missing() {
     let secret = ("APP__AUTH__SECRET", "a secret of one's own, for this test alone");
-    assert!(refusal(&[secret]).contains("APP__CATALOG__URL"));
-    assert!(refusal(&[secret, URLS[0]]).contains("APP__BASKET__URL"));
+    assert!(refusal(&[secret]).contains("APP__SERVICES__CATALOG__URL"));
+    assert!(refusal(&[secret, URLS[0]]).contains("APP__SERVICES__BASKET__URL"));
 }
 
 #[test]

@@ -82,7 +82,11 @@ impl Suite {
         settings: &[(&str, &str)],
     ) -> Process {
         let mut command = self.command("storefront");
-        command.env("APP__CATALOG__URL", &catalog.url).env("APP__BASKET__URL", &basket.url);
+        command
+            .env("APP__SERVICES__CATALOG__URL", &catalog.url)
+            .env("APP__SERVICES__CATALOG__PUBLISHES", "true")
+            .env("APP__SERVICES__BASKET__URL", &basket.url)
+            .env("APP__SERVICES__BASKET__SUBSCRIBES", "true");
         Process::start("storefront", command.envs(settings.iter().copied()))
     }
 

@@ -39,8 +39,10 @@ impl Suite {
                 set("APP__RELAY__NAME", name.to_string());
             }
             Name::Storefront => {
-                set("APP__CATALOG__URL", self.url(Service::Catalog)?);
-                set("APP__BASKET__URL", self.url(Service::Basket)?);
+                set("APP__SERVICES__CATALOG__URL", self.url(Service::Catalog)?);
+                set("APP__SERVICES__CATALOG__PUBLISHES", "true".to_owned());
+                set("APP__SERVICES__BASKET__URL", self.url(Service::Basket)?);
+                set("APP__SERVICES__BASKET__SUBSCRIBES", "true".to_owned());
                 let relays = (1..=self.settled.relays).map(|number| self.url(Service::Relay(number)));
                 set("APP__RELAY__URL", relays.collect::<Result<Vec<_>>>()?.join(","));
                 // What its control room kills and starts processes with: this very program.
