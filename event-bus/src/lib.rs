@@ -116,14 +116,18 @@
 pub mod broker;
 pub mod consumer;
 pub mod crash;
+mod database;
 pub mod envelope;
 mod event;
 pub mod inbox;
+mod migration;
 pub mod outbox;
 mod trace;
 pub mod without;
 
 pub use broker::BrokerSettings;
 pub use consumer::{HandleError, Handler, Received, Subscriber};
+pub use database::DatabaseErrorKind;
 pub use event::Event;
+pub use migration::Migration;
 pub use trace::TraceContext;

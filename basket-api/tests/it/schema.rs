@@ -12,7 +12,7 @@ fn the_inbox_is_the_one_of_the_event_bus() {
     let copy = include_str!("../../migrations/202611221230_create_inbox.sql");
     assert!(
         copy == event_bus::inbox::SCHEMA,
-        "copy event-bus/sql/inbox.sql, in a new migration if this one is out"
+        "copy event-bus/migrations/inbox/202611221230_create_inbox.sql, in a new migration if this one is out"
     );
 }
 

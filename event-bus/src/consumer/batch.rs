@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     handler::HandleError,
     message::{Handlers, Message},
-    trouble::{Trouble, trouble},
 };
 use crate::{
+    DatabaseErrorKind,
     envelope::Incoming,
     inbox::receive::{Receipt, receive},
 };
@@ -114,7 +114,7 @@ async fn alone(
             Err(Failed::Handling(error)) => error,
         };
         match error {
-            HandleError::Database(error) if trouble(&error) == Trouble::Conflict => {
+            HandleError::Database(error) if DatabaseErrorKind::of(&error) == DatabaseErrorKind::Conflict => {
                 // Still in the way after several tries: a lock that somebody holds for long, say. That is
                 // the database's state, not this message's fault.
                 if tries == CONFLICT_TRIES {
@@ -140,7 +140,13 @@ enum Failed {
 impl From<HandleError> for Failed {
     fn from(error: HandleError) -> Self {
         match error {
-            HandleError::Database(error) if trouble(&error) == Trouble::Away => {
+            // Every message would meet the same: none of them is at fault.
+            HandleError::Database(error)
+                if matches!(
+                    DatabaseErrorKind::of(&error),
+                    DatabaseErrorKind::Unavailable | DatabaseErrorKind::NotPrepared
+                ) =>
+            {
                 Self::Away(DatabaseAway(error.to_string()))
             }
             error => Self::Handling(error),

@@ -16,7 +16,6 @@ mod message;
 mod redirect;
 mod session;
 mod tally;
-mod trouble;
 
 use std::{
     sync::{

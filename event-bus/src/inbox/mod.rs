@@ -9,5 +9,10 @@ pub(crate) mod retention;
 
 pub use advance::advance;
 
-/// The tables of the inbox, for a service's own migrations.
-pub const SCHEMA: &str = include_str!("../../sql/inbox.sql");
+use crate::Migration;
+
+/// The migrations of the inbox, in the order of their versions. A service runs them with its own.
+pub const MIGRATIONS: &[Migration] = &[Migration::new(202_611_221_230, "create inbox", SCHEMA)];
+
+/// All [`MIGRATIONS`] as one text, for a service that keeps the tables in its own way.
+pub const SCHEMA: &str = include_str!("../../migrations/inbox/202611221230_create_inbox.sql");

@@ -14,14 +14,26 @@ mod partition;
 pub mod retention;
 mod wake_up;
 
+use crate::Migration;
+
 pub use append::{Announcement, AppendError, Change, append};
 pub use partition::{PARTITIONS, partition_of};
 pub use wake_up::WakeUp;
 
-/// The tables of the outbox, for a service's own migrations.
+macro_rules! create_log {
+    () => {
+        include_str!("../../migrations/outbox/202611221210_create_integration_event_log.sql")
+    };
+}
+
+/// The migrations of the outbox, in the order of their versions.
 ///
-/// A service copies this text into a migration and grants its relay's role what `docs/` names.
-pub const SCHEMA: &str = include_str!("../../sql/integration_event_log.sql");
+/// A service runs them with its own, and grants its relay's role what `docs/` names.
+pub const MIGRATIONS: &[Migration] =
+    &[Migration::new(202_611_221_210, "create integration event log", create_log!())];
+
+/// All [`MIGRATIONS`] as one text, for a service that keeps the tables in its own way.
+pub const SCHEMA: &str = create_log!();
 
 /// The channel on which [`WakeUp`] tells relays that there may be something to publish.
 pub const CHANNEL: &str = "integration_event_log";
