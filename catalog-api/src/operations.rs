@@ -1,10 +1,7 @@
 //! How the announcing of this service's changes stands, for operators: also while no relay is there to say.
 
 use actix_web::{get, web};
-use event_bus::outbox::{
-    log::{self, LogStatus},
-    membership::{self, Progress},
-};
+use event_bus::outbox::{self, LogStatus, Progress};
 use serde::Serialize;
 use service_kit::auth::{Authorized, Ops};
 use service_kit::problem::Problem;
@@ -36,7 +33,7 @@ async fn outbox_status(
     catalog: web::Data<Catalog>,
 ) -> Result<web::Json<OutboxStatus>, Problem> {
     let mut connection = catalog.pool().acquire().await?;
-    let log = log::status(&mut *connection).await?;
-    let progress = membership::progress(&mut *connection).await?;
+    let log = outbox::status(&mut *connection).await?;
+    let progress = outbox::progress(&mut *connection).await?;
     Ok(web::Json(OutboxStatus { log, progress }))
 }

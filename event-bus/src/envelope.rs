@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::{TraceContext, outbox::log::PendingEvent};
+use crate::TraceContext;
 
 /// The content type of a message in structured mode.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
@@ -40,42 +40,67 @@ struct Outgoing<'a> {
     data: &'a RawValue,
 }
 
-/// Why a row of the log can never become a message.
+/// An event on its way out.
+#[derive(Debug, Clone, Copy)]
+pub struct OutgoingEvent<'a> {
+    /// The event's id, the same in every message of the event.
+    pub id: Uuid,
+    /// The service that publishes it, as a URI reference.
+    pub source: &'a str,
+    /// The name of that service.
+    pub service: &'a str,
+    /// The event's type, which is also the routing key.
+    pub event_type: &'a str,
+    /// What it is about.
+    pub key: &'a str,
+    /// The version that the change gave the key.
+    pub version: i64,
+    /// When it happened.
+    pub occurred_at: DateTime<Utc>,
+    /// The trace that caused it.
+    pub trace: &'a TraceContext,
+    /// The payload's JSON text.
+    pub payload: &'a str,
+}
+
+/// Why an event can never become a message.
 #[derive(Debug, thiserror::Error)]
-pub enum Unwritable {
-    /// A writer that does not use [`append`](crate::outbox::append) put something else there.
+#[non_exhaustive]
+pub enum WriteError {
+    /// A writer that does not use [`append`](crate::outbox::append) stored another text.
     #[error("the payload is not JSON: {0}")]
     NotJson(#[from] serde_json::Error),
-    /// No consumer could store it.
+    /// PostgreSQL could not store it at a consumer.
     #[error("the payload has a NUL character in it")]
     Nul,
 }
 
-/// Writes the body of a pending event's message; `source` is the service that announces it, as a URI
-/// reference. The payload goes out as the producer wrote it, to the byte.
-pub fn write(source: &str, event: &PendingEvent) -> Result<Vec<u8>, Unwritable> {
-    let data: &RawValue = serde_json::from_str(&event.payload)?;
-    if has_nul(data.get()) {
-        return Err(Unwritable::Nul);
+impl OutgoingEvent<'_> {
+    /// Writes the message's body. The payload stays as the producer wrote it, to the byte.
+    pub fn to_json(&self) -> Result<Vec<u8>, WriteError> {
+        let data: &RawValue = serde_json::from_str(self.payload)?;
+        if has_nul(data.get()) {
+            return Err(WriteError::Nul);
+        }
+        Ok(serde_json::to_vec(&Outgoing {
+            specversion: "1.0",
+            id: self.id,
+            source: self.source,
+            event_type: self.event_type,
+            subject: self.key,
+            time: self.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true),
+            datacontenttype: "application/json",
+            partitionkey: self.key,
+            sequence: self.version.to_string(),
+            trace: self.trace,
+            data,
+        })?)
     }
-    Ok(serde_json::to_vec(&Outgoing {
-        specversion: "1.0",
-        id: event.event_id,
-        source,
-        event_type: &event.event_type,
-        subject: &event.key,
-        time: event.created_at.to_rfc3339_opts(SecondsFormat::Micros, true),
-        datacontenttype: "application/json",
-        partitionkey: &event.key,
-        sequence: event.key_version.to_string(),
-        trace: &event.headers,
-        data,
-    })?)
 }
 
 /// An event as it was read from a message, its payload not yet.
 #[derive(Debug, Clone)]
-pub struct Incoming {
+pub struct IncomingEvent {
     /// The event's id.
     pub id: Uuid,
     /// The service that announced it.
@@ -96,7 +121,7 @@ pub struct Incoming {
 
 /// Why a message is not an event. Nobody can handle it, now or later.
 #[derive(Debug, thiserror::Error)]
-pub enum Malformed {
+pub enum ReadError {
     /// The body is over [`BODY_LIMIT`].
     #[error("the body is {0} bytes, the limit is {BODY_LIMIT}")]
     TooLarge(usize),
@@ -150,9 +175,9 @@ pub fn read(
     content_type: Option<&str>,
     header: impl Fn(&str) -> Option<String>,
     body: &[u8],
-) -> Result<Incoming, Malformed> {
+) -> Result<IncomingEvent, ReadError> {
     if body.len() > BODY_LIMIT {
-        return Err(Malformed::TooLarge(body.len()));
+        return Err(ReadError::TooLarge(body.len()));
     }
     if content_type.is_some_and(|kind| kind.starts_with("application/cloudevents")) {
         let data = serde_json::from_slice::<Structured<'_>>(body)?.data.to_owned();
@@ -162,10 +187,10 @@ pub fn read(
     let attribute = |name: &'static str| {
         header(&format!("ce-{name}"))
             .map(Cow::Owned)
-            .ok_or(Malformed::Attribute { attribute: name, problem: "is missing" })
+            .ok_or(ReadError::Attribute { attribute: name, problem: "is missing" })
     };
     let time = header("ce-time").map(|text| DateTime::parse_from_rfc3339(&text)).transpose();
-    let bad_time = |_| Malformed::Attribute { attribute: "time", problem: "is not an RFC 3339 time" };
+    let bad_time = |_| ReadError::Attribute { attribute: "time", problem: "is not an RFC 3339 time" };
     let attributes = Attributes {
         specversion: attribute("specversion")?,
         id: attribute("id")?,
@@ -184,8 +209,8 @@ fn check(
     attributes: Attributes<'_>,
     data: Box<RawValue>,
     header: &impl Fn(&str) -> Option<String>,
-) -> Result<Incoming, Malformed> {
-    let wrong = |attribute, problem| Malformed::Attribute { attribute, problem };
+) -> Result<IncomingEvent, ReadError> {
+    let wrong = |attribute, problem| ReadError::Attribute { attribute, problem };
     if attributes.specversion != "1.0" {
         return Err(wrong("specversion", "is not 1.0"));
     }
@@ -203,14 +228,14 @@ fn check(
         .ok()
         .ok_or_else(|| wrong("sequence", "is not the number of a version"))?;
     if has_nul(data.get()) {
-        return Err(Malformed::Nul);
+        return Err(ReadError::Nul);
     }
     // The extension is the trace that caused the event; the header, where a publisher sets no extension,
     // the hop that brought it.
     let parent = attributes.traceparent.map(Cow::into_owned).or_else(|| header("traceparent"));
     let state = attributes.tracestate.map(Cow::into_owned).or_else(|| header("tracestate"));
     let trace = parent.and_then(|parent| TraceContext::parse(&parent, state.as_deref())).unwrap_or_default();
-    Ok(Incoming {
+    Ok(IncomingEvent {
         id,
         source: attributes.source.into_owned(),
         event_type: attributes.event_type.into_owned(),

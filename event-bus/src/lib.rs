@@ -1,7 +1,7 @@
 //! Transactional outbox and idempotent inbox on PostgreSQL and RabbitMQ.
 //!
 //! **A producer** writes a change and its announcement in one transaction with [`outbox::append`]. A
-//! relay (the `outbox-relay` binary, or anything that uses [`outbox::log`] and [`broker::Publisher`])
+//! relay (the `outbox-relay` binary, or anything that reads the table and uses [`broker::Publisher`])
 //! publishes the pending rows in the order of their commits per key, and marks them once the broker
 //! has confirmed them.
 //!
@@ -18,11 +18,13 @@
 //! ```
 //! use event_bus::{
 //!     BrokerSettings, Event, HandleError, Handler, Received, Subscriber, TraceContext,
-//!     broker::{Message, Publisher},
-//!     envelope, inbox,
-//!     outbox::{self, log::Look},
+//!     broker::Publisher,
+//!     envelope::OutgoingEvent,
+//!     inbox, outbox,
 //! };
+//! use chrono::{DateTime, Utc};
 //! use sqlx::{PgConnection, PgPool};
+//! use uuid::Uuid;
 //! use tokio_util::sync::CancellationToken;
 //!
 //! // What the library service announces …
@@ -83,20 +85,25 @@
 //! }
 //!
 //! // The relay: read, send, wait for the confirmation, mark.
-//! let partitions: Vec<i16> = (0..outbox::PARTITIONS).collect();
-//! let look = Look { partitions, limit: 100, bytes: 1 << 20, ..Look::default() };
-//! for event in outbox::log::look(&pool, &look).await?.events {
-//!     let body = envelope::write("/library", &event)?;
-//!     let message = Message {
-//!         event_id: event.event_id,
-//!         event_type: &event.event_type,
+//! let pending = "select event_id, event_type, key, key_version, created_at, payload::text
+//!                  from integration_event_log where state = 'NotPublished' order by position";
+//! let pending: Vec<(Uuid, String, String, i64, DateTime<Utc>, String)> =
+//!     sqlx::query_as(pending).fetch_all(&pool).await?;
+//! for (id, event_type, key, version, occurred_at, payload) in &pending {
+//!     let event = OutgoingEvent {
+//!         id: *id,
+//!         source: "/library",
 //!         service: "library",
-//!         timestamp: 0,
-//!         trace: &event.headers,
-//!         body: &body,
+//!         event_type,
+//!         key,
+//!         version: *version,
+//!         occurred_at: *occurred_at,
+//!         trace: &TraceContext::default(),
+//!         payload,
 //!     };
-//!     publisher.send(message).await?.outcome().await?;
-//!     outbox::log::mark_published(&pool, &[event.event_id]).await?;
+//!     publisher.send(&event).await?.outcome().await?;
+//!     let mark = "update integration_event_log set state = 'Published', published_at = now() where event_id = $1";
+//!     sqlx::query(mark).bind(id).execute(&pool).await?;
 //! }
 //!
 //! // The effect is there, once.

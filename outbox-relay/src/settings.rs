@@ -61,20 +61,22 @@ pub(crate) struct SourceSettings {
 pub(crate) struct RelaySettings {
     /// The name that operators see; default the process's id on its host.
     pub(crate) name: Option<String>,
-    /// Events that are read at once. Default 1,000.
-    pub(crate) chunk: NonZeroU16,
-    /// Events on their way to the broker at once, at most. Default 1,000.
-    pub(crate) window: NonZeroU16,
+    /// The largest number of events that one poll reads. Default 1,000.
+    #[serde(alias = "chunk")]
+    pub(crate) batch_size: NonZeroU16,
+    /// The largest number of events in flight to the broker. Default 1,000.
+    #[serde(alias = "window")]
+    pub(crate) max_in_flight: NonZeroU16,
     /// Days after which published and skipped events leave the log; 0 keeps them for ever. Default 14.
     pub(crate) retention_days: u32,
 }
 
-/// The default of `chunk` and `window`.
+/// The default of `batch_size` and `max_in_flight`.
 const THOUSAND: NonZeroU16 = NonZeroU16::MIN.saturating_add(999);
 
 impl Default for RelaySettings {
     fn default() -> Self {
-        Self { name: None, chunk: THOUSAND, window: THOUSAND, retention_days: 14 }
+        Self { name: None, batch_size: THOUSAND, max_in_flight: THOUSAND, retention_days: 14 }
     }
 }
 

@@ -13,5 +13,5 @@ pub(crate) use connection::{Connected, deadline};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use depth::{Depths, Retry, depths};
 pub use oversight::Oversight;
-pub use publisher::{Confirm, Message, PublishError, Publisher};
+pub use publisher::{Confirm, PublishError, Publisher};
 pub(crate) use topology::SubscriberTopology;

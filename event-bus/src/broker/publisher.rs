@@ -13,7 +13,7 @@ use super::{
     topology,
 };
 use crate::{
-    TraceContext,
+    envelope::{OutgoingEvent, WriteError},
     without::{Safety, without},
 };
 
@@ -36,6 +36,9 @@ pub enum PublishError {
     /// been published, or even be published later.
     #[error(transparent)]
     Unknown(#[from] BrokerError),
+    /// The event can never be sent as it is.
+    #[error(transparent)]
+    Unwritable(#[from] WriteError),
 }
 
 impl PublishError {
@@ -43,23 +46,6 @@ impl PublishError {
     pub fn leaves_channel_usable(&self) -> bool {
         matches!(self, Self::Unroutable(_) | Self::Rejected(_))
     }
-}
-
-/// A message on its way out.
-#[derive(Debug, Clone, Copy)]
-pub struct Message<'a> {
-    /// The event's id.
-    pub event_id: Uuid,
-    /// The event's type, and the routing key.
-    pub event_type: &'a str,
-    /// The name of the service that announces it.
-    pub service: &'a str,
-    /// When it happened, in seconds since 1970.
-    pub timestamp: u64,
-    /// The trace that caused it.
-    pub trace: &'a TraceContext,
-    /// The CloudEvents JSON.
-    pub body: &'a [u8],
 }
 
 /// A connection that publishes, and only that: a broker short of memory blocks whole connections, and
@@ -102,23 +88,24 @@ impl Publisher {
         Ok(Self { connected, exchange: exchange.to_owned(), queue: None })
     }
 
-    /// Sends a message: persistent, mandatory. The confirmation is awaited apart, so that many can be on
-    /// their way at once.
-    pub async fn send(&self, message: Message<'_>) -> Result<Confirm, PublishError> {
+    /// Sends an event, persistent and mandatory. The confirmation is awaited separately, so that many events can
+    /// be in flight.
+    pub async fn send(&self, event: &OutgoingEvent<'_>) -> Result<Confirm, PublishError> {
+        let body = event.to_json()?;
         let mut headers = FieldTable::default();
-        let hop = [("traceparent", message.trace.traceparent()), ("tracestate", message.trace.tracestate())];
+        let hop = [("traceparent", event.trace.traceparent()), ("tracestate", event.trace.tracestate())];
         for (name, value) in hop.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             headers.insert(name.into(), AMQPValue::LongString(value.into()));
         }
         let properties = BasicProperties::default()
             .with_content_type(crate::envelope::CONTENT_TYPE.into())
-            .with_message_id(message.event_id.to_string().into())
-            .with_type(message.event_type.into())
-            .with_timestamp(message.timestamp)
-            .with_app_id(message.service.into())
+            .with_message_id(event.id.to_string().into())
+            .with_type(event.event_type.into())
+            .with_timestamp(u64::try_from(event.occurred_at.timestamp()).unwrap_or_default())
+            .with_app_id(event.service.into())
             .with_headers(headers);
-        let routing_key = self.queue.as_deref().unwrap_or(message.event_type);
-        self.send_raw(message.event_id, routing_key, message.body, properties).await
+        let routing_key = self.queue.as_deref().unwrap_or(event.event_type);
+        self.send_raw(event.id, routing_key, &body, properties).await
     }
 
     pub(crate) async fn send_raw(

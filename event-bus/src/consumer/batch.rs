@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     DatabaseErrorKind,
-    envelope::Incoming,
+    envelope::IncomingEvent,
     inbox::receive::{Receipt, receive},
 };
 
@@ -220,7 +220,7 @@ struct Run<'a, M> {
 
 /// Gathers events into few runs, so that a handler is called rarely: an event joins the last run of its
 /// type, if none of its key is in a later one. So the events of a key keep their order, whatever their types.
-fn runs<'a, M>(events: impl Iterator<Item = (M, &'a Incoming)>) -> Vec<Run<'a, M>> {
+fn runs<'a, M>(events: impl Iterator<Item = (M, &'a IncomingEvent)>) -> Vec<Run<'a, M>> {
     let mut runs: Vec<Run<'a, M>> = Vec::new();
     let mut last_of_key: HashMap<&str, usize> = HashMap::new();
     for (message, event) in events {
@@ -241,8 +241,8 @@ mod tests {
 
     use super::*;
 
-    fn incoming(event_type: &str, key: &str) -> Incoming {
-        Incoming {
+    fn incoming(event_type: &str, key: &str) -> IncomingEvent {
+        IncomingEvent {
             id: uuid::Uuid::now_v7(),
             source: String::new(),
             event_type: event_type.to_owned(),

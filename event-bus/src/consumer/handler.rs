@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{TraceContext, envelope::Incoming};
+use crate::{TraceContext, envelope::IncomingEvent};
 
 /// An event as a handler gets it.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,12 +71,12 @@ pub(crate) type Decoded = Box<dyn Any + Send>;
 
 /// A [`Handler`] of whatever payload.
 pub(crate) trait AnyHandler: Send + Sync {
-    fn decode(&self, incoming: &Incoming, redelivered: bool) -> Result<Decoded, serde_json::Error>;
+    fn decode(&self, incoming: &IncomingEvent, redelivered: bool) -> Result<Decoded, serde_json::Error>;
     fn handle<'a>(&'a self, tx: &'a mut PgConnection, events: Vec<Decoded>) -> HandleFuture<'a>;
 }
 
 impl<H: Handler> AnyHandler for H {
-    fn decode(&self, incoming: &Incoming, redelivered: bool) -> Result<Decoded, serde_json::Error> {
+    fn decode(&self, incoming: &IncomingEvent, redelivered: bool) -> Result<Decoded, serde_json::Error> {
         Ok(Box::new(Received::<H::Payload> {
             id: incoming.id,
             source: incoming.source.clone(),

@@ -7,7 +7,7 @@ use lapin::message::Delivery;
 use super::handler::{AnyHandler, Decoded};
 use crate::{
     broker::headers,
-    envelope::{self, Incoming},
+    envelope::{self, IncomingEvent},
 };
 
 /// The handlers of a subscriber, by event type.
@@ -16,7 +16,7 @@ pub(crate) type Handlers = HashMap<&'static str, Box<dyn AnyHandler>>;
 /// A message and what it says, or why it says nothing.
 pub(crate) struct Message {
     pub(crate) delivery: Delivery,
-    pub(crate) event: Result<Incoming, String>,
+    pub(crate) event: Result<IncomingEvent, String>,
     /// How often handling it has failed so far.
     pub(crate) failures: u32,
 }
@@ -37,7 +37,7 @@ impl Message {
     }
 }
 
-fn read(delivery: &Delivery, handlers: &Handlers) -> Result<Incoming, String> {
+fn read(delivery: &Delivery, handlers: &Handlers) -> Result<IncomingEvent, String> {
     let content_type = delivery.properties.content_type().as_ref().map(lapin::types::ShortString::as_str);
     let event =
         envelope::read(content_type, |name| headers::text(&delivery.properties, name), &delivery.data)

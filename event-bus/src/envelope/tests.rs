@@ -2,23 +2,18 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn pending() -> PendingEvent {
-    PendingEvent {
-        position: 1,
-        event_id: Uuid::now_v7(),
-        event_type: "shop.catalog.product_price_changed.v1".to_owned(),
-        key: "7".to_owned(),
-        key_version: 3,
-        partition: 0,
-        payload: r#"{"price":"12.50", "big":12345678901234567890}"#.to_owned(),
-        headers: TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None)
-            .unwrap(),
-        created_at: DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap(),
+fn outgoing<'a>(trace: &'a TraceContext, payload: &'a str) -> OutgoingEvent<'a> {
+    OutgoingEvent {
+        id: Uuid::now_v7(),
+        source: "/catalog",
+        service: "catalog",
+        event_type: "shop.catalog.product_price_changed.v1",
+        key: "7",
+        version: 3,
+        occurred_at: DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap(),
+        trace,
+        payload,
     }
-}
-
-fn body(event: &PendingEvent) -> Vec<u8> {
-    write("/catalog", event).unwrap()
 }
 
 fn no_headers(_: &str) -> Option<String> {
@@ -26,24 +21,26 @@ fn no_headers(_: &str) -> Option<String> {
 }
 
 fn sample() -> Value {
-    serde_json::from_slice(&body(&pending())).unwrap()
+    let trace = TraceContext::default();
+    serde_json::from_slice(&outgoing(&trace, "{}").to_json().unwrap()).unwrap()
 }
 
-fn read_json(event: &Value) -> Result<Incoming, Malformed> {
+fn read_json(event: &Value) -> Result<IncomingEvent, ReadError> {
     read(Some(CONTENT_TYPE), no_headers, event.to_string().as_bytes())
 }
 
 #[test]
 fn what_is_written_is_read_back_with_the_payload_untouched() {
-    let event = pending();
-    let incoming =
-        read(Some("application/cloudevents+json; charset=utf-8"), no_headers, &body(&event)).unwrap();
+    let trace = TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None).unwrap();
+    let event = outgoing(&trace, r#"{"price":"12.50", "big":12345678901234567890}"#);
+    let content_type = Some("application/cloudevents+json; charset=utf-8");
+    let incoming = read(content_type, no_headers, &event.to_json().unwrap()).unwrap();
     assert_eq!(
-        (incoming.id, incoming.source.as_str(), incoming.event_type, incoming.key, incoming.version),
-        (event.event_id, "/catalog", event.event_type, event.key, 3)
+        (incoming.id, &*incoming.source, &*incoming.event_type, &*incoming.key, incoming.version),
+        (event.id, "/catalog", event.event_type, "7", 3)
     );
-    assert_eq!(incoming.occurred_at, event.created_at);
-    assert_eq!(incoming.trace, event.headers);
+    assert_eq!(incoming.occurred_at, event.occurred_at);
+    assert_eq!(incoming.trace, trace);
     assert_eq!(incoming.data.get(), event.payload, "digits and spaces as the producer wrote them");
 }
 
@@ -97,10 +94,9 @@ fn what_is_not_an_event_is_refused_with_the_attribute_that_is_wrong() {
 
 #[test]
 fn what_no_consumer_could_store_is_not_written() {
-    let event = PendingEvent { payload: r#"{"name":"a\u0000b"}"#.to_owned(), ..pending() };
-    assert!(matches!(write("/catalog", &event), Err(Unwritable::Nul)));
-    let event = PendingEvent { payload: "{".to_owned(), ..pending() };
-    assert!(matches!(write("/catalog", &event), Err(Unwritable::NotJson(_))));
+    let trace = TraceContext::default();
+    assert!(matches!(outgoing(&trace, r#"{"name":"a\u0000b"}"#).to_json(), Err(WriteError::Nul)));
+    assert!(matches!(outgoing(&trace, "{").to_json(), Err(WriteError::NotJson(_))));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    envelope::Incoming,
+    envelope::IncomingEvent,
     without::{Safety, without},
 };
 
@@ -45,7 +45,7 @@ impl Receipt {
 pub(crate) async fn receive(
     tx: &mut PgConnection,
     consumer: &str,
-    deliveries: &[(&Incoming, bool)],
+    deliveries: &[(&IncomingEvent, bool)],
 ) -> Result<Vec<Receipt>, sqlx::Error> {
     if deliveries.is_empty() {
         return Ok(Vec::new());
@@ -131,6 +131,9 @@ async fn apply_all(
     Ok(entered.into_iter().map(|(id, is_entered, _)| (id, is_entered, true)).collect())
 }
 
-fn column<'a, T>(deliveries: &[(&'a Incoming, bool)], value: impl Fn(&'a Incoming, bool) -> T) -> Vec<T> {
+fn column<'a, T>(
+    deliveries: &[(&'a IncomingEvent, bool)],
+    value: impl Fn(&'a IncomingEvent, bool) -> T,
+) -> Vec<T> {
     deliveries.iter().map(|(event, redelivered)| value(event, *redelivered)).collect()
 }

@@ -1,23 +1,18 @@
 //! The transactional outbox: a change and its announcement, in one transaction.
 //!
-//! A service calls [`append`] inside the transaction of the change, or has both as one [`Change`]; a relay
-//! [looks](log::look) for pending rows of the partitions that it [owns](ownership), publishes them and
-//! [marks](log::mark_published) them.
+//! A service calls [`append`] inside the transaction of the change. A relay reads the pending rows, publishes
+//! them and marks them published.
 
 mod append;
-pub mod census;
-pub mod history;
-pub mod log;
-pub mod membership;
-pub mod ownership;
 mod partition;
-pub mod retention;
+mod status;
 mod wake_up;
 
 use crate::Migration;
 
 pub use append::{Announcement, AppendError, Change, append};
 pub use partition::{PARTITIONS, partition_of};
+pub use status::{LogStatus, Progress, progress, status};
 pub use wake_up::WakeUp;
 
 macro_rules! create_log {
@@ -37,9 +32,6 @@ pub const SCHEMA: &str = create_log!();
 
 /// The channel on which [`WakeUp`] tells relays that there may be something to publish.
 pub const CHANNEL: &str = "integration_event_log";
-
-/// The channel on which relays tell each other that one of them has gone.
-pub const RELAYS_CHANNEL: &str = "outbox_relay";
 
 /// The largest payload that [`append`] takes, in bytes of JSON: 256 KiB.
 pub const PAYLOAD_LIMIT: usize = 256 * 1024;

@@ -36,7 +36,7 @@ async fn a_dead_letter_says_what_it_is_and_why_it_is_there(pool: PgPool) {
     seen.sort_by_key(|letter| letter.event_id.is_none());
     let [rejected, nonsense] = seen.try_into().unwrap();
 
-    assert_eq!((rejected.event_id, rejected.id.clone()), (Some(event.event_id), event.event_id.to_string()));
+    assert_eq!((rejected.event_id, rejected.id.clone()), (Some(event.id), event.id.to_string()));
     assert_eq!((rejected.event_type.as_deref(), &*rejected.reason), (Some(RAISED), "this one is rejected"));
     assert!(rejected.body.contains(r#""wish":"reject""#), "{rejected:?}");
     let age = chrono::Utc::now() - rejected.failed_at.unwrap();
@@ -58,9 +58,9 @@ async fn a_repaired_message_is_handled_again_as_if_it_were_new(pool: PgPool) {
     headers.insert("x-failures".into(), lapin::types::AMQPValue::LongInt(4));
     let properties = BasicProperties::default()
         .with_content_type("application/cloudevents+json".into())
-        .with_message_id(event.event_id.to_string().into())
+        .with_message_id(event.id.to_string().into())
         .with_headers(headers);
-    let body = event_bus::envelope::write("/test", &event).unwrap();
+    let body = event.outgoing().to_json().unwrap();
     stage.vhost.publish("shop.events", RAISED, &body, properties).await;
     let letter = letters(&oversight, 1).await.remove(0);
     assert_eq!(letter.failures, 5, "{letter:?}");

@@ -86,7 +86,7 @@ async fn a_message_that_always_fails_is_dead_lettered_after_a_bounded_number_of_
     let stage = Stage::set(pool).await;
     // As if it had been through all its delays, so that the test need not wait for them.
     let event = raised("a", 1, "break a constraint");
-    let body = event_bus::envelope::write("/test", &event).unwrap();
+    let body = event.outgoing().to_json().unwrap();
     let mut headers = lapin::types::FieldTable::default();
     headers.insert("x-failures".into(), lapin::types::AMQPValue::LongInt(4));
     let properties = lapin::BasicProperties::default()

@@ -6,11 +6,8 @@ use std::{
 };
 
 use event_bus::{
-    BrokerSettings, HandleError, Handler, Received, Subscriber, TraceContext,
-    broker::{Message, Publisher},
-    consumer::ConsumerHealth,
-    envelope, inbox,
-    outbox::log::PendingEvent,
+    BrokerSettings, HandleError, Handler, Received, Subscriber, TraceContext, broker::Publisher,
+    consumer::ConsumerHealth, envelope::OutgoingEvent, inbox,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
@@ -143,22 +140,13 @@ impl Stage {
     }
 
     /// Publishes an event, as the relay does.
-    pub(crate) async fn send(&self, event: &PendingEvent) {
+    pub(crate) async fn send(&self, event: &Sent) {
         self.send_by(&self.publisher, event).await;
     }
 
-    /// The same, by another publisher than the usual one.
-    pub(crate) async fn send_by(&self, publisher: &Publisher, event: &PendingEvent) {
-        let body = envelope::write("/test", event).unwrap();
-        let message = Message {
-            event_id: event.event_id,
-            event_type: &event.event_type,
-            service: "test",
-            timestamp: 0,
-            trace: &event.headers,
-            body: &body,
-        };
-        publisher.send(message).await.unwrap().outcome().await.unwrap();
+    /// The same, by another publisher.
+    pub(crate) async fn send_by(&self, publisher: &Publisher, event: &Sent) {
+        publisher.send(&event.outgoing()).await.unwrap().outcome().await.unwrap();
     }
 
     /// What was applied, in order.
@@ -192,17 +180,38 @@ impl Stage {
     }
 }
 
+/// An event for the handler.
+pub(crate) struct Sent {
+    pub(crate) id: Uuid,
+    key: String,
+    version: i64,
+    payload: String,
+    trace: TraceContext,
+}
+
+impl Sent {
+    pub(crate) fn outgoing(&self) -> OutgoingEvent<'_> {
+        OutgoingEvent {
+            id: self.id,
+            source: "/test",
+            service: "test",
+            event_type: RAISED,
+            key: &self.key,
+            version: self.version,
+            occurred_at: chrono::Utc::now(),
+            trace: &self.trace,
+            payload: &self.payload,
+        }
+    }
+}
+
 /// An event about `key`, with a wish for the handler.
-pub(crate) fn raised(key: &str, version: i64, wish: &str) -> PendingEvent {
-    PendingEvent {
-        position: 1,
-        event_id: Uuid::now_v7(),
-        event_type: RAISED.to_owned(),
+pub(crate) fn raised(key: &str, version: i64, wish: &str) -> Sent {
+    Sent {
+        id: Uuid::now_v7(),
         key: key.to_owned(),
-        key_version: version,
-        partition: 0,
+        version,
         payload: serde_json::json!({"value": version, "wish": wish}).to_string(),
-        headers: TraceContext::default(),
-        created_at: chrono::Utc::now(),
+        trace: TraceContext::default(),
     }
 }

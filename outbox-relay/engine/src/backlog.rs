@@ -9,28 +9,28 @@ use uuid::Uuid;
 
 use crate::{Pending, Refusal};
 
-/// Hands events out so that each key's go one after the other, and keys go side by side.
+/// Hands out events to send: the events of one key one after the other, different keys side by side.
 ///
-/// Two events of a key on their way at once could change places: the broker may refuse the first and
-/// take the second.
+/// Two events of a key in flight at once could change places: the broker may refuse the first and take the
+/// second.
 pub struct Backlog<E> {
-    /// Where everything is that was read and not marked yet.
+    /// The positions of all events that were read and not marked yet.
     known: HashMap<Uuid, i64>,
-    /// What is not confirmed.
+    /// The events that are not confirmed.
     events: HashMap<Uuid, E>,
-    /// Events of keys that have none on its way.
+    /// Events to send: no other event of their key is in flight.
     ready: VecDeque<Uuid>,
-    /// For each key with an event that is ready, on its way or to be parked: those behind it.
+    /// For each key with an event that is ready, in flight or failed: the events behind it.
     behind: HashMap<String, VecDeque<Uuid>>,
-    sent: HashSet<Uuid>,
+    in_flight: HashSet<Uuid>,
     confirmed: Vec<Uuid>,
     confirmed_since: Option<Instant>,
     marking: Vec<Uuid>,
-    impossible: VecDeque<(Uuid, String)>,
-    parking: Option<(Uuid, String)>,
+    failed: VecDeque<(Uuid, String)>,
+    marking_failed: Option<(Uuid, String)>,
     bytes: usize,
-    /// A key whose event was the only one on its way when the connection was lost.
-    suspect: Option<String>,
+    /// The key whose event was alone in flight when the connection was lost: it may be the cause.
+    quarantined: Option<String>,
 }
 
 impl<E> Default for Backlog<E> {
@@ -40,25 +40,25 @@ impl<E> Default for Backlog<E> {
             events: HashMap::new(),
             ready: VecDeque::new(),
             behind: HashMap::new(),
-            sent: HashSet::new(),
+            in_flight: HashSet::new(),
             confirmed: Vec::new(),
             confirmed_since: None,
             marking: Vec::new(),
-            impossible: VecDeque::new(),
-            parking: None,
+            failed: VecDeque::new(),
+            marking_failed: None,
             bytes: 0,
-            suspect: None,
+            quarantined: None,
         }
     }
 }
 
 impl<E: Pending> Backlog<E> {
-    /// An event that is to be sent or is on its way.
+    /// An event that is to be sent or is in flight.
     pub fn event(&self, id: Uuid) -> Option<&E> {
         self.events.get(&id)
     }
 
-    /// Adds an event behind those of its key. One that is known already changes nothing.
+    /// Adds an event behind those of its key. A known event is ignored.
     pub fn add(&mut self, event: E) {
         let id = event.id();
         if self.known.contains_key(&id) {
@@ -75,76 +75,79 @@ impl<E: Pending> Backlog<E> {
         self.events.insert(id, event);
     }
 
-    /// The next event to send, from now on on its way. One that may be what ends the connection goes alone
-    /// and when no other key has anything to send: other keys flow.
+    /// Takes the next event to send. It is in flight from now on.
+    ///
+    /// An event of the quarantined key goes alone, and only when no other key has an event to send.
     pub fn take(&mut self) -> Option<Uuid> {
-        let is_suspect = |id: &Uuid| {
-            self.suspect.is_some() && self.suspect.as_deref() == self.events.get(id).map(Pending::key)
+        let is_quarantined = |id: &Uuid| {
+            self.quarantined.is_some() && self.quarantined.as_deref() == self.events.get(id).map(Pending::key)
         };
-        let innocent = self.ready.iter().position(|id| !is_suspect(id));
-        let index = innocent.or_else(|| self.sent.is_empty().then_some(0))?;
+        let other = self.ready.iter().position(|id| !is_quarantined(id));
+        let index = other.or_else(|| self.in_flight.is_empty().then_some(0))?;
         let id = self.ready.remove(index)?;
-        self.sent.insert(id);
+        self.in_flight.insert(id);
         Some(id)
     }
 
-    /// The broker has it: the next of its key may go.
+    /// The broker has confirmed an event: the next one of its key may go.
     pub fn confirmed(&mut self, id: Uuid, now: Instant) {
-        if !self.sent.remove(&id) {
+        if !self.in_flight.remove(&id) {
             return;
         }
         self.confirmed.push(id);
         self.confirmed_since.get_or_insert(now);
         let Some(event) = self.forget_event(id) else { return };
-        self.suspect.take_if(|key| key == event.key());
+        self.quarantined.take_if(|key| key == event.key());
         match self.behind.get_mut(event.key()).and_then(VecDeque::pop_front) {
             Some(next) => self.ready.push_back(next),
             None => drop(self.behind.remove(event.key())),
         }
     }
 
-    /// It did not arrive, or nobody knows: it and those behind it will be read again. Returns its place.
-    pub(crate) fn failed(&mut self, id: Uuid, refusal: Refusal) -> Option<i64> {
-        if !self.sent.remove(&id) {
+    /// An event did not arrive, or its outcome is unknown: it and the events behind it are to be read again.
+    /// Returns its position.
+    pub(crate) fn refused(&mut self, id: Uuid, refusal: Refusal) -> Option<i64> {
+        if !self.in_flight.remove(&id) {
             return None;
         }
-        if refusal == Refusal::Disconnected && self.sent.is_empty() {
-            self.suspect = self.events.get(&id).map(|event| event.key().to_owned());
+        if refusal == Refusal::Disconnected && self.in_flight.is_empty() {
+            self.quarantined = self.events.get(&id).map(|event| event.key().to_owned());
         }
         let position = self.known.remove(&id);
         self.forget_key_of(id);
         position
     }
 
-    /// It can never be sent as it is: its key waits, first here and then in the log.
-    pub(crate) fn impossible(&mut self, id: Uuid, reason: String) {
-        if self.sent.remove(&id) {
-            self.impossible.push_back((id, reason));
+    /// An event can never be sent as it is: its key is blocked, first here and then in the log.
+    pub(crate) fn failed(&mut self, id: Uuid, reason: String) {
+        if self.in_flight.remove(&id) {
+            self.failed.push_back((id, reason));
         }
     }
 
-    /// The next event to park, until [`parked`](Self::parked) or [`cut_off`](Self::cut_off).
-    pub(crate) fn park(&mut self) -> Option<(Uuid, String)> {
-        self.parking = self.impossible.pop_front();
-        self.parking.clone()
+    /// Takes the next event to mark failed, until [`marked_failed`](Self::marked_failed) or
+    /// [`cut_off`](Self::cut_off).
+    pub(crate) fn mark_failed(&mut self) -> Option<(Uuid, String)> {
+        self.marking_failed = self.failed.pop_front();
+        self.marking_failed.clone()
     }
 
-    /// The log has been told, and says which of the key's events are pending from now on.
-    pub(crate) fn parked(&mut self) -> Option<Uuid> {
-        let (id, _) = self.parking.take()?;
+    /// The failed event is marked. The log decides which events of its key are pending from now on.
+    pub(crate) fn marked_failed(&mut self) -> Option<Uuid> {
+        let (id, _) = self.marking_failed.take()?;
         self.known.remove(&id);
         self.forget_key_of(id);
         Some(id)
     }
 
-    /// Everything that is confirmed, until [`marked`](Self::marked) or [`cut_off`](Self::cut_off).
+    /// Takes all confirmed events, until [`marked`](Self::marked) or [`cut_off`](Self::cut_off).
     pub(crate) fn mark(&mut self) -> Vec<Uuid> {
         self.confirmed_since = None;
         self.marking = std::mem::take(&mut self.confirmed);
         self.marking.clone()
     }
 
-    /// The log knows what was confirmed.
+    /// The events are marked published. Returns their number.
     pub(crate) fn marked(&mut self) -> usize {
         let marked = std::mem::take(&mut self.marking);
         for id in &marked {
@@ -153,27 +156,27 @@ impl<E: Pending> Backlog<E> {
         marked.len()
     }
 
-    /// Nobody knows what the log was told last. What was confirmed is told again, which does no harm; what
-    /// was to be parked is read again, since an operator may have repaired it meanwhile. Whoever says so
-    /// forgets the unsent as well.
+    /// The outcome of the last statement is unknown. Confirmed events are marked again, which does no harm.
+    /// Failed events are read again, since an operator may have repaired them. The caller forgets the unsent
+    /// events as well.
     pub(crate) fn cut_off(&mut self, now: Instant) {
         self.confirmed.append(&mut self.marking);
         if !self.confirmed.is_empty() {
             self.confirmed_since.get_or_insert(now);
         }
-        self.forget_impossible();
+        self.forget_failed();
     }
 
-    /// Forgets what can never be sent and was not parked: it will be read again.
-    pub(crate) fn forget_impossible(&mut self) {
-        self.impossible.clear();
-        self.parking = None;
+    /// Forgets the failed events that are not marked: they are read again.
+    pub(crate) fn forget_failed(&mut self) {
+        self.failed.clear();
+        self.marking_failed = None;
     }
 
-    /// Forgets what was read and not sent: it will be read again. Returns the lowest place of it.
+    /// Forgets the events that were not sent: they are read again. Returns their lowest position.
     pub(crate) fn forget_unsent(&mut self) -> Option<i64> {
         self.ready.clear();
-        let kept: HashSet<Uuid> = self.sent.iter().chain(self.undeliverable()).copied().collect();
+        let kept: HashSet<Uuid> = self.in_flight.iter().chain(self.all_failed()).copied().collect();
         let forgotten: Vec<Uuid> = self.events.keys().filter(|id| !kept.contains(*id)).copied().collect();
         let mut lowest = None;
         for id in forgotten {
@@ -186,8 +189,8 @@ impl<E: Pending> Backlog<E> {
         lowest
     }
 
-    fn undeliverable(&self) -> impl Iterator<Item = &Uuid> {
-        self.impossible.iter().chain(&self.parking).map(|(id, _)| id)
+    fn all_failed(&self) -> impl Iterator<Item = &Uuid> {
+        self.failed.iter().chain(&self.marking_failed).map(|(id, _)| id)
     }
 
     fn forget_event(&mut self, id: Uuid) -> Option<E> {
@@ -196,7 +199,7 @@ impl<E: Pending> Backlog<E> {
         Some(event)
     }
 
-    /// Forgets an event and those behind it.
+    /// Forgets an event and the events behind it.
     fn forget_key_of(&mut self, id: Uuid) {
         let Some(event) = self.forget_event(id) else { return };
         for behind in self.behind.remove(event.key()).unwrap_or_default() {
@@ -205,14 +208,14 @@ impl<E: Pending> Backlog<E> {
         }
     }
 
-    /// How many events are on their way.
-    pub fn on_their_way(&self) -> usize {
-        self.sent.len()
+    /// The number of events in flight.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
     }
 
-    /// How many events were read and not sent.
+    /// The number of events that were read and not sent.
     pub(crate) fn unsent(&self) -> usize {
-        self.events.len().saturating_sub(self.sent.len())
+        self.events.len().saturating_sub(self.in_flight.len())
     }
 
     /// The memory that the events take, in bytes.
@@ -224,24 +227,24 @@ impl<E: Pending> Backlog<E> {
         self.confirmed.len()
     }
 
-    /// Since when something confirmed waits to be marked.
+    /// Since when a confirmed event waits to be marked.
     pub(crate) fn confirmed_since(&self) -> Option<Instant> {
         self.confirmed_since
     }
 
-    pub(crate) fn has_impossible(&self) -> bool {
-        !self.impossible.is_empty()
+    pub(crate) fn has_failed(&self) -> bool {
+        !self.failed.is_empty()
     }
 
-    /// Nothing is on its way, neither to the broker nor to the log.
+    /// Whether nothing is under way, neither to the broker nor to the log.
     pub(crate) fn is_settled(&self) -> bool {
-        self.sent.is_empty()
+        self.in_flight.is_empty()
             && self.confirmed.is_empty()
             && self.marking.is_empty()
-            && self.undeliverable().next().is_none()
+            && self.all_failed().next().is_none()
     }
 
-    /// The places after `position` of what is known.
+    /// The known positions above `position`.
     pub(crate) fn known_after(&self, position: i64) -> Vec<i64> {
         self.known.values().copied().filter(|known| *known > position).collect()
     }

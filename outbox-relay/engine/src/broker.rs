@@ -1,78 +1,79 @@
-//! How things stand with the broker.
+//! The state of the connection to the broker.
 
 use std::time::Instant;
 
-use crate::pace::BackOff;
+use crate::timing::BackOff;
 
 /// What a refusal means for the connection that it came over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The broker refused the event; the connection can be used further.
     Refused,
-    /// Nothing more can be sent over this connection.
+    /// The connection can no longer be used.
     Disconnected,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Link {
-    Away,
+    Disconnected,
     Connecting,
     Connected,
 }
 
-/// The connection, and how much may be on its way.
+/// The connection, and how many events may be in flight over it.
 pub(crate) struct Broker {
     link: Link,
     back_off: BackOff,
-    /// After a refusal, or without a connection: nothing is tried before this moment.
-    rest_until: Option<Instant>,
+    /// After a failure: no try before this moment.
+    pause_until: Option<Instant>,
     blocked: bool,
-    /// The last thing it said was no.
+    /// The last answer was a refusal.
     refuses: bool,
-    /// One after a refusal, doubled by each confirmation: a broker that was full is not flooded again.
-    window: usize,
-    widest: usize,
+    /// One after a refusal, doubled by each confirmation: a full broker is not flooded again.
+    max_in_flight: usize,
+    limit: usize,
 }
 
 impl Broker {
-    pub(crate) fn new(window: usize, seed: u64) -> Self {
+    pub(crate) fn new(limit: usize, seed: u64) -> Self {
         Self {
-            link: Link::Away,
+            link: Link::Disconnected,
             back_off: BackOff::new(seed),
-            rest_until: None,
+            pause_until: None,
             blocked: false,
             refuses: false,
-            window,
-            widest: window,
+            max_in_flight: limit,
+            limit,
         }
     }
 
     pub(crate) fn wants_connection(&self, now: Instant) -> bool {
-        self.link == Link::Away && !self.rests(now)
+        self.link == Link::Disconnected && !self.is_paused(now)
     }
 
-    pub(crate) fn takes(&self, on_their_way: usize, now: Instant) -> bool {
-        self.is_connected() && !self.blocked && !self.rests(now) && on_their_way < self.window
+    /// Whether another event may be sent.
+    pub(crate) fn takes(&self, in_flight: usize, now: Instant) -> bool {
+        self.is_usable(now) && in_flight < self.max_in_flight
     }
 
-    /// Whether it is worth reading events for it.
+    /// Whether it makes sense to read events for it.
     pub(crate) fn is_usable(&self, now: Instant) -> bool {
-        self.is_connected() && !self.blocked && !self.rests(now)
+        self.is_connected() && !self.blocked && !self.is_paused(now)
     }
 
     pub(crate) fn is_connected(&self) -> bool {
         self.link == Link::Connected
     }
 
-    fn rests(&self, now: Instant) -> bool {
-        self.rest_until.is_some_and(|until| now < until)
+    fn is_paused(&self, now: Instant) -> bool {
+        self.pause_until.is_some_and(|until| now < until)
     }
 
-    pub(crate) fn rest_until(&self) -> Option<Instant> {
-        self.rest_until
+    pub(crate) fn pause_until(&self) -> Option<Instant> {
+        self.pause_until
     }
 
-    pub(crate) fn connects(&mut self) {
+    pub(crate) fn connecting(&mut self) {
         self.link = Link::Connecting;
     }
 
@@ -82,12 +83,12 @@ impl Broker {
         self.refuses = false;
     }
 
-    pub(crate) fn is_well(&self) -> bool {
+    pub(crate) fn is_available(&self) -> bool {
         self.is_connected() && !self.blocked && !self.refuses
     }
 
-    /// There is nothing to send, so that nobody can say whether it would be taken.
-    pub(crate) fn is_not_needed(&mut self) {
+    /// The log is empty: whether the broker still refuses is unknown.
+    pub(crate) fn forget_refusal(&mut self) {
         self.refuses = false;
     }
 
@@ -95,22 +96,22 @@ impl Broker {
         self.blocked = blocked;
     }
 
-    /// Something went wrong: a pause, once for all that went wrong together, and then one event at first.
+    /// A failure: one pause for all failures that come together, then one event at first.
     pub(crate) fn refused(&mut self, refusal: Refusal, now: Instant) {
         if refusal == Refusal::Disconnected {
-            self.link = Link::Away;
+            self.link = Link::Disconnected;
             self.blocked = false;
         }
-        if !self.rests(now) {
-            self.rest_until = Some(self.back_off.next(now));
+        if !self.is_paused(now) {
+            self.pause_until = Some(self.back_off.next(now));
         }
-        self.window = 1;
+        self.max_in_flight = 1;
         self.refuses = true;
     }
 
     pub(crate) fn confirmed(&mut self) {
         self.back_off.reset();
         self.refuses = false;
-        self.window = (self.window * 2).min(self.widest);
+        self.max_in_flight = (self.max_in_flight * 2).min(self.limit);
     }
 }

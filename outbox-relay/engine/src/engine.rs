@@ -1,43 +1,43 @@
-//! The engine: what to do next.
+//! The engine: which action comes next.
 
 use std::time::Instant;
 
 use uuid::Uuid;
 
 use crate::{
-    Lease, Pending, Terms,
+    Config, Lease, Pending,
     backlog::Backlog,
     broker::Broker,
-    horizon::Horizon,
-    look::Look,
+    high_water_mark::HighWaterMark,
     ownership::Ownership,
-    pace::{BackOff, Polling},
+    poll::Poll,
+    timing::{BackOff, PollTimer},
 };
 
-/// What the relay is to do. Each is answered later by one of the engine's inputs, named here, and
-/// [`database_lost`](Engine::database_lost) or [`broker_lost`](Engine::broker_lost) where it cannot be
-/// done; meanwhile the engine is asked for more.
+/// What the caller is to do. Each action is answered by the input named here, or by
+/// [`database_lost`](Engine::database_lost) or [`broker_lost`](Engine::broker_lost) if it fails. The engine
+/// hands out further actions meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Open the session with the database: [`opened`](Engine::opened).
     Open,
-    /// Agree on partitions with other relays: [`agreed`](Engine::agreed).
-    Agree,
-    /// Prolong the leases: [`renewed`](Engine::renewed).
+    /// Share the partitions with the other relays: [`rebalanced`](Engine::rebalanced).
+    Rebalance,
+    /// Renew the leases: [`renewed`](Engine::renewed).
     Renew,
     /// Connect to the broker: [`connected`](Engine::connected).
     Connect,
-    /// Look into the log: [`found`](Engine::found).
-    Read(Look),
+    /// Read pending events: [`polled`](Engine::polled).
+    Poll(Poll),
     /// Send an [`event`](Engine::event): [`confirmed`](Engine::confirmed), [`refused`](Engine::refused) or
-    /// [`impossible`](Engine::impossible).
+    /// [`failed`](Engine::failed).
     Send(Uuid),
     /// Mark these events published: [`marked`](Engine::marked).
     Mark(Vec<Uuid>),
-    /// Mark an event as one that cannot be published, under the lease: [`parked`](Engine::parked).
-    Park(Uuid, String, Lease),
-    /// Give all partitions up: [`resigned`](Engine::resigned).
-    Resign,
+    /// Mark an event failed, under this lease: [`marked_failed`](Engine::marked_failed).
+    MarkFailed(Uuid, String, Lease),
+    /// Release all partitions: [`released`](Engine::released).
+    Release,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,61 +45,70 @@ pub(crate) enum Session {
     Closed,
     Opening,
     Open,
-    Resigning,
+    Releasing,
     Over,
 }
 
-/// What the session for ownership is busy with.
+/// A request about ownership that is under way, and when it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asking {
-    Agree(Instant),
+pub(crate) enum Request {
+    Rebalance(Instant),
     Renew(Instant),
+}
+
+/// A poll that is under way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PollStarted {
+    pub(crate) after: i64,
+    pub(crate) started: Instant,
+    pub(crate) generation: u64,
 }
 
 /// One relay's work on one database. See the crate's documentation.
 pub struct Engine<E> {
-    pub(crate) terms: Terms,
+    pub(crate) config: Config,
     pub(crate) backlog: Backlog<E>,
     pub(crate) ownership: Ownership,
     pub(crate) broker: Broker,
-    pub(crate) horizon: Horizon,
-    pub(crate) polling: Polling,
+    pub(crate) high_water_mark: HighWaterMark,
+    pub(crate) poll_timer: PollTimer,
     pub(crate) session: Session,
     pub(crate) session_back_off: BackOff,
     pub(crate) reopen_at: Option<Instant>,
-    pub(crate) asking: Option<Asking>,
-    /// One statement at a time: a look, a mark or a park.
+    pub(crate) ownership_request: Option<Request>,
+    /// One statement about the log at a time: a poll or a mark.
     pub(crate) log_is_busy: bool,
-    /// Raised whenever something that was read is forgotten: a look that began before counts for nothing.
+    pub(crate) poll: Option<PollStarted>,
+    /// Raised whenever events are forgotten: a poll that started before counts for nothing.
     pub(crate) generation: u64,
     pub(crate) stopping: bool,
 }
 
 impl<E: Pending> Engine<E> {
-    /// An engine that has not begun. `seed` spreads the pauses of several relays.
-    pub fn new(terms: Terms, seed: u64) -> Self {
+    /// Creates an engine. `seed` spreads the pauses of several relays.
+    pub fn new(config: Config, seed: u64) -> Self {
         Self {
             backlog: Backlog::default(),
-            ownership: Ownership::new(terms.renewal, terms.trusted),
-            broker: Broker::new(terms.window, seed),
-            horizon: Horizon::new(terms.sweep),
-            polling: Polling::new(terms.poll),
+            ownership: Ownership::new(config.renewal, config.trusted),
+            broker: Broker::new(config.max_in_flight, seed),
+            high_water_mark: HighWaterMark::new(config.full_scan_interval),
+            poll_timer: PollTimer::new(config.poll_interval),
             session: Session::Closed,
             session_back_off: BackOff::new(!seed),
             reopen_at: None,
-            asking: None,
+            ownership_request: None,
             log_is_busy: false,
+            poll: None,
             generation: 0,
             stopping: false,
-            terms,
+            config,
         }
     }
 
-    /// What to do now; `None` when there is nothing before the next input or [`wake_at`](Self::wake_at), or
-    /// ever ([`is_over`](Self::is_over)).
+    /// The next action; `None` when there is none before the next input or [`wake_at`](Self::wake_at).
     pub fn next(&mut self, now: Instant) -> Option<Action> {
         match self.session {
-            // Without a database, what was confirmed and not marked is sent again by the next owner.
+            // Without a database, the next owner sends confirmed and unmarked events again.
             Session::Closed | Session::Opening if self.stopping => {
                 if !self.awaits_confirmations() {
                     self.session = Session::Over;
@@ -114,32 +123,32 @@ impl<E: Pending> Engine<E> {
                 .own(now)
                 .or_else(|| self.publish(now))
                 .or_else(|| self.record(now))
-                // A new event does not wait for the marking of the last one.
-                .or_else(|| self.look(now))
+                // A new event does not wait for the mark of the last one.
+                .or_else(|| self.poll(now))
                 .or_else(|| self.mark_if(!self.awaits_confirmations())),
-            Session::Closed | Session::Opening | Session::Resigning | Session::Over => None,
+            Session::Closed | Session::Opening | Session::Releasing | Session::Over => None,
         }
     }
 
-    /// Partitions are agreed upon while nothing is on its way: one that is given up may be published by
-    /// another relay at once. While something is on its way, leases are only prolonged.
+    /// A rebalance needs an empty pipeline: another relay may publish a released partition at once. While events
+    /// are in flight, leases are only renewed.
     fn own(&mut self, now: Instant) -> Option<Action> {
-        if self.asking.is_some() {
+        if self.ownership_request.is_some() {
             return None;
         }
         let is_settled = self.backlog.is_settled() && !self.log_is_busy;
         if self.stopping && is_settled {
-            self.session = Session::Resigning;
-            return Some(Action::Resign);
+            self.session = Session::Releasing;
+            return Some(Action::Release);
         }
         let due = self.ownership.is_renewal_due(now);
-        if is_settled && !self.stopping && (due || self.ownership.wants_agreement()) {
-            self.asking = Some(Asking::Agree(now));
-            self.ownership.asks();
-            return Some(Action::Agree);
+        if is_settled && !self.stopping && (due || self.ownership.wants_rebalance()) {
+            self.ownership_request = Some(Request::Rebalance(now));
+            self.ownership.rebalance_started();
+            return Some(Action::Rebalance);
         }
         if due && !self.ownership.leases().is_empty() {
-            self.asking = Some(Asking::Renew(now));
+            self.ownership_request = Some(Request::Renew(now));
             return Some(Action::Renew);
         }
         None
@@ -148,18 +157,19 @@ impl<E: Pending> Engine<E> {
     /// Whether events may be read and sent now.
     fn may_publish(&self, now: Instant) -> bool {
         !self.stopping
-            && !self.ownership.wants_agreement()
-            && !matches!(self.asking, Some(Asking::Agree(_)))
+            && !self.ownership.wants_rebalance()
+            && !matches!(self.ownership_request, Some(Request::Rebalance(_)))
             && self.ownership.is_valid(now)
     }
 
     fn publish(&mut self, now: Instant) -> Option<Action> {
-        // What is on its way over a lost connection is unknown until its deadline: nothing new before that.
-        if self.broker.wants_connection(now) && self.backlog.on_their_way() == 0 && !self.stopping {
-            self.broker.connects();
+        // The outcome of events in flight over a lost connection is unknown until their deadline: no new
+        // connection before that.
+        if self.broker.wants_connection(now) && self.backlog.in_flight() == 0 && !self.stopping {
+            self.broker.connecting();
             return Some(Action::Connect);
         }
-        if self.may_publish(now) && self.broker.takes(self.backlog.on_their_way(), now) {
+        if self.may_publish(now) && self.broker.takes(self.backlog.in_flight(), now) {
             return self.backlog.take().map(Action::Send);
         }
         None
@@ -169,16 +179,16 @@ impl<E: Pending> Engine<E> {
         if self.log_is_busy {
             return None;
         }
-        if self.backlog.has_impossible()
-            && let Some((id, reason)) = self.backlog.park()
+        if self.backlog.has_failed()
+            && let Some((id, reason)) = self.backlog.mark_failed()
         {
             let lease = self.backlog.event(id).and_then(|event| self.ownership.lease(event.partition()));
             if let Some(lease) = lease {
                 self.log_is_busy = true;
-                return Some(Action::Park(id, reason, lease));
+                return Some(Action::MarkFailed(id, reason, lease));
             }
-            // Somebody else's by now: whoever it is comes to the same conclusion.
-            self.backlog.parked();
+            // Another relay owns it by now, and finds the same.
+            self.backlog.marked_failed();
             self.reset();
             return self.own(now);
         }
@@ -186,8 +196,9 @@ impl<E: Pending> Engine<E> {
     }
 
     fn is_mark_due(&self, now: Instant) -> bool {
-        let gathered = self.backlog.confirmed_since().is_some_and(|since| since + self.terms.gather <= now);
-        gathered || self.backlog.confirmed_count() > self.terms.chunk / 2 || !self.may_publish(now)
+        let has_lingered =
+            self.backlog.confirmed_since().is_some_and(|since| since + self.config.linger <= now);
+        has_lingered || self.backlog.confirmed_count() > self.config.batch_size / 2 || !self.may_publish(now)
     }
 
     fn mark_if(&mut self, due: bool) -> Option<Action> {
@@ -195,80 +206,80 @@ impl<E: Pending> Engine<E> {
             return None;
         }
         self.log_is_busy = true;
-        self.horizon.marks();
+        self.high_water_mark.mark_started();
         Some(Action::Mark(self.backlog.mark()))
     }
 
-    fn look(&mut self, now: Instant) -> Option<Action> {
-        let has_room =
-            self.backlog.unsent() <= self.terms.chunk / 2 && self.backlog.bytes() <= self.terms.bytes;
-        let wanted = self.polling.is_due(now) && has_room;
+    fn poll(&mut self, now: Instant) -> Option<Action> {
+        let has_room = self.backlog.unsent() <= self.config.batch_size / 2
+            && self.backlog.bytes() <= self.config.max_bytes;
+        let wanted = self.poll_timer.is_due(now) && has_room;
         if self.log_is_busy || !wanted || !self.may_publish(now) || !self.broker.is_usable(now) {
             return None;
         }
         self.log_is_busy = true;
-        self.polling.looks();
-        let after = self.horizon.begin(now);
-        Some(Action::Read(Look {
+        self.poll_timer.poll_started();
+        let after = self.high_water_mark.start(now);
+        self.poll = Some(PollStarted { after, started: now, generation: self.generation });
+        Some(Action::Poll(Poll {
             partitions: self.ownership.leases().iter().map(|lease| lease.partition).collect(),
             after,
             known: self.backlog.known_after(after),
-            limit: self.terms.chunk,
-            bytes: self.terms.bytes,
-            began: now,
+            limit: self.config.batch_size,
+            max_bytes: self.config.max_bytes,
             generation: self.generation,
         }))
     }
 
-    /// Forgets what was read and not sent, so that the next look finds it again, from the front.
+    /// Forgets the unsent events and makes the next poll a full scan.
     pub(crate) fn reset(&mut self) {
-        self.read_again();
-        self.horizon.reset();
+        self.poll_again();
+        self.high_water_mark.reset();
     }
 
-    /// The same where the log and the leases are as they were: the next look begins no later than before
-    /// what is forgotten.
-    pub(crate) fn read_again(&mut self) {
+    /// Forgets the unsent events. The log and the leases are unchanged: the next poll starts before the lowest
+    /// of them.
+    pub(crate) fn poll_again(&mut self) {
         if let Some(lowest) = self.backlog.forget_unsent() {
-            self.horizon.retreat(lowest - 1);
+            self.high_water_mark.retreat(lowest - 1);
         }
-        self.polling.look_at_once();
+        self.poll_timer.poll_now();
         self.generation += 1;
     }
 
-    /// The next moment at which time alone makes a difference.
+    /// The next moment at which time alone changes the next action.
     pub fn wake_at(&self, now: Instant) -> Option<Instant> {
-        let gathered = self.backlog.confirmed_since().map(|since| since + self.terms.gather);
+        let linger_ends = self.backlog.confirmed_since().map(|since| since + self.config.linger);
         let moments = [
             self.reopen_at.filter(|_| self.session == Session::Closed),
             self.ownership.renewal_at(),
-            self.broker.rest_until(),
-            self.polling.next(),
-            gathered,
+            self.broker.pause_until(),
+            self.poll_timer.next(),
+            linger_ends,
         ];
-        // What is past waits for something else. An open session is never left without a next look at it.
-        let net = (self.session == Session::Open).then(|| now + self.terms.renewal);
-        moments.into_iter().flatten().filter(|moment| *moment > now).chain(net).min()
+        // A moment in the past waits for an input. The fallback wakes an open session at the latest.
+        let fallback = (self.session == Session::Open).then(|| now + self.config.renewal);
+        moments.into_iter().flatten().filter(|moment| *moment > now).chain(fallback).min()
     }
 
-    /// An event that is to be sent or is on its way.
+    /// An event that is to be sent or is in flight.
     pub fn event(&self, id: Uuid) -> Option<&E> {
         self.backlog.event(id)
     }
 
-    /// What may be published now.
+    /// The leases: what may be published now.
     pub fn leases(&self) -> &[Lease] {
         self.ownership.leases()
     }
 
-    /// Whether there is a connection to the broker, as far as the engine was told.
+    /// Whether there is a connection to the broker, as far as reported.
     pub fn is_connected(&self) -> bool {
         self.broker.is_connected()
     }
 
-    /// Whether the broker takes what it is sent, as far as is known.
-    pub fn is_broker_well(&self) -> bool {
-        self.broker.is_well()
+    /// Whether the broker takes events, as far as reported.
+    pub fn is_broker_available(&self) -> bool {
+        self.broker.is_available()
     }
 
     /// Whether the engine was told to stop.
@@ -276,8 +287,8 @@ impl<E: Pending> Engine<E> {
         self.stopping
     }
 
-    /// Whether messages are on their way.
+    /// Whether events are in flight.
     pub fn awaits_confirmations(&self) -> bool {
-        self.backlog.on_their_way() > 0
+        self.backlog.in_flight() > 0
     }
 }

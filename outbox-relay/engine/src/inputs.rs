@@ -1,13 +1,13 @@
-//! What the engine is told.
+//! What the caller reports to the engine.
 
 use std::time::Instant;
 
 use uuid::Uuid;
 
 use crate::{
-    Engine, Found, Lease, Pending, Refusal, Renewed,
-    engine::{Asking, Session},
-    horizon::Seen,
+    Batch, Engine, Lease, Pending, Refusal, Renewed,
+    engine::{Request, Session},
+    high_water_mark::Seen,
 };
 
 impl<E: Pending> Engine<E> {
@@ -17,129 +17,138 @@ impl<E: Pending> Engine<E> {
         self.reopen_at = None;
     }
 
-    /// The database is away, or did not do what it was asked to: the session, and with it ownership, is
-    /// over. What was confirmed is marked when there is a session again.
+    /// The database is unavailable, or a statement failed: the session and its leases are over. Confirmed events
+    /// are marked in the next session.
     pub fn database_lost(&mut self, now: Instant) {
-        self.session = if self.session == Session::Resigning { Session::Over } else { Session::Closed };
+        self.session = if self.session == Session::Releasing { Session::Over } else { Session::Closed };
         self.reopen_at = Some(self.session_back_off.next(now));
-        self.asking = None;
+        self.ownership_request = None;
         self.log_is_busy = false;
+        self.poll = None;
         self.backlog.cut_off(now);
         self.ownership.lost();
         self.reset();
     }
 
-    /// Relays have agreed on these leases.
-    pub fn agreed(&mut self, leases: Vec<Lease>) {
-        let Some(Asking::Agree(asked_at)) = self.asking.take() else { return };
+    /// A rebalance has ended with these leases.
+    pub fn rebalanced(&mut self, leases: Vec<Lease>) {
+        let Some(Request::Rebalance(asked_at)) = self.ownership_request.take() else { return };
         self.session_back_off.reset();
-        if self.ownership.agreed(leases, asked_at) {
+        if self.ownership.rebalanced(leases, asked_at) {
             self.reset();
         }
     }
 
-    /// The leases were prolonged.
+    /// The leases were renewed.
     pub fn renewed(&mut self, renewed: Renewed) {
-        let Some(Asking::Renew(asked_at)) = self.asking.take() else { return };
+        let Some(Request::Renew(asked_at)) = self.ownership_request.take() else { return };
         if !self.ownership.renewed(renewed, asked_at) {
-            // Whoever owns them now comes to the same conclusion.
-            self.backlog.forget_impossible();
+            // The new owner finds the same events failed.
+            self.backlog.forget_failed();
             self.reset();
         }
     }
 
-    /// Another relay has gone, or its session has: time to agree anew.
-    pub fn neighbour_left(&mut self) {
-        self.ownership.agree();
+    /// Another relay or its session has ended: a rebalance is due.
+    pub fn peer_left(&mut self) {
+        self.ownership.rebalance();
     }
 
-    /// A look has ended.
-    pub fn found(&mut self, found: Found<E>, now: Instant) {
+    /// A poll has ended.
+    pub fn polled(&mut self, batch: Batch<E>, now: Instant) {
+        let Batch { generation, events, oldest_open, failed } = batch;
+        let Some(poll) = self.poll.take_if(|poll| poll.generation == generation) else { return };
         self.log_is_busy = false;
-        let Found { look, events, oldest_open, parked } = found;
-        if look.generation != self.generation {
+        // A poll that started before a reset counts for nothing.
+        if generation != self.generation {
             return;
         }
-        let is_complete =
-            events.len() < look.limit && events.iter().map(Pending::size).sum::<usize>() < look.bytes;
-        let highest = events.last().map_or(0, Pending::position);
-        let lowest = events.first().map(Pending::position);
-        let (after, began) = (look.after, look.began);
-        let seen = Seen { after, began, lowest, highest, is_complete, oldest_open, parked };
-        if !self.horizon.looked(&seen, now) {
+        let bytes = events.iter().map(Pending::size).sum::<usize>();
+        let is_complete = events.len() < self.config.batch_size && bytes < self.config.max_bytes;
+        let seen = Seen {
+            after: poll.after,
+            started: poll.started,
+            lowest: events.first().map(Pending::position),
+            highest: events.last().map_or(0, Pending::position),
+            is_complete,
+            oldest_open,
+            failed,
+        };
+        if !self.high_water_mark.polled(&seen, now) {
             self.reset();
             return;
         }
-        self.polling.looked(events.len(), !is_complete, now);
+        self.poll_timer.polled(events.len(), !is_complete, now);
         if events.is_empty() && !self.awaits_confirmations() {
-            self.broker.is_not_needed();
+            self.broker.forget_refusal();
         }
         for event in events {
             self.backlog.add(event);
         }
     }
 
-    /// There may be something new in the log.
+    /// There may be new events in the log.
     pub fn notified(&mut self) {
-        self.polling.look_at_once();
+        self.poll_timer.poll_now();
     }
 
-    /// What was to be marked is marked, by this transaction of the database's. Returns how many.
+    /// The confirmed events are marked, by the transaction with this number. Returns how many.
     pub fn marked(&mut self, transaction: u64) -> usize {
         self.log_is_busy = false;
-        self.horizon.marked(transaction);
+        self.high_water_mark.marked(transaction);
         self.backlog.marked()
     }
 
-    /// An event was parked, or was not (`false`) since the partition is not this relay's any more.
-    pub fn parked(&mut self, done: bool) {
+    /// A failed event is marked, or is not (`false`) because this relay no longer owns its partition.
+    pub fn marked_failed(&mut self, done: bool) {
         self.log_is_busy = false;
-        let id = self.backlog.parked();
+        let id = self.backlog.marked_failed();
         if let Some(id) = id.filter(|_| done) {
-            self.horizon.parks(id);
+            self.high_water_mark.marked_failed(id);
         } else {
-            self.ownership.agree();
+            self.ownership.rebalance();
             self.reset();
         }
     }
 
-    /// The connection to the broker stands.
+    /// The connection to the broker is open.
     pub fn connected(&mut self) {
         self.broker.connected();
     }
 
-    /// The broker takes no messages, since it is short of memory or disk; or takes them again.
+    /// The broker takes no messages because it is short of memory or disk (`true`), or takes them again.
     pub fn blocked(&mut self, blocked: bool) {
         self.broker.set_blocked(blocked);
     }
 
-    /// There is no connection to the broker, or none any more.
+    /// The connection to the broker failed or is lost.
     pub fn broker_lost(&mut self, now: Instant) {
         self.broker.refused(Refusal::Disconnected, now);
-        self.read_again();
+        self.poll_again();
     }
 
-    /// The broker has an event.
+    /// The broker has confirmed an event.
     pub fn confirmed(&mut self, id: Uuid, now: Instant) {
         self.broker.confirmed();
         self.backlog.confirmed(id, now);
     }
 
-    /// The broker does not have an event, or nobody knows. It counts against the broker alone.
+    /// The broker refused an event, or the outcome is unknown. This counts against the broker, not the event.
     pub fn refused(&mut self, id: Uuid, refusal: Refusal, now: Instant) {
-        if let Some(position) = self.backlog.failed(id, refusal) {
-            self.horizon.retreat(position - 1);
+        if let Some(position) = self.backlog.refused(id, refusal) {
+            self.high_water_mark.retreat(position - 1);
         }
         self.broker.refused(refusal, now);
-        self.read_again();
+        self.poll_again();
     }
 
     /// An event can never be sent as it is.
-    pub fn impossible(&mut self, id: Uuid, reason: String) {
-        self.backlog.impossible(id, reason);
+    pub fn failed(&mut self, id: Uuid, reason: String) {
+        self.backlog.failed(id, reason);
     }
 
-    /// No more is read or sent; what is on its way is waited for, then everything is given up.
+    /// Stops: nothing more is read or sent. The engine waits for the confirmations in flight, then releases its
+    /// partitions.
     pub fn stop(&mut self) {
         if !self.stopping {
             self.stopping = true;
@@ -147,8 +156,8 @@ impl<E: Pending> Engine<E> {
         }
     }
 
-    /// Everything was given up.
-    pub fn resigned(&mut self) {
+    /// All partitions are released.
+    pub fn released(&mut self) {
         self.session = Session::Over;
     }
 

@@ -1,27 +1,27 @@
-//! What a relay does next, decided without I/O.
+//! The decisions of a relay, without I/O.
 //!
-//! An [`Engine`] is asked for its next [`Action`] and told what came of it: what a look into the log
-//! found, which events the broker confirmed, that a database or the broker went away, that time has
-//! passed. It never waits and never calls anybody, so that the same code that runs in production runs
-//! in a simulation where confirmations get lost, relays freeze between any two steps and databases
-//! commit late (`cargo shop simulate`).
+//! The caller asks an [`Engine`] for its next [`Action`] and reports the outcome: the events that a poll
+//! returned, the events that the broker confirmed, the loss of the database or the broker, the passing of
+//! time. The engine never waits and never calls anything, so the code that runs in production also runs in a
+//! simulation, where confirmations are lost, relays freeze between any two steps and transactions commit
+//! late (`cargo shop simulate`).
 //!
-//! The promises that it keeps, as long as the log and the broker keep theirs:
+//! The engine guarantees, as long as the log and the broker keep their own promises:
 //!
-//! 1. *Order.* The first publications of a key's events come in the order of the log: one event of a key
-//!    is on its way at a time, and the next goes when the broker has confirmed the one before.
-//! 2. *Honesty.* An event is marked only after the broker's confirmation.
-//! 3. *Fencing.* Nothing is handed out to be sent without a lease that holds on this process's own clock.
-//! 4. *Nothing is lost.* What is not confirmed stays pending in the log and is read again.
+//! 1. *Order.* The first publications of a key's events are in the order of the log: at most one event of a
+//!    key is in flight, and the next one goes after the broker's confirmation.
+//! 2. *No false mark.* An event is marked published only after the broker's confirmation.
+//! 3. *Fencing.* Every send happens under a lease that is valid on this process's own clock.
+//! 4. *Nothing is lost.* An unconfirmed event stays pending in the log and is read again.
 
 mod backlog;
 mod broker;
 mod engine;
-mod horizon;
+mod high_water_mark;
 mod inputs;
-mod look;
 mod ownership;
-mod pace;
+mod poll;
+mod timing;
 
 use std::time::Duration;
 
@@ -31,25 +31,25 @@ pub use self::{
     backlog::Backlog,
     broker::Refusal,
     engine::{Action, Engine},
-    look::{Found, Look},
     ownership::Renewed,
+    poll::{Batch, Poll},
 };
 
-/// What the engine has to know of a pending event.
+/// What the engine needs to know of a pending event.
 pub trait Pending {
     /// The event's id.
     fn id(&self) -> Uuid;
-    /// Its place in the log. Within a key it follows the order of the commits.
+    /// Its position in the log. Within a key, positions are in the order of the commits.
     fn position(&self) -> i64;
-    /// What it is about.
+    /// The key that the event is about.
     fn key(&self) -> &str;
     /// The partition of the key.
     fn partition(&self) -> i16;
-    /// How much memory it takes, in bytes.
+    /// The memory that it takes, in bytes.
     fn size(&self) -> usize;
 }
 
-/// A partition that the relay may publish, and since which change of owners.
+/// A partition that the relay may publish, and the epoch that fences its writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     /// The partition.
@@ -58,38 +58,39 @@ pub struct Lease {
     pub epoch: i64,
 }
 
-/// The limits and times that an engine works with.
+/// The limits and times of an engine.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
-    /// Events that are read at once. Under load what is confirmed is marked when there is half as much.
-    pub chunk: usize,
-    /// Events on their way to the broker at once, at most.
-    pub window: usize,
-    /// Bytes of events above which no more are read.
-    pub bytes: usize,
+pub struct Config {
+    /// The largest number of events that one poll reads. Under load, confirmed events are marked when there are
+    /// half as many.
+    pub batch_size: usize,
+    /// The largest number of events in flight to the broker.
+    pub max_in_flight: usize,
+    /// Bytes of events in memory above which no more are read.
+    pub max_bytes: usize,
     /// How often leases are renewed.
     pub renewal: Duration,
-    /// How long this process counts on a lease after it asked for it: less than the lease itself lasts.
+    /// How long this process relies on a lease after it asked for it: less than the lease lasts.
     pub trusted: Duration,
-    /// The longest time between two looks into a log at rest: what a lost notification costs.
-    pub poll: Duration,
-    /// The shortest time between two looks that begin at the front of the log.
-    pub sweep: Duration,
-    /// How long a confirmed event waits for others to be marked with it, while more are on their way.
-    pub gather: Duration,
+    /// The longest time between two polls of an idle log: what a lost notification costs.
+    pub poll_interval: Duration,
+    /// The shortest time between two full scans of the pending events.
+    pub full_scan_interval: Duration,
+    /// How long a confirmed event waits for others to be marked with it, while more are in flight.
+    pub linger: Duration,
 }
 
-impl Default for Terms {
+impl Default for Config {
     fn default() -> Self {
         Self {
-            chunk: 1_000,
-            window: 1_000,
-            bytes: 8 * 1024 * 1024,
+            batch_size: 1_000,
+            max_in_flight: 1_000,
+            max_bytes: 8 * 1024 * 1024,
             renewal: Duration::from_millis(1_500),
             trusted: Duration::from_millis(3_500),
-            poll: Duration::from_millis(1_100),
-            sweep: Duration::from_secs(1),
-            gather: Duration::from_millis(500),
+            poll_interval: Duration::from_millis(1_100),
+            full_scan_interval: Duration::from_secs(1),
+            linger: Duration::from_millis(500),
         }
     }
 }

@@ -1,31 +1,31 @@
-//! Which partitions may be published now.
+//! The partitions that this relay may publish now.
 
 use std::time::{Duration, Instant};
 
 use crate::Lease;
 
-/// What a renewal said.
+/// The result of a renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Renewed {
     /// How many partitions the relay still owns.
     pub owned: usize,
-    /// Whether the partitions are not shared fairly among the relays that are alive now.
+    /// Whether the partitions are not shared evenly among the relays that are alive.
     pub is_unbalanced: bool,
 }
 
-/// What the engine knows of its leases. They count from before the database was asked, on this process's
-/// own clock, so that they can only end too early.
+/// The leases, as far as the engine knows. They count from before the database was asked, on this process's
+/// own clock, so they can only end too early.
 pub(crate) struct Ownership {
     renewal: Duration,
     trusted: Duration,
     leases: Vec<Lease>,
     asked_at: Option<Instant>,
-    wants_agreement: bool,
+    wants_rebalance: bool,
 }
 
 impl Ownership {
     pub(crate) fn new(renewal: Duration, trusted: Duration) -> Self {
-        Self { renewal, trusted, leases: Vec::new(), asked_at: None, wants_agreement: true }
+        Self { renewal, trusted, leases: Vec::new(), asked_at: None, wants_rebalance: true }
     }
 
     pub(crate) fn leases(&self) -> &[Lease] {
@@ -48,29 +48,29 @@ impl Ownership {
         self.renewal_at().is_none_or(|at| at <= now)
     }
 
-    /// Whether relays have to agree anew before anything more is sent.
-    pub(crate) fn wants_agreement(&self) -> bool {
-        self.wants_agreement
+    /// Whether a rebalance must come before the next send.
+    pub(crate) fn wants_rebalance(&self) -> bool {
+        self.wants_rebalance
     }
 
-    pub(crate) fn agree(&mut self) {
-        self.wants_agreement = true;
+    pub(crate) fn rebalance(&mut self) {
+        self.wants_rebalance = true;
     }
 
-    /// Relays are being asked: whatever is rung from here on wants another agreement.
-    pub(crate) fn asks(&mut self) {
-        self.wants_agreement = false;
+    /// A rebalance starts. A change that is reported from now on needs another one.
+    pub(crate) fn rebalance_started(&mut self) {
+        self.wants_rebalance = false;
     }
 
-    /// The relays have agreed. `true` if that changed what this one owns.
-    pub(crate) fn agreed(&mut self, leases: Vec<Lease>, asked_at: Instant) -> bool {
+    /// A rebalance has ended. Returns `true` if it changed what this relay owns.
+    pub(crate) fn rebalanced(&mut self, leases: Vec<Lease>, asked_at: Instant) -> bool {
         self.asked_at = Some(asked_at);
         let changed = self.leases != leases;
         self.leases = leases;
         changed
     }
 
-    /// The database has prolonged the leases. `false` if one was lost, and so all count as lost.
+    /// The database has renewed the leases. Returns `false` if one was lost; then all count as lost.
     #[must_use]
     pub(crate) fn renewed(&mut self, renewed: Renewed, asked_at: Instant) -> bool {
         if renewed.owned != self.leases.len() {
@@ -78,13 +78,13 @@ impl Ownership {
             return false;
         }
         self.asked_at = Some(asked_at);
-        self.wants_agreement |= renewed.is_unbalanced;
+        self.wants_rebalance |= renewed.is_unbalanced;
         true
     }
 
     pub(crate) fn lost(&mut self) {
         self.leases.clear();
         self.asked_at = None;
-        self.wants_agreement = true;
+        self.wants_rebalance = true;
     }
 }

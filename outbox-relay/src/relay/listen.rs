@@ -1,50 +1,54 @@
-//! What producers and other relays ring.
+//! Notifications from producers and from other relays.
 
 use std::{sync::Arc, time::Duration};
 
-use event_bus::outbox::{CHANNEL, RELAYS_CHANNEL};
+use event_bus::outbox;
 use sqlx::postgres::PgListener;
 use tokio::sync::Notify;
 
-use super::{Source, Trouble, within};
+use crate::{
+    source::Source,
+    store::{StoreError, ownership, within},
+};
 
-/// How long to wait before listening again on a connection that failed.
+/// The pause before a failed listener is replaced.
 const RECONNECT: Duration = Duration::from_secs(1);
 
-/// How long a listener may hear nothing before it is replaced.
+/// How long a listener may receive nothing before it is replaced: a cut connection gives no error.
 const SILENCE: Duration = Duration::from_mins(2);
 
-/// The bells. A ring that nobody waits for yet is kept, and several are one.
+/// The wake-ups of a worker. One that arrives while the worker is busy is kept, and several count as one.
 #[derive(Debug, Default)]
-pub(crate) struct Bells {
-    /// There may be something new in the log.
+pub(crate) struct WakeUps {
+    /// There may be new events in the log.
     pub(crate) committed: Notify,
-    /// A relay has gone.
-    pub(crate) relay_left: Notify,
+    /// Another relay has ended.
+    pub(crate) peer_left: Notify,
 }
 
-/// Listens for ever. A gap in listening is no loss: polling goes on meanwhile.
-pub(crate) async fn listen(source: Arc<Source>, bells: Arc<Bells>) {
+/// Listens without end. A gap loses nothing, because the worker polls as well.
+pub(crate) async fn listen(source: Arc<Source>, wake_ups: Arc<WakeUps>) {
     loop {
-        if let Err(trouble) = listen_once(&source, &bells).await {
-            tracing::debug!(database = source.name, %trouble, "not listening; polling meanwhile");
+        if let Err(error) = listen_once(&source, &wake_ups).await {
+            tracing::debug!(database = source.name, %error, "not listening; polling only");
             tokio::time::sleep(RECONNECT).await;
         }
     }
 }
 
-async fn listen_once(source: &Source, bells: &Bells) -> Result<(), Trouble> {
+async fn listen_once(source: &Source, wake_ups: &WakeUps) -> Result<(), StoreError> {
     let mut listener = within("connect to listen", PgListener::connect_with(&source.pool)).await?;
-    within("listen", listener.listen_all([CHANNEL, RELAYS_CHANNEL])).await?;
-    // What was rung while nobody listened.
-    bells.committed.notify_one();
-    bells.relay_left.notify_one();
+    within("listen", listener.listen_all([outbox::CHANNEL, ownership::CHANNEL])).await?;
+    // Notifications may have been missed before this moment.
+    wake_ups.committed.notify_one();
+    wake_ups.peer_left.notify_one();
     loop {
-        // A connection that was cut says nothing, for ever: after a long silence a new one is made.
-        let heard = tokio::time::timeout(SILENCE, listener.try_recv()).await;
-        match heard.unwrap_or(Ok(None)).map_err(|error| Trouble::Failed { doing: "listen", error })? {
-            Some(ring) if ring.channel() == RELAYS_CHANNEL => bells.relay_left.notify_one(),
-            Some(_) => bells.committed.notify_one(),
+        let received = tokio::time::timeout(SILENCE, listener.try_recv()).await.unwrap_or(Ok(None));
+        match received.map_err(|error| StoreError::Failed { doing: "listen", error })? {
+            Some(notification) if notification.channel() == ownership::CHANNEL => {
+                wake_ups.peer_left.notify_one();
+            }
+            Some(_) => wake_ups.committed.notify_one(),
             None => return Ok(()),
         }
     }

@@ -1,14 +1,12 @@
-//! The relay: one worker for each database, side by side.
+//! The publisher: one worker for each database, side by side.
 //!
-//! What a worker does next is decided in the crate `relay-engine`; here it is done.
+//! The crate `relay-engine` decides what a worker does next; this module does it.
 
-mod database;
-mod lanes;
+mod connections;
+mod gauges;
 mod listen;
-mod observe;
+mod peer_monitor;
 mod retention;
-mod source;
-mod watch;
 mod worker;
 
 use std::sync::Arc;
@@ -17,15 +15,11 @@ use event_bus::BrokerSettings;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::{
-    database::{Trouble, within},
-    lanes::{broker::outline, log::Row},
-    source::{Source, Standing},
-};
-use crate::settings::RelaySettings;
+pub(crate) use self::connections::log::Row;
+use crate::{settings::RelaySettings, source::Source};
 
-/// Publishes what is pending in all the sources, until `stop`: survives every one of them, and the
-/// broker, being away. Returns when what was confirmed is marked.
+/// Publishes the pending events of all sources until `stop`. Outages of a database or of the broker do not end
+/// it. Returns when all confirmed events are marked.
 pub(crate) async fn run(
     sources: &[Arc<Source>],
     broker: &BrokerSettings,

@@ -1,23 +1,24 @@
-//! Published events leave the log after the configured age.
+//! Deletes old events from the log.
 
 use std::{sync::Arc, time::Duration};
 
-use event_bus::outbox::retention;
+use crate::{
+    source::Source,
+    store::{StoreError, retention::purge, within},
+};
 
-use super::{Source, Trouble, within};
+/// The time between two passes.
+const INTERVAL: Duration = Duration::from_mins(10);
 
-/// How often old events are looked for.
-const EVERY: Duration = Duration::from_mins(10);
-
-/// Events looked at in one statement: a few milliseconds of locks.
-const BATCH: i32 = 1_000;
+/// Events that one statement reads: a few milliseconds of locks.
+const BATCH_SIZE: i32 = 1_000;
 
 /// The pause between two statements, so that publishing hardly notices.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Deletes what is too old, now and then. Every relay does so; they do not get in each other's way. Ends
-/// when it is dropped.
-pub(crate) async fn keep_tidy(source: Arc<Source>, days: u32) {
+/// Deletes settled events that are older than `days`, in one pass every ten minutes. All relays do so at once
+/// without waiting for each other.
+pub(crate) async fn run(source: Arc<Source>, days: u32) {
     if days == 0 {
         return std::future::pending().await;
     }
@@ -26,21 +27,18 @@ pub(crate) async fn keep_tidy(source: Arc<Source>, days: u32) {
         let database = source.name.as_str();
         match pass(&source, kept).await {
             Ok(0) => {}
-            Ok(events) => tracing::info!(database, events, "deleted published events that were old enough"),
-            Err(trouble) => {
-                tracing::warn!(database, %trouble, "old events stay for now; will try again");
-            }
+            Ok(events) => tracing::info!(database, events, "deleted old events"),
+            Err(error) => tracing::warn!(database, %error, "could not delete old events; will try again"),
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(INTERVAL).await;
     }
 }
 
-async fn pass(source: &Source, kept: Duration) -> Result<i64, Trouble> {
+async fn pass(source: &Source, kept: Duration) -> Result<i64, StoreError> {
     let mut total = 0;
     let mut position = Some(0);
     while let Some(after) = position {
-        let purge = retention::purge(&source.pool, kept, after, BATCH);
-        let purged = within("delete old events", purge).await?;
+        let purged = within("delete old events", purge(&source.pool, kept, after, BATCH_SIZE)).await?;
         if purged.deleted > 0 {
             total += purged.deleted;
             let deleted = u64::try_from(purged.deleted).unwrap_or_default();

@@ -1,51 +1,55 @@
-//! Publishing from one database: does what the engine decides, and tells it what came of it.
+//! Publishes from one database: performs the engine's actions and reports their outcome.
 
 use std::{sync::Arc, time::Instant};
 
-use event_bus::{BrokerSettings, outbox::ownership::Presence};
+use event_bus::BrokerSettings;
 use futures_util::FutureExt;
-use relay_engine::{Action, Engine, Refusal};
+use relay_engine::{Action, Config, Engine, Refusal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Source, Trouble,
-    lanes::{
-        Lane,
-        broker::{BrokerLane, Happened, NotSent},
+    connections::{
+        ConnectionTask,
+        broker::{BrokerConnection, BrokerEvent},
         log::{self, Row},
-        ownership::{self, Member},
-        session::Session,
+        ownership::{self, Registration},
     },
-    listen::{self, Bells},
-    observe::observe,
-    retention,
-    watch::watch,
+    gauges,
+    listen::{self, WakeUps},
+    peer_monitor, retention,
 };
-use crate::settings::RelaySettings;
+use crate::{
+    settings::RelaySettings,
+    source::Source,
+    store::{
+        Session, StoreError,
+        ownership::{Liveness, Rebalanced},
+    },
+};
 
-/// What a blocked broker is called.
+/// The problem of a blocked broker.
 const BLOCKED: &str = "it takes no messages: short of memory or disk";
 
 struct Worker {
     source: Arc<Source>,
     engine: Engine<Row>,
-    member: Member,
+    registration: Registration,
     opening: Option<Opening>,
-    ownership: Lane<ownership::Answer>,
-    log: Lane<log::Answer>,
-    broker: BrokerLane,
-    /// Whose end to look out for.
-    neighbour: watch::Sender<Option<Uuid>>,
-    /// What the broker said when it last refused something.
+    ownership: ConnectionTask<ownership::Answer>,
+    log: ConnectionTask<log::Answer>,
+    broker: BrokerConnection,
+    /// The relay that the peer monitor monitors.
+    peer: watch::Sender<Option<Uuid>>,
+    /// The last error of the broker.
     refusal: String,
 }
 
-/// The sessions for ownership and for the log, to come.
-type Opening = futures_util::future::BoxFuture<'static, Result<(Session, Session), Trouble>>;
+/// The sessions for ownership and for the log, while they are opened.
+type Opening = futures_util::future::BoxFuture<'static, Result<(Session, Session), StoreError>>;
 
-/// Publishes what is pending in one database until `stop`.
+/// Publishes the pending events of one database until `stop`.
 pub(crate) async fn run(
     source: Arc<Source>,
     broker: &BrokerSettings,
@@ -54,40 +58,44 @@ pub(crate) async fn run(
 ) {
     let id = Uuid::now_v7();
     let name = settings.name.clone().unwrap_or_else(|| format!("relay-{}", std::process::id()));
-    let presence = if source.notifications { Presence::Session } else { Presence::Lease };
-    let (neighbour, neighbours) = watch::channel(None);
-    let bells = Arc::new(Bells::default());
-    let terms = ownership::terms(settings.chunk.get(), settings.window.get());
+    let liveness = if source.notifications { Liveness::Session } else { Liveness::Lease };
+    let (peer, peers) = watch::channel(None);
+    let wake_ups = Arc::new(WakeUps::default());
+    let config = Config {
+        batch_size: usize::from(settings.batch_size.get()),
+        max_in_flight: usize::from(settings.max_in_flight.get()),
+        ..Config::default()
+    };
     let mut worker = Worker {
-        engine: Engine::new(terms, id.as_u64_pair().1),
-        broker: BrokerLane::new(broker, &name),
-        member: Member { id, name, presence },
+        engine: Engine::new(config, id.as_u64_pair().1),
+        broker: BrokerConnection::new(broker, &name),
+        registration: Registration { id, name, liveness },
         opening: None,
-        ownership: Lane::closed(),
-        log: Lane::closed(),
-        neighbour,
+        ownership: ConnectionTask::closed(),
+        log: ConnectionTask::closed(),
+        peer,
         refusal: String::new(),
         source: Arc::clone(&source),
     };
-    let attentive = async {
+    let notifications = async {
         if source.notifications {
-            let listening = listen::listen(Arc::clone(&source), Arc::clone(&bells));
-            tokio::join!(listening, watch(Arc::clone(&source), neighbours, Arc::clone(&bells)));
+            let listening = listen::listen(Arc::clone(&source), Arc::clone(&wake_ups));
+            tokio::join!(listening, peer_monitor::run(Arc::clone(&source), peers, Arc::clone(&wake_ups)));
         }
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        () = worker.work(&bells, stop) => {}
-        () = attentive => {}
-        () = observe(Arc::clone(&source)) => {}
-        () = retention::keep_tidy(Arc::clone(&source), settings.retention_days) => {}
+        () = worker.work(&wake_ups, stop) => {}
+        () = notifications => {}
+        () = gauges::update(Arc::clone(&source)) => {}
+        () = retention::run(Arc::clone(&source), settings.retention_days) => {}
     }
     worker.broker.close().await;
 }
 
 impl Worker {
     /// Works until a stop is complete.
-    async fn work(&mut self, bells: &Bells, stop: &CancellationToken) {
+    async fn work(&mut self, wake_ups: &WakeUps, stop: &CancellationToken) {
         loop {
             if self.broker.has_ended() {
                 "the connection has ended".clone_into(&mut self.refusal);
@@ -101,30 +109,30 @@ impl Worker {
             if self.engine.is_over() {
                 return;
             }
-            self.wait(bells, stop).await;
+            self.wait(wake_ups, stop).await;
         }
     }
 
-    /// Waits for the next thing that the engine has to know of, and tells it.
-    async fn wait(&mut self, bells: &Bells, stop: &CancellationToken) {
+    /// Waits for the next input of the engine, and reports it.
+    async fn wait(&mut self, wake_ups: &WakeUps, stop: &CancellationToken) {
         let wake_at = self.engine.wake_at(Instant::now());
         tokio::select! {
             biased;
             () = stop.cancelled(), if !self.engine.is_stopping() => self.engine.stop(),
-            happened = self.broker.happened() => {
-                self.at_the_broker(happened);
-                // Confirmations come many at once, and so what follows them goes out at once.
-                while let Some(happened) = self.broker.happened().now_or_never() {
-                    self.at_the_broker(happened);
+            event = self.broker.next() => {
+                self.broker_event(event);
+                // Confirmations arrive many at once: the events behind them then go out together.
+                while let Some(event) = self.broker.next().now_or_never() {
+                    self.broker_event(event);
                 }
             }
-            answer = self.ownership.ended() => match answer {
-                Ok(answer) => self.about_ownership(answer),
-                Err(trouble) => self.database_lost(&trouble),
+            answer = self.ownership.finished() => match answer {
+                Ok(answer) => self.ownership_answer(answer),
+                Err(error) => self.database_lost(&error),
             },
-            answer = self.log.ended() => match answer {
-                Ok(answer) => self.about_the_log(answer),
-                Err(trouble) => self.database_lost(&trouble),
+            answer = self.log.finished() => match answer {
+                Ok(answer) => self.log_answer(answer),
+                Err(error) => self.database_lost(&error),
             },
             opened = opened(&mut self.opening) => {
                 self.opening = None;
@@ -134,35 +142,36 @@ impl Worker {
                         self.log.open(log);
                         self.engine.opened();
                     }
-                    Err(trouble) => self.database_lost(&trouble),
+                    Err(error) => self.database_lost(&error),
                 }
             }
-            () = bells.committed.notified() => self.engine.notified(),
-            () = bells.relay_left.notified() => self.engine.neighbour_left(),
+            () = wake_ups.committed.notified() => self.engine.notified(),
+            () = wake_ups.peer_left.notified() => self.engine.peer_left(),
             () = sleep_until(wake_at) => {}
         }
     }
 
     fn perform(&mut self, action: Action) {
+        let registration = || self.registration.clone();
         match action {
             Action::Open => self.open(),
-            Action::Agree => {
-                let member = self.member.clone();
-                self.ownership.begin(|session| member.agree(session));
+            Action::Rebalance => {
+                let registration = registration();
+                self.ownership.start(|session| registration.rebalance(session));
             }
             Action::Renew => {
-                let member = self.member.clone();
-                self.ownership.begin(|session| member.renew(session));
+                let registration = registration();
+                self.ownership.start(|session| registration.renew(session));
             }
-            Action::Resign => {
-                let member = self.member.clone();
-                self.ownership.begin(|session| member.resign(session));
+            Action::Release => {
+                let registration = registration();
+                self.ownership.start(|session| registration.release(session));
             }
-            Action::Read(look) => self.log.begin(|session| log::read(session, look)),
-            Action::Mark(ids) => self.log.begin(|session| log::mark(session, ids)),
-            Action::Park(id, reason, lease) => {
-                let relay_id = self.member.id;
-                self.log.begin(|session| log::park(session, id, reason, relay_id, lease));
+            Action::Poll(poll) => self.log.start(|session| log::poll(session, poll)),
+            Action::Mark(ids) => self.log.start(|session| log::mark(session, ids)),
+            Action::MarkFailed(id, reason, lease) => {
+                let relay_id = self.registration.id;
+                self.log.start(|session| log::mark_failed(session, id, reason, relay_id, lease));
             }
             Action::Connect => self.broker.connect(),
             Action::Send(id) => self.send(id),
@@ -170,68 +179,67 @@ impl Worker {
     }
 
     fn open(&mut self) {
-        // Another id for each session: the lock that goes with the last one may still be held by a session
-        // that the server does not know to be dead.
-        self.member.id = Uuid::now_v7();
-        let (source, member) = (Arc::clone(&self.source), self.member.clone());
+        // Each session has an id of its own: the server may not have noticed yet that the last one ended, and
+        // still hold its lock.
+        self.registration.id = Uuid::now_v7();
+        let (source, registration) = (Arc::clone(&self.source), self.registration.clone());
         self.opening =
-            Some(Box::pin(async move { tokio::try_join!(member.enter(&source), source.connect()) }));
+            Some(Box::pin(async move { tokio::try_join!(registration.open(&source), source.connect()) }));
     }
 
     fn send(&mut self, id: Uuid) {
         let Some(Row(event)) = self.engine.event(id) else { return };
-        match self.broker.send(&self.source, event) {
-            Ok(()) => {}
-            Err(NotSent::Impossible(reason)) => self.engine.impossible(id, reason),
-            Err(NotSent::NotConnected) => self.engine.refused(id, Refusal::Disconnected, Instant::now()),
+        if !self.broker.send(&self.source, event) {
+            self.engine.refused(id, Refusal::Disconnected, Instant::now());
         }
     }
 
-    fn at_the_broker(&mut self, happened: Happened) {
+    fn broker_event(&mut self, event: BrokerEvent) {
         let now = Instant::now();
-        match happened {
-            Happened::Confirmed(id) => self.engine.confirmed(id, now),
-            Happened::Refused(id, trouble) => {
-                let refusal = self.broker.refused(&trouble);
-                self.refusal = trouble.to_string();
+        match event {
+            BrokerEvent::Confirmed(id) => self.engine.confirmed(id, now),
+            BrokerEvent::Refused(id, error) => {
+                let refusal = self.broker.refused(&error);
+                self.refusal = error.to_string();
                 self.engine.refused(id, refusal, now);
             }
-            Happened::Connected(Ok(())) => self.engine.connected(),
-            Happened::Connected(Err(error)) => {
+            BrokerEvent::Failed(id, reason) => self.engine.failed(id, reason),
+            BrokerEvent::Connected(Ok(())) => self.engine.connected(),
+            BrokerEvent::Connected(Err(error)) => {
                 self.refusal = error.to_string();
                 self.engine.broker_lost(now);
             }
         }
     }
 
-    fn about_ownership(&mut self, answer: ownership::Answer) {
+    fn ownership_answer(&mut self, answer: ownership::Answer) {
         match answer {
-            ownership::Answer::Agreed { leases, neighbour } => {
-                self.source.database_is(None);
-                self.neighbour.send_if_modified(|known| std::mem::replace(known, neighbour) != neighbour);
-                self.engine.agreed(leases);
+            ownership::Answer::Rebalanced(Rebalanced { leases, peer }) => {
+                self.source.set_database_problem(None);
+                self.peer.send_if_modified(|known| std::mem::replace(known, peer) != peer);
+                self.engine.rebalanced(leases);
             }
             ownership::Answer::Renewed(renewed) => self.engine.renewed(renewed),
-            ownership::Answer::Resigned => self.engine.resigned(),
+            ownership::Answer::Released => self.engine.released(),
         }
         self.report_ownership();
     }
 
-    fn about_the_log(&mut self, answer: log::Answer) {
+    fn log_answer(&mut self, answer: log::Answer) {
         match answer {
-            log::Answer::Found(found) => self.engine.found(found, Instant::now()),
+            log::Answer::Polled(batch) => self.engine.polled(batch, Instant::now()),
             log::Answer::Marked(transaction) => {
                 let events = self.engine.marked(transaction);
-                self.source.has_published(events);
+                self.source.add_published(events);
             }
-            log::Answer::Parked(done) => self.engine.parked(done),
+            log::Answer::MarkedFailed(done) => self.engine.marked_failed(done),
         }
     }
 
-    fn database_lost(&mut self, trouble: &Trouble) {
-        self.source.database_is(Some(trouble.to_string()));
-        self.ownership = Lane::closed();
-        self.log = Lane::closed();
+    fn database_lost(&mut self, error: &StoreError) {
+        self.source.set_database_problem(Some(error.to_string()));
+        self.ownership = ConnectionTask::closed();
+        self.log = ConnectionTask::closed();
         self.opening = None;
         self.engine.database_lost(Instant::now());
         self.report_ownership();
@@ -239,22 +247,22 @@ impl Worker {
 
     fn report_ownership(&self) {
         let partitions: Vec<i16> = self.engine.leases().iter().map(|lease| lease.partition).collect();
-        self.source.owns(&partitions);
+        self.source.set_partitions(&partitions);
     }
 
-    /// Says how things stand with the broker, where that is news.
+    /// Records whether the broker is available.
     fn report(&self) {
-        if self.engine.is_broker_well() {
-            self.source.broker_is(None);
+        if self.engine.is_broker_available() {
+            self.source.set_broker_problem(None);
         } else if self.broker.is_blocked() {
-            self.source.broker_is(Some(BLOCKED.to_owned()));
+            self.source.set_broker_problem(Some(BLOCKED.to_owned()));
         } else if !self.refusal.is_empty() {
-            self.source.broker_is(Some(self.refusal.clone()));
+            self.source.set_broker_problem(Some(self.refusal.clone()));
         }
     }
 }
 
-async fn opened(opening: &mut Option<Opening>) -> Result<(Session, Session), Trouble> {
+async fn opened(opening: &mut Option<Opening>) -> Result<(Session, Session), StoreError> {
     match opening {
         Some(opening) => opening.await,
         None => std::future::pending().await,

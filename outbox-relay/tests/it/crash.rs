@@ -16,8 +16,8 @@ async fn survives(pool: PgPool, point: &str, at_least_repeats: usize) {
     let mut relay = stage
         .relay()
         .env("CRASH_POINT", point)
-        .env("APP__RELAY__CHUNK", "20")
-        .env("APP__RELAY__WINDOW", window)
+        .env("APP__RELAY__BATCH_SIZE", "20")
+        .env("APP__RELAY__MAX_IN_FLIGHT", window)
         .start();
     if point.starts_with("relay.while_resigning") {
         stage.log.drained().await;

@@ -28,7 +28,7 @@ async fn an_event_that_can_never_go_holds_up_its_key_alone_until_it_is_skipped(p
     stage.log.raise("free", 1..=2).await;
     let relay = stage.relay().start();
     assert_eq!(stage.seen(2).await, [("free".to_owned(), 1), ("free".to_owned(), 2)], "other keys flow");
-    eventually("it is parked", LONG, async || (stage.log.count("PublishedFailed").await == 1).then_some(()))
+    eventually("it has failed", LONG, async || (stage.log.count("PublishedFailed").await == 1).then_some(()))
         .await;
     assert!(stage.probe.try_next(MOMENT).await.is_none(), "its key waits");
 
@@ -74,7 +74,7 @@ async fn a_repaired_event_is_requeued_and_keeps_its_place(pool: PgPool) {
     let stuck = poison(&stage.log.pool, "a").await;
     stage.log.raise("a", 2..=2).await;
     let _relay = stage.relay().start();
-    eventually("it is parked", LONG, async || (stage.log.count("PublishedFailed").await == 1).then_some(()))
+    eventually("it has failed", LONG, async || (stage.log.count("PublishedFailed").await == 1).then_some(()))
         .await;
     sqlx::query("update integration_event_log set payload = '{}' where event_id = $1")
         .bind(stuck)
@@ -102,7 +102,7 @@ async fn a_database_that_is_away_takes_no_tool_from_the_others(pool: PgPool) {
     let away = "postgres://nobody@127.0.0.1:1/away";
     let setup = || stage.relay().env("APP__DATABASES__AWAY__URL", away);
     let relay = setup().start();
-    eventually("it is parked", LONG, async || (stage.log.count("PublishedFailed").await == 1).then_some(()))
+    eventually("it has failed", LONG, async || (stage.log.count("PublishedFailed").await == 1).then_some(()))
         .await;
     let (code, out, err) = setup().output(&["list", "--json"]);
     assert!(code == 0 && out.contains(&stuck.to_string()), "{err}");

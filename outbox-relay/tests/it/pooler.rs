@@ -72,7 +72,7 @@ async fn behind_a_transaction_pooler_relays_share_work_keep_order_and_take_over_
     let mut stage = Stage::set(pool).await;
     let relay = || {
         let setup = stage.relay().env("APP__DATABASES__TEST__URL", &pooler.url(&stage.log.pool));
-        setup.env("APP__DATABASES__TEST__NOTIFICATIONS", "false").env("APP__RELAY__CHUNK", "10")
+        setup.env("APP__DATABASES__TEST__NOTIFICATIONS", "false").env("APP__RELAY__BATCH_SIZE", "10")
     };
     let one = relay().start();
     let _two = relay().start();

@@ -80,7 +80,7 @@ async fn a_transaction_that_took_its_place_early_and_commits_late_is_not_lost(po
 async fn events_of_a_key_keep_their_order_and_all_arrive(pool: PgPool) {
     let mut stage = Stage::set(pool).await;
     stage.log.raise_many(20, 40).await;
-    let _relay = stage.relay().env("APP__RELAY__CHUNK", "77").start();
+    let _relay = stage.relay().env("APP__RELAY__BATCH_SIZE", "77").start();
     let seen = stage.seen(800).await;
     assert_eq!(assert_in_order(&seen), 0, "none is repeated when nothing goes wrong");
     stage.log.drained().await;
@@ -131,7 +131,7 @@ async fn an_event_that_no_queue_is_bound_for_can_be_looked_at(pool: PgPool) {
 async fn a_stop_marks_what_was_confirmed_and_repeats_nothing(pool: PgPool) {
     let mut stage = Stage::set(pool).await;
     stage.log.raise_many(50, 60).await;
-    let mut relay = stage.relay().env("APP__RELAY__CHUNK", "500").start();
+    let mut relay = stage.relay().env("APP__RELAY__BATCH_SIZE", "500").start();
     let mut seen = stage.seen(200).await;
     relay.signal("TERM");
     assert!(relay.ended().await.success(), "a stop is no failure");

@@ -68,12 +68,13 @@ async fn a_pass_goes_batch_by_batch_past_late_publications_and_stops_at_the_firs
         .execute(&log.pool)
         .await
         .unwrap();
-    let fortnight = std::time::Duration::from_hours(24 * 14);
     let (mut after, mut calls, mut deleted) = (Some(0), 0, 0);
     while let Some(position) = after {
-        let purged = event_bus::outbox::retention::purge(&log.pool, fortnight, position, 3).await.unwrap();
-        after = purged.last_position;
-        deleted += purged.deleted;
+        let purge = "select deleted, last_position from integration_event_log_purge('14 days', $1, 3)";
+        let (count, last_position): (i64, Option<i64>) =
+            sqlx::query_as(purge).bind(position).fetch_one(&log.pool).await.unwrap();
+        after = last_position;
+        deleted += count;
         calls += 1;
     }
     assert_eq!((deleted, calls), (5, 4));

@@ -17,8 +17,8 @@ async fn owners(pool: &PgPool) -> Vec<i64> {
 #[sqlx::test(migrations = false)]
 async fn two_relays_share_the_partitions_and_keep_every_keys_order(pool: PgPool) {
     let mut stage = Stage::set(pool).await;
-    let _one = stage.relay().env("APP__RELAY__CHUNK", "10").start();
-    let two = stage.relay().env("APP__RELAY__CHUNK", "10").start();
+    let _one = stage.relay().env("APP__RELAY__BATCH_SIZE", "10").start();
+    let two = stage.relay().env("APP__RELAY__BATCH_SIZE", "10").start();
     eventually("both own half", LONG, async || (owners(&stage.log.pool).await == [32, 32]).then_some(()))
         .await;
 
@@ -75,7 +75,7 @@ async fn a_killed_relays_partitions_are_taken_over_at_once(pool: PgPool) {
 #[sqlx::test(migrations = false)]
 async fn a_frozen_relay_is_replaced_and_does_no_harm_when_it_thaws(pool: PgPool) {
     let mut stage = Stage::set(pool).await;
-    let frozen = stage.relay().env("APP__RELAY__CHUNK", "5").start();
+    let frozen = stage.relay().env("APP__RELAY__BATCH_SIZE", "5").start();
     frozen.until_ready(true).await;
     stage.log.raise_many(10, 200).await;
     let mut seen = stage.seen(20).await;

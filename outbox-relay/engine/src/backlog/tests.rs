@@ -1,4 +1,4 @@
-//! What holds in whatever order things happen.
+//! Invariants of the backlog under any order of events.
 
 use std::collections::BTreeMap;
 
@@ -33,14 +33,14 @@ impl Pending for Numbered {
     }
 }
 
-/// What happens next: an event is sent, or one of those on their way is answered.
+/// What happens next: an event is sent, or one of those in flight is answered.
 #[derive(Debug, Clone)]
 enum Step {
     Send,
     Confirm(prop::sample::Index),
     Fail(prop::sample::Index),
     /// Everything is read again.
-    ReadAgain,
+    PollAgain,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -48,20 +48,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => Just(Step::Send),
         4 => any::<prop::sample::Index>().prop_map(Step::Confirm),
         1 => any::<prop::sample::Index>().prop_map(Step::Fail),
-        1 => Just(Step::ReadAgain),
+        1 => Just(Step::PollAgain),
     ];
     prop::collection::vec(step, 0..200)
 }
 
 proptest! {
     #[test]
-    fn whatever_happens_each_keys_events_are_confirmed_in_order_and_one_is_on_its_way(
+    fn the_events_of_a_key_are_confirmed_in_order_and_at_most_one_is_in_flight(
         keys in prop::collection::vec(0..4_u8, 1..40), steps in steps(),
     ) {
         let now = Instant::now();
         let events: Vec<(i64, String)> = (1..).zip(keys.iter().map(ToString::to_string)).collect();
         let mut backlog = Backlog::default();
-        let mut on_their_way: Vec<Uuid> = Vec::new();
+        let mut in_flight: Vec<Uuid> = Vec::new();
         let mut confirmed: Vec<Uuid> = Vec::new();
         let read = |backlog: &mut Backlog<Numbered>, confirmed: &[Uuid]| {
             let pending = events.iter().map(|(position, key)| Numbered { position: *position, key: key.clone() });
@@ -71,25 +71,25 @@ proptest! {
         let key_of = |id: Uuid| &events[usize::try_from(id.as_u128()).unwrap() - 1].1;
         for step in steps {
             match step {
-                Step::Send => on_their_way.extend(backlog.take()),
-                Step::Confirm(index) if !on_their_way.is_empty() => {
-                    let id = on_their_way.swap_remove(index.index(on_their_way.len()));
+                Step::Send => in_flight.extend(backlog.take()),
+                Step::Confirm(index) if !in_flight.is_empty() => {
+                    let id = in_flight.swap_remove(index.index(in_flight.len()));
                     backlog.confirmed(id, now);
                     confirmed.push(id);
                 }
-                Step::Fail(index) if !on_their_way.is_empty() => {
-                    let id = on_their_way.swap_remove(index.index(on_their_way.len()));
-                    backlog.failed(id, Refusal::Refused);
+                Step::Fail(index) if !in_flight.is_empty() => {
+                    let id = in_flight.swap_remove(index.index(in_flight.len()));
+                    backlog.refused(id, Refusal::Refused);
                     backlog.forget_unsent();
                 }
-                Step::ReadAgain => read(&mut backlog, &confirmed),
+                Step::PollAgain => read(&mut backlog, &confirmed),
                 Step::Confirm(_) | Step::Fail(_) => {}
             }
-            prop_assert_eq!(backlog.on_their_way(), on_their_way.len());
-            let mut busy: Vec<&String> = on_their_way.iter().map(|id| key_of(*id)).collect();
+            prop_assert_eq!(backlog.in_flight(), in_flight.len());
+            let mut busy: Vec<&String> = in_flight.iter().map(|id| key_of(*id)).collect();
             busy.sort();
             busy.dedup();
-            prop_assert_eq!(busy.len(), on_their_way.len(), "one of each key");
+            prop_assert_eq!(busy.len(), in_flight.len(), "one of each key");
         }
         let mut newest: BTreeMap<&String, Uuid> = BTreeMap::new();
         for id in confirmed {
@@ -102,6 +102,6 @@ proptest! {
         }
         // What was never answered is still there, or is read again: nothing is forgotten for good.
         backlog.forget_unsent();
-        prop_assert_eq!(backlog.bytes(), on_their_way.len() * 10);
+        prop_assert_eq!(backlog.bytes(), in_flight.len() * 10);
     }
 }

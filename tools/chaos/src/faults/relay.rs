@@ -66,8 +66,8 @@ pub(super) const FAULTS: &[Fault] = &[
 /// What a relay is told that works through a connection pooler, in small steps.
 const POLLING: [(&str, &str); 3] = [
     ("APP__DATABASES__CATALOG__NOTIFICATIONS", "false"),
-    ("APP__RELAY__CHUNK", "50"),
-    ("APP__RELAY__WINDOW", "7"),
+    ("APP__RELAY__BATCH_SIZE", "50"),
+    ("APP__RELAY__MAX_IN_FLIGHT", "7"),
 ];
 
 async fn killed(scene: &mut Scene<'_>) -> Result<Act> {

@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
 };
 
-use relay_engine::{Found, Lease, Look, Pending, Renewed};
+use relay_engine::{Batch, Lease, Pending, Poll, Renewed};
 use uuid::Uuid;
 
 use crate::Flaw;
@@ -20,7 +20,7 @@ const LEASE: u64 = 4_000_000;
 pub(crate) enum State {
     Pending,
     Published,
-    Parked,
+    Failed,
     Skipped,
 }
 
@@ -164,7 +164,7 @@ impl Database {
     }
 
     /// A relay is known by its session: with another session it is another relay.
-    pub(crate) fn agree(&mut self, relay: u64, now: u64) -> Vec<Lease> {
+    pub(crate) fn rebalance(&mut self, relay: u64, now: u64) -> Vec<Lease> {
         self.members.insert(relay, now + LEASE);
         let alive: HashSet<u64> =
             self.members.keys().copied().filter(|other| self.is_alive(*other, now)).collect();
@@ -209,31 +209,31 @@ impl Database {
         Renewed { owned, is_unbalanced: owned > share || (owned < share && some_free) }
     }
 
-    pub(crate) fn resign(&mut self, relay: u64) {
+    pub(crate) fn release(&mut self, relay: u64) {
         self.members.remove(&relay);
         for owner in self.owners.iter_mut().filter(|owner| owner.relay == Some(relay)) {
             owner.relay = None;
         }
     }
 
-    pub(crate) fn read(&self, look: Look) -> Found<Event> {
-        let mut waits: HashSet<&str> = HashSet::new();
+    pub(crate) fn poll(&self, poll: &Poll) -> Batch<Event> {
+        let mut blocked: HashSet<&str> = HashSet::new();
         let mut events = Vec::new();
-        let mut parked = HashSet::new();
+        let mut failed = HashSet::new();
         for row in self.rows.iter().filter(|row| row.committed) {
             let Event { position, key, partition } = &row.event;
-            if !look.partitions.contains(partition) {
+            if !poll.partitions.contains(partition) {
                 continue;
             }
-            if row.state == State::Parked {
-                waits.insert(key);
-                parked.insert(row.event.id());
+            if row.state == State::Failed {
+                blocked.insert(key);
+                failed.insert(row.event.id());
             }
             if row.state == State::Pending
-                && *position > look.after
-                && !look.known.contains(position)
-                && !waits.contains(&**key)
-                && events.len() < look.limit
+                && *position > poll.after
+                && !poll.known.contains(position)
+                && !blocked.contains(&**key)
+                && events.len() < poll.limit
             {
                 events.push(row.event.clone());
             }
@@ -242,8 +242,8 @@ impl Database {
             Some(Flaw::TrustsPositions) => u64::MAX,
             _ => self.open.first().copied().unwrap_or(self.next_transaction),
         };
-        let parked = (!events.is_empty() && self.flaw != Some(Flaw::IgnoresRequeues)).then_some(parked);
-        Found { look, events, oldest_open, parked }
+        let failed = (!events.is_empty() && self.flaw != Some(Flaw::IgnoresRequeues)).then_some(failed);
+        Batch { generation: poll.generation, events, oldest_open, failed }
     }
 
     /// Returns the transaction's number.
@@ -257,14 +257,14 @@ impl Database {
         self.next_transaction - 1
     }
 
-    pub(crate) fn park(&mut self, id: Uuid, relay: u64, lease: Lease, now: u64) -> bool {
+    pub(crate) fn mark_failed(&mut self, id: Uuid, relay: u64, lease: Lease, now: u64) -> bool {
         let holds = usize::try_from(lease.partition).ok().and_then(|index| self.owners.get(index));
         let holds = holds.is_some_and(|owner| {
             owner.relay == Some(relay) && owner.epoch == lease.epoch && owner.owned_until > now
         });
         match self.rows.get_mut(index_of(id)) {
             Some(row) if holds && row.state == State::Pending => {
-                row.state = State::Parked;
+                row.state = State::Failed;
                 true
             }
             _ => false,

@@ -117,7 +117,7 @@ impl World {
             if running.session == session {
                 self.send_input(relay, Input::DatabaseLost);
             } else if self.habits.notifies && !self.chance(4) {
-                self.send_input(relay, Input::NeighbourLeft);
+                self.send_input(relay, Input::PeerLeft);
             }
         }
     }

@@ -1,13 +1,13 @@
-//! Runs the relay's decisions against a log and a broker in memory, in virtual time, while confirmations
-//! get lost, relays are killed and frozen between any two steps, and transactions commit late. The same
-//! seed is the same schedule.
+//! Runs the engine against a log and a broker in memory and in virtual time, while confirmations are lost,
+//! relays are killed and frozen between any two steps, and transactions commit late. The same seed gives the
+//! same schedule.
 
 mod agenda;
 mod database;
 mod faults;
+mod oracle;
 mod relay;
 mod requests;
-mod witness;
 mod world;
 
 use std::{
@@ -19,13 +19,13 @@ use clap::Parser;
 
 use crate::world::{Outcome, World};
 
-/// Tries the relay's decisions in many schedules of faults, in memory and in virtual time.
+/// Tries the relay's engine in many schedules of faults, in memory and in virtual time.
 ///
 /// Each schedule has one to three relays, writers whose transactions commit late or never, events that
 /// cannot be sent, an operator, and up to eight faults: relays killed, frozen or stopped between any two
 /// steps, sessions and connections cut, the database or the broker gone or blocked, confirmations lost.
 /// Checked: nothing lost, nothing marked that the broker does not have, no key out of order at first
-/// publication, nothing innocent parked, and everything published in the end.
+/// publication, no good event marked failed, and everything published in the end.
 #[derive(Parser)]
 #[command(name = "cargo shop simulate", version)]
 struct Cli {
@@ -35,22 +35,22 @@ struct Cli {
     /// The first seed
     #[arg(long, default_value_t = 1)]
     from: u64,
-    /// Run this seed alone and tell what happens in it
+    /// Run this seed alone and print its timeline
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
 }
 
-/// A promise that a part of the world breaks, so that one can see the checks find it.
+/// A promise that a part of the world breaks, so that a test can see the checks detect it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(test), allow(dead_code, reason = "only the tests break promises"))]
 enum Flaw {
-    /// Events are called published when they are sent.
+    /// Events are marked published when they are sent.
     MarksUnconfirmed,
     /// The broker confirms what it does not keep.
     ConfirmsAndLoses,
-    /// A place counts as decided when a later one was seen, whatever transactions are open.
+    /// A position counts as decided when a later one was seen, whatever transactions are open.
     TrustsPositions,
-    /// Nobody tells the relay that a parked event was put back in line.
+    /// Polls do not report that a failed event was requeued.
     IgnoresRequeues,
 }
 
@@ -89,9 +89,9 @@ fn main() -> ExitCode {
 
 fn tell(seed: u64) -> ExitCode {
     let mut world = World::new(seed, None);
-    world.story = Some(Vec::new());
-    let (Outcome { published, repeats, faults, violation }, story) = world.run();
-    for line in story.unwrap_or_default() {
+    world.timeline = Some(Vec::new());
+    let (Outcome { published, repeats, faults, violation }, timeline) = world.run();
+    for line in timeline.unwrap_or_default() {
         println!("{line}");
     }
     println!("seed {seed}: {published} events published, {repeats} repeats, {faults} faults");
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_of_schedules_of_faults_lose_nothing_and_keep_every_keys_order() {
+    fn no_schedule_of_faults_loses_an_event_or_breaks_the_order_of_a_key() {
         for seed in 1..=20_000 {
             let (outcome, _) = World::new(seed, None).run();
             assert_eq!(outcome.violation, None, "see it happen: cargo shop simulate --seed {seed}");
@@ -120,7 +120,7 @@ mod tests {
     fn the_same_seed_is_the_same_schedule() {
         let run = |seed| {
             let mut world = World::new(seed, None);
-            world.story = Some(Vec::new());
+            world.timeline = Some(Vec::new());
             world.run().1
         };
         assert_eq!(run(7), run(7));
@@ -132,22 +132,22 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_that_marks_what_is_not_confirmed_is_found_out() {
+    fn a_relay_that_marks_unconfirmed_events_is_detected() {
         assert!(is_found(Flaw::MarksUnconfirmed));
     }
 
     #[test]
-    fn a_broker_that_loses_what_it_confirmed_is_found_out() {
+    fn a_broker_that_loses_confirmed_events_is_detected() {
         assert!(is_found(Flaw::ConfirmsAndLoses));
     }
 
     #[test]
-    fn a_look_that_trusts_positions_while_transactions_are_open_is_found_out() {
+    fn a_poll_that_trusts_positions_while_transactions_are_open_is_detected() {
         assert!(is_found(Flaw::TrustsPositions));
     }
 
     #[test]
-    fn a_look_that_misses_a_requeued_event_is_found_out() {
+    fn a_poll_that_misses_a_requeued_event_is_detected() {
         assert!(is_found(Flaw::IgnoresRequeues));
     }
 }

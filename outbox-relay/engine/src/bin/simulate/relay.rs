@@ -1,8 +1,8 @@
-//! One relay's process: an engine, and what goes back and forth between it and the world.
+//! One relay's process: an engine, and the messages between it and the world.
 
 use std::time::Instant;
 
-use relay_engine::{Action, Engine, Found, Lease, Refusal, Renewed, Terms};
+use relay_engine::{Action, Batch, Config, Engine, Lease, Refusal, Renewed};
 use uuid::Uuid;
 
 use crate::database::Event;
@@ -12,18 +12,18 @@ use crate::database::Event;
 pub(crate) enum Input {
     Opened,
     DatabaseLost,
-    Agreed(Vec<Lease>),
+    Rebalanced(Vec<Lease>),
     Renewed(Renewed),
-    NeighbourLeft,
-    Found(Found<Event>),
+    PeerLeft,
+    Polled(Batch<Event>),
     Notified,
     Marked(u64),
-    Parked(bool),
+    MarkedFailed(bool),
     Connected,
     BrokerLost,
     Confirmed(Uuid),
     Refused(Uuid, Refusal),
-    Resigned,
+    Released,
     /// Time has passed.
     Tick,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Process {
     pub(crate) id: u64,
     pub(crate) session: u64,
     pub(crate) connection: Option<u64>,
-    /// What is on its way over the connection.
+    /// The events in flight over the connection.
     pub(crate) unconfirmed: Vec<Uuid>,
     pub(crate) is_frozen: bool,
     /// What it decided before it froze, and will do first when it thaws.
@@ -46,9 +46,9 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(id: u64, terms: Terms) -> Self {
+    pub(crate) fn start(id: u64, config: Config) -> Self {
         Self {
-            engine: Engine::new(terms, id),
+            engine: Engine::new(config, id),
             id,
             session: 0,
             connection: None,
@@ -65,13 +65,13 @@ impl Process {
         match input {
             Input::Opened => engine.opened(),
             Input::DatabaseLost => engine.database_lost(now),
-            Input::Agreed(leases) => engine.agreed(leases),
+            Input::Rebalanced(leases) => engine.rebalanced(leases),
             Input::Renewed(renewed) => engine.renewed(renewed),
-            Input::NeighbourLeft => engine.neighbour_left(),
-            Input::Found(found) => engine.found(found, now),
+            Input::PeerLeft => engine.peer_left(),
+            Input::Polled(batch) => engine.polled(batch, now),
             Input::Notified => engine.notified(),
             Input::Marked(transaction) => drop(engine.marked(transaction)),
-            Input::Parked(done) => engine.parked(done),
+            Input::MarkedFailed(done) => engine.marked_failed(done),
             Input::Connected => engine.connected(),
             Input::BrokerLost => engine.broker_lost(now),
             Input::Confirmed(id) => {
@@ -82,7 +82,7 @@ impl Process {
                 self.unconfirmed.retain(|sent| *sent != id);
                 engine.refused(id, refusal, now);
             }
-            Input::Resigned => engine.resigned(),
+            Input::Released => engine.released(),
             Input::Tick => {}
         }
     }

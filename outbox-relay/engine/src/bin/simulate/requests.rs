@@ -1,4 +1,4 @@
-//! What relays ask the broker and the database for, and what these answer.
+//! The requests of relays to the broker and the database, and the answers.
 
 use relay_engine::{Action, Refusal};
 use uuid::Uuid;
@@ -50,7 +50,7 @@ impl World {
         self.tell(|| format!("relay {relay} sends event {}", id.as_u128()));
         let Some(running) = self.process(relay) else { return };
         if is_poison {
-            running.engine.impossible(id, "poison".to_owned());
+            running.engine.failed(id, "poison".to_owned());
             return;
         }
         let process = running.id;
@@ -60,7 +60,7 @@ impl World {
         };
         running.unconfirmed.push(id);
         if self.flaw == Some(Flaw::MarksUnconfirmed) {
-            self.witness.marked(&[id]);
+            self.oracle.marked(&[id]);
         }
         // In the order in which they were sent, whatever becomes of the process.
         let now = self.now;
@@ -91,7 +91,7 @@ impl World {
             if self.flaw == Some(Flaw::ConfirmsAndLoses) && self.chance(20) {
                 self.tell(|| format!("event {} is confirmed and lost", id.as_u128()));
             } else {
-                self.witness.accepted(id, &self.database);
+                self.oracle.accepted(id, &self.database);
             }
             input = Input::Confirmed(id);
         }
@@ -122,26 +122,26 @@ impl World {
                 }
                 Input::Opened
             }
-            Action::Agree => Input::Agreed(self.database.agree(session, now)),
+            Action::Rebalance => Input::Rebalanced(self.database.rebalance(session, now)),
             Action::Renew => Input::Renewed(self.database.renew(session, now)),
-            Action::Read(look) => Input::Found(self.database.read(look)),
+            Action::Poll(poll) => Input::Polled(self.database.poll(&poll)),
             Action::Mark(ids) => {
                 self.tell(|| {
                     format!("relay {relay} marks {:?}", ids.iter().map(Uuid::as_u128).collect::<Vec<_>>())
                 });
-                self.witness.marked(&ids);
+                self.oracle.marked(&ids);
                 Input::Marked(self.database.mark(&ids))
             }
-            Action::Park(id, _, lease) => {
-                let done = self.database.park(id, session, lease, now);
+            Action::MarkFailed(id, _, lease) => {
+                let done = self.database.mark_failed(id, session, lease, now);
                 if done {
-                    self.witness.parked(id, &self.database);
+                    self.oracle.marked_failed(id, &self.database);
                 }
-                Input::Parked(done)
+                Input::MarkedFailed(done)
             }
-            Action::Resign => {
-                self.database.resign(session);
-                Input::Resigned
+            Action::Release => {
+                self.database.release(session);
+                Input::Released
             }
             Action::Connect | Action::Send(_) => return,
         };

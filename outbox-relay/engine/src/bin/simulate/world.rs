@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use relay_engine::{Action, Terms};
+use relay_engine::{Action, Config};
 use uuid::Uuid;
 
 use crate::{
     Flaw,
     agenda::Agenda,
     database::{Database, State},
+    oracle::Oracle,
     relay::{Input, Process},
-    witness::Witness,
 };
 
 pub(crate) const MS: u64 = 1_000;
@@ -48,9 +48,9 @@ pub(crate) struct Outcome {
     pub(crate) violation: Option<String>,
 }
 
-/// What those do who write.
+/// How writers behave.
 pub(crate) struct Habits {
-    /// Whether anybody rings when there is something new.
+    /// Whether commits are followed by a notification.
     pub(crate) notifies: bool,
     /// One in so many events cannot be sent.
     pub(crate) poison_in: u32,
@@ -62,9 +62,9 @@ pub(crate) struct World {
     pub(crate) now: u64,
     pub(crate) agenda: Agenda<Plan>,
     pub(crate) database: Database,
-    pub(crate) witness: Witness,
+    pub(crate) oracle: Oracle,
     pub(crate) relays: Vec<Option<Process>>,
-    pub(crate) terms: Terms,
+    pub(crate) config: Config,
     pub(crate) keys: usize,
     pub(crate) to_write: u32,
     pub(crate) to_break: u32,
@@ -80,27 +80,27 @@ pub(crate) struct World {
     /// The connections that stand, and when the last message of each arrives.
     pub(crate) connections: Vec<(u64, u64)>,
     pub(crate) flaw: Option<Flaw>,
-    pub(crate) story: Option<Vec<String>>,
+    pub(crate) timeline: Option<Vec<String>>,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, flaw: Option<Flaw>) -> Self {
         let mut rng = Rng::with_seed(seed);
         let keys = rng.usize(1..=5);
-        let terms = Terms {
-            chunk: rng.usize(1..=12),
-            window: rng.usize(1..=8),
-            bytes: rng.usize(4..=40),
-            ..Terms::default()
+        let config = Config {
+            batch_size: rng.usize(1..=12),
+            max_in_flight: rng.usize(1..=8),
+            max_bytes: rng.usize(4..=40),
+            ..Config::default()
         };
         let mut world = Self {
             epoch: Instant::now(),
             now: 0,
             agenda: Agenda::new(),
             database: Database::new(keys, flaw),
-            witness: Witness::default(),
+            oracle: Oracle::default(),
             relays: (0..rng.usize(1..=3)).map(|_| None).collect(),
-            terms,
+            config,
             keys,
             to_write: rng.u32(10..=60),
             to_break: rng.u32(0..=8),
@@ -114,7 +114,7 @@ impl World {
             habits: Habits { notifies: rng.u8(0..4) > 0, poison_in: if rng.u8(0..5) == 0 { 6 } else { 60 } },
             connections: Vec::new(),
             flaw,
-            story: None,
+            timeline: None,
             rng,
         };
         for relay in 0..world.relays.len() {
@@ -132,7 +132,7 @@ impl World {
 
     /// Runs until everything is published, something is wrong, or it takes too long.
     pub(crate) fn run(mut self) -> (Outcome, Option<Vec<String>>) {
-        while self.witness.violation.is_none() {
+        while self.oracle.violation.is_none() {
             let Some((at, plan)) = self.agenda.next() else { break };
             self.now = at;
             self.happen(plan);
@@ -140,11 +140,11 @@ impl World {
                 break;
             }
             if self.now > self.last_fault + PATIENCE {
-                self.witness.violated("something committed was never published".to_owned());
+                self.oracle.violated("something committed was never published".to_owned());
             }
         }
-        let Witness { first, repeats, violation, .. } = self.witness;
-        (Outcome { published: first, repeats, faults: self.faults, violation }, self.story)
+        let Oracle { first, repeats, violation, .. } = self.oracle;
+        (Outcome { published: first, repeats, faults: self.faults, violation }, self.timeline)
     }
 
     pub(crate) fn instant(&self) -> Instant {
@@ -173,8 +173,8 @@ impl World {
 
     pub(crate) fn tell(&mut self, text: impl FnOnce() -> String) {
         let now = self.now;
-        if let Some(story) = &mut self.story {
-            story.push(format!("{:>11.6} {}", Duration::from_micros(now).as_secs_f64(), text()));
+        if let Some(timeline) = &mut self.timeline {
+            timeline.push(format!("{:>11.6} {}", Duration::from_micros(now).as_secs_f64(), text()));
         }
     }
 
@@ -225,10 +225,10 @@ impl World {
         }
     }
 
-    /// An operator looks at what is parked and repairs it, or skips it.
+    /// An operator repairs the failed events, or skips them.
     fn operate(&mut self) {
         let repairs = self.rng.bool();
-        for row in self.database.rows.iter_mut().filter(|row| row.state == State::Parked) {
+        for row in self.database.rows.iter_mut().filter(|row| row.state == State::Failed) {
             row.state = if repairs { State::Pending } else { State::Skipped };
             row.poison = false;
         }
@@ -236,9 +236,9 @@ impl World {
     }
 
     fn start(&mut self, relay: usize) {
-        let (id, terms) = (self.number(), self.terms);
+        let (id, config) = (self.number(), self.config);
         if let Some(slot @ None) = self.relays.get_mut(relay) {
-            *slot = Some(Process::start(id, terms));
+            *slot = Some(Process::start(id, config));
             self.tell(|| format!("relay {relay} starts as process {id}"));
             self.deliver(relay, id, Input::Tick);
         }

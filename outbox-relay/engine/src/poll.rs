@@ -1,0 +1,35 @@
+//! One read of the log, and its result.
+
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
+/// Which pending events to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Poll {
+    /// Only events of these partitions.
+    pub partitions: Vec<i16>,
+    /// Only events at positions above this one; 0 makes it a full scan.
+    pub after: i64,
+    /// Positions to leave out: the engine holds these events already.
+    pub known: Vec<i64>,
+    /// The largest number of events.
+    pub limit: usize,
+    /// Bytes of payload after which no further event is wanted.
+    pub max_bytes: usize,
+    /// Tells the result of this poll from that of an earlier one.
+    pub generation: u64,
+}
+
+/// The result of a poll, all of it from one snapshot of the database.
+#[derive(Debug, Clone)]
+pub struct Batch<E> {
+    /// The poll's generation.
+    pub generation: u64,
+    /// Pending events in the order of their positions, without those of blocked keys.
+    pub events: Vec<E>,
+    /// The lowest number of an open transaction, or else the number of the next one.
+    pub oldest_open: u64,
+    /// The failed events of these partitions; `None` where no pending event was found.
+    pub failed: Option<HashSet<Uuid>>,
+}

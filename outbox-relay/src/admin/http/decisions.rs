@@ -1,0 +1,81 @@
+//! An operator's decisions about failed events.
+
+use actix_web::{post, web};
+use serde::Deserialize;
+use service_kit::{
+    auth::{Authorized, Ops},
+    problem::{self, Json, Problem},
+};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use super::unknown;
+use crate::admin::{Decided, Decision, Found, Sources, decide};
+
+/// The longest reason for skipping an event, in characters.
+const REASON_LIMIT: usize = 500;
+
+pub(super) fn routes(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(requeue).service(skip);
+}
+
+/// Makes a failed event pending again.
+#[utoipa::path(tag = "outbox", params(("id" = Uuid, Path)), security(("bearer" = ["ops"])), responses(
+    (status = 200, description = "the event as it is now", body = Found),
+    (status = 400, description = "not an id", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 404, description = "no log has it", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 409, description = "the event has not failed", body = problem::Body, content_type = problem::MEDIA_TYPE),
+))]
+#[post("/api/v1/outbox/events/{id}/requeue")]
+async fn requeue(
+    _: Authorized<Ops>,
+    id: web::Path<Uuid>,
+    sources: web::Data<Sources>,
+) -> Result<web::Json<Found>, Problem> {
+    answer(*id, decide(&sources, *id, &Decision::Requeue).await?)
+}
+
+/// Why an event is skipped.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SkipBody {
+    /// For whoever reads the log later; 1 to 500 characters.
+    reason: String,
+}
+
+/// Skips a failed event, so that the later events of its key are published, and records who decided so.
+#[utoipa::path(tag = "outbox", params(("id" = Uuid, Path)), request_body = SkipBody,
+    security(("bearer" = ["ops"])), responses(
+    (status = 200, description = "the event as it is now", body = Found),
+    (status = 400, description = "no reason", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 404, description = "no log has it", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 409, description = "the event has not failed", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+))]
+#[post("/api/v1/outbox/events/{id}/skip")]
+async fn skip(
+    operator: Authorized<Ops>,
+    id: web::Path<Uuid>,
+    body: Json<SkipBody>,
+    sources: web::Data<Sources>,
+) -> Result<web::Json<Found>, Problem> {
+    let reason = body.value.reason.trim();
+    if !(1..=REASON_LIMIT).contains(&reason.chars().count()) {
+        let detail = format!("a reason has 1 to {REASON_LIMIT} characters");
+        return Err(Problem::validation(detail.clone()).at("#/reason", detail));
+    }
+    let decision = Decision::Skip { by: &operator.identity.subject, reason };
+    answer(*id, decide(&sources, *id, &decision).await?)
+}
+
+fn answer(id: Uuid, decided: Decided) -> Result<web::Json<Found>, Problem> {
+    match decided {
+        Decided::Done(found) => Ok(web::Json(*found)),
+        Decided::NotFailed(found) => Err(Problem::conflict(format!(
+            "the event is in state {}{}: only a failed event can be requeued or skipped",
+            found.event.state,
+            if found.event.skipped_at.is_some() { " and was skipped" } else { "" }
+        ))),
+        Decided::Unknown => Err(unknown(id)),
+    }
+}

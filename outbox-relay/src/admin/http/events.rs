@@ -1,0 +1,77 @@
+//! Events: a list, and the timeline of one.
+
+use actix_web::{get, web};
+use serde::Deserialize;
+use service_kit::{
+    auth::{Authorized, Ops},
+    problem::{self, Problem, Query},
+};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use super::unknown;
+use crate::{
+    admin::{Found, LIST_LIMIT, Sources, list, subscribers::Subscriber, timeline::Timeline},
+    store::events::Filter,
+};
+
+pub(super) fn routes(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(events).service(event);
+}
+
+/// Which events to list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+struct EventsQuery {
+    /// `NotPublished`, `Published` or `PublishedFailed`.
+    state: Option<String>,
+    /// The event's type.
+    r#type: Option<String>,
+    /// What the events are about.
+    key: Option<String>,
+    /// Only events older than the one with this id: where the page before ended.
+    before: Option<Uuid>,
+    /// How many, at most; 1 to 1000, default 100.
+    limit: Option<i64>,
+}
+
+/// The newest events that match, newest first.
+#[utoipa::path(tag = "outbox", params(EventsQuery), security(("bearer" = ["ops"])), responses(
+    (status = 200, description = "the events", body = Vec<Found>),
+    (status = 400, description = "an invalid filter", body = problem::Body, content_type = problem::MEDIA_TYPE),
+))]
+#[get("/api/v1/outbox/events")]
+async fn events(
+    _: Authorized<Ops>,
+    query: Query<EventsQuery>,
+    sources: web::Data<Sources>,
+) -> Result<web::Json<Vec<Found>>, Problem> {
+    let Query(EventsQuery { state, r#type: event_type, key, before, limit }) = query;
+    let limit = limit.unwrap_or(100);
+    if !(1..=LIST_LIMIT).contains(&limit) {
+        let detail = format!("limit must be between 1 and {LIST_LIMIT}");
+        return Err(Problem::validation(detail.clone()).parameter("limit", detail));
+    }
+    let filter = Filter { state, event_type, key, before };
+    if [&filter.state, &filter.event_type, &filter.key].into_iter().flatten().any(|text| text.contains('\0'))
+    {
+        return Err(Problem::validation("a filter cannot hold the character NUL"));
+    }
+    Ok(web::Json(list(&sources, &filter, limit).await?))
+}
+
+/// One event's timeline: its row of the log, and its entry in the inbox of each configured subscriber.
+#[utoipa::path(tag = "outbox", params(("id" = Uuid, Path)), security(("bearer" = ["ops"])), responses(
+    (status = 200, description = "the event", body = Timeline),
+    (status = 400, description = "not an id", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 404, description = "no log has it", body = problem::Body, content_type = problem::MEDIA_TYPE),
+))]
+#[get("/api/v1/outbox/events/{id}")]
+async fn event(
+    _: Authorized<Ops>,
+    id: web::Path<Uuid>,
+    sources: web::Data<Sources>,
+    subscribers: web::Data<Vec<Subscriber>>,
+) -> Result<web::Json<Timeline>, Problem> {
+    Timeline::of(*id, &sources, &subscribers).await?.map(web::Json).ok_or_else(|| unknown(*id))
+}

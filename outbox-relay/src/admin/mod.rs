@@ -1,0 +1,184 @@
+//! The operator's functions, for the HTTP routes and for the command line.
+
+pub(crate) mod audit;
+pub(crate) mod http;
+pub(crate) mod replay;
+pub(crate) mod subscribers;
+pub(crate) mod tables;
+pub(crate) mod timeline;
+
+use std::sync::Arc;
+
+use event_bus::outbox::{self, LogStatus, Progress};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    source::{PublisherStatus, Source},
+    store::{
+        StoreError,
+        events::{self, Filter, LoggedEvent},
+        relays::{self, Relay},
+        within,
+    },
+};
+
+/// The most events that a list has.
+pub(crate) const LIST_LIMIT: i64 = 1_000;
+
+/// The databases of this relay.
+pub(crate) type Sources = Vec<Arc<Source>>;
+
+/// The status of one database.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SourceStatus {
+    /// The database's name in the relay's settings.
+    pub(crate) database: String,
+    /// The figures of its log; absent while the database is unavailable.
+    pub(crate) log: Option<LogStatus>,
+    /// The two ends of its log; absent while the database is unavailable.
+    pub(crate) progress: Option<Progress>,
+    /// Why there are no figures.
+    pub(crate) problem: Option<String>,
+    /// The status of this relay; absent on the command line, which publishes nothing.
+    pub(crate) relay: Option<PublisherStatus>,
+}
+
+impl SourceStatus {
+    /// Whether an operator should act: a database or the broker is unavailable, or an event has failed.
+    pub(crate) fn needs_attention(&self) -> bool {
+        let log_needs_attention = self.log.as_ref().is_none_or(|log| log.failed > 0);
+        log_needs_attention || self.relay.as_ref().is_some_and(|relay| relay.broker_problem.is_some())
+    }
+}
+
+/// Asks all databases for their status, side by side.
+pub(crate) async fn status(sources: &Sources, with_relay: bool) -> Vec<SourceStatus> {
+    let ask = sources.iter().map(|source| async move {
+        let asked = async {
+            let log = within("read the log's figures", outbox::status(&source.pool)).await?;
+            Ok((log, within("read the ends of the log", outbox::progress(&source.pool)).await?))
+        };
+        let (figures, problem) = answer_or_problem(asked.await);
+        let (log, progress) = figures.unzip();
+        let relay = with_relay.then(|| source.status());
+        SourceStatus { database: source.name.clone(), log, progress, problem, relay }
+    });
+    futures_util::future::join_all(ask).await
+}
+
+/// The relays of one database.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SourceRelays {
+    /// The database's name in the relay's settings.
+    pub(crate) database: String,
+    /// The oldest registration first; none while the database is unavailable.
+    pub(crate) relays: Vec<Relay>,
+    /// Why there are none.
+    pub(crate) problem: Option<String>,
+}
+
+/// Asks all databases for their relays, side by side.
+pub(crate) async fn relays(sources: &Sources) -> Vec<SourceRelays> {
+    let ask = sources.iter().map(|source| async move {
+        let asked = within("read the relay registry", relays::list(&source.pool)).await;
+        let (relays, problem) = answer_or_problem(asked);
+        SourceRelays { database: source.name.clone(), relays: relays.unwrap_or_default(), problem }
+    });
+    futures_util::future::join_all(ask).await
+}
+
+fn answer_or_problem<T>(asked: Result<T, StoreError>) -> (Option<T>, Option<String>) {
+    match asked {
+        Ok(answer) => (Some(answer), None),
+        Err(error) => (None, Some(error.to_string())),
+    }
+}
+
+/// An event, and the database that has it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Found {
+    /// The database's name in the relay's settings.
+    pub(crate) database: String,
+    #[serde(flatten)]
+    pub(crate) event: LoggedEvent,
+}
+
+/// The newest events that match, over all databases. An unavailable database is left out and named in the log;
+/// it is an error if all are unavailable.
+pub(crate) async fn list(sources: &Sources, filter: &Filter, limit: i64) -> Result<Vec<Found>, StoreError> {
+    let (mut found, mut last_error, mut answered) = (Vec::new(), None, false);
+    for source in sources {
+        match within("list events", events::list(&source.pool, filter, limit)).await {
+            Ok(events) => {
+                answered = true;
+                found.extend(events.into_iter().map(|event| Found { database: source.name.clone(), event }));
+            }
+            Err(error) => {
+                tracing::warn!(database = source.name, %error, "left out of a list of events");
+                last_error = Some(error);
+            }
+        }
+    }
+    found.sort_unstable_by_key(|found| std::cmp::Reverse(found.event.event_id));
+    found.truncate(usize::try_from(limit).unwrap_or_default());
+    last_error.filter(|_| !answered).map_or(Ok(found), Err)
+}
+
+/// The event with this id, in whichever database. An error if no database that answers has it and another did
+/// not answer.
+pub(crate) async fn find(sources: &Sources, id: Uuid) -> Result<Option<Found>, StoreError> {
+    Ok(locate(sources, id).await?.map(|(_, found)| found))
+}
+
+async fn locate(sources: &Sources, id: Uuid) -> Result<Option<(&Source, Found)>, StoreError> {
+    let mut last_error = None;
+    for source in sources {
+        match within("find an event", events::find(&source.pool, id)).await {
+            Ok(Some(event)) => return Ok(Some((source, Found { database: source.name.clone(), event }))),
+            Ok(None) => {}
+            Err(error) => last_error = Some(error),
+        }
+    }
+    last_error.map_or(Ok(None), Err)
+}
+
+/// An operator's decision about a failed event.
+pub(crate) enum Decision<'a> {
+    /// Try again.
+    Requeue,
+    /// Publish the later events of its key without it.
+    Skip { by: &'a str, reason: &'a str },
+}
+
+/// The outcome of a decision.
+pub(crate) enum Decided {
+    Done(Box<Found>),
+    /// The event has not failed.
+    NotFailed(Box<Found>),
+    Unknown,
+}
+
+/// Carries out a decision in the database that has the event.
+pub(crate) async fn decide(
+    sources: &Sources,
+    id: Uuid,
+    decision: &Decision<'_>,
+) -> Result<Decided, StoreError> {
+    let Some((source, found)) = locate(sources, id).await? else { return Ok(Decided::Unknown) };
+    let done = match decision {
+        Decision::Requeue => within("requeue an event", events::requeue(&source.pool, id)).await?,
+        Decision::Skip { by, reason } => {
+            within("skip an event", events::skip(&source.pool, id, by, reason)).await?
+        }
+    };
+    if !done {
+        return Ok(Decided::NotFailed(Box::new(found)));
+    }
+    let event = within("find an event", events::find(&source.pool, id)).await?;
+    Ok(event.map_or(Decided::Unknown, |event| {
+        Decided::Done(Box::new(Found { database: source.name.clone(), event }))
+    }))
+}

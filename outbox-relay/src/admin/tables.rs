@@ -1,0 +1,90 @@
+//! Output for a terminal.
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use super::{Found, SourceStatus, audit::Report, replay::Replayed};
+
+/// Prints JSON, for programs.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(value)?)
+}
+
+/// How each database stands.
+pub(crate) fn status(statuses: &[SourceStatus]) -> String {
+    let mut table = table(&["database", "pending", "oldest", "failed", "relays", "problem"]);
+    for status in statuses {
+        let (pending, oldest, failed, relays) = match &status.log {
+            Some(log) => (
+                log.pending.to_string(),
+                format!("{:.1} s", log.oldest_pending_age_seconds),
+                log.failed.to_string(),
+                log.relays.to_string(),
+            ),
+            None => ("?".into(), "?".into(), "?".into(), "?".into()),
+        };
+        let problem = status.problem.clone().unwrap_or_default();
+        table.add_row([status.database.clone(), pending, oldest, failed, relays, problem]);
+    }
+    table.to_string()
+}
+
+/// A list of events.
+pub(crate) fn events(events: &[Found]) -> String {
+    let mut table = table(&["created", "event id", "type", "key", "version", "state", "sent", "note"]);
+    for Found { event, .. } in events {
+        let note = match (&event.skip_reason, &event.last_error) {
+            (Some(reason), _) => format!("skipped: {reason}"),
+            (None, Some(error)) => error.clone(),
+            (None, None) => String::new(),
+        };
+        table.add_row([
+            event.created_at.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+            event.event_id.to_string(),
+            event.event_type.clone(),
+            event.key.clone(),
+            event.key_version.to_string(),
+            event.state.clone(),
+            event.times_sent.to_string(),
+            note,
+        ]);
+    }
+    table.to_string()
+}
+
+/// What a replay did.
+pub(crate) fn replayed(replayed: &[Replayed], dry_run: bool) -> String {
+    let mut table =
+        table(&["database", "events", if dry_run { "would be sent" } else { "confirmed" }, "problem"]);
+    for one in replayed {
+        let sent = if dry_run { one.events } else { one.confirmed };
+        let problem = one.problem.clone().unwrap_or_default();
+        table.add_row([one.database.clone(), one.events.to_string(), sent.to_string(), problem]);
+    }
+    table.to_string()
+}
+
+/// What an audit found.
+pub(crate) fn audit(report: &Report) -> String {
+    let head =
+        ["type", "committed", "pending", "failed", "published", "consumed", "waiting", "dead", "missing"];
+    let mut table = table(&head);
+    for one in &report.types {
+        let consumed: Vec<_> = one.consumed.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        let figures = [one.committed, one.pending, one.failed, one.published].map(|count| count.to_string());
+        let rest = [one.waiting, one.dead_lettered, one.missing].map(|count| count.to_string());
+        let consumed = consumed.join(", ");
+        table.add_row([one.event_type.clone()].into_iter().chain(figures).chain([consumed]).chain(rest));
+    }
+    let from = report.from.format("%Y-%m-%d %H:%M:%S");
+    match report.missing {
+        0 => format!("{table}\nsince {from}, nothing is missing"),
+        missing => format!("{table}\nsince {from}, {missing} events are missing"),
+    }
+}
+
+fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(head.iter().copied());
+    table
+}

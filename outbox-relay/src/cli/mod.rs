@@ -1,0 +1,107 @@
+//! The command line.
+
+mod args;
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::{Context, bail, ensure};
+use service_kit::{healthcheck, server::document, settings as kit, shutdown};
+use uuid::Uuid;
+
+pub(crate) use self::args::Cli;
+use self::args::{Command, Replay};
+use crate::{
+    admin::{
+        self, Decided, Decision, Sources, audit, decide, http, replay, subscribers::subscribers, tables,
+        timeline::Timeline,
+    },
+    serve::{self, ABOUT},
+    settings::Settings,
+    source::Source,
+    store::{events::Filter, replay::Span},
+};
+
+/// Runs a command.
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Openapi) = cli.command {
+        println!("{}", document(&ABOUT, http::routes).to_pretty_json()?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings: Settings = kit::load(cli.config.as_deref())?;
+    ensure!(!settings.databases.is_empty(), "no database: set APP__DATABASES__<NAME>__URL");
+    let mut sources = Sources::new();
+    for (name, database) in &settings.databases {
+        sources.push(Arc::new(Source::new(name, database)?));
+    }
+    match cli.command.unwrap_or(Command::Run) {
+        Command::Run => serve::run(settings, sources).await?,
+        Command::Status => {
+            let status = admin::status(&sources, false).await;
+            println!("{}", if cli.json { tables::json(&status)? } else { tables::status(&status) });
+            if status.iter().any(admin::SourceStatus::needs_attention) {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::List { state, event_type, key, before, limit } => {
+            let filter = Filter { state, event_type, key, before };
+            let events = admin::list(&sources, &filter, limit).await?;
+            println!("{}", if cli.json { tables::json(&events)? } else { tables::events(&events) });
+        }
+        Command::Show { id } => {
+            let subscribers = subscribers(&settings.consumers)?;
+            let timeline = Timeline::of(id, &sources, &subscribers).await?.with_context(|| unknown(id))?;
+            println!("{}", if cli.json { tables::json(&timeline)? } else { timeline.text() });
+        }
+        Command::Requeue { id } => {
+            print_decided(id, decide(&sources, id, &Decision::Requeue).await?, cli.json)?;
+        }
+        Command::Skip { id, reason, by } => {
+            ensure!(!reason.trim().is_empty(), "give a reason, for whoever reads the log later");
+            let decision = Decision::Skip { by: &by, reason: reason.trim() };
+            print_decided(id, decide(&sources, id, &decision).await?, cli.json)?;
+        }
+        Command::Replay(wanted) => {
+            let Replay { from, to, event_type, key, to_queue, database, dry_run } = wanted;
+            let span = Span { from, to, event_type, key };
+            let order = replay::Order { span, to_queue, database, dry_run };
+            let stop = shutdown::on_signal()?;
+            let done = replay::replay(&sources, &settings.broker, &order, &stop).await?;
+            println!("{}", if cli.json { tables::json(&done)? } else { tables::replayed(&done, dry_run) });
+            if done.iter().any(|one| one.problem.is_some()) {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Audit { from } => {
+            let subscribers = subscribers(&settings.consumers)?;
+            ensure!(
+                !subscribers.is_empty(),
+                "no subscriber to compare with: set APP__CONSUMERS__<NAME>__URL"
+            );
+            let from = from.unwrap_or_else(|| chrono::Utc::now() - audit::WINDOW);
+            let report = audit::audit(&sources, &subscribers, &settings.broker, from).await?;
+            println!("{}", if cli.json { tables::json(&report)? } else { tables::audit(&report) });
+            if report.missing > 0 {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Healthcheck => healthcheck::run(&settings.http, ABOUT.default_port).await?,
+        Command::Openapi => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_decided(id: Uuid, decided: Decided, json: bool) -> anyhow::Result<()> {
+    match decided {
+        Decided::Done(found) if json => println!("{}", tables::json(&*found)?),
+        Decided::Done(found) => println!("{}", tables::events(&[*found])),
+        Decided::NotFailed(found) => {
+            bail!("the event {id} is in state {}: it does not wait for a decision", found.event.state)
+        }
+        Decided::Unknown => bail!(unknown(id)),
+    }
+    Ok(())
+}
+
+fn unknown(id: Uuid) -> String {
+    format!("no log of this relay has the event {id}")
+}

@@ -1,0 +1,80 @@
+//! Statements about ownership.
+
+use std::time::Duration;
+
+use event_bus::{
+    crash_point,
+    outbox::PARTITIONS,
+    without::{Safety, without},
+};
+use relay_engine::{Lease, Renewed};
+use uuid::Uuid;
+
+use crate::{
+    source::Source,
+    store::{
+        Session, StoreError,
+        ownership::{self, Liveness, Rebalanced},
+        within,
+    },
+};
+
+/// How long ownership lasts without renewal: after this a frozen relay's partitions go to another one.
+const LEASE: Duration = Duration::from_secs(4);
+
+/// The engine relies on less of a lease than it lasts, because events take time to reach the broker.
+const _: () = assert!(LEASE.as_millis() >= 3_500 + 500, "Config::default().trusted, and some more");
+
+/// The outcome of a statement about ownership.
+pub(crate) enum Answer {
+    Rebalanced(Rebalanced),
+    Renewed(Renewed),
+    Released,
+}
+
+/// This relay, as it is registered in the database.
+#[derive(Debug, Clone)]
+pub(crate) struct Registration {
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) liveness: Liveness,
+}
+
+impl Registration {
+    /// Opens the session that shows other relays that this one is alive.
+    pub(crate) async fn open(&self, source: &Source) -> Result<Session, StoreError> {
+        let mut session = source.connect().await?;
+        if self.liveness == Liveness::Session {
+            within("register the relay", ownership::register(&mut session, self.id)).await?;
+        }
+        Ok(session)
+    }
+
+    pub(crate) async fn rebalance(self, mut session: Session) -> (Session, Result<Answer, StoreError>) {
+        crash_point!("relay.before_ownership");
+        let rebalance = ownership::rebalance(&mut session, self.id, &self.name, self.liveness, LEASE);
+        let mut rebalanced = within("share the partitions with other relays", rebalance).await;
+        if without(Safety::Ownership)
+            && let Ok(rebalanced) = &mut rebalanced
+        {
+            rebalanced.leases = (0..PARTITIONS).map(|partition| Lease { partition, epoch: 0 }).collect();
+        }
+        crash_point!("relay.after_ownership");
+        (session, rebalanced.map(Answer::Rebalanced))
+    }
+
+    pub(crate) async fn renew(self, mut session: Session) -> (Session, Result<Answer, StoreError>) {
+        crash_point!("relay.while_renewing");
+        let mut renewed = within("renew ownership", ownership::renew(&mut session, self.id, LEASE)).await;
+        if without(Safety::Ownership) && renewed.is_ok() {
+            renewed = Ok(Renewed { owned: usize::from(PARTITIONS.unsigned_abs()), is_unbalanced: false });
+        }
+        (session, renewed.map(Answer::Renewed))
+    }
+
+    pub(crate) async fn release(self, mut session: Session) -> (Session, Result<Answer, StoreError>) {
+        crash_point!("relay.while_resigning");
+        let released = within("release partitions", ownership::release(&mut session, self.id)).await;
+        (session, released.map(|()| Answer::Released))
+    }
+}

@@ -1,0 +1,143 @@
+//! A database whose log is published, and the status of that.
+
+use std::{
+    str::FromStr,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use anyhow::Context;
+use event_bus::envelope::OutgoingEvent;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use sqlx::{PgPool, postgres::PgConnectOptions};
+
+use crate::{
+    settings::SourceSettings,
+    store::{Session, StoreError, pending::PendingEvent, within},
+};
+
+/// Connections to one database beside the worker's own three (ownership, log, peer monitor): for notifications,
+/// gauges, retention and operators.
+const CONNECTIONS: u32 = 4;
+
+/// The problem before the first try.
+const NOT_YET: &str = "not connected yet";
+
+/// One database whose log is published.
+pub(crate) struct Source {
+    /// The service's name, and the `app_id` of its messages.
+    pub(crate) name: String,
+    /// The `source` of its events.
+    pub(crate) uri: String,
+    pub(crate) pool: PgPool,
+    options: PgConnectOptions,
+    pub(crate) notifications: bool,
+    status: Mutex<PublisherStatus>,
+}
+
+/// The status of publishing from a database, in this process.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Standing)]
+pub(crate) struct PublisherStatus {
+    /// The partitions that this relay owns.
+    pub(crate) partitions: Vec<i16>,
+    /// Events that were published and marked since the process started.
+    pub(crate) published: u64,
+    /// Why the database is unavailable, while it is.
+    pub(crate) database_problem: Option<String>,
+    /// Why the broker is unavailable, while it is.
+    pub(crate) broker_problem: Option<String>,
+}
+
+impl Source {
+    /// Reads the settings of a database. Connects to nothing yet.
+    pub(crate) fn new(name: &str, settings: &SourceSettings) -> anyhow::Result<Self> {
+        let options = PgConnectOptions::from_str(settings.url.expose_secret())
+            .with_context(|| format!("setting databases.{name}.url: not a postgres:// URL"))?
+            .application_name("outbox-relay");
+        Ok(Self {
+            name: name.to_owned(),
+            uri: settings.source.clone().unwrap_or_else(|| format!("/{name}")),
+            pool: service_kit::database::connect_with(options.clone(), CONNECTIONS),
+            options,
+            notifications: settings.notifications,
+            // Not ready until both have answered for the first time.
+            status: Mutex::new(PublisherStatus {
+                database_problem: Some(NOT_YET.to_owned()),
+                broker_problem: Some(NOT_YET.to_owned()),
+                ..PublisherStatus::default()
+            }),
+        })
+    }
+
+    /// Opens a session for a worker.
+    pub(crate) async fn connect(&self) -> Result<Session, StoreError> {
+        within("connect to the database", Session::open(&self.options, self.notifications)).await
+    }
+
+    /// An event of this source, ready to be sent.
+    pub(crate) fn outgoing<'a>(&'a self, event: &'a PendingEvent) -> OutgoingEvent<'a> {
+        OutgoingEvent {
+            id: event.event_id,
+            source: &self.uri,
+            service: &self.name,
+            event_type: &event.event_type,
+            key: &event.key,
+            version: event.key_version,
+            occurred_at: event.created_at,
+            trace: &event.headers,
+            payload: &event.payload,
+        }
+    }
+
+    pub(crate) fn status(&self) -> PublisherStatus {
+        self.lock().clone()
+    }
+
+    pub(crate) fn set_partitions(&self, partitions: &[i16]) {
+        let mut status = self.lock();
+        if status.partitions != partitions {
+            tracing::info!(database = self.name, partitions = partitions.len(), "owns partitions");
+            status.partitions = partitions.to_vec();
+        }
+    }
+
+    pub(crate) fn add_published(&self, events: usize) {
+        self.lock().published += events as u64;
+        metrics::counter!("outbox_published_total", "database" => self.name.clone()).increment(events as u64);
+    }
+
+    /// Records whether the database is available; logs a change.
+    pub(crate) fn set_database_problem(&self, problem: Option<String>) {
+        let before = std::mem::replace(&mut self.lock().database_problem, problem.clone());
+        self.report("database", before, problem);
+    }
+
+    /// Records whether the broker is available; logs a change.
+    pub(crate) fn set_broker_problem(&self, problem: Option<String>) {
+        let before = std::mem::replace(&mut self.lock().broker_problem, problem.clone());
+        self.report("broker", before, problem);
+    }
+
+    fn report(&self, what: &'static str, before: Option<String>, now: Option<String>) {
+        if before == now {
+            return;
+        }
+        let labels = [("database", self.name.clone()), ("what", what.to_owned())];
+        metrics::gauge!("outbox_connected", &labels).set(if now.is_none() { 1.0 } else { 0.0 });
+        let database = self.name.as_str();
+        let was_available = before.is_none_or(|before| before == NOT_YET);
+        match now {
+            Some(problem) if was_available => {
+                tracing::warn!(database, what, problem, "unavailable; will try again");
+            }
+            Some(_) => {}
+            None => tracing::info!(database, what, "connected"),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PublisherStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

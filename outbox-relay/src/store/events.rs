@@ -1,0 +1,126 @@
+//! Events as an operator sees them, and the operator's decisions about failed ones.
+
+use chrono::{DateTime, Utc};
+use event_bus::TraceContext;
+use serde_json::value::RawValue;
+use sqlx::{PgExecutor, types::Json};
+use uuid::Uuid;
+
+/// An event as an operator sees it.
+#[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LoggedEvent {
+    /// The event's id.
+    pub(crate) event_id: Uuid,
+    /// Its type.
+    pub(crate) event_type: String,
+    /// What it is about.
+    pub(crate) key: String,
+    /// The version that the change gave the key.
+    pub(crate) key_version: i64,
+    /// The partition of the key.
+    pub(crate) partition: i16,
+    /// `NotPublished`, `Published` or `PublishedFailed`.
+    pub(crate) state: String,
+    /// How often the broker has confirmed it.
+    pub(crate) times_sent: i32,
+    /// When it was written.
+    pub(crate) created_at: DateTime<Utc>,
+    /// When the broker first confirmed it.
+    pub(crate) published_at: Option<DateTime<Utc>>,
+    /// Why it failed.
+    pub(crate) last_error: Option<String>,
+    /// When an operator skipped it.
+    pub(crate) skipped_at: Option<DateTime<Utc>>,
+    /// Who skipped it.
+    pub(crate) skipped_by: Option<String>,
+    /// The operator's reason.
+    pub(crate) skip_reason: Option<String>,
+    /// The trace that caused it.
+    #[sqlx(try_from = "String")]
+    pub(crate) headers: TraceContext,
+    /// Its payload.
+    #[schema(value_type = Object)]
+    pub(crate) payload: Json<Box<RawValue>>,
+}
+
+/// Which events to list; a field that is `None` does not filter.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    pub(crate) state: Option<String>,
+    pub(crate) event_type: Option<String>,
+    pub(crate) key: Option<String>,
+    /// Only events older than this one, by id: where the page before ended.
+    pub(crate) before: Option<Uuid>,
+}
+
+/// Lists the newest `limit` events that match. They are in the order of their ids, which begin with the time.
+pub(crate) async fn list(
+    db: impl PgExecutor<'_>,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<LoggedEvent>, sqlx::Error> {
+    sqlx::query_as(
+        "select event_id, event_type, key, key_version, partition, state, times_sent, created_at, published_at,
+                last_error, skipped_at, skipped_by, skip_reason, headers::text as headers, payload
+           from integration_event_log
+          where ($1::text is null or state = $1) and ($2::text is null or event_type = $2)
+            and ($3::text is null or key = $3) and ($4::uuid is null or event_id < $4)
+          order by event_id desc limit $5",
+    )
+    .bind(&filter.state)
+    .bind(&filter.event_type)
+    .bind(&filter.key)
+    .bind(filter.before)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
+/// Finds one event; `None` if the log does not have it.
+pub(crate) async fn find(
+    db: impl PgExecutor<'_>,
+    event_id: Uuid,
+) -> Result<Option<LoggedEvent>, sqlx::Error> {
+    sqlx::query_as(
+        "select event_id, event_type, key, key_version, partition, state, times_sent, created_at, published_at,
+                last_error, skipped_at, skipped_by, skip_reason, headers::text as headers, payload
+           from integration_event_log where event_id = $1",
+    )
+    .bind(event_id)
+    .fetch_optional(db)
+    .await
+}
+
+/// Makes a failed event pending again. Returns `false` if it is not in that state.
+pub(crate) async fn requeue(db: impl PgExecutor<'_>, event_id: Uuid) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "update integration_event_log set state = 'NotPublished'
+          where event_id = $1 and state = 'PublishedFailed' and skipped_at is null",
+    )
+    .bind(event_id)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Skips a failed event: its key is no longer blocked. Records who decided so and why. Returns `false` if the
+/// event is not in that state.
+pub(crate) async fn skip(
+    db: impl PgExecutor<'_>,
+    event_id: Uuid,
+    by: &str,
+    reason: &str,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "update integration_event_log
+            set skipped_at = clock_timestamp(), skipped_by = $2, skip_reason = $3
+          where event_id = $1 and state = 'PublishedFailed' and skipped_at is null",
+    )
+    .bind(event_id)
+    .bind(by)
+    .bind(reason)
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

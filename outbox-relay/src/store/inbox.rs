@@ -1,0 +1,63 @@
+//! A subscriber's inbox, read for `show` and `audit`.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+/// An entry of an inbox.
+#[derive(Debug, Serialize, sqlx::FromRow, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Receipt {
+    /// When it was entered.
+    pub(crate) received_at: DateTime<Utc>,
+    /// The broker's flag at the delivery that was entered.
+    pub(crate) redelivered: bool,
+    /// False where the subscriber knew a newer event of the key, and this one had no effect.
+    pub(crate) applied: bool,
+}
+
+/// Which of these events a subscriber has received.
+pub(crate) async fn received(
+    db: impl PgExecutor<'_>,
+    consumer: &str,
+    ids: &[Uuid],
+) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let received =
+        sqlx::query_scalar("select event_id from inbox where consumer = $1 and event_id = any($2)")
+            .bind(consumer)
+            .bind(ids)
+            .fetch_all(db)
+            .await?;
+    Ok(received.into_iter().collect())
+}
+
+/// Whether a subscriber ever received an event of this type: the version guard outlives the inbox's rows.
+pub(crate) async fn ever_received(
+    db: impl PgExecutor<'_>,
+    consumer: &str,
+    event_type: &str,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from inbox_version where consumer = $1 and event_type = $2)")
+        .bind(consumer)
+        .bind(event_type)
+        .fetch_one(db)
+        .await
+}
+
+/// The entry of one event; `None` if the inbox does not have it.
+pub(crate) async fn find(
+    db: impl PgExecutor<'_>,
+    consumer: &str,
+    id: Uuid,
+) -> Result<Option<Receipt>, sqlx::Error> {
+    sqlx::query_as(
+        "select received_at, redelivered, applied from inbox where consumer = $1 and event_id = $2",
+    )
+    .bind(consumer)
+    .bind(id)
+    .fetch_optional(db)
+    .await
+}

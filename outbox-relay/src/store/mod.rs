@@ -1,0 +1,49 @@
+//! All SQL of the relay and of its operator's tool.
+//!
+//! Every call to a database goes through [`within`], which gives it a deadline.
+
+pub(crate) mod counters;
+pub(crate) mod events;
+pub(crate) mod inbox;
+pub(crate) mod ownership;
+pub(crate) mod pending;
+pub(crate) mod relays;
+pub(crate) mod replay;
+pub(crate) mod retention;
+mod session;
+
+use std::time::Duration;
+
+pub(crate) use self::session::Session;
+
+/// How long a database may take for one call. A cut connection gives no answer and no error.
+const DEADLINE: Duration = Duration::from_secs(8);
+
+/// A call to a database failed or took too long. Work that was under way is done again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("cannot {doing}: {error}")]
+    Failed { doing: &'static str, error: sqlx::Error },
+    #[error("cannot {doing}: no answer within {} s", after.as_secs())]
+    TimedOut { doing: &'static str, after: Duration },
+}
+
+/// Awaits a call to a database, for at most eight seconds.
+pub(crate) async fn within<T>(
+    doing: &'static str,
+    call: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    within_time(DEADLINE, doing, call).await
+}
+
+/// The same, for at most `limit`.
+pub(crate) async fn within_time<T>(
+    limit: Duration,
+    doing: &'static str,
+    call: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(answer) => answer.map_err(|error| StoreError::Failed { doing, error }),
+        Err(_) => Err(StoreError::TimedOut { doing, after: limit }),
+    }
+}

@@ -1,0 +1,215 @@
+//! Which relay publishes which partition.
+//!
+//! Relays own partitions, not rows. If a relay could claim a row while an earlier one of the same key is in
+//! flight at another relay, the later event could overtake. Ownership is a lease on the database's clock. It
+//! ends when its time runs out (a frozen or cut-off relay) or when the relay's registered database session
+//! ends (a killed one), whichever is first.
+//!
+//! Two relays may still send the same event for a moment: a frozen relay may go on after its last check of the
+//! clock. Each relay sends a key's events in order and starts at the oldest unmarked one, so the *first*
+//! publication of every event keeps the order, and the consumer's inbox absorbs the repeat.
+
+use std::time::Duration;
+
+use event_bus::outbox::PARTITIONS;
+use relay_engine::{Lease, Renewed};
+use sqlx::postgres::types::PgInterval;
+use uuid::Uuid;
+
+use super::Session;
+
+/// The channel on which relays tell each other that one of them has ended.
+pub(crate) const CHANNEL: &str = "outbox_relay";
+
+/// How a relay shows that it is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Liveness {
+    /// By a session that it holds open: when the session ends, other relays take over at once.
+    Session,
+    /// By renewing its lease alone: behind a pooler no session is the relay's own.
+    Lease,
+}
+
+/// The result of a rebalance.
+#[derive(Debug)]
+pub(crate) struct Rebalanced {
+    /// What this relay owns now, counted from before it asked.
+    pub(crate) leases: Vec<Lease>,
+    /// The relay that this one monitors, if there is another one.
+    pub(crate) peer: Option<Uuid>,
+}
+
+/// Takes the lock that shows peers that this relay's session is open. Called once a session, before the first
+/// [`rebalance`].
+pub(crate) async fn register(session: &mut Session, relay_id: Uuid) -> Result<(), sqlx::Error> {
+    let lock = sqlx::query("select pg_advisory_lock(hashtextextended($1::text, 0))");
+    lock.bind(relay_id).execute(session.connection()).await?;
+    Ok(())
+}
+
+/// Limits the waits of [`peer_ended`] to `limit`.
+pub(crate) async fn limit_waits(session: &mut Session, limit: Duration) -> Result<(), sqlx::Error> {
+    let limits = "select set_config('statement_timeout', '0', false), set_config('lock_timeout', $1, false)";
+    sqlx::query(limits).bind(limit.as_millis().to_string()).execute(session.connection()).await?;
+    Ok(())
+}
+
+/// Waits until the session of a relay has ended (`true`), or until the limit of [`limit_waits`] (`false`).
+///
+/// The wait is for the lock of [`register`], so it costs nothing while nothing happens. It is not long, since a
+/// waiting statement keeps vacuum from rows that died after it started.
+pub(crate) async fn peer_ended(session: &mut Session, relay_id: Uuid) -> Result<bool, sqlx::Error> {
+    let lock = sqlx::query("select pg_advisory_xact_lock_shared(hashtextextended($1::text, 0))");
+    match lock.bind(relay_id).execute(session.connection()).await {
+        Ok(_) => Ok(true),
+        // Lock not available.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Notifies all relays of this database that one of them has ended.
+pub(crate) async fn notify_ended(session: &mut Session) -> Result<(), sqlx::Error> {
+    sqlx::query("select pg_notify($1, '')").bind(CHANNEL).execute(session.connection()).await?;
+    Ok(())
+}
+
+/// Registers the relay or renews its registration, takes free partitions up to its fair share, and releases
+/// those above it.
+///
+/// With [`Liveness::Session`], the session must live as long as the relay works on this database. Called while
+/// no event is in flight, since another relay may publish a released partition the moment this returns.
+pub(crate) async fn rebalance(
+    session: &mut Session,
+    relay_id: Uuid,
+    name: &str,
+    liveness: Liveness,
+    lease: Duration,
+) -> Result<Rebalanced, sqlx::Error> {
+    let is_prepared = session.keeps_statements();
+    // One statement, so that an idle relay costs one round trip. The update compares (relay_id, epoch) again: a
+    // concurrent claim of the same partition loses. A session of another role may be seen without its start; it
+    // then counts as alive. Process 0 stands for a relay without a session of its own.
+    let (partitions, epochs, peer): (Vec<i16>, Vec<i64>, Option<Uuid>) = sqlx::query_as(
+        "with me as (
+            insert into outbox_relay as relay (relay_id, name, backend_pid, backend_start, alive_until)
+            select $1, $2, case when $5 then pid else 0 end, backend_start, clock_timestamp() + $3
+              from pg_stat_activity where pid = pg_backend_pid()
+            on conflict (relay_id) do update set alive_until = excluded.alive_until,
+                backend_pid = excluded.backend_pid, backend_start = excluded.backend_start
+            returning relay_id
+        ), alive as (
+            select relay_id, backend_pid from outbox_relay as relay
+             where relay_id <> $1 and alive_until > clock_timestamp()
+               and (backend_pid = 0
+                    or exists (select from pg_stat_activity as session where session.pid = relay.backend_pid
+                                  and coalesce(session.backend_start = relay.backend_start, true)))
+        ), gone as (
+            -- Checked again under the lock: a relay whose renewal is under way stays.
+            delete from outbox_relay where relay_id in (
+                select relay_id from outbox_relay as relay
+                 where relay_id <> $1
+                   and not (alive_until > clock_timestamp()
+                            and (backend_pid = 0
+                                 or exists (select from pg_stat_activity as session
+                                             where session.pid = relay.backend_pid
+                                               and coalesce(session.backend_start = relay.backend_start, true))))
+                   for update skip locked)
+        ), share as (
+            select ceil($4::numeric / (1 + count(*)))::bigint as size from alive
+        ), mine as (
+            -- A row that another relay has locked is being taken over.
+            select partition, epoch, relay_id, row_number() over (order by partition) as rank
+              from (select partition, epoch, relay_id from outbox_partition
+                     where relay_id = $1 for update skip locked) as held
+        ), free as (
+            select partition, epoch, relay_id from outbox_partition
+             where relay_id is distinct from $1
+               and (relay_id is null or owned_until < clock_timestamp()
+                    or relay_id not in (select relay_id from alive))
+             order by partition
+             limit (select greatest(0, size - (select count(*) from mine)) from share)
+               for update skip locked
+        ), wanted as (
+            select partition, epoch, relay_id, 0 as raise,
+                   case when rank <= (select size from share) then $1 end as new_relay_id from mine
+            union all
+            select partition, epoch, relay_id, 1, $1 from free
+        ), updated as (
+            update outbox_partition as target
+               set relay_id = wanted.new_relay_id, epoch = target.epoch + wanted.raise,
+                   owned_until = case when wanted.new_relay_id is not null then clock_timestamp() + $3 end
+              from wanted
+             where target.partition = wanted.partition and target.epoch = wanted.epoch
+               and target.relay_id is not distinct from wanted.relay_id
+            returning target.partition, target.epoch, target.relay_id
+        )
+        select coalesce(array_agg(partition order by partition), '{}'),
+               coalesce(array_agg(epoch order by partition), '{}'),
+               -- The next one in a ring: each relay with a session has one peer that monitors it.
+               (select relay_id from alive where backend_pid <> 0 order by relay_id < $1, relay_id limit 1)
+          from updated where relay_id = $1",
+    )
+    .bind(relay_id)
+    .bind(name)
+    .bind(interval(lease))
+    .bind(PARTITIONS)
+    .bind(liveness == Liveness::Session)
+    .persistent(is_prepared)
+    .fetch_one(session.begin().await?)
+    .await?;
+    session.end().await?;
+    let owned = partitions.into_iter().zip(epochs);
+    let leases = owned.map(|(partition, epoch)| Lease { partition, epoch }).collect();
+    Ok(Rebalanced { leases, peer })
+}
+
+/// Renews the relay's registration and leases while its events are in flight. Takes and releases nothing.
+pub(crate) async fn renew(
+    session: &mut Session,
+    relay_id: Uuid,
+    lease: Duration,
+) -> Result<Renewed, sqlx::Error> {
+    let is_prepared = session.keeps_statements();
+    let (owned, is_unbalanced): (i64, bool) = sqlx::query_as(
+        "with me as (
+            update outbox_relay set alive_until = clock_timestamp() + $2 where relay_id = $1
+        ), prolonged as (
+            update outbox_partition set owned_until = clock_timestamp() + $2
+             where relay_id = $1 and owned_until > clock_timestamp()
+            returning partition
+        ), mine as (
+            select count(*) as owned from prolonged
+        ), share as (
+            select ceil($3::numeric / (1 + count(*)))::bigint as size
+              from outbox_relay where relay_id <> $1 and alive_until > clock_timestamp()
+        )
+        select owned, owned > size
+                      or (owned < size and exists (select from outbox_partition
+                                                    where relay_id is null or owned_until < clock_timestamp()))
+          from mine, share",
+    )
+    .bind(relay_id)
+    .bind(interval(lease))
+    .bind(PARTITIONS)
+    .persistent(is_prepared)
+    .fetch_one(session.begin().await?)
+    .await?;
+    session.end().await?;
+    Ok(Renewed { owned: usize::try_from(owned).unwrap_or(usize::MAX), is_unbalanced })
+}
+
+/// Releases all partitions and notifies the other relays, so that they take over at once: the last step of a
+/// clean stop.
+pub(crate) async fn release(session: &mut Session, relay_id: Uuid) -> Result<(), sqlx::Error> {
+    let is_prepared = session.keeps_statements();
+    let release = "with gone as (delete from outbox_relay where relay_id = $1) select pg_notify($2, '')";
+    let release = sqlx::query(release).bind(relay_id).bind(CHANNEL).persistent(is_prepared);
+    release.execute(session.begin().await?).await?;
+    session.end().await
+}
+
+fn interval(duration: Duration) -> PgInterval {
+    let microseconds = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+    PgInterval { months: 0, days: 0, microseconds }
+}

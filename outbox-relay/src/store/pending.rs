@@ -1,0 +1,184 @@
+//! Pending events: reading them, and marking them published or failed.
+
+use chrono::{DateTime, Utc};
+use event_bus::TraceContext;
+use relay_engine::{Lease, Poll};
+use uuid::Uuid;
+
+use super::Session;
+
+/// A row of the log that waits to be published.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct PendingEvent {
+    /// Its position in the log: within a key, positions are in the order of the commits.
+    pub(crate) position: i64,
+    pub(crate) event_id: Uuid,
+    pub(crate) event_type: String,
+    pub(crate) key: String,
+    pub(crate) key_version: i64,
+    pub(crate) partition: i16,
+    /// The payload, as the producer's JSON text.
+    pub(crate) payload: String,
+    #[sqlx(try_from = "String")]
+    pub(crate) headers: TraceContext,
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+/// The result of a poll, in one snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct Polled {
+    /// The oldest events that match, in order.
+    pub(crate) events: Vec<PendingEvent>,
+    /// The lowest number of an open transaction, or else of the next one; 0 where there was no event.
+    pub(crate) oldest_open: u64,
+    /// The failed events of these partitions; `None` where there was no event.
+    pub(crate) failed: Option<Vec<Uuid>>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    #[sqlx(flatten)]
+    event: PendingEvent,
+    oldest_open: i64,
+    failed: Option<Vec<Uuid>>,
+}
+
+/// Reads the oldest pending events of some partitions, in order, without those of blocked keys.
+///
+/// A position above `poll.after` proves nothing about the ones below: a transaction that took its position early
+/// may commit late. The engine starts above 0 only where everything below is known to be decided.
+pub(crate) async fn poll(session: &mut Session, poll: &Poll) -> Result<Polled, sqlx::Error> {
+    let is_prepared = session.keeps_statements();
+    // `partition + 0` keeps the partitions out of the index condition. With them in it the index would give no
+    // order, and a poll for a thousand events would sort the whole backlog.
+    let rows: Vec<Row> = sqlx::query_as(
+        "with waiting as (
+            select position, event_id, event_type, key, key_version, partition, payload, headers, created_at,
+                   octet_length(payload::text) as size
+              from integration_event_log as log
+             where state = 'NotPublished'
+               and position > $2 and partition + 0 = any($1)
+               and position not in (select unnest($3::bigint[]))
+               and not exists (select from integration_event_log as blocking
+                                where blocking.state = 'PublishedFailed' and blocking.skipped_at is null
+                                  and blocking.key = log.key and blocking.position < log.position)
+             order by position
+             limit $4
+        ), counted as (
+            select *, sum(size) over (order by position) - size as before, row_number() over (order by position) as rank
+              from waiting
+        )
+        select position, event_id, event_type, key, key_version, partition, payload::text as payload,
+               headers::text as headers, created_at,
+               pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open,
+               case when rank = 1 then array(select event_id from integration_event_log
+                                              where state = 'PublishedFailed' and skipped_at is null
+                                                and partition = any($1)) end as failed
+          from counted where before < $5
+         order by position",
+    )
+    .bind(&poll.partitions)
+    .bind(poll.after)
+    .bind(&poll.known)
+    .bind(i64::try_from(poll.limit).unwrap_or(i64::MAX))
+    .bind(i64::try_from(poll.max_bytes).unwrap_or(i64::MAX))
+    .persistent(is_prepared)
+    .fetch_all(session.begin().await?)
+    .await?;
+    session.end().await?;
+    let mut polled = Polled::default();
+    for row in rows {
+        polled.oldest_open = u64::try_from(row.oldest_open).unwrap_or_default();
+        polled.failed = polled.failed.or(row.failed);
+        polled.events.push(row.event);
+    }
+    Ok(polled)
+}
+
+/// Marks confirmed events published. Returns the number of the transaction that did so.
+///
+/// Not fenced: a confirmed event is published, whoever owns its partition by now.
+pub(crate) async fn mark_published(session: &mut Session, event_ids: &[Uuid]) -> Result<u64, sqlx::Error> {
+    let is_prepared = session.keeps_statements();
+    let transaction: i64 = sqlx::query_scalar(
+        "with marked as (
+            update integration_event_log
+               set state = 'Published', published_at = coalesce(published_at, clock_timestamp()),
+                   times_sent = times_sent + 1, last_error = null
+             where event_id = any($1))
+         select pg_current_xact_id()::text::bigint",
+    )
+    .bind(event_ids)
+    .persistent(is_prepared)
+    .fetch_one(session.begin().await?)
+    .await?;
+    session.end().await?;
+    Ok(u64::try_from(transaction).unwrap_or_default())
+}
+
+/// Marks an event that can never be published as it is. Its key is blocked until an operator decides.
+///
+/// Fenced: returns `false`, and changes nothing, if the lease of `relay_id` has ended.
+pub(crate) async fn mark_failed(
+    session: &mut Session,
+    event_id: Uuid,
+    error: &str,
+    relay_id: Uuid,
+    lease: Lease,
+) -> Result<bool, sqlx::Error> {
+    let is_prepared = session.keeps_statements();
+    let done = sqlx::query(
+        "update integration_event_log as log
+            set state = 'PublishedFailed', last_error = $2
+           from outbox_partition as owned
+          where log.event_id = $1 and log.state = 'NotPublished'
+            and owned.partition = log.partition and owned.relay_id = $3 and owned.epoch = $4
+            and owned.owned_until > clock_timestamp()",
+    )
+    .bind(event_id)
+    .bind(error)
+    .bind(relay_id)
+    .bind(lease.epoch)
+    .persistent(is_prepared)
+    .execute(session.begin().await?)
+    .await?;
+    session.end().await?;
+    Ok(done.rows_affected() == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use event_bus::outbox;
+    use sqlx::PgPool;
+
+    use super::*;
+
+    #[sqlx::test(migrations = false)]
+    async fn a_poll_reads_no_more_index_entries_of_a_long_backlog_than_it_returns_events(pool: PgPool) {
+        sqlx::raw_sql(outbox::SCHEMA).execute(&pool).await.unwrap();
+        let fill = "alter table integration_event_log set (autovacuum_enabled = off);
+                    insert into integration_event_log (event_id, event_type, key, key_version, partition, payload)
+                    select gen_random_uuid(), 'shop.test.noted.v1', i::text, 1, i % 64, '{}'
+                      from generate_series(1, 20000) i";
+        sqlx::raw_sql(fill).execute(&pool).await.unwrap();
+        let mut session = Session::open(&pool.connect_options(), true).await.unwrap();
+        // As many partitions as a relay owns that shares them with another. A plan that picks them out of the
+        // index would have to sort the whole backlog.
+        let partitions = (0..32).collect();
+        let ten = Poll { partitions, limit: 10, max_bytes: 1_000_000, ..Poll::default() };
+        let read = "select idx_tup_read from pg_stat_user_indexes
+                     where indexrelname = 'integration_event_log_pending' and pg_stat_force_next_flush() is not null";
+        let mut before = 0;
+        // The first poll runs with the statistics of an empty table.
+        for statistics in ["select", "vacuum analyze integration_event_log"] {
+            sqlx::raw_sql(statistics).execute(session.connection()).await.unwrap();
+            assert_eq!(poll(&mut session, &ten).await.unwrap().events.len(), 10);
+            let flush = sqlx::raw_sql("select pg_stat_force_next_flush()");
+            flush.execute(session.connection()).await.unwrap();
+            let after: i64 = sqlx::query_scalar(read).fetch_one(session.connection()).await.unwrap();
+            let entries = after - before;
+            assert!((10..=100).contains(&entries), "{entries} entries read after {statistics}");
+            before = after;
+        }
+    }
+}
