@@ -1,25 +1,25 @@
-// Keeps an open page fresh. Without it, everything works but for that.
+// Renews an open page. Everything else works without this script.
 //
-// data-stream="/path"  an element whose stream of events is listened to
-// data-live="/path"    an element with an id, whose content is taken anew from there when something has changed
-// data-of="/path"      the stream that says so; without it, /live
-// data-missing         a part that could not be shown: the page is asked for again until it can
+// data-stream="/path"  the page listens to this stream of events
+// data-live="/path"    an element with an id; a change renews its content from this path
+// data-of="/path"      the stream that signals the change; the default is /live
+// data-missing         a part that is unavailable: the page is requested again until it is complete
 "use strict";
 (() => {
   const RETRY = 2000;
   const TOAST = 15000;
 
   let running = null;
-  const spoken = new Set();
+  const changed = new Set();
 
-  // Renders a stream's live parts anew. Changes that come meanwhile are taken together in one more turn.
+  // Renews the live parts of a stream. Changes that arrive meanwhile lead to one more turn.
   const refresh = (stream) => {
-    spoken.add(stream);
+    changed.add(stream);
     running ??= (async () => {
       try {
-        while (spoken.size > 0) {
-          const streams = new Set(spoken);
-          spoken.clear();
+        while (changed.size > 0) {
+          const streams = new Set(changed);
+          changed.clear();
           const parts = [...document.querySelectorAll("[data-live]")].filter((part) => streams.has(part.dataset.of ?? "/live"));
           const paths = new Set(parts.map((part) => part.dataset.live));
           await Promise.all([...paths].map((path) => renew(path, parts)));
@@ -46,7 +46,7 @@
     }
   };
 
-  // What somebody is just typing, and where they are, stays.
+  // What the visitor is typing, the focus, and opened details stay.
   const swap = (part, next) => {
     const focused = part.contains(document.activeElement) ? document.activeElement : null;
     const typed = new Map();
@@ -66,7 +66,7 @@
     }
   };
 
-  const say = (sentence) => {
+  const showToast = (sentence) => {
     const toast = document.createElement("p");
     toast.className = "toast";
     toast.textContent = sentence;
@@ -76,12 +76,12 @@
     setTimeout(() => toast.remove(), TOAST);
   };
 
-  const away = (is) => {
-    document.getElementById("live-state").hidden = !is;
-    document.documentElement.toggleAttribute("data-is-live", !is);
+  const setLive = (isLive) => {
+    document.getElementById("live-state").hidden = isLive;
+    document.documentElement.toggleAttribute("data-is-live", isLive);
   };
 
-  // A hidden tab gives its connection back: browsers have only a few for each site.
+  // A hidden tab closes its connections: browsers allow only a few for each site.
   const streams = new Map();
   const listen = () => {
     for (const element of document.querySelectorAll("[data-stream]")) {
@@ -90,15 +90,15 @@
       const stream = new EventSource(path);
       streams.set(path, stream);
       stream.addEventListener("changed", (event) => {
-        away(false);
-        if (event.data) say(event.data);
+        setLive(true);
+        if (event.data) showToast(event.data);
         refresh(path);
       });
-      stream.addEventListener("away", () => away(true));
+      stream.addEventListener("unavailable", () => setLive(false));
       stream.addEventListener("over", () => stream.close());
       stream.addEventListener("error", () => {
-        away(true);
-        // The browser connects again by itself, unless it was refused: then later, anew.
+        setLive(false);
+        // The browser reconnects by itself, unless the request was refused.
         if (stream.readyState === EventSource.CLOSED) {
           streams.delete(path);
           setTimeout(() => { if (!document.hidden) listen(); }, RETRY);
@@ -113,19 +113,19 @@
   });
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-  // Asks for the whole page again until nothing is missing in it.
+  // Requests the whole page again until it is complete.
   const retry = async () => {
     try {
       const answer = await fetch(location.href, { signal: AbortSignal.timeout(8000) });
       if (answer.ok) return location.reload();
-    } catch { /* away still */ }
+    } catch { /* still unavailable */ }
     setTimeout(retry, RETRY);
   };
 
   if (document.querySelector("[data-missing]")) setTimeout(retry, RETRY);
   listen();
 
-  // "?did=…" has been said: coming back to this address should not say it again.
+  // The notice of "?did=…" was shown. It should not be shown again when the visitor returns to this page.
   const here = new URL(location.href);
   if (here.searchParams.has("did")) {
     here.searchParams.delete("did");

@@ -1,26 +1,29 @@
-//! The shop's pages: rendered on the server, kept fresh by server-sent events.
+//! The shop's pages, rendered on the server and renewed by server-sent events.
 //!
 //! | module | job |
 //! |---|---|
-//! | [`browse`] | the catalogue, a product, its picture |
-//! | [`cart`] | what the buyer has put in, and the alerts about it |
-//! | [`merchant`] | prices and products, for whoever may change them |
-//! | [`live`] | the streams that tell open pages what has changed |
-//! | [`ops`] | the control room: where events are, and what to do about them |
-//! | [`session`] | who visits, what they may do, and forms that only our own pages can send |
-//! | [`backends`] | the other services, over HTTP, with deadlines |
-//! | [`pages`] | what all pages have in common |
-//! | [`startup`] | all of it put together |
+//! | `browse` | the catalogue, a product, its picture |
+//! | `cart` | the buyer's cart and its price alerts |
+//! | `merchant` | prices and products, for merchants |
+//! | `ops` | the control room, for operators |
+//! | `sign_in` | signing in and out |
+//! | `live` | the streams that tell open pages what has changed |
+//! | `pages` | what all pages have in common |
+//! | `session` | the user, the session cookie, forms of this site |
+//! | `clients` | the other services, over HTTP |
+//! | [`chart`] | lines in SVG |
 //!
-//! It has no database and no broker. A page whose service is away says which part is missing.
+//! This service has no database and no broker. A page whose service is unavailable shows which part is missing.
 
-pub mod backends;
-pub mod browse;
-pub mod cart;
-pub mod live;
-pub mod merchant;
-pub mod ops;
-pub mod pages;
-pub mod session;
+mod browse;
+mod cart;
+pub mod chart;
+mod clients;
+mod live;
+mod merchant;
+mod ops;
+mod pages;
+mod session;
 pub mod settings;
+mod sign_in;
 pub mod startup;

@@ -7,9 +7,10 @@ use service_kit::server::{About, Readiness, Server};
 use tokio_util::sync::CancellationToken;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::live::Hub;
 use crate::pages::{PROBLEM_PAGE, Shop};
 use crate::settings::Settings;
-use crate::{browse, cart, live, merchant, ops, pages, session};
+use crate::{browse, cart, live, merchant, ops, pages, sign_in};
 
 /// What this service says about itself.
 pub const ABOUT: About = About {
@@ -24,14 +25,17 @@ pub const ABOUT: About = About {
 /// later. `stop` ends it.
 pub fn build(settings: &Settings, stop: &CancellationToken) -> Result<Server> {
     let verifier = Verifier::new(&settings.auth, settings.mode)?;
-    let parts = web::Data::new(Shop::new(settings, verifier.clone(), stop)?);
+    let parts = web::Data::new(Shop::new(settings, verifier.clone())?);
+    let hub = web::Data::new(Hub::new(parts.basket.clone(), stop.clone()));
+    let control_room = web::Data::new(ops::ControlRoom::new(settings)?);
     let batches = web::Data::new(merchant::Batches::new(stop.clone()));
     let routes = move |config: &mut ServiceConfig<'_>| {
-        config.app_data(parts.clone()).app_data(batches.clone()).app_data(PROBLEM_PAGE);
+        config.app_data(parts.clone()).app_data(hub.clone()).app_data(control_room.clone());
+        config.app_data(batches.clone()).app_data(PROBLEM_PAGE);
         config.map(|config| {
             config
                 .configure(pages::routes)
-                .configure(session::routes)
+                .configure(sign_in::routes)
                 .configure(browse::routes)
                 .configure(cart::routes)
                 .configure(live::routes)

@@ -1,90 +1,75 @@
-//! Which products are asked for, as links and forms say it.
+//! The filter of a product list, as links and forms carry it.
 
 use serde::Deserialize;
 
-use crate::backends::{ItemFilter, Named};
+use crate::clients::{ItemFilter, Named};
 
-/// What the address says. What makes no sense in it counts as not said: a link should show something.
+/// The filter in a URL. A value that makes no sense is ignored: a link should show something.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct FilterForm {
-    /// What the name begins with.
-    pub name: String,
-    /// A type's id, or nothing.
-    pub type_id: String,
-    /// A brand's id, or nothing.
-    pub brand_id: String,
+pub(crate) struct FilterForm {
+    pub(crate) name: String,
+    pub(crate) type_id: String,
+    pub(crate) brand_id: String,
     /// The page, from 1.
-    pub page: String,
+    pub(crate) page: String,
 }
 
 /// One link or option of a filter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
-    /// The id; empty for "all".
-    pub id: String,
-    /// What it is called.
-    pub name: String,
-    /// Where it leads.
-    pub href: String,
-    /// Whether it is the one that is shown.
-    pub is_chosen: bool,
+pub(crate) struct Choice {
+    /// The id of a type or brand; empty for "all".
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) href: String,
+    pub(crate) is_selected: bool,
 }
 
-/// Where one is in the pages of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pager {
-    /// This page, from 1.
-    pub page: u32,
-    /// The last page, from 1.
-    pub last: u32,
-    /// The page before, where there is one.
-    pub previous: Option<String>,
-    /// The page after, where there is one.
-    pub next: Option<String>,
+/// This page and the last page of a list, from 1, and the links to the neighbours.
+pub(crate) struct Pager {
+    pub(crate) page: u32,
+    pub(crate) last: u32,
+    pub(crate) previous: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
-/// The longest name that the catalogue looks for, in characters.
+/// The longest name that the catalogue searches for, in characters.
 const MAX_NAME: usize = 100;
 
-/// A page beyond this one is nobody's.
 const MAX_PAGE: u32 = 100_000;
 
 impl FilterForm {
-    /// The filter, as the catalogue is asked.
-    pub fn filter(&self) -> ItemFilter {
+    /// The filter for the catalogue.
+    pub(crate) fn filter(&self) -> ItemFilter {
         let name = self.name.trim().chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
         ItemFilter { name, type_id: id(&self.type_id), brand_id: id(&self.brand_id) }
     }
 
     /// The page, from 1.
-    pub fn page(&self) -> u32 {
+    pub(crate) fn page(&self) -> u32 {
         self.page.parse().unwrap_or(1).clamp(1, MAX_PAGE)
     }
 
-    /// Whether anything is filtered at all.
-    pub fn is_set(&self) -> bool {
+    /// Whether the list is filtered.
+    pub(crate) fn is_set(&self) -> bool {
         self.filter() != ItemFilter::default()
     }
 
-    /// The types to choose from, as links that keep the rest of the filter.
-    pub fn types(&self, base: &str, types: &[Named]) -> Vec<Choice> {
+    /// The types to choose from. A link keeps the rest of the filter.
+    pub(crate) fn types(&self, base: &str, types: &[Named]) -> Vec<Choice> {
         let filter = self.filter();
-        let chosen = filter.type_id;
-        choices("All", types, chosen, |type_id| href(base, &ItemFilter { type_id, ..filter.clone() }, 1))
+        let selected = filter.type_id;
+        choices("All", types, selected, |type_id| href(base, &ItemFilter { type_id, ..filter.clone() }, 1))
     }
 
-    /// The brands to choose from.
-    pub fn brands(&self, base: &str, brands: &[Named]) -> Vec<Choice> {
+    pub(crate) fn brands(&self, base: &str, brands: &[Named]) -> Vec<Choice> {
         let filter = self.filter();
-        let chosen = filter.brand_id;
-        choices("All brands", brands, chosen, |brand_id| {
+        let selected = filter.brand_id;
+        choices("All brands", brands, selected, |brand_id| {
             href(base, &ItemFilter { brand_id, ..filter.clone() }, 1)
         })
     }
 
-    /// The pages around this one.
-    pub fn pager(&self, base: &str, count: u64, size: u8) -> Pager {
+    pub(crate) fn pager(&self, base: &str, count: u64, size: u8) -> Pager {
         let last = u32::try_from(count.div_ceil(u64::from(size).max(1))).unwrap_or(MAX_PAGE).max(1);
         let page = self.page();
         let filter = self.filter();
@@ -105,16 +90,16 @@ fn id(text: &str) -> Option<i64> {
 fn choices(
     all: &str,
     named: &[Named],
-    chosen: Option<i64>,
+    selected: Option<i64>,
     href: impl Fn(Option<i64>) -> String,
 ) -> Vec<Choice> {
     let all =
-        Choice { id: String::new(), name: all.to_owned(), href: href(None), is_chosen: chosen.is_none() };
+        Choice { id: String::new(), name: all.to_owned(), href: href(None), is_selected: selected.is_none() };
     let each = named.iter().map(|Named { id, name }| Choice {
         id: id.to_string(),
         name: name.clone(),
         href: href(Some(*id)),
-        is_chosen: chosen == Some(*id),
+        is_selected: selected == Some(*id),
     });
     std::iter::once(all).chain(each).collect()
 }
@@ -157,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_counts_as_not_said() {
+    fn a_value_that_makes_no_sense_is_ignored() {
         let form = FilterForm {
             type_id: "x".to_owned(),
             brand_id: "-1".to_owned(),

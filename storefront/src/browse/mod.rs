@@ -1,17 +1,18 @@
 //! The catalogue, a product, its picture.
 
 mod filter;
-mod list;
+mod listing;
+mod page;
 mod picture;
 mod product;
-mod shelf;
-
-pub use filter::{Choice, FilterForm, Pager};
-pub use shelf::{Card, Labels};
+mod product_card;
 
 use actix_web::web;
 
+pub(crate) use filter::FilterForm;
+pub(crate) use listing::Listing;
+
 /// Adds the routes.
-pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(list::show).service(product::show).service(picture::show);
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config.service(page::show).service(product::show).service(picture::show);
 }

@@ -1,4 +1,4 @@
-//! A product's picture, handed on from the catalogue: pages load nothing from elsewhere.
+//! A product's picture, passed on from the catalogue: pages load nothing from other sites.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
@@ -7,7 +7,7 @@ use service_kit::problem::Problem;
 
 use crate::pages::Shop;
 
-/// An hour; then a browser asks again with the picture's tag.
+/// An hour. After that, a browser sends the picture's tag.
 const CACHING: &str = "public, max-age=3600";
 
 #[get("/pictures/{id}")]
@@ -17,7 +17,7 @@ pub(super) async fn show(
     shop: web::Data<Shop>,
 ) -> Result<HttpResponse, Problem> {
     let known = request.headers().get(IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
-    let reply = shop.catalog.picture(*id, known).await?.0;
+    let reply = shop.catalog.picture(*id, known).await?;
     let is_known = reply.status == reqwest::StatusCode::NOT_MODIFIED;
     let status = if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
     let mut answer = HttpResponse::build(status);
@@ -28,6 +28,6 @@ pub(super) async fn show(
     if is_known {
         return Ok(answer.finish());
     }
-    // Whatever the catalogue calls it: nothing else is shown as a picture of this site.
+    // Not the catalogue's media type: this site shows nothing but SVG as a picture.
     Ok(answer.insert_header((CONTENT_TYPE, "image/svg+xml")).body(reply.body))
 }

@@ -1,17 +1,16 @@
-//! What a buyer does with their cart.
+//! What a buyer does with the cart.
 
 use actix_web::{HttpResponse, post, web};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use service_kit::problem::Problem;
 
+use crate::clients::MAX_QUANTITY;
+use crate::live::Hub;
 use crate::pages::{Visit, see_other};
 use crate::session::{Nothing, Posted};
 
-/// The most pieces of a product in a cart.
-const MOST: i64 = 99;
-
-/// How often adding is tried when another page changes the cart at the same moment.
+/// How often adding is tried when another page changes the cart at the same time.
 const TRIES: usize = 3;
 
 #[derive(Debug, Deserialize)]
@@ -21,28 +20,30 @@ struct Quantity {
 
 #[derive(Debug, Deserialize)]
 struct Seen {
-    /// The alerts' ids, with commas between; empty for all.
+    /// The ids of the alerts, separated by commas; empty for all.
     #[serde(default)]
     ids: String,
 }
 
-/// Puts pieces of a product into the cart, on top of those that are in it.
+/// Adds pieces of a product to those in the cart.
 #[post("/cart/items/{id}/add")]
 pub(super) async fn add(
     visit: Visit,
+    hub: web::Data<Hub>,
     id: web::Path<i64>,
     Posted(form): Posted<Quantity>,
 ) -> Result<HttpResponse, Problem> {
     let user = visit.user()?;
+    let pieces = form.quantity.clamp(1, MAX_QUANTITY);
     let mut tries = 0;
     loop {
         tries += 1;
-        match visit.shop.basket.add(user, *id, form.quantity.clamp(1, MOST), &visit.trace).await {
-            Err(trouble) if trouble.is(StatusCode::PRECONDITION_FAILED) && tries < TRIES => {}
-            outcome => break drop(outcome?),
+        match visit.shop.basket.add(user, *id, pieces, &visit.trace).await {
+            Err(error) if error.is(StatusCode::PRECONDITION_FAILED) && tries < TRIES => {}
+            outcome => break outcome?,
         }
     }
-    visit.shop.hub.announce(&user.name);
+    hub.cart_changed(&user.name);
     Ok(see_other("/cart?did=added"))
 }
 
@@ -50,34 +51,40 @@ pub(super) async fn add(
 #[post("/cart/items/{id}")]
 pub(super) async fn set(
     visit: Visit,
+    hub: web::Data<Hub>,
     id: web::Path<i64>,
     Posted(form): Posted<Quantity>,
 ) -> Result<HttpResponse, Problem> {
     let user = visit.user()?;
     visit.shop.basket.put(user, *id, form.quantity, &visit.trace).await?;
-    visit.shop.hub.announce(&user.name);
+    hub.cart_changed(&user.name);
     Ok(see_other("/cart?did=changed"))
 }
 
-/// Takes a product out of the cart.
+/// Removes a product from the cart.
 #[post("/cart/items/{id}/remove")]
-pub(super) async fn take_out(
+pub(super) async fn remove(
     visit: Visit,
+    hub: web::Data<Hub>,
     id: web::Path<i64>,
     _: Posted<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let user = visit.user()?;
-    visit.shop.basket.take_out(user, *id).await?;
-    visit.shop.hub.announce(&user.name);
+    visit.shop.basket.remove(user, *id).await?;
+    hub.cart_changed(&user.name);
     Ok(see_other("/cart?did=removed"))
 }
 
-/// Accepts the prices of the news that the buyer has seen, and of no other.
+/// Accepts the prices of the news that the buyer has seen.
 #[post("/cart/acknowledge")]
-pub(super) async fn acknowledge(visit: Visit, Posted(seen): Posted<Seen>) -> Result<HttpResponse, Problem> {
+pub(super) async fn acknowledge(
+    visit: Visit,
+    hub: web::Data<Hub>,
+    Posted(seen): Posted<Seen>,
+) -> Result<HttpResponse, Problem> {
     let user = visit.user()?;
     let ids: Vec<i64> = seen.ids.split(',').filter_map(|id| id.trim().parse().ok()).collect();
     visit.shop.basket.acknowledge(user, &ids).await?;
-    visit.shop.hub.announce(&user.name);
+    hub.cart_changed(&user.name);
     Ok(see_other("/cart?did=acknowledged"))
 }

@@ -1,20 +1,18 @@
-//! What the buyer has put in, and the alerts about it.
+//! The buyer's cart, and the alerts about its products.
 
 mod actions;
 mod news;
 mod page;
 
-pub use news::{News, NewsItem};
-pub use page::mark;
-
 use actix_web::web;
 
 /// Adds the routes.
-pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(page::show).service(page::show_mark);
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
+        .service(page::show)
+        .service(page::show_mark)
         .service(actions::add)
         .service(actions::set)
-        .service(actions::take_out)
+        .service(actions::remove)
         .service(actions::acknowledge);
 }

@@ -1,4 +1,4 @@
-//! The cart's page, and the mark of it that every page shows.
+//! The cart's page, and the part of the header that shows the cart.
 
 use std::time::Duration;
 
@@ -7,29 +7,21 @@ use actix_web::{HttpResponse, get};
 use askama::Template;
 use service_kit::problem::Problem;
 
-use super::News;
-use crate::backends::{Alert, AlertKind, Basket, BasketApi, BasketLine, Trouble};
+use super::news::News;
+use crate::clients::{Alert, AlertKind, Basket, BasketLine, ClientError};
 use crate::pages::{CartMark, Change, Frame, Money, Section, Visit, html};
-use crate::session::User;
 
-/// How long the cart's own page waits for it.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long the page waits for the cart.
+const DEADLINE: Duration = Duration::from_secs(4);
 
-/// How long any other page waits for its mark.
-const GLANCE: Duration = Duration::from_secs(1);
-
-/// Alerts that are looked at.
-const ALERTS: u8 = 100;
-
-/// Alerts that are listed as history.
-const HISTORY: usize = 10;
+/// The number of recent alerts that are listed.
+const RECENT: usize = 10;
 
 #[derive(Template)]
 #[template(path = "cart/page.html")]
 struct Page {
     frame: Frame,
-    /// The cart; without it, why not.
-    cart: Result<Cart, Trouble>,
+    cart: Result<Cart, ClientError>,
 }
 
 #[derive(Template)]
@@ -43,7 +35,7 @@ struct Cart {
     total: Money,
     pieces: i64,
     news: News,
-    history: Vec<Past>,
+    recent: Vec<RecentAlert>,
 }
 
 struct Line {
@@ -53,104 +45,81 @@ struct Line {
     change: Option<Change>,
 }
 
-struct Past {
+struct RecentAlert {
     name: String,
     change: Option<Change>,
     is_withdrawn: bool,
-    /// For programs.
-    at: String,
-    /// For people.
-    when: String,
-    is_seen: bool,
+    /// When it was raised, for programs and for people.
+    at: (String, String),
+    is_acknowledged: bool,
 }
 
 #[get("/cart")]
 pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
-    let user = visit.user()?;
-    let found = fetch(&visit.shop.basket, user, PATIENCE).await;
-    let mut frame = visit.frame_with("Your cart", Section::Cart, mark_of(&found));
-    frame.is_partial = found.is_err();
-    let status = if found.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let cart = found.map(|(basket, alerts)| Cart::new(basket, &alerts));
+    let cart = visit.shop.basket.cart(visit.user()?, DEADLINE).await;
+    let mut frame = visit.frame_with("Your cart", Section::Cart, CartMark::of(&cart));
+    frame.is_partial = cart.is_err();
+    let status = if cart.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let cart = cart.map(|(basket, alerts)| Cart::new(basket, &alerts));
     html(status, &Page { frame, cart })
 }
 
-/// The part of the header that shows the cart, by itself: a live page asks for it.
+/// The part of the header that shows the cart: an open page renews it.
 #[get("/cart/mark")]
 pub(super) async fn show_mark(visit: Visit) -> Result<HttpResponse, Problem> {
     visit.user()?;
-    html(StatusCode::OK, &MarkPage { frame: visit.frame("Your cart", Section::Nowhere).await })
-}
-
-/// What the header shows of this buyer's cart.
-pub async fn mark(basket: &BasketApi, user: &User) -> CartMark {
-    mark_of(&fetch(basket, user, GLANCE).await)
-}
-
-type Found = Result<(Basket, Vec<Alert>), Trouble>;
-
-async fn fetch(api: &BasketApi, user: &User, within: Duration) -> Found {
-    let (basket, alerts) =
-        tokio::try_join!(api.basket(user, within), api.newest_alerts(user, ALERTS, within))?;
-    Ok((basket, alerts.data))
-}
-
-fn mark_of(found: &Found) -> CartMark {
-    match found {
-        Ok((basket, alerts)) => CartMark {
-            pieces: pieces(basket),
-            news: News::new(basket, alerts).items.len(),
-            is_unknown: false,
-        },
-        Err(trouble) => {
-            tracing::debug!(%trouble, "a page goes without the cart's mark");
-            CartMark { is_unknown: true, ..CartMark::default() }
-        }
-    }
-}
-
-fn pieces(basket: &Basket) -> i64 {
-    basket.items.iter().map(|line| line.quantity).sum()
+    html(StatusCode::OK, &MarkPage { frame: visit.frame("Your cart", Section::Other).await })
 }
 
 impl Cart {
     fn new(basket: Basket, alerts: &[Alert]) -> Self {
-        let news = News::new(&basket, alerts);
-        let currency = basket.currency.clone();
+        let currency = &basket.currency;
+        let recent = alerts.iter().take(RECENT).map(|alert| RecentAlert::new(alert, currency));
         Self {
-            pieces: pieces(&basket),
-            total: Money::new(basket.total, &currency),
-            history: alerts.iter().take(HISTORY).map(|alert| Past::new(alert, &currency)).collect(),
-            news,
-            lines: basket.items.into_iter().map(|line| Line::new(line, &currency)).collect(),
+            pieces: basket.pieces(),
+            total: Money::new(basket.total, currency),
+            recent: recent.collect(),
+            news: News::new(&basket, alerts),
+            lines: basket.items.into_iter().map(|line| Line::new(line, currency)).collect(),
         }
     }
 }
 
 impl Line {
-    fn new(line: BasketLine, currency: &str) -> Self {
-        let price = Money::new(line.unit_price, currency);
-        let old = line.old_unit_price.filter(|_| line.available);
+    fn new(entry: BasketLine, currency: &str) -> Self {
         Self {
-            sum: price.times(line.quantity),
-            change: old.map(|old| Change { old: Money::new(old, currency), new: price.clone() }),
-            price,
-            entry: line,
+            price: Money::new(entry.unit_price, currency),
+            sum: Money::new(entry.unit_price * rust_decimal::Decimal::from(entry.quantity), currency),
+            change: entry.change(currency),
+            entry,
         }
     }
 }
 
-impl Past {
+impl RecentAlert {
     fn new(alert: &Alert, currency: &str) -> Self {
-        let prices = alert.old_price.zip(alert.new_price);
+        let at = alert.created_at;
         Self {
             name: alert.product_name.clone(),
-            change: prices
-                .map(|(old, new)| Change { old: Money::new(old, currency), new: Money::new(new, currency) }),
+            change: alert.change(currency),
             is_withdrawn: alert.kind == AlertKind::ProductRemoved,
-            at: alert.created_at.to_rfc3339(),
-            when: alert.created_at.format("%-d %b, %H:%M:%S UTC").to_string(),
-            is_seen: alert.acknowledged_at.is_some(),
+            at: (at.to_rfc3339(), at.format("%-d %b, %H:%M:%S UTC").to_string()),
+            is_acknowledged: alert.acknowledged_at.is_some(),
         }
+    }
+}
+
+impl BasketLine {
+    /// The change from the accepted price to the price now; `None` where they are the same.
+    pub(super) fn change(&self, currency: &str) -> Option<Change> {
+        let old = self.old_unit_price.filter(|_| self.available)?;
+        Some(Change::new(old, self.unit_price, currency))
+    }
+}
+
+impl Alert {
+    pub(super) fn change(&self, currency: &str) -> Option<Change> {
+        let (old, new) = self.old_price.zip(self.new_price)?;
+        Some(Change::new(old, new, currency))
     }
 }

@@ -1,4 +1,4 @@
-//! What the pages of one buyer are told.
+//! The signals for the open pages of one buyer.
 
 use std::time::Duration;
 
@@ -7,125 +7,119 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::Signal;
-use super::hub::Source;
-use super::reader::AlertReader;
-use crate::backends::{Alert, AlertKind, BasketApi};
-use crate::pages::Money;
+use super::alerts::AlertReader;
+use crate::clients::{Alert, AlertKind, BasketClient};
+use crate::pages::Change;
 use crate::session::User;
 
-/// How long after a failure the basket is asked for its stream again.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long after a failure the stream of alerts is opened again.
+const RETRY: Duration = Duration::from_secs(1);
 
-/// How often the cart's version is looked at: a device that is served by another process of ours changes it
-/// without a word to this one. A feed that nobody listens to ends at a look.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often the cart's version is polled: a page that another process serves can change the cart without an alert.
+const POLL: Duration = Duration::from_secs(5);
 
-/// One buyer's feed: alerts as they come, and word of every other change of the cart.
+/// Turns the alerts of one buyer, and other changes of the cart, into signals.
 pub(super) struct Feed {
-    basket: BasketApi,
+    basket: BasketClient,
     users: watch::Receiver<User>,
     signals: broadcast::Sender<Signal>,
-    source: watch::Sender<Source>,
-    looking: Interval,
+    /// The signal that a new page starts with; `None` until the basket has answered.
+    first: watch::Sender<Option<Signal>>,
+    polls: Interval,
     version: Option<i64>,
     last_alert: Option<i64>,
 }
 
-/// Why waiting ended.
-enum News {
+enum Input {
     Alert(Alert),
-    BrokenOff,
-    TimeToLook,
+    Disconnected,
+    Poll,
 }
 
 impl Feed {
     pub(super) fn new(
-        basket: BasketApi,
+        basket: BasketClient,
         users: watch::Receiver<User>,
         signals: broadcast::Sender<Signal>,
-        source: watch::Sender<Source>,
+        first: watch::Sender<Option<Signal>>,
     ) -> Self {
-        let mut looking = interval_at(Instant::now() + LOOK, LOOK);
-        looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { basket, users, signals, source, looking, version: None, last_alert: None }
+        let mut polls = interval_at(Instant::now() + POLL, POLL);
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { basket, users, signals, first, polls, version: None, last_alert: None }
     }
 
-    /// Tells the pages what happens until `clear` says that nobody listens (true), or the session is over.
-    pub(super) async fn run(mut self, clear: impl Fn() -> bool) -> bool {
+    /// Sends signals until `release` says that no page is open (true), or the session is over (false).
+    pub(super) async fn run(mut self, release: impl Fn() -> bool) -> bool {
         loop {
             let user = self.users.borrow().clone();
-            let mut alerts = match self.basket.stream(&user, self.last_alert).await {
+            let mut alerts = match self.basket.alert_stream(&user, self.last_alert).await {
                 Ok(answer) => Some(AlertReader::new(answer)),
-                Err(trouble) if trouble.is(StatusCode::UNAUTHORIZED) => {
-                    self.tell(Signal::Over);
+                Err(error) if error.is(StatusCode::UNAUTHORIZED) => {
+                    self.send(Signal::Over);
                     return false;
                 }
-                Err(trouble) => {
-                    tracing::debug!(%trouble, "no stream of alerts");
+                Err(error) => {
+                    tracing::debug!(%error, "the stream of alerts cannot be opened");
                     None
                 }
             };
-            let (source, signal) = match alerts {
-                // Something may have changed since the pages were rendered.
-                Some(_) => (Source::Live, Signal::Changed),
-                None => (Source::Away, Signal::Away),
-            };
-            // From here on, another version is a change that the pages have not heard of.
+            // The cart may have changed since the pages were rendered. From here on, a new version is a change that
+            // the pages do not know.
             self.version = self.basket.version(&user, self.version).await.ok();
-            self.source.send_replace(source);
-            self.tell(signal);
+            let signal = if alerts.is_some() { Signal::Changed } else { Signal::Unavailable };
+            self.first.send_replace(Some(signal.clone()));
+            self.send(signal);
             loop {
                 match self.next(&mut alerts).await {
-                    News::Alert(alert) => {
+                    Input::Alert(alert) => {
                         self.last_alert = Some(alert.id);
-                        self.tell(Signal::Said(sentence(&alert)));
+                        self.send(Signal::Alert(sentence(&alert)));
                     }
-                    News::BrokenOff => break,
-                    News::TimeToLook if clear() => return true,
-                    News::TimeToLook => self.look(&user).await,
+                    Input::Disconnected => break,
+                    Input::Poll if release() => return true,
+                    Input::Poll => self.poll(&user).await,
                 }
             }
         }
     }
 
-    async fn next(&mut self, alerts: &mut Option<AlertReader>) -> News {
+    async fn next(&mut self, alerts: &mut Option<AlertReader>) -> Input {
         let next_alert = async {
             let Some(alerts) = alerts else {
-                tokio::time::sleep(PAUSE).await;
-                return News::BrokenOff;
+                tokio::time::sleep(RETRY).await;
+                return Input::Disconnected;
             };
-            alerts.next().await.map_or(News::BrokenOff, News::Alert)
+            alerts.next().await.map_or(Input::Disconnected, Input::Alert)
         };
         tokio::select! {
             biased;
-            _ = self.looking.tick() => News::TimeToLook,
-            news = next_alert => news,
+            _ = self.polls.tick() => Input::Poll,
+            input = next_alert => input,
         }
     }
 
-    /// Looks whether the cart has another version. What cannot be told now is told at the next look.
-    async fn look(&mut self, user: &User) {
+    /// Signals a new version of the cart. A failure is left to the next poll.
+    async fn poll(&mut self, user: &User) {
         let Ok(version) = self.basket.version(user, self.version).await else { return };
         let before = self.version.replace(version);
         if before.is_some_and(|before| before != version) {
-            self.tell(Signal::Changed);
+            self.send(Signal::Changed);
         }
     }
 
-    fn tell(&self, signal: Signal) {
+    fn send(&self, signal: Signal) {
         if self.signals.send(signal).is_err() {
-            tracing::trace!("all pages are closed");
+            tracing::trace!("no page is open");
         }
     }
 }
 
-/// An alert in a sentence.
 fn sentence(alert: &Alert) -> String {
     let name = &alert.product_name;
-    match (alert.kind, alert.old_price, alert.new_price) {
-        (AlertKind::ProductRemoved, _, _) => format!("{name} is no longer sold."),
-        (_, Some(old), Some(new)) => {
-            let (old, new) = (Money::new(old, "EUR"), Money::new(new, "EUR"));
+    match (alert.kind, alert.old_price.zip(alert.new_price)) {
+        (AlertKind::ProductRemoved, _) => format!("{name} is no longer sold."),
+        (_, Some((old, new))) => {
+            let Change { old, new } = Change::new(old, new, "EUR");
             format!("{name} now costs {new} instead of {old}.")
         }
         _ => format!("There is news about {name}."),

@@ -7,49 +7,47 @@ use service_kit::problem::Problem;
 use service_kit::server::Stopping;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::hub::{Seat, Source};
-use super::{Signal, Signals, respond};
+use super::hub::{Hub, Subscription};
+use super::stream::{Signal, Signals, respond};
 use crate::pages::Visit;
 
 /// Adds the route.
-pub fn routes(config: &mut web::ServiceConfig) {
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(live);
 }
 
-/// Tells an open page of the visitor what happens to their cart, until the page is gone, the session is over,
-/// or the service stops.
+/// Tells an open page what happens to the visitor's cart, until the page disconnects, the session is over, or the
+/// service stops.
 #[get("/live")]
-async fn live(visit: Visit, stopping: web::Data<Stopping>) -> Result<HttpResponse, Problem> {
+async fn live(
+    visit: Visit,
+    hub: web::Data<Hub>,
+    stopping: web::Data<Stopping>,
+) -> Result<HttpResponse, Problem> {
     let user = visit.user()?;
-    let seat = visit.shop.hub.join(user).ok_or_else(|| {
+    let subscription = hub.subscribe(user).ok_or_else(|| {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-pages", "too many pages are open")
-            .detail("close some of them: this one works, but is not live")
+            .detail("close some of them: this page works, but is not live")
     })?;
     let left = (user.expires_at - Utc::now()).to_std().unwrap_or_default();
     let stopping = stopping.0.clone();
     Ok(respond(async move |signals| {
         tokio::select! {
-            () = follow(seat, &signals) => {}
+            () = follow(subscription, &signals) => {}
             () = tokio::time::sleep(left) => drop(signals.send(Signal::Over).await),
             () = stopping.cancelled() => {}
         }
     }))
 }
 
-async fn follow(mut seat: Seat, signals: &Signals) {
-    // A page that comes later may have been rendered before the last change.
-    let first = match seat.source {
-        Source::Connecting => None,
-        Source::Live => Some(Signal::Changed),
-        Source::Away => Some(Signal::Away),
-    };
-    if let Some(first) = first {
+async fn follow(mut subscription: Subscription, signals: &Signals) {
+    if let Some(first) = subscription.first.take() {
         signals.send(first).await;
     }
     loop {
-        let signal = match seat.signals.recv().await {
+        let signal = match subscription.signals.recv().await {
             Ok(signal) => signal,
-            // Who has missed some refreshes once for all of them.
+            // The page missed some signals: one renewal is enough.
             Err(RecvError::Lagged(_)) => Signal::Changed,
             Err(RecvError::Closed) => return,
         };

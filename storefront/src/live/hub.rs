@@ -1,4 +1,4 @@
-//! Which buyers have pages open.
+//! The buyers with open pages.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,110 +8,98 @@ use tokio_util::sync::CancellationToken;
 
 use super::Signal;
 use super::feed::Feed;
-use crate::backends::BasketApi;
+use crate::clients::BasketClient;
 use crate::session::User;
 
-/// Signals that a slow page can lag behind; one that lags further refreshes once for all of them.
-const BACKLOG: usize = 64;
+/// Signals that a slow page may be behind; a page that is further behind is renewed once for all of them.
+const BUFFER: usize = 64;
 
-/// Buyers with open pages, at most; the pages of others are not live.
-const MOST_BUYERS: usize = 5_000;
+/// The most buyers with live pages.
+const MAX_BUYERS: usize = 5_000;
 
-/// Pages that one buyer may have open at once.
-const MOST_PAGES: usize = 64;
+/// The most live pages of one buyer.
+const MAX_PAGES: usize = 64;
 
-/// One feed for each buyer who has pages open, however many those are. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Hub {
-    basket: BasketApi,
-    ending: CancellationToken,
-    tables: Arc<Mutex<HashMap<String, Table>>>,
+/// One feed for each buyer with open pages, however many pages these are. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Hub {
+    basket: BasketClient,
+    stop: CancellationToken,
+    buyers: Arc<Mutex<HashMap<String, Buyer>>>,
 }
 
-/// Where the pages of one buyer sit.
-#[derive(Debug)]
-struct Table {
+/// The open pages of one buyer.
+struct Buyer {
     signals: broadcast::Sender<Signal>,
-    state: watch::Receiver<Source>,
+    first: watch::Receiver<Option<Signal>>,
     user: watch::Sender<User>,
 }
 
-/// How the feed is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    /// Nobody knows yet.
-    Connecting,
-    /// Alerts arrive.
-    Live,
-    /// The basket does not answer.
-    Away,
-}
-
-/// One page's place.
-#[derive(Debug)]
-pub(super) struct Seat {
+/// What one page receives.
+pub(super) struct Subscription {
     pub(super) signals: broadcast::Receiver<Signal>,
-    /// How the feed was when the page came.
-    pub(super) source: Source,
+    /// The signal to start with: the page may have been rendered before the last change.
+    pub(super) first: Option<Signal>,
 }
 
 impl Hub {
-    /// Nobody has a page open yet. `ending` ends all feeds.
-    pub fn new(basket: BasketApi, ending: CancellationToken) -> Self {
-        Self { basket, ending, tables: Arc::default() }
+    /// `stop` ends all feeds.
+    pub(crate) fn new(basket: BasketClient, stop: CancellationToken) -> Self {
+        Self { basket, stop, buyers: Arc::default() }
     }
 
-    /// Tells the open pages of this buyer that another of them has changed the cart.
-    pub fn announce(&self, buyer: &str) {
-        if let Some(table) = self.tables().get(buyer)
-            && table.signals.send(Signal::Changed).is_err()
+    /// Tells the open pages of this buyer that one of them has changed the cart.
+    pub(crate) fn cart_changed(&self, buyer: &str) {
+        if let Some(buyer) = self.buyers().get(buyer)
+            && buyer.signals.send(Signal::Changed).is_err()
         {
-            tracing::trace!("all pages are closed");
+            tracing::trace!("no page is open");
         }
     }
 
-    /// A place for a page of this user; `None` when there are too many.
-    pub(super) fn join(&self, user: &User) -> Option<Seat> {
-        let mut tables = self.tables();
-        if let Some(table) = tables.get(&user.name) {
+    /// Subscribes a page of this user; `None` if there are too many.
+    pub(super) fn subscribe(&self, user: &User) -> Option<Subscription> {
+        let mut buyers = self.buyers();
+        if let Some(buyer) = buyers.get(&user.name) {
             // The newest token lasts longest.
-            table.user.send_replace(user.clone());
-            let is_free = table.signals.receiver_count() < MOST_PAGES;
-            let seat = || Seat { signals: table.signals.subscribe(), source: *table.state.borrow() };
-            return is_free.then(seat);
+            buyer.user.send_replace(user.clone());
+            let is_free = buyer.signals.receiver_count() < MAX_PAGES;
+            let subscribe =
+                || Subscription { signals: buyer.signals.subscribe(), first: buyer.first.borrow().clone() };
+            return is_free.then(subscribe);
         }
-        if tables.len() >= MOST_BUYERS {
+        if buyers.len() >= MAX_BUYERS {
             return None;
         }
-        let (signals, receiver) = broadcast::channel(BACKLOG);
-        let (source, state) = watch::channel(Source::Connecting);
+        let (signals, receiver) = broadcast::channel(BUFFER);
+        let (first_sender, first) = watch::channel(None);
         let (user_sender, users) = watch::channel(user.clone());
-        let feed = Feed::new(self.basket.clone(), users, signals.clone(), source);
-        tables.insert(user.name.clone(), Table { signals, state, user: user_sender });
+        let feed = Feed::new(self.basket.clone(), users, signals.clone(), first_sender);
+        buyers.insert(user.name.clone(), Buyer { signals, first, user: user_sender });
         let (hub, name) = (self.clone(), user.name.clone());
         tokio::spawn(async move {
-            let ending = hub.ending.clone();
-            let is_cleared = ending.run_until_cancelled(feed.run(|| hub.clear(&name))).await;
-            // Once cleared, the name may be another table's already.
-            if is_cleared != Some(true) {
-                hub.tables().remove(&name);
+            let stop = hub.stop.clone();
+            let is_released = stop.run_until_cancelled(feed.run(|| hub.release(&name))).await;
+            // After a release, another feed may have this name.
+            if is_released != Some(true) {
+                hub.buyers().remove(&name);
             }
         });
-        Some(Seat { signals: receiver, source: Source::Connecting })
+        Some(Subscription { signals: receiver, first: None })
     }
 
-    /// Takes a table away if nobody sits at it; whoever comes later gets a new one.
-    fn clear(&self, buyer: &str) -> bool {
-        let mut tables = self.tables();
-        let is_empty = tables.get(buyer).is_none_or(|table| table.signals.receiver_count() == 0);
+    /// Removes a buyer without open pages. The next page of the buyer starts a new feed.
+    fn release(&self, name: &str) -> bool {
+        let mut buyers = self.buyers();
+        let is_empty = buyers.get(name).is_none_or(|buyer| buyer.signals.receiver_count() == 0);
         if is_empty {
-            tables.remove(buyer);
+            buyers.remove(name);
         }
         is_empty
     }
 
-    /// Nothing that holds the lock can fail half-way: a poisoned one is as good.
-    fn tables(&self) -> MutexGuard<'_, HashMap<String, Table>> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The map is consistent at every moment, also after a panic.
+    fn buyers(&self) -> MutexGuard<'_, HashMap<String, Buyer>> {
+        self.buyers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,14 +1,14 @@
 //! The streams that tell open pages what has changed.
 //!
-//! A page does not get its new content over the stream, only word that it has changed; it then asks for its
-//! live parts again, as the server renders them. So there is one place that knows how a cart looks.
+//! A stream carries no content, only the signal that something has changed. The page then requests its live parts
+//! again, as the server renders them. So the cart is rendered in one place.
 
-mod event;
+mod alerts;
 mod feed;
 mod handlers;
 mod hub;
-mod reader;
+mod stream;
 
-pub use event::{Signal, Signals, respond};
-pub use handlers::routes;
-pub use hub::Hub;
+pub(crate) use handlers::routes;
+pub(crate) use hub::Hub;
+pub(crate) use stream::{Signal, respond};

@@ -1,13 +1,15 @@
-//! Adding a product, and changing one.
+//! Adding, changing and withdrawing a product.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, post, web};
 use askama::Template;
+use serde::Deserialize;
 use service_kit::problem::Problem;
 use uuid::Uuid;
 
 use super::form::ProductForm;
-use crate::backends::{Named, Trouble};
+use super::refusal;
+use crate::clients::Named;
 use crate::pages::{Frame, Section, Visit, html, see_other};
 use crate::session::{CATALOG_WRITE, Posted};
 
@@ -15,7 +17,7 @@ use crate::session::{CATALOG_WRITE, Posted};
 #[template(path = "merchant/edit.html")]
 struct Page {
     frame: Frame,
-    /// Which product; `None` for a new one.
+    /// `None` for a new product.
     id: Option<i64>,
     form: ProductForm,
     types: Vec<Named>,
@@ -26,8 +28,7 @@ struct Page {
 #[get("/merchant/products/new")]
 pub(super) async fn show_new(visit: Visit) -> Result<HttpResponse, Problem> {
     visit.allowed(CATALOG_WRITE)?;
-    let form = ProductForm { key: Uuid::new_v4().to_string(), ..ProductForm::default() };
-    page(&visit, None, form, None).await
+    page(&visit, None, ProductForm::default().with_new_key(), None).await
 }
 
 #[get("/merchant/products/{id}")]
@@ -56,16 +57,13 @@ pub(super) async fn create(visit: Visit, Posted(form): Posted<ProductForm>) -> R
     let user = visit.allowed(CATALOG_WRITE)?;
     let key = if form.key.is_empty() { Uuid::new_v4().to_string() } else { form.key.clone() };
     let added = match form.details() {
-        Ok(details) => visit.shop.catalog.add(user, &details, &key).await.map_err(|trouble| told(&trouble)),
+        Ok(details) => visit.shop.catalog.add(user, &details, &key).await.map_err(|error| refusal(&error)),
         Err(fault) => Err(fault),
     };
     match added {
         Ok(item) => Ok(see_other(&format!("/products/{}?did=created", item.id))),
-        // Another form: the catalogue remembers what came under the name of this one.
-        Err(fault) => {
-            let form = ProductForm { key: Uuid::new_v4().to_string(), ..form };
-            page(&visit, None, form, Some(fault)).await
-        }
+        // The catalogue remembers the refusal under the old key.
+        Err(fault) => page(&visit, None, form.with_new_key(), Some(fault)).await,
     }
 }
 
@@ -76,10 +74,10 @@ pub(super) async fn save(
     Posted(form): Posted<ProductForm>,
 ) -> Result<HttpResponse, Problem> {
     let user = visit.allowed(CATALOG_WRITE)?;
-    let version = form.version.parse().unwrap_or_default();
+    let product = (*id, form.version.parse().unwrap_or_default());
     let saved = match form.details() {
         Ok(details) => {
-            visit.shop.catalog.replace(user, (*id, version), &details).await.map_err(|trouble| told(&trouble))
+            visit.shop.catalog.replace(user, product, &details).await.map_err(|error| refusal(&error))
         }
         Err(fault) => Err(fault),
     };
@@ -89,10 +87,19 @@ pub(super) async fn save(
     }
 }
 
-fn told(trouble: &Trouble) -> String {
-    if trouble.is(reqwest::StatusCode::PRECONDITION_FAILED) {
-        return "Somebody else changed this product meanwhile: open it again to see how it is now."
-            .to_owned();
-    }
-    trouble.sentence()
+#[derive(Debug, Deserialize)]
+struct Withdrawal {
+    version: i64,
+}
+
+/// Withdraws a product from sale, if it still has the version that the merchant saw.
+#[post("/merchant/products/{id}/withdraw")]
+pub(super) async fn withdraw(
+    visit: Visit,
+    id: web::Path<i64>,
+    Posted(form): Posted<Withdrawal>,
+) -> Result<HttpResponse, Problem> {
+    let user = visit.allowed(CATALOG_WRITE)?;
+    visit.shop.catalog.remove(user, (*id, form.version)).await?;
+    Ok(see_other("/merchant?did=withdrawn"))
 }

@@ -1,12 +1,13 @@
-//! What merchants write into forms.
+//! The form of a product, as merchants fill it in.
 
 use rust_decimal::Decimal;
 use serde::Deserialize;
+use uuid::Uuid;
 
-use crate::backends::{Details, Item};
+use crate::clients::{Details, Item};
 
-/// A product's details, as somebody typed them.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// A product's details, as a merchant typed them.
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ProductForm {
     pub(super) name: String,
@@ -17,20 +18,20 @@ pub(super) struct ProductForm {
     pub(super) available_stock: String,
     pub(super) restock_threshold: String,
     pub(super) max_stock_threshold: String,
-    /// The version that was looked at; empty for a new product.
+    /// The version that the merchant saw; empty for a new product.
     pub(super) version: String,
-    /// The form's own name, so that sending it twice adds one product.
+    /// The idempotency key: a form that is sent twice adds one product.
     pub(super) key: String,
 }
 
-/// An amount as people write it: a comma is taken for a point. `None` for what is no amount.
+/// An amount as people write it, with a comma or a point; `None` if it is no positive amount.
 pub(super) fn price(text: &str) -> Option<Decimal> {
     let text = text.trim().trim_start_matches('€').trim().replace(',', ".");
     text.parse().ok().filter(|price: &Decimal| price.is_sign_positive() && !price.is_zero())
 }
 
 impl ProductForm {
-    /// The details of a product that is there.
+    /// The details of an existing product.
     pub(super) fn of(item: &Item) -> Self {
         Self {
             name: item.name.clone(),
@@ -46,8 +47,12 @@ impl ProductForm {
         }
     }
 
-    /// The details as the catalogue takes them, or what is wrong with them. What only the catalogue can judge is
-    /// left to it.
+    /// The same form under a new key.
+    pub(super) fn with_new_key(self) -> Self {
+        Self { key: Uuid::new_v4().to_string(), ..self }
+    }
+
+    /// The details for the catalogue, or what is wrong with them. The catalogue checks the rest.
     pub(super) fn details(&self) -> Result<Details, String> {
         let number = |text: &str, name: &str| {
             let text = text.trim();

@@ -1,4 +1,4 @@
-//! In development mode: relays are killed, frozen, thawed and started, so that a person can watch recovery.
+//! In development mode, an operator kills, freezes, thaws and starts relays to watch the recovery.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -9,22 +9,22 @@ use actix_web::{HttpResponse, post, web};
 use service_kit::problem::Problem;
 use tokio::process::Command;
 
-use super::enter;
-use crate::pages::{Visit, see_other};
+use super::operator::Operator;
+use crate::pages::see_other;
 use crate::session::{Nothing, Posted};
 
-/// How long the tool may take: a start returns when the process is ready.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// How long the tool may take. A start returns when the process is ready.
+const DEADLINE: Duration = Duration::from_secs(40);
 
-/// How much of what the tool says is shown, in bytes.
-const SAID: usize = 500;
+/// How much of the tool's error is shown, in bytes.
+const ERROR_LIMIT: usize = 500;
 
-/// What can be done, and what the page then says.
-const ORDERS: [(&str, &str); 4] =
+/// The actions, each with the notice that the next page shows.
+const ACTIONS: [(&str, &str); 4] =
     [("kill", "killed"), ("freeze", "frozen"), ("thaw", "thawed"), ("start", "started")];
 
-/// The `shop` program, and what may be done with it.
-#[derive(Debug, Clone)]
+/// The `shop` program, and the processes that it may act on.
+#[derive(Clone)]
 pub(super) struct Tool {
     path: PathBuf,
     names: Vec<String>,
@@ -35,59 +35,55 @@ impl Tool {
         Self { path, names }
     }
 
-    /// Runs `shop ORDER NAME`; both are ours, whatever was sent. What it says when it refuses is the error.
-    async fn run(&self, order: &str, name: &str) -> Result<(), Problem> {
+    /// Runs `shop ACTION NAME`. The problem carries what the tool says when it refuses.
+    async fn run(&self, action: &str, name: &str) -> Result<(), Problem> {
         let mut command = Command::new(&self.path);
-        // Our settings are not those of what it starts.
+        // The settings of this process are not those of the process that the tool starts.
         for (variable, _) in std::env::vars_os() {
             if variable.to_string_lossy().starts_with("APP__") {
                 command.env_remove(variable);
             }
         }
         let running = command
-            .args([order, name])
+            .args([action, name])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .output();
-        let output = tokio::time::timeout(PATIENCE, running).await.ok();
+        let output = tokio::time::timeout(DEADLINE, running).await.ok();
         let output = output.ok_or_else(|| Problem::unavailable("the shop tool takes too long", 1))?;
         let output = output.map_err(|error| Problem::internal(&error))?;
         if output.status.success() {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.trim().trim_start_matches("error: ");
-        let said = said.get(..said.floor_char_boundary(SAID)).unwrap_or_default();
-        Err(Problem::new(StatusCode::CONFLICT, "tool", "the shop tool could not do that").detail(said))
+        let error = String::from_utf8_lossy(&output.stderr);
+        let error = error.trim().trim_start_matches("error: ");
+        let error = error.get(..error.floor_char_boundary(ERROR_LIMIT)).unwrap_or_default();
+        Err(Problem::new(StatusCode::CONFLICT, "tool", "the shop tool could not do that").detail(error))
     }
 }
 
 /// Adds the route.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(carry_out);
+    config.service(run_action);
 }
 
-#[post("/ops/processes/{name}/{order}")]
-async fn carry_out(
-    visit: Visit,
+#[post("/ops/processes/{name}/{action}")]
+async fn run_action(
+    operator: Operator,
     path: web::Path<(String, String)>,
     _: Posted<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    let (room, user) = enter(&visit)?;
-    let (name, order) = path.into_inner();
-    let tool = room.tool.clone();
-    let known = tool.as_ref().and_then(|tool| {
-        let name = tool.names.iter().find(|known| **known == name)?;
-        let (order, did) = ORDERS.iter().find(|(known, _)| *known == order)?;
-        Some((tool.clone(), name.clone(), *order, *did))
-    });
-    let (tool, name, order, did) =
-        known.ok_or_else(|| Problem::not_found("there is no such process here"))?;
-    tracing::warn!(process = name, order, by = user.name, "an operator asked for this");
-    // To its end, even if the visitor leaves.
-    let done = tokio::spawn(async move { tool.run(order, &name).await });
-    done.await.map_err(|error| Problem::internal(&error))??;
-    Ok(see_other(&format!("/ops?did={did}")))
+    let (name, action) = path.into_inner();
+    let tool = operator.room.tool.clone().filter(|tool| tool.names.contains(&name));
+    let action = ACTIONS.iter().find(|(known, _)| *known == action);
+    let Some((tool, (action, notice))) = tool.zip(action) else {
+        return Err(Problem::not_found("there is no such process here"));
+    };
+    tracing::warn!(process = name, action, by = operator.user.name, "an operator acts on a process");
+    // The action is completed even if the visitor disconnects.
+    let run = tokio::spawn(async move { tool.run(action, &name).await });
+    run.await.map_err(|error| Problem::internal(&error))??;
+    Ok(see_other(&format!("/ops?did={notice}")))
 }

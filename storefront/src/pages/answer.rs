@@ -1,4 +1,4 @@
-//! Answers that are pages, and answers that lead to one.
+//! Answers with a page, and redirects to one.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -8,12 +8,12 @@ use actix_web::http::header::{
 use askama::Template;
 use service_kit::problem::Problem;
 
-/// Everything comes from this site, and no script or style stands in the page itself.
+/// Pages load from this site only, and have no script or style inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// A page.
-pub fn html(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
+/// Answers with a page.
+pub(crate) fn html(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
     let text = page.render().map_err(|error| Problem::internal(&error))?;
     Ok(HttpResponse::build(status)
         .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))
@@ -24,13 +24,13 @@ pub fn html(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Pr
         .body(text))
 }
 
-/// The answer to a form: go and look there.
-pub fn see_other(path: &str) -> HttpResponse {
+/// Answers a form with a redirect to a page.
+pub(crate) fn see_other(path: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, path)).finish()
 }
 
-/// A path on this site, whatever a form or a link asks for: nobody is sent elsewhere.
-pub fn local(next: &str) -> &str {
+/// The path if it is one of this site, else `/`: a form or a link cannot redirect to another site.
+pub(crate) fn local(next: &str) -> &str {
     let is_path =
         next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t']);
     let is_loop = next.starts_with("/sign-");
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_is_sent_to_another_site() {
+    fn a_redirect_never_leads_to_another_site() {
         for next in
             ["", "//evil.example", "https://evil.example", "/\\evil", "\\\\evil", "/\t/evil", "/sign-in"]
         {

@@ -1,4 +1,4 @@
-//! Style, script and icon: compiled in, and kept by browsers for good.
+//! Styles, script and icon: compiled in, and cached by browsers for a year.
 
 use std::sync::LazyLock;
 
@@ -7,10 +7,9 @@ use actix_web::{HttpResponse, get, web};
 use service_kit::problem::Problem;
 use sha2::{Digest, Sha256};
 
-/// A year. A file that changes gets another address, see [`asset_url`].
+/// A year. A file whose content changes gets another URL, see [`asset_url`].
 const CACHING: &str = "public, max-age=31536000, immutable";
 
-/// A file that pages refer to.
 struct Asset {
     name: &'static str,
     media_type: &'static str,
@@ -36,7 +35,7 @@ const ASSETS: [Asset; 4] = [
     Asset { name: "icon.svg", media_type: "image/svg+xml", content: include_str!("../../assets/icon.svg") },
 ];
 
-/// The address of each file, with a part that its content decides.
+/// The URL of each file, with a hash of its content.
 static URLS: LazyLock<Vec<(&'static str, String)>> = LazyLock::new(|| {
     let url = |asset: &Asset| {
         let digest = Sha256::digest(asset.content);
@@ -47,12 +46,12 @@ static URLS: LazyLock<Vec<(&'static str, String)>> = LazyLock::new(|| {
 });
 
 /// Adds the route.
-pub fn routes(config: &mut web::ServiceConfig) {
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(show);
 }
 
-/// The address of a file; the name itself if there is no such file.
-pub fn asset_url(name: &'static str) -> &'static str {
+/// The URL of a file; the name itself if there is no such file.
+pub(crate) fn asset_url(name: &'static str) -> &'static str {
     URLS.iter().find(|(known, _)| *known == name).map_or(name, |(_, url)| url)
 }
 

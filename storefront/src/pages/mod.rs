@@ -2,18 +2,17 @@
 
 mod answer;
 mod assets;
+mod format;
 mod frame;
-mod money;
 mod notice;
 mod problem;
 mod shop;
 mod visit;
 
-pub use answer::{html, local, see_other};
-pub use assets::{asset_url, routes};
-pub use frame::{CartMark, Frame, Section};
-pub use money::{Change, Money};
-pub use notice::Notice;
-pub use problem::PROBLEM_PAGE;
-pub use shop::Shop;
-pub use visit::Visit;
+pub(crate) use answer::{html, local, see_other};
+pub(crate) use assets::{asset_url, routes};
+pub(crate) use format::{Change, Money, count, title};
+pub(crate) use frame::{CartMark, Frame, Section};
+pub(crate) use problem::PROBLEM_PAGE;
+pub(crate) use shop::Shop;
+pub(crate) use visit::Visit;

@@ -1,4 +1,4 @@
-//! The page for what did not work.
+//! The page of a problem.
 
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse};
@@ -8,8 +8,8 @@ use service_kit::server::ProblemPage;
 
 use super::{Frame, html, see_other};
 
-/// Shows problems as pages; who has to sign in first is sent there.
-pub const PROBLEM_PAGE: ProblemPage = ProblemPage(show);
+/// Shows problems as pages. A visitor who has to sign in is redirected.
+pub(crate) const PROBLEM_PAGE: ProblemPage = ProblemPage(show);
 
 #[derive(Template)]
 #[template(path = "problem.html")]

@@ -1,58 +1,40 @@
-//! What every request can reach.
+//! What every request of a visitor works with.
 
 use anyhow::Result;
 use secrecy::{ExposeSecret, SecretString};
 use service_kit::auth::Verifier;
 use service_kit::problem::Problem;
-use tokio_util::sync::CancellationToken;
 
-use crate::backends::{BasketApi, CatalogApi};
-use crate::live::Hub;
-use crate::ops::ControlRoom;
+use crate::clients::{BasketClient, CatalogClient};
 use crate::session::{Issuer, SessionCookie, User};
 use crate::settings::Settings;
 
-/// The parts that this service is made of; one for the whole process.
-#[derive(Clone)]
-pub struct Shop {
-    /// catalog-api.
-    pub catalog: CatalogApi,
-    /// basket-api.
-    pub basket: BasketApi,
-    /// Tokens for visitors who sign in by name; `None` where they cannot.
-    pub issuer: Option<Issuer>,
-    /// How sessions are kept.
-    pub cookie: SessionCookie,
-    /// What open pages are told.
-    pub hub: Hub,
-    /// The control room; `None` where no relay is configured.
-    pub control_room: Option<ControlRoom>,
+/// What every request of a visitor works with; one for the whole process.
+pub(crate) struct Shop {
+    pub(crate) catalog: CatalogClient,
+    pub(crate) basket: BasketClient,
+    /// Only in development mode, where a visitor signs in by name.
+    pub(crate) issuer: Option<Issuer>,
+    pub(crate) cookie: SessionCookie,
+    pub(crate) has_control_room: bool,
     verifier: Verifier,
 }
 
 impl Shop {
-    /// Puts the parts together; nothing is connected. `stop` ends what goes on between requests.
-    pub fn new(settings: &Settings, verifier: Verifier, stop: &CancellationToken) -> Result<Self> {
-        let catalog = CatalogApi::new(settings)?;
-        let basket = BasketApi::new(settings)?;
+    /// Does not connect.
+    pub(crate) fn new(settings: &Settings, verifier: Verifier) -> Result<Self> {
         Ok(Self {
-            catalog,
-            hub: Hub::new(basket.clone(), stop.clone()),
-            basket,
+            catalog: CatalogClient::new(settings)?,
+            basket: BasketClient::new(settings)?,
             issuer: Issuer::new(&settings.auth, settings.mode),
             cookie: SessionCookie::new(settings.mode),
-            control_room: ControlRoom::new(settings)?,
+            has_control_room: settings.relay.is_some(),
             verifier,
         })
     }
 
-    /// Whether this is development mode, where signing in needs nothing but a name.
-    pub fn is_development(&self) -> bool {
-        self.issuer.is_some()
-    }
-
-    /// Whose token this is; an error if it does not count.
-    pub async fn recognise(&self, token: SecretString) -> Result<User, Problem> {
+    /// The user whose token this is; an error if the token is not valid.
+    pub(crate) async fn user(&self, token: SecretString) -> Result<User, Problem> {
         let identity = self.verifier.verify(token.expose_secret()).await?;
         Ok(User::new(identity, token))
     }

@@ -2,62 +2,81 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use service_kit::problem::Problem;
 use service_kit::trace::RequestTrace;
 
-use super::{CartMark, Frame, Notice, Section, Shop};
-use crate::cart;
+use super::notice::{self, Notice};
+use super::{CartMark, Frame, Section, Shop};
+use crate::clients::{Alert, Basket, ClientError};
 use crate::session::User;
 
-/// One request by one visitor, who may or may not have signed in.
+/// How long a page waits for the cart in its header.
+const CART_DEADLINE: Duration = Duration::from_secs(1);
+
+/// One request by one visitor, signed in or not.
 #[derive(Clone)]
-pub struct Visit {
-    /// The parts of this service.
-    pub shop: web::Data<Shop>,
-    /// Who has signed in.
-    pub user: Option<User>,
-    /// The request's identity, for the services that are asked on its behalf.
-    pub trace: RequestTrace,
+pub(crate) struct Visit {
+    pub(crate) shop: web::Data<Shop>,
+    pub(crate) user: Option<User>,
+    /// Passed on to the services that are called for this request.
+    pub(crate) trace: RequestTrace,
     here: String,
     notice: Option<Notice>,
 }
 
+impl CartMark {
+    /// What the header shows of this cart.
+    pub(crate) fn of(cart: &Result<(Basket, Vec<Alert>), ClientError>) -> Self {
+        match cart {
+            Ok((basket, alerts)) => Self {
+                pieces: basket.pieces(),
+                news: basket.changed_products(alerts).len(),
+                is_unknown: false,
+            },
+            Err(error) => {
+                tracing::debug!(%error, "a page is shown without the cart");
+                Self { is_unknown: true, ..Self::default() }
+            }
+        }
+    }
+}
+
 impl Visit {
-    /// Who has signed in; without anybody, 401, which a browser sees as the page for signing in.
-    pub fn user(&self) -> Result<&User, Problem> {
+    /// The user; 401, which a browser sees as the page for signing in, if the visitor has not signed in.
+    pub(crate) fn user(&self) -> Result<&User, Problem> {
         self.user.as_ref().ok_or_else(|| Problem::unauthorized(None, "sign in to see this page"))
     }
 
-    /// Who has signed in and has this scope; 403 without the scope.
-    pub fn allowed(&self, scope: &str) -> Result<&User, Problem> {
+    /// The user, who must have this scope; 403 without it.
+    pub(crate) fn allowed(&self, scope: &str) -> Result<&User, Problem> {
         let user = self.user()?;
         if user.may(scope) { Ok(user) } else { Err(Problem::forbidden(scope)) }
     }
 
-    /// What surrounds this visitor's page. Asks for the cart, and goes without if that is away.
-    pub async fn frame(&self, title: &str, section: Section) -> Frame {
+    /// The frame of the visitor's page. Reads the cart, and goes without if the basket does not answer.
+    pub(crate) async fn frame(&self, title: &str, section: Section) -> Frame {
         let mark = match &self.user {
-            Some(user) => cart::mark(&self.shop.basket, user).await,
+            Some(user) => CartMark::of(&self.shop.basket.cart(user, CART_DEADLINE).await),
             None => CartMark::default(),
         };
         self.frame_with(title, section, mark)
     }
 
-    /// The same, for a page that has asked for the cart itself.
-    pub fn frame_with(&self, title: &str, section: Section, cart: CartMark) -> Frame {
+    /// The same, for a page that has read the cart itself.
+    pub(crate) fn frame_with(&self, title: &str, section: Section, cart: CartMark) -> Frame {
         Frame {
-            title: title.to_owned(),
             section,
             user: self.user.clone(),
             cart,
             notice: self.notice,
-            is_partial: false,
             here: self.here.clone(),
-            is_development: self.shop.is_development(),
-            has_control_room: self.shop.control_room.is_some(),
+            is_development: self.shop.issuer.is_some(),
+            has_control_room: self.shop.has_control_room,
+            ..Frame::bare(title)
         }
     }
 }
@@ -70,13 +89,13 @@ impl FromRequest for Visit {
         let shop = request.app_data::<web::Data<Shop>>().cloned();
         let trace = RequestTrace::from_request(request, payload);
         let here = request.uri().path_and_query().map_or("/", |here| here.as_str()).to_owned();
-        let notice = Notice::of_query(request.query_string());
+        let notice = notice::of_query(request.query_string());
         let request = request.clone();
         Box::pin(async move {
             let shop = shop.ok_or_else(|| Problem::internal(&"the service's parts are not set up"))?;
-            // A token that does not count, because it has expired for instance, is none.
+            // A visitor whose token is not valid, because it has expired for instance, is not signed in.
             let user = match shop.cookie.read(&request) {
-                Some(token) => shop.recognise(token).await.ok(),
+                Some(token) => shop.user(token).await.ok(),
                 None => None,
             };
             Ok(Self { shop, user, trace: trace.await?, here, notice })

@@ -1,4 +1,4 @@
-//! Forms that only our own pages can send.
+//! Forms that only pages of this site can send.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,16 +12,16 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use service_kit::problem::Problem;
 
-/// A form, sent by a page of this very site. The only way in which anything is changed here.
+/// A form that a page of this site has sent. Every change goes through one.
 ///
-/// Another site's page, which the browser would send with the visitor's cookie, is 403: browsers say where
-/// a request comes from, in `Sec-Fetch-Site` or in `Origin`, and no page can make them lie.
+/// A form of another site is refused with 403, although the browser sends the visitor's cookie with it: browsers
+/// name the origin in `Sec-Fetch-Site` or `Origin`, and pages cannot change these headers.
 #[derive(Debug, Clone)]
-pub struct Posted<T>(pub T);
+pub(crate) struct Posted<T>(pub(crate) T);
 
 /// A form without fields.
 #[derive(Debug, Clone, Copy, Deserialize)]
-pub struct Nothing {}
+pub(crate) struct Nothing {}
 
 impl<T: DeserializeOwned + 'static> FromRequest for Posted<T> {
     type Error = Problem;
@@ -47,7 +47,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Posted<T> {
 
 fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    // Sent over TLS and to this machine itself; elsewhere there is only `Origin`.
+    // Browsers send this header over TLS and to localhost; elsewhere they send only `Origin`.
     if let Some(site) = text("sec-fetch-site") {
         return site == "same-origin";
     }

@@ -12,9 +12,9 @@ use service_kit::settings::{AuthSettings, Mode};
 /// How long a session lasts.
 const LIFETIME: Duration = Duration::from_hours(12);
 
-/// Signs tokens with the secret that the services check them with.
+/// Signs tokens with the secret that the services verify them with.
 #[derive(Clone)]
-pub struct Issuer {
+pub(crate) struct Issuer {
     key: EncodingKey,
     iss: String,
     aud: String,
@@ -31,8 +31,8 @@ struct Claims<'a> {
 }
 
 impl Issuer {
-    /// `None` in production mode, and where tokens are checked with somebody else's keys.
-    pub fn new(settings: &AuthSettings, mode: Mode) -> Option<Self> {
+    /// `None` in production mode, and where tokens are verified with the keys of another issuer.
+    pub(crate) fn new(settings: &AuthSettings, mode: Mode) -> Option<Self> {
         let secret = settings.secret.as_ref().filter(|_| mode == Mode::Development)?;
         Some(Self {
             key: EncodingKey::from_secret(secret.expose_secret().as_bytes()),
@@ -42,7 +42,7 @@ impl Issuer {
     }
 
     /// A token for this name, with these scopes separated by spaces.
-    pub fn issue(&self, name: &str, scope: &str) -> Result<SecretString, Problem> {
+    pub(crate) fn issue(&self, name: &str, scope: &str) -> Result<SecretString, Problem> {
         let now = Utc::now();
         let claims = Claims {
             sub: name,

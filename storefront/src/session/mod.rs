@@ -1,16 +1,14 @@
-//! Who visits, what they may do, and forms that only our own pages can send.
+//! The signed-in user, the session cookie, and forms that only pages of this site can send.
 //!
-//! A session is the visitor's token itself, in a cookie that scripts cannot read: nothing is kept here, and
-//! every process of this service knows every session.
+//! A session is the user's token in a cookie that scripts cannot read. This service stores no sessions, so every
+//! process of it accepts every session.
 
 mod cookie;
 mod form;
 mod issuer;
-mod sign_in;
 mod user;
 
-pub use cookie::SessionCookie;
-pub use form::{Nothing, Posted};
-pub use issuer::Issuer;
-pub use sign_in::routes;
-pub use user::{CATALOG_WRITE, OPS, User};
+pub(crate) use cookie::SessionCookie;
+pub(crate) use form::{Nothing, Posted};
+pub(crate) use issuer::Issuer;
+pub(crate) use user::{CATALOG_WRITE, OPS, User};

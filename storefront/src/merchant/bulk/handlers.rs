@@ -1,4 +1,4 @@
-//! From a percentage to a batch, and the page that shows how far it is.
+//! The preview of a batch, and the page of its progress.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,32 +12,32 @@ use service_kit::server::Stopping;
 use uuid::Uuid;
 
 use super::batch::{Batch, Count, Progress, Row};
-use super::percent::Percent;
+use super::percent::{Percent, PercentError};
 use super::{Batches, worker};
-use crate::backends::{Item, ItemFilter, Trouble};
 use crate::browse::FilterForm;
+use crate::clients::{CatalogClient, Item, ItemFilter};
 use crate::live::{Signal, respond};
-use crate::pages::{Change, Frame, Money, Section, Shop, Visit, html, see_other};
+use crate::pages::{Change, Frame, Section, Visit, html, see_other};
 use crate::session::{CATALOG_WRITE, Nothing, Posted};
 
-/// The most products of one batch.
-const MOST: u64 = 2_000;
+/// The most products of a batch.
+const MAX_PRODUCTS: u64 = 2_000;
 
-/// Products that are asked for at once.
-const CHUNK: u8 = 100;
+/// Products that are read at once.
+const PAGE: u8 = 100;
 
-/// Products that are shown one by one.
+/// Products that are shown.
 const SHOWN: usize = 50;
 
-/// How often a page is told, at most.
+/// The shortest time between two signals to a page.
 const PACE: Duration = Duration::from_millis(200);
 
 /// Adds the routes.
 pub(in crate::merchant) fn routes(config: &mut web::ServiceConfig) {
-    config.service(show_plan).service(begin).service(show).service(stream).service(try_again);
+    config.service(show_preview).service(start).service(show).service(stream).service(retry);
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Deserialize)]
 struct Plan {
     #[serde(default)]
     name: String,
@@ -46,7 +46,7 @@ struct Plan {
     #[serde(default)]
     brand_id: String,
     percent: String,
-    /// Only where it is sent: the batch's id.
+    /// The batch's id; only in the form that starts the batch.
     #[serde(default)]
     id: Option<Uuid>,
 }
@@ -57,14 +57,14 @@ struct PreviewPage {
     frame: Frame,
     plan: Plan,
     id: Uuid,
-    /// What would happen; else, why nothing can.
+    /// What the batch would change, or why it cannot start.
     preview: Result<Preview, String>,
 }
 
 struct Preview {
     percent: Percent,
     count: usize,
-    rows: Vec<Shown>,
+    rows: Vec<RowView>,
 }
 
 #[derive(Template)]
@@ -73,50 +73,41 @@ struct BatchPage {
     frame: Frame,
     batch: Arc<Batch>,
     count: Count,
-    rows: Vec<Shown>,
+    rows: Vec<RowView>,
 }
 
 /// A product of a batch, as it is shown.
-struct Shown {
+struct RowView {
     row: Row,
     change: Change,
 }
 
-impl Shown {
+impl RowView {
     fn new(row: Row) -> Self {
-        let money = |amount| Money::new(amount, &row.currency);
-        Self { change: Change { old: money(row.old), new: money(row.new) }, row }
-    }
-
-    fn fault(&self) -> Option<&str> {
-        if let Progress::Failed { reason, .. } = &self.row.progress { Some(reason) } else { None }
-    }
-
-    fn is_done(&self) -> bool {
-        self.row.progress == Progress::Done
+        Self { change: Change::new(row.old, row.new, &row.currency), row }
     }
 }
 
-/// Shows what a percentage would do, before anything is done.
+/// Shows what a percentage would change.
 #[get("/merchant/batches/new")]
-async fn show_plan(visit: Visit, Query(plan): Query<Plan>) -> Result<HttpResponse, Problem> {
+async fn show_preview(visit: Visit, Query(plan): Query<Plan>) -> Result<HttpResponse, Problem> {
     visit.allowed(CATALOG_WRITE)?;
     let frame = visit.frame("Change many prices", Section::Merchant).await;
     let preview = match plan.percent.parse::<Percent>() {
         Err(error) => Err(error.to_string()),
-        Ok(percent) => collect(&visit.shop, &plan.filter()).await.map(|items| Preview {
+        Ok(percent) => collect(&visit.shop.catalog, &plan.filter()).await.map(|items| Preview {
             percent,
             count: items.len(),
-            rows: items.iter().take(SHOWN).map(|item| Shown::new(Row::new(item, percent))).collect(),
+            rows: items.iter().take(SHOWN).map(|item| RowView::new(Row::new(item, percent))).collect(),
         }),
     };
     let status = if preview.is_ok() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     html(status, &PreviewPage { frame, plan, id: Uuid::new_v4(), preview })
 }
 
-/// Begins a batch, once for each id.
+/// Starts a batch, once for each id.
 #[post("/merchant/batches")]
-async fn begin(
+async fn start(
     visit: Visit,
     Posted(plan): Posted<Plan>,
     batches: web::Data<Batches>,
@@ -124,15 +115,14 @@ async fn begin(
     let user = visit.allowed(CATALOG_WRITE)?;
     let id = plan.id.unwrap_or_else(Uuid::new_v4);
     if batches.find(id, &user.name).is_none() {
-        let percent: Percent = plan
-            .percent
-            .parse()
-            .map_err(|error: super::percent::PercentError| Problem::unprocessable(error.to_string()))?;
-        let items = collect(&visit.shop, &plan.filter()).await.map_err(Problem::unprocessable)?;
-        let batch = batches.keep(Batch::new(id, &user.name, percent, &items)).ok_or_else(|| {
-            Problem::conflict("Too many batches are running: wait until one of them is over.")
+        let percent: Percent =
+            plan.percent.parse().map_err(|error: PercentError| Problem::unprocessable(error.to_string()))?;
+        let items = collect(&visit.shop.catalog, &plan.filter()).await.map_err(Problem::unprocessable)?;
+        let batch = batches.keep(Batch::new(id, &user.name, percent, &items));
+        let batch = batch.ok_or_else(|| {
+            Problem::conflict("Too many batches are running: wait until one of them is complete.")
         })?;
-        start(&visit, &batches, &batch, false)?;
+        run(&visit, &batches, &batch, false)?;
     }
     Ok(see_other(&format!("/merchant/batches/{id}")))
 }
@@ -145,14 +135,14 @@ async fn show(
 ) -> Result<HttpResponse, Problem> {
     let batch = find(&visit, &batches, *id)?;
     let mut rows = batch.rows();
-    // What failed is what somebody has to look at; the others in the order of the list.
-    rows.sort_by_key(|row| !matches!(row.progress, Progress::Failed { .. }));
-    let rows = rows.into_iter().take(SHOWN).map(Shown::new).collect();
+    // The failed changes need attention, so they come first.
+    rows.sort_by_key(|row| !row.is_failed());
+    let rows = rows.into_iter().take(SHOWN).map(RowView::new).collect();
     let frame = visit.frame("Change many prices", Section::Merchant).await;
     html(StatusCode::OK, &BatchPage { frame, count: batch.count(), rows, batch })
 }
 
-/// Tells an open page how far its batch is.
+/// Tells an open page about the progress of its batch.
 #[get("/merchant/batches/{id}/stream")]
 async fn stream(
     visit: Visit,
@@ -163,31 +153,31 @@ async fn stream(
     let batch = find(&visit, &batches, *id)?;
     let stopping = stopping.0.clone();
     Ok(respond(async move |signals| {
-        let mut turns = batch.watch();
-        let telling = async {
+        let mut changes = batch.subscribe();
+        let follow = async {
             loop {
-                let is_over = !batch.count().is_running;
-                if !signals.send(Signal::Changed).await || is_over || turns.changed().await.is_err() {
+                let is_running = batch.count().is_running;
+                if !signals.send(Signal::Changed).await || !is_running || changes.changed().await.is_err() {
                     break;
                 }
                 tokio::time::sleep(PACE).await;
             }
             signals.send(Signal::Over).await;
         };
-        stopping.run_until_cancelled(telling).await;
+        stopping.run_until_cancelled(follow).await;
     }))
 }
 
-/// Tries again what has failed.
+/// Tries the failed changes again.
 #[post("/merchant/batches/{id}/again")]
-async fn try_again(
+async fn retry(
     visit: Visit,
     id: web::Path<Uuid>,
     _: Posted<Nothing>,
     batches: web::Data<Batches>,
 ) -> Result<HttpResponse, Problem> {
     let batch = find(&visit, &batches, *id)?;
-    start(&visit, &batches, &batch, true)?;
+    run(&visit, &batches, &batch, true)?;
     Ok(see_other(&format!("/merchant/batches/{id}")))
 }
 
@@ -195,32 +185,34 @@ fn find(visit: &Visit, batches: &Batches, id: Uuid) -> Result<Arc<Batch>, Proble
     let user = visit.allowed(CATALOG_WRITE)?;
     batches.find(id, &user.name).ok_or_else(|| {
         Problem::not_found(
-            "There is no such batch, or these pages were started anew since. Prices that it has changed stay changed.",
+            "There is no such batch, or the shop's pages were restarted since. The prices that it changed stay changed.",
         )
     })
 }
 
-fn start(visit: &Visit, batches: &Batches, batch: &Arc<Batch>, again: bool) -> Result<(), Problem> {
+fn run(visit: &Visit, batches: &Batches, batch: &Arc<Batch>, again: bool) -> Result<(), Problem> {
     let user = visit.allowed(CATALOG_WRITE)?.clone();
-    if batch.begin() {
+    if batch.start() {
         let catalog = visit.shop.catalog.clone();
-        actix_web::rt::spawn(worker::run(Arc::clone(batch), catalog, user, again, batches.ending.clone()));
+        actix_web::rt::spawn(worker::run(Arc::clone(batch), catalog, user, again, batches.stop.clone()));
     }
     Ok(())
 }
 
-/// All products that the filter lets through, or why that cannot be.
-async fn collect(shop: &Shop, filter: &ItemFilter) -> Result<Vec<Item>, String> {
-    let told = |trouble: Trouble| trouble.sentence();
+/// All products that match the filter, or why a batch cannot have them.
+async fn collect(catalog: &CatalogClient, filter: &ItemFilter) -> Result<Vec<Item>, String> {
     let mut items: Vec<Item> = Vec::new();
     for page in 0.. {
-        let found = shop.catalog.list(filter, page, CHUNK).await.map_err(told)?;
-        if found.count > MOST {
-            return Err(format!("These are {} products: a batch has at most {MOST}.", found.count));
+        let found = catalog.list(filter, page, PAGE).await.map_err(|error| error.message())?;
+        if found.count > MAX_PRODUCTS {
+            return Err(format!(
+                "The filter matches {} products: a batch has at most {MAX_PRODUCTS}.",
+                found.count
+            ));
         }
-        let is_last = found.data.len() < usize::from(CHUNK);
+        let is_last = found.data.len() < usize::from(PAGE);
         items.extend(found.data);
-        if is_last || items.len() as u64 >= MOST {
+        if is_last || items.len() as u64 >= MAX_PRODUCTS {
             break;
         }
     }

@@ -1,4 +1,4 @@
-//! A percentage over many prices: one separate, announced change for each product.
+//! A percentage for many prices: one change with its own event for each product.
 
 mod batch;
 mod batches;
@@ -6,5 +6,5 @@ mod handlers;
 mod percent;
 mod worker;
 
-pub use batches::Batches;
+pub(crate) use batches::Batches;
 pub(super) use handlers::routes;

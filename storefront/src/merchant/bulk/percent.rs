@@ -1,15 +1,15 @@
-//! By how much prices change.
+//! The percentage of a price change.
 
 use std::fmt;
 use std::str::FromStr;
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-/// By how many percent prices change: −90 to 500, and not 0.
+/// The percentage of a price change: −90 to 500, and not 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Percent(Decimal);
 
-/// Why something is no such percentage.
+/// The text is no such percentage.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("The percentage must be a number from -90 to 500, other than 0.")]
 pub(super) struct PercentError;
@@ -21,7 +21,7 @@ impl Percent {
         new.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero).max(Decimal::new(1, 2))
     }
 
-    /// As a form writes it.
+    /// The number as a form has it.
     pub(super) fn number(self) -> String {
         self.0.normalize().to_string()
     }

@@ -3,78 +3,78 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use reqwest::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Batch, Progress, Row};
-use crate::backends::{CatalogApi, Trouble};
+use crate::clients::{CatalogClient, ClientError};
 use crate::session::User;
 
-/// Changes that are under way at once.
-const AT_ONCE: usize = 4;
+/// Changes that are made at the same time.
+const CONCURRENCY: usize = 4;
 
-/// How often a change is asked for when the catalogue does not answer.
+/// How often a change is tried while the catalogue does not answer.
 const TRIES: u32 = 5;
 
-/// The pause after the first time; it doubles with each.
+/// The pause after the first try; it doubles after each try.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Makes what is still to do of a batch, until it is done or `ending` is cancelled.
+/// Makes the pending changes of a batch, until none is left or `stop` is cancelled.
 ///
-/// `again`: also tries what has failed before. A product that had changed meanwhile is read again, and its
-/// present price is what changes.
+/// With `again` it also tries the failed changes. A product that had changed is read again, and its current price is
+/// the one that changes.
 pub(super) async fn run(
     batch: Arc<Batch>,
-    catalog: CatalogApi,
+    catalog: CatalogClient,
     user: User,
     again: bool,
-    ending: CancellationToken,
+    stop: CancellationToken,
 ) {
-    let changes = stream::iter(batch.pending(again)).for_each_concurrent(AT_ONCE, async |(place, row)| {
-        let row = change(&batch, &catalog, &user, row).await;
-        batch.record(place, row);
+    let pending = stream::iter(batch.pending(again));
+    let changes = pending.for_each_concurrent(CONCURRENCY, async |(index, row)| {
+        batch.record(index, change(&batch, &catalog, &user, row).await);
     });
-    ending.run_until_cancelled(changes).await;
-    batch.end();
+    stop.run_until_cancelled(changes).await;
+    batch.stop();
 }
 
-async fn change(batch: &Batch, catalog: &CatalogApi, user: &User, mut row: Row) -> Row {
+async fn change(batch: &Batch, catalog: &CatalogClient, user: &User, mut row: Row) -> Row {
     if let Progress::Failed { is_stale: true, .. } = row.progress {
         match catalog.item(row.product.0).await {
             Ok(item) => row = Row::new(&item, batch.percent),
-            Err(trouble) => return Row { progress: failed(&trouble), ..row },
+            Err(error) => return Row { progress: failed(&error), ..row },
         }
     }
     let mut tries = 0;
     loop {
         tries += 1;
-        let outcome = catalog.change_price(user, row.product, row.new, &row.key).await;
-        row.progress = match outcome {
+        row.progress = match catalog.change_price(user, row.product, row.new, &row.key).await {
             Ok(_) => Progress::Done,
-            // Nobody knows whether it was made: under the same key it is made once.
-            Err(trouble) if is_passing(&trouble) && tries < TRIES => {
+            // The outcome is unknown. A repeated key makes the change once.
+            Err(error) if is_transient(&error) && tries < TRIES => {
                 tokio::time::sleep(PAUSE * 2_u32.pow(tries - 1)).await;
                 continue;
             }
-            Err(trouble) => failed(&trouble),
+            Err(error) => failed(&error),
         };
         return row;
     }
 }
 
-/// Away, or still at work on the same request.
-fn is_passing(trouble: &Trouble) -> bool {
-    trouble.is_away() || trouble.is(StatusCode::CONFLICT)
+/// The catalogue is unavailable, or still works on a request with the same key.
+fn is_transient(error: &ClientError) -> bool {
+    error.is_unavailable() || error.is(StatusCode::CONFLICT)
 }
 
-fn failed(trouble: &Trouble) -> Progress {
-    let is_stale = trouble.is(StatusCode::PRECONDITION_FAILED);
-    let reason = match trouble {
-        _ if is_stale => "Somebody else changed the product meanwhile.".to_owned(),
-        _ if trouble.is(StatusCode::NOT_FOUND) => "The product is not sold any more.".to_owned(),
-        _ => trouble.sentence(),
+fn failed(error: &ClientError) -> Progress {
+    let is_stale = error.is(StatusCode::PRECONDITION_FAILED);
+    let reason = if is_stale {
+        "Somebody else changed the product meanwhile.".to_owned()
+    } else if error.is(StatusCode::NOT_FOUND) {
+        "The product is not sold any more.".to_owned()
+    } else {
+        error.message()
     };
     Progress::Failed { reason, is_stale }
 }

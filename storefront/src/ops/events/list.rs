@@ -1,41 +1,38 @@
-//! A page of the log.
+//! A page of the event log.
+
+use std::collections::BTreeSet;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get};
 use askama::Template;
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use service_kit::problem::{Problem, Query};
 
-use super::standing;
-use crate::backends::Trouble;
-use crate::ops::api::{Event, PAGE};
-use crate::ops::enter;
-use crate::pages::{Frame, Section, Visit, html};
+use super::status;
+use crate::clients::ClientError;
+use crate::ops::api::{Event, OpsApi, read};
+use crate::ops::operator::Operator;
+use crate::pages::{Frame, Section, count, html};
+use crate::session::User;
 
-/// The states that can be asked for, with their names.
+/// Events on a page.
+const PAGE: usize = 25;
+
+/// The states that can be selected, with their names.
 const STATES: [(&str, &str); 4] = [
     ("", "any"),
     ("NotPublished", "pending"),
     ("Published", "published"),
-    ("PublishedFailed", "stuck or skipped"),
+    ("PublishedFailed", "failed or skipped"),
 ];
 
-/// The types that can be asked for by a click.
-const TYPES: [&str; 4] = [
-    "shop.catalog.product_added.v1",
-    "shop.catalog.product_price_changed.v1",
-    "shop.catalog.product_changed.v1",
-    "shop.catalog.product_removed.v1",
-];
+/// The longest text that is searched for, in characters.
+const MAX_TEXT: usize = 255;
 
-/// The longest text that is looked for, in characters.
-const LONGEST: usize = 255;
-
-/// Which events; what makes no sense in it counts as not said.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Which events. A value that makes no sense is ignored.
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wanted {
+pub(super) struct Search {
     state: String,
     r#type: String,
     key: String,
@@ -45,26 +42,25 @@ pub(super) struct Wanted {
 /// One event in a list.
 pub(in crate::ops) struct Row {
     pub(in crate::ops) id: String,
-    pub(in crate::ops) short_id: String,
-    pub(in crate::ops) at: DateTime<Utc>,
+    /// When it was committed, for programs and for people.
+    pub(in crate::ops) at: (String, String),
     pub(in crate::ops) kind: String,
     pub(in crate::ops) key: String,
     pub(in crate::ops) version: i64,
     pub(in crate::ops) state: &'static str,
     pub(in crate::ops) class: &'static str,
     pub(in crate::ops) sent: i32,
-    /// From the commit to the broker's confirmation.
+    /// The time from the commit to the broker's confirmation.
     pub(in crate::ops) took: String,
 }
 
 impl Row {
     pub(in crate::ops) fn new(event: &Event) -> Self {
-        let (state, class) = standing(event);
+        let (state, class) = status(event);
         let took = event.published_at.map(|at| (at - event.created_at).num_milliseconds());
         Self {
             id: event.event_id.clone(),
-            short_id: event.event_id.chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect(),
-            at: event.created_at,
+            at: (event.created_at.to_rfc3339(), event.created_at.format("%H:%M:%S%.3f").to_string()),
             kind: short_type(&event.event_type),
             key: event.key.clone(),
             version: event.key_version,
@@ -75,74 +71,81 @@ impl Row {
         }
     }
 
-    /// When it was committed, by the clock.
-    pub(in crate::ops) fn time(&self) -> String {
-        self.at.format("%H:%M:%S%.3f").to_string()
+    /// The last characters of the id, which differ between neighbours.
+    pub(in crate::ops) fn short_id(&self) -> &str {
+        self.id.get(self.id.len().saturating_sub(6)..).unwrap_or(&self.id)
     }
 }
 
-/// What happened, without what all types have in common.
+/// `shop.catalog.product_added.v1` as `catalog: product added`.
 fn short_type(event_type: &str) -> String {
     let short = event_type.strip_prefix("shop.").unwrap_or(event_type);
     short.replace('_', " ").replace(".v1", "").replace('.', ": ")
 }
 
 fn milliseconds(ms: i64) -> String {
-    match ms {
-        ms if ms < 10_000 => format!("{} ms", super::super::count(ms)),
-        ms => format!("{} s", super::super::count(ms / 1_000)),
-    }
+    if ms < 10_000 { format!("{} ms", count(ms)) } else { format!("{} s", count(ms / 1_000)) }
 }
 
 #[derive(Template)]
 #[template(path = "ops/events.html")]
 struct Page {
     frame: Frame,
-    wanted: Wanted,
+    search: Search,
     states: [(&'static str, &'static str); 4],
-    types: [&'static str; 4],
-    rows: Result<Vec<Row>, Trouble>,
-    /// Where the older ones are.
+    /// The types of the events on this page, to choose from.
+    types: BTreeSet<String>,
+    rows: Result<Vec<Row>, ClientError>,
+    /// The address of the older events.
     older: Option<String>,
 }
 
-impl Wanted {
-    fn filter(&self) -> Vec<(&'static str, String)> {
-        let clean =
-            |text: &str| text.trim().chars().filter(|c| !c.is_control()).take(LONGEST).collect::<String>();
+impl Search {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let clean = |text: &str| text.trim().chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect();
         let fields =
             [("state", &self.state), ("type", &self.r#type), ("key", &self.key), ("before", &self.before)];
-        let said = fields.into_iter().map(|(name, text)| (name, clean(text)));
-        said.filter(|(_, text)| !text.is_empty()).collect()
+        let fields = fields.into_iter().map(|(name, text)| (name, clean(text)));
+        fields.filter(|(_, text): &(_, String)| !text.is_empty()).collect()
     }
 
     fn is_set(&self) -> bool {
-        !self.filter().is_empty()
+        !self.query().is_empty()
     }
 
-    fn older(&self, last: &str) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, text) in self.filter().iter().filter(|(name, _)| *name != "before") {
-            query.append_pair(name, text);
-        }
-        format!("/ops/events?{}", query.append_pair("before", last).finish())
+    fn older_than(&self, event: &Event) -> String {
+        let query = self.query().into_iter().filter(|(name, _)| *name != "before");
+        let mut serializer = form_urlencoded::Serializer::new(String::new());
+        let query = serializer.extend_pairs(query).append_pair("before", &event.event_id).finish();
+        format!("/ops/events?{query}")
     }
 }
 
 #[get("/ops/events")]
-pub(super) async fn show(visit: Visit, Query(wanted): Query<Wanted>) -> Result<HttpResponse, Problem> {
-    let (room, user) = enter(&visit)?;
-    let filter = wanted.filter();
+pub(super) async fn show(operator: Operator, Query(search): Query<Search>) -> Result<HttpResponse, Problem> {
+    let Operator { visit, user, room } = &operator;
     let (mut frame, events) =
-        tokio::join!(visit.frame("Event log", Section::Ops), room.api.events(user, &filter));
+        tokio::join!(visit.frame("Event log", Section::Ops), list(&room.api, user, search.query()));
     let events = match events {
-        // An address that was typed wrong, or too old a one: everything is a better answer than none.
-        Err(trouble) if trouble.is(reqwest::StatusCode::BAD_REQUEST) => room.api.events(user, &[]).await,
+        // The address has a wrong value, or an event that is deleted by now.
+        Err(error) if error.is(reqwest::StatusCode::BAD_REQUEST) => list(&room.api, user, Vec::new()).await,
         events => events,
     };
     frame.is_partial = events.is_err();
-    let older = events.as_ref().ok().filter(|events| events.len() > PAGE);
-    let older = older.and_then(|events| events.get(PAGE - 1)).map(|last| wanted.older(&last.event_id));
+    let listed = events.as_deref().unwrap_or_default();
+    let types = listed.iter().map(|event| event.event_type.clone()).collect();
+    let last = listed.get(PAGE - 1).filter(|_| listed.len() > PAGE);
+    let older = last.map(|last| search.older_than(last));
     let rows = events.map(|events| events.iter().take(PAGE).map(Row::new).collect());
-    html(StatusCode::OK, &Page { frame, wanted, states: STATES, types: TYPES, rows, older })
+    html(StatusCode::OK, &Page { frame, search, states: STATES, types, rows, older })
+}
+
+/// The events of a page, and one more where there are older ones.
+async fn list(
+    api: &OpsApi,
+    user: &User,
+    mut query: Vec<(&'static str, String)>,
+) -> Result<Vec<Event>, ClientError> {
+    query.push(("limit", (PAGE + 1).to_string()));
+    api.any_relay(async |relay| read(relay, user, &["outbox", "events"], &query).await).await
 }

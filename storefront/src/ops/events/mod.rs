@@ -1,8 +1,8 @@
-//! The log: a list, one event's journey, and what an operator decides about an event that is stuck.
+//! The event log, one event's timeline, and what an operator does about an event that cannot be published.
 
-mod decisions;
-mod journey;
+mod actions;
 mod list;
+mod timeline;
 
 use actix_web::web;
 
@@ -10,15 +10,15 @@ pub(super) use list::Row;
 
 /// Adds the routes.
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(list::show).service(journey::show).service(decisions::requeue).service(decisions::skip);
+    config.service(list::show).service(timeline::show).service(actions::requeue).service(actions::skip);
 }
 
-/// How an event stands: a word and a class.
-fn standing(event: &super::api::Event) -> (&'static str, &'static str) {
+/// An event's state in a word, and its CSS class.
+fn status(event: &super::api::Event) -> (&'static str, &'static str) {
     match event.state.as_str() {
-        "Published" => ("published", "well"),
-        "PublishedFailed" if event.skipped_at.is_some() => ("skipped", "away"),
-        "PublishedFailed" => ("stuck", "trouble"),
+        "Published" => ("published", "ok"),
+        "PublishedFailed" if event.skipped_at.is_some() => ("skipped", "unavailable"),
+        "PublishedFailed" => ("failed", "error"),
         _ => ("pending", "busy"),
     }
 }

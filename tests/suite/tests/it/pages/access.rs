@@ -111,5 +111,5 @@ async fn in_production_nobody_signs_in_by_name() {
     assert!(answer.headers().get("set-cookie").is_none());
     page.fill("#token", &test_kit::token("mallory", "ops"));
     page.click("main button");
-    page.see("[role=alert]", "no token that counts");
+    page.see("[role=alert]", "not valid here");
 }

@@ -39,36 +39,36 @@ async fn a_killed_relay_and_its_recovery_are_seen_as_they_happen() {
     shop.buyer("alice").takes(7, 1).await;
     let page = operator(&shop);
     page.goto("/ops");
-    page.see("#board-sentence", "All is quiet");
-    page.see("#station-relays dl div", "alive1");
+    page.see("#summary", "All is quiet");
+    page.see("#relays dl div", "alive1");
     eventually("one relay owns everything", Duration::from_secs(20), async || {
-        (page.count("#board-map li[class]") == 64).then_some(())
+        (page.count("#partitions li[class]") == 64).then_some(())
     })
     .await;
-    assert_eq!(page.count(".orders button"), 0, "without the tool nothing is killed from here");
+    assert_eq!(page.count(".actions button"), 0, "without the tool nothing is killed from here");
 
     let mut relay = shop.relay.take().unwrap();
     let port = relay.url.rsplit_once(':').unwrap().1.to_owned();
     relay.signal("KILL");
     relay.ended().await;
-    page.see("#board-sentence", "no relay is at work");
-    page.see("#station-relays .problem", "relay does not answer");
+    page.see("#summary", "no relay is running");
+    page.see("#relays .problem", "relay does not answer");
     shop.merchant().price(7, "123.45").await;
-    page.see("#station-log dl div", "pending1");
+    page.see("#outbox-catalog dl div", "pending1");
 
     shop.relay = Some(start_relay(&shop, &port));
-    page.see("#station-log dl div", "pending0");
-    page.see("#board-sentence", "All is quiet");
+    page.see("#outbox-catalog dl div", "pending0");
+    page.see("#summary", "All is quiet");
     shop.buyer("alice").until_price("123.45").await;
-    page.see("#board-newest tbody tr:first-child", "price changed");
-    page.click("#board-newest tbody tr:first-child a");
+    page.see("#newest tbody tr:first-child", "price changed");
+    page.click("#newest tbody tr:first-child a");
     page.see(".steps li", "Marked published");
     page.see(".steps li", "Received by basket");
     assert_eq!(page.faults(), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_dead_letter_is_looked_at_replayed_and_gone() {
+async fn a_dead_letter_is_shown_replayed_and_gone() {
     let shop = with_control_room(&[]).await;
     shop.buyer("alice").takes(7, 1).await;
     let change = json!({
@@ -87,16 +87,16 @@ async fn a_dead_letter_is_looked_at_replayed_and_gone() {
 
     let page = operator(&shop);
     page.goto("/ops");
-    page.see("#board-dead", "1 message could not be handled");
+    page.see("#dead-letters", "1 message could not be handled");
     page.click("#to-dead-letters");
-    page.see(".letter .fault", "a bug, <b>repaired</b> by now");
-    page.click(".letter summary");
-    page.see(".letter pre", "<script>alert(1)</script>");
-    page.click("text=Handle it again");
+    page.see(".dead-letter .fault", "a bug, <b>repaired</b> by now");
+    page.click(".dead-letter summary");
+    page.see(".dead-letter pre", "<script>alert(1)</script>");
+    page.click("text=Replay");
     page.see(".strip.good", "back in its queue");
     shop.buyer("alice").until_price("123.45").await;
     page.goto("/ops/dead-letters");
-    page.see("h2", "There are none");
+    page.see("#dead-letters-basket", "There are none");
     assert_eq!(page.faults(), Vec::<String>::new());
 }
 
@@ -172,6 +172,6 @@ async fn the_control_room_is_for_operators_and_without_barriers() {
         visitor.see("h1", "Sign in");
     }
     assert_eq!(mallory.goto("/ops/live"), 403);
-    assert_eq!(mallory.goto("/ops/board"), 403);
+    assert_eq!(mallory.goto("/ops/dashboard"), 403);
     assert_eq!(found, Vec::<String>::new());
 }

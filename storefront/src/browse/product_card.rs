@@ -1,44 +1,36 @@
-//! Products, as they are shown.
+//! A product as pages show it.
 
 use std::collections::BTreeMap;
 
-use crate::backends::{Item, Named};
+use crate::clients::{Item, Named};
 use crate::pages::Money;
 
-/// A product on a shelf.
-#[derive(Debug, Clone)]
-pub struct Card {
-    /// The product.
-    pub item: Item,
-    /// Its brand's name; empty where that is not known.
-    pub brand: String,
-    /// Its type's name; empty where that is not known.
-    pub kind: String,
-    /// Its price.
-    pub price: Money,
+/// A product with the names of its brand and its type; a name is empty where it is unknown.
+pub(crate) struct ProductCard {
+    pub(crate) item: Item,
+    pub(crate) brand: String,
+    pub(crate) kind: String,
+    pub(crate) price: Money,
 }
 
 /// The names of types and brands.
-#[derive(Debug, Clone, Default)]
-pub struct Labels {
+pub(super) struct Labels {
     types: BTreeMap<i64, String>,
     brands: BTreeMap<i64, String>,
 }
 
-/// So few pieces are worth a word.
+/// A stock up to this size is shown.
 const FEW: i64 = 5;
 
 impl Labels {
-    /// These types and brands.
-    pub fn new(types: &[Named], brands: &[Named]) -> Self {
+    pub(super) fn new(types: &[Named], brands: &[Named]) -> Self {
         let map = |named: &[Named]| named.iter().map(|named| (named.id, named.name.clone())).collect();
         Self { types: map(types), brands: map(brands) }
     }
 
-    /// A product with the names of its type and brand.
-    pub fn card(&self, item: Item) -> Card {
+    pub(super) fn card(&self, item: Item) -> ProductCard {
         let name = |names: &BTreeMap<i64, String>, id| names.get(&id).cloned().unwrap_or_default();
-        Card {
+        ProductCard {
             brand: name(&self.brands, item.brand_id),
             kind: name(&self.types, item.type_id),
             price: Money::new(item.price, &item.currency),
@@ -47,14 +39,14 @@ impl Labels {
     }
 }
 
-impl Card {
+impl ProductCard {
     /// The price as a form has it: `12.50`.
-    pub fn amount(&self) -> String {
+    pub(crate) fn amount(&self) -> String {
         format!("{:.2}", self.item.price)
     }
 
-    /// How many there are, in words; empty where there are enough not to speak of it.
-    pub fn stock(&self) -> String {
+    /// The stock in words; empty where there are enough pieces.
+    pub(crate) fn stock(&self) -> String {
         match self.item.available_stock {
             count if count <= 0 => "Out of stock for now".to_owned(),
             count if count <= FEW => format!("Only {count} left"),

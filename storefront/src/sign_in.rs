@@ -7,11 +7,11 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use service_kit::problem::{Problem, Query};
 
-use super::{CATALOG_WRITE, Nothing, OPS, Posted, User};
 use crate::pages::{Frame, Section, Visit, html, local, see_other};
+use crate::session::{CATALOG_WRITE, Nothing, OPS, Posted};
 
 /// Adds the routes.
-pub fn routes(config: &mut web::ServiceConfig) {
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(show).service(sign_in).service(sign_out);
 }
 
@@ -19,7 +19,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 #[template(path = "sign_in.html")]
 struct SignInPage {
     frame: Frame,
-    /// Where to go afterwards: a path on this site.
+    /// The page that follows: a path on this site.
     next: String,
     name: String,
     fault: Option<&'static str>,
@@ -31,7 +31,7 @@ struct Next {
     next: String,
 }
 
-/// What the form says: a name and roles in development mode, a token in production mode.
+/// A name and roles in development mode, a token in production mode.
 #[derive(Debug, Deserialize)]
 struct SignIn {
     #[serde(default)]
@@ -77,11 +77,10 @@ async fn sign_in(visit: Visit, Posted(form): Posted<SignIn>) -> Result<HttpRespo
         }
         None => SecretString::from(form.token.trim().to_owned()),
     };
-    let Ok(user) = visit.shop.recognise(token).await else {
-        let fault = "This is no token that counts here: it may have expired.";
+    let Ok(user) = visit.shop.user(token).await else {
+        let fault = "This token is not valid here: it may have expired.";
         return page(&visit, form.next, name, Some(fault)).await;
     };
-    let user: User = user;
     let mut answer = see_other(local(&form.next));
     answer.add_cookie(&visit.shop.cookie.issue(&user)).map_err(|error| Problem::internal(&error))?;
     Ok(answer)
@@ -94,7 +93,7 @@ async fn sign_out(visit: Visit, _: Posted<Nothing>) -> Result<HttpResponse, Prob
     Ok(answer)
 }
 
-/// What basket-api takes for a buyer's id.
+/// Whether basket-api accepts this name as a buyer's id.
 fn is_name(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+:|".contains(&byte);
     (1..=64).contains(&name.len()) && name.bytes().all(is_allowed)

@@ -1,36 +1,31 @@
 //! Reads basket-api's stream of alerts.
 
-use std::pin::Pin;
 use std::time::Duration;
 
-use actix_web::web::Bytes;
-use futures_util::{Stream, StreamExt};
 use reqwest::Response;
 
-use crate::backends::Alert;
+use crate::clients::Alert;
 
-/// How long the stream may be silent: a little over two of its heartbeats.
-const SILENCE: Duration = Duration::from_secs(35);
+/// The longest silence of a stream: a little over two of its heartbeats.
+const MAX_SILENCE: Duration = Duration::from_secs(35);
 
-/// The most of an event that is kept, in bytes; more is no event of ours.
+/// The largest event, in bytes.
 const MAX_EVENT: usize = 64 * 1024;
-
-type Chunks = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
 
 /// An open stream of alerts.
 pub(super) struct AlertReader {
-    chunks: Chunks,
+    answer: Response,
     buffer: Vec<u8>,
 }
 
 impl AlertReader {
     pub(super) fn new(answer: Response) -> Self {
-        Self { chunks: Box::pin(answer.bytes_stream()), buffer: Vec::new() }
+        Self { answer, buffer: Vec::new() }
     }
 
-    /// The next alert; `None` when the stream has ended, broken off, or fallen silent.
+    /// The next alert; `None` when the stream has ended, failed, or been silent for too long.
     ///
-    /// May be dropped while it waits without losing anything.
+    /// Cancel safe: a dropped call loses nothing.
     pub(super) async fn next(&mut self) -> Option<Alert> {
         loop {
             while let Some(event) = self.take_event() {
@@ -41,7 +36,7 @@ impl AlertReader {
             if self.buffer.len() > MAX_EVENT {
                 return None;
             }
-            let chunk = tokio::time::timeout(SILENCE, self.chunks.next()).await.ok()??.ok()?;
+            let chunk = tokio::time::timeout(MAX_SILENCE, self.answer.chunk()).await.ok()?.ok()??;
             self.buffer.extend_from_slice(&chunk);
         }
     }
@@ -75,7 +70,7 @@ mod tests {
             .replace('\n', "");
         let alert = parse(&format!("event: price-alert\nid: 42\ndata: {data}\n\n"));
         assert_eq!(alert.map(|alert| (alert.id, alert.product_name)), Some((42, "Tarn".to_owned())));
-        assert_eq!(parse(": alive\n\n"), None);
-        assert_eq!(parse("retry: 2000\n: connected\n\n"), None);
+        assert!(parse(": alive\n\n").is_none());
+        assert!(parse("retry: 2000\n: connected\n\n").is_none());
     }
 }

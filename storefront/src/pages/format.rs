@@ -1,35 +1,26 @@
-//! Amounts, as they are shown.
+//! Prices, numbers and names as text.
 
 use std::fmt;
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-/// An amount in a currency; shown as `€1,249.00`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Money {
+/// An amount in a currency, shown as `€1,249.00`.
+#[derive(Debug, Clone)]
+pub(crate) struct Money {
     amount: Decimal,
     currency: String,
 }
 
-/// A price that became another; shown as `+€2.50 (+25 %)`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// The price before.
-    pub old: Money,
-    /// The price now.
-    pub new: Money,
+/// A price and the price before it, shown as `+€2.50 (+25 %)`.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) old: Money,
+    pub(crate) new: Money,
 }
 
 impl Money {
-    /// So much of this currency.
-    pub fn new(amount: Decimal, currency: &str) -> Self {
+    pub(crate) fn new(amount: Decimal, currency: &str) -> Self {
         Self { amount, currency: currency.to_owned() }
-    }
-
-    /// The same, so many times.
-    #[must_use]
-    pub fn times(&self, count: i64) -> Self {
-        Self { amount: self.amount * Decimal::from(count), currency: self.currency.clone() }
     }
 }
 
@@ -38,24 +29,19 @@ impl fmt::Display for Money {
         let cents = self.amount.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero);
         let text = format!("{:.2}", cents.abs());
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, "00"));
-        let mut grouped = String::with_capacity(text.len() + 4);
-        for (index, digit) in whole.chars().enumerate() {
-            if index > 0 && (whole.len() - index) % 3 == 0 {
-                grouped.push(',');
-            }
-            grouped.push(digit);
-        }
         let sign = if cents.is_sign_negative() && !cents.is_zero() { "−" } else { "" };
-        match self.currency.as_str() {
-            "EUR" => write!(f, "{sign}€{grouped}.{fraction}"),
-            other => write!(f, "{sign}{other} {grouped}.{fraction}"),
-        }
+        let (symbol, space) =
+            if self.currency == "EUR" { ("€", "") } else { (self.currency.as_str(), " ") };
+        write!(f, "{sign}{symbol}{space}{}.{fraction}", grouped(whole))
     }
 }
 
 impl Change {
-    /// Whether the price went up.
-    pub fn is_rise(&self) -> bool {
+    pub(crate) fn new(old: Decimal, new: Decimal, currency: &str) -> Self {
+        Self { old: Money::new(old, currency), new: Money::new(new, currency) }
+    }
+
+    pub(crate) fn is_rise(&self) -> bool {
         self.new.amount > self.old.amount
     }
 }
@@ -75,6 +61,32 @@ impl fmt::Display for Change {
     }
 }
 
+/// A number with its thousands separated: `1,234`.
+pub(crate) fn count(number: impl Into<i128>) -> String {
+    let number = number.into();
+    let sign = if number < 0 { "−" } else { "" };
+    format!("{sign}{}", grouped(&number.unsigned_abs().to_string()))
+}
+
+/// The name of a service as a title: `payment_processor` as `Payment processor`.
+pub(crate) fn title(name: &str) -> String {
+    let name = name.replace('_', " ");
+    let mut characters = name.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    first + characters.as_str()
+}
+
+fn grouped(digits: &str) -> String {
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_shown_with_cents_and_groups() {
+    fn amounts_have_cents_and_separated_thousands() {
         assert_eq!(euro("0").to_string(), "€0.00");
         assert_eq!(euro("12.5").to_string(), "€12.50");
         assert_eq!(euro("1249").to_string(), "€1,249.00");
@@ -93,10 +105,18 @@ mod tests {
     }
 
     #[test]
-    fn a_change_says_its_direction_twice() {
+    fn a_change_shows_its_direction_twice() {
         let change = |old, new| Change { old: euro(old), new: euro(new) }.to_string();
         assert_eq!(change("10", "12.50"), "+€2.50 (+25\u{a0}%)");
         assert_eq!(change("10", "9"), "−€1.00 (−10\u{a0}%)");
         assert_eq!(change("0", "9"), "+€9.00");
+    }
+
+    #[test]
+    fn numbers_have_separated_thousands() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_234_567_u64), "1,234,567");
+        assert_eq!(count(-1_000), "−1,000");
     }
 }

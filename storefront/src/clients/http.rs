@@ -1,0 +1,208 @@
+//! The one HTTP client of this service. Every call has a deadline, and every answer a size limit.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use reqwest::header::{ACCEPT, HeaderMap};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use service_kit::trace::RequestTrace;
+
+use super::ClientError;
+use crate::session::User;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a whole call may take, its answer included, unless the call sets another deadline.
+const DEADLINE: Duration = Duration::from_secs(4);
+
+/// The largest answer that is read, in bytes.
+const MAX_ANSWER: usize = 4 * 1024 * 1024;
+
+/// A client of one service. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    service: String,
+    base: Url,
+    http: reqwest::Client,
+}
+
+/// A call that is being built.
+#[derive(Debug)]
+pub(crate) struct Request {
+    service: String,
+    builder: RequestBuilder,
+    deadline: Duration,
+}
+
+/// An answer with status 2xx or 304, read to its end.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    service: String,
+}
+
+impl Client {
+    /// A client of the service that visitors know as `service`. Does not connect.
+    ///
+    /// `variable` is the setting that holds the URL; the error names it.
+    pub(crate) fn new(service: &str, variable: &str, url: &str) -> anyhow::Result<Self> {
+        let base: Url = url.parse().with_context(|| format!("{variable}: not a URL"))?;
+        ensure!(matches!(base.scheme(), "http" | "https"), "{variable}: not an http:// or https:// URL");
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            // An answer cannot make this service call another host.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .context("cannot set up an HTTP client")?;
+        Ok(Self { service: service.to_owned(), base, http })
+    }
+
+    /// The name that visitors know the service by.
+    pub(crate) fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// A GET of a path, given by its segments, with a query.
+    pub(crate) fn get(&self, path: &[&str], query: &[(&str, String)]) -> Request {
+        self.request(Method::GET, path, query)
+    }
+
+    /// A call to a path, given by its segments, with a query. This function escapes both.
+    pub(crate) fn request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> Request {
+        let mut url = self.base.clone();
+        // An http:// URL always has a path.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let builder = self.http.request(method, url).header(ACCEPT, "application/json");
+        Request { service: self.service.clone(), builder, deadline: DEADLINE }
+    }
+}
+
+impl Request {
+    /// Calls on behalf of this user.
+    pub(crate) fn by(mut self, user: &User) -> Self {
+        self.builder = self.builder.bearer_auth(user.token.expose_secret());
+        self
+    }
+
+    /// Passes on the trace and the request id of the visitor's request.
+    pub(crate) fn within(self, trace: &RequestTrace) -> Self {
+        self.header("traceparent", &trace.traceparent).header("x-request-id", &trace.request_id)
+    }
+
+    /// The call is refused with 412 unless the resource has this version.
+    pub(crate) fn if_version(self, version: i64) -> Self {
+        self.header("if-match", &format!("\"{version}\""))
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.builder = self.builder.header(name, value);
+        self
+    }
+
+    pub(crate) fn body(mut self, body: &impl Serialize) -> Self {
+        self.builder = self.builder.json(body);
+        self
+    }
+
+    pub(crate) fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Calls, and reads the answer.
+    pub(crate) async fn send(self) -> Result<Reply, ClientError> {
+        let Self { service, builder, deadline } = self;
+        let call = async { check(read(&service, open(&service, builder).await?).await?) };
+        let reply = tokio::time::timeout(deadline, call).await;
+        reply.unwrap_or_else(|_elapsed| Err(unavailable(&service, format!("no answer within {deadline:?}"))))
+    }
+
+    /// Calls, and reads the answer as JSON.
+    pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<T, ClientError> {
+        self.send().await?.json()
+    }
+
+    /// Calls, and returns when the headers have arrived. The body is an endless stream without a deadline.
+    pub(crate) async fn open_stream(self) -> Result<Response, ClientError> {
+        let Self { service, builder, deadline } = self;
+        let call = async {
+            let answer = open(&service, builder).await?;
+            if answer.status().is_success() {
+                return Ok(answer);
+            }
+            check(read(&service, answer).await?)?;
+            Err(unavailable(&service, "the answer is no stream"))
+        };
+        let answer = tokio::time::timeout(deadline, call).await;
+        answer.unwrap_or_else(|_elapsed| Err(unavailable(&service, format!("no answer within {deadline:?}"))))
+    }
+}
+
+impl Reply {
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| unavailable(&self.service, format!("its answer cannot be read: {error}")))
+    }
+
+    /// A header, where it is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+async fn open(service: &str, builder: RequestBuilder) -> Result<Response, ClientError> {
+    builder.send().await.map_err(|error| broken(service, &error))
+}
+
+async fn read(service: &str, mut answer: Response) -> Result<Reply, ClientError> {
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| broken(service, &error))? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(unavailable(service, format!("its answer is larger than {MAX_ANSWER} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Reply { status, headers, body, service: service.to_owned() })
+}
+
+/// Turns an answer that is a refusal or a failure into an error.
+fn check(reply: Reply) -> Result<Reply, ClientError> {
+    let status = reply.status;
+    if status.is_success() || status == StatusCode::NOT_MODIFIED {
+        return Ok(reply);
+    }
+    let problem: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let detail = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("no reason given");
+    if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+        return Err(ClientError::Refused { service: reply.service, status, detail: detail.to_owned() });
+    }
+    Err(unavailable(&reply.service, format!("it answered {status}: {detail}")))
+}
+
+fn unavailable(service: &str, cause: impl Into<String>) -> ClientError {
+    ClientError::Unavailable { service: service.to_owned(), cause: cause.into() }
+}
+
+/// The error without its URL, which may name a person.
+fn broken(service: &str, error: &reqwest::Error) -> ClientError {
+    let mut cause = if error.is_connect() { "cannot connect" } else { "the call failed" }.to_owned();
+    let mut source = error.source();
+    while let Some(error) = source {
+        cause = format!("{cause}: {error}");
+        source = error.source();
+    }
+    unavailable(service, cause)
+}

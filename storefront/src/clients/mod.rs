@@ -1,0 +1,11 @@
+//! The other services, over HTTP.
+
+mod basket;
+mod catalog;
+mod error;
+mod http;
+
+pub(crate) use basket::{Alert, AlertKind, Basket, BasketClient, BasketLine, MAX_QUANTITY};
+pub(crate) use catalog::{CatalogClient, Details, Item, ItemFilter, Named};
+pub(crate) use error::ClientError;
+pub(crate) use http::{Client, Request};

@@ -1,0 +1,242 @@
+//! The stages that an event passes: outbox, relay, broker, inbox. Each has a card for each service.
+
+use super::samples::Samples;
+use super::snapshot::Snapshot;
+use crate::clients::ClientError;
+use crate::ops::api::{InboxStatus, OutboxStatus, Queues};
+use crate::pages::{count, title};
+
+/// An event that waits longer than this is late, in seconds.
+const LATE: f64 = 10.0;
+
+/// A stage of the pipeline.
+pub(super) struct Stage {
+    pub(super) name: &'static str,
+    /// What happens to an event there.
+    pub(super) what: &'static str,
+    pub(super) cards: Vec<Card>,
+}
+
+/// One service in a stage.
+pub(super) struct Card {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) status: Status,
+    pub(super) figures: Vec<Figure>,
+    /// What is wrong, in sentences.
+    pub(super) problems: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub(super) enum Status {
+    Ok,
+    Busy,
+    Error,
+    Unavailable,
+}
+
+/// A figure, and whether it needs attention.
+pub(super) struct Figure {
+    pub(super) name: &'static str,
+    pub(super) value: String,
+    pub(super) is_bad: bool,
+}
+
+impl Status {
+    pub(super) fn is_ok(self) -> bool {
+        matches!(self, Self::Ok | Self::Busy)
+    }
+
+    /// The CSS class.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Busy => "busy",
+            Self::Error => "error",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// The word on the screen.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Busy => "busy",
+            Self::Error => "needs attention",
+            Self::Unavailable => "no answer",
+        }
+    }
+}
+
+impl Card {
+    fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
+        let (figures, problems) = (Vec::new(), Vec::new());
+        Self { id: id.into(), name: name.into(), status: Status::Ok, figures, problems }
+    }
+
+    fn figure(&mut self, name: &'static str, value: impl Into<String>) {
+        self.figures.push(Figure { name, value: value.into(), is_bad: false });
+    }
+
+    /// A figure that should be 0.
+    fn bad_figure(&mut self, name: &'static str, number: impl Into<i128>) {
+        let number = number.into();
+        self.figures.push(Figure { name, value: count(number), is_bad: number > 0 });
+        if number > 0 {
+            self.status = Status::Error;
+        }
+    }
+
+    fn busy_if(&mut self, is_busy: bool) {
+        if is_busy && self.status == Status::Ok {
+            self.status = Status::Busy;
+        }
+    }
+
+    fn problem(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+        self.status = Status::Error;
+    }
+
+    fn unavailable(mut self, why: impl Into<String>) -> Self {
+        self.problem(why);
+        self.status = Status::Unavailable;
+        self
+    }
+}
+
+/// The stages in the order in which an event passes them.
+pub(super) fn pipeline(now: &Snapshot, samples: &Samples) -> Vec<Stage> {
+    let outboxes = now.outboxes.iter().map(|(name, status)| outbox(name, status));
+    let inboxes = now.inboxes.iter().map(|(name, status)| inbox(name, status));
+    vec![
+        Stage {
+            name: "Outbox",
+            what: "A service commits a change and its event in one transaction.",
+            cards: outboxes.collect(),
+        },
+        Stage {
+            name: "Relay",
+            what: "A relay publishes the events of a key in order, and marks those that the broker confirmed.",
+            cards: vec![relays(now, samples)],
+        },
+        Stage {
+            name: "Broker",
+            what: "A queue for each subscriber keeps the events until they are handled.",
+            cards: vec![broker(now)],
+        },
+        Stage {
+            name: "Inbox",
+            what: "A subscriber applies each event once, however often it is delivered.",
+            cards: inboxes.collect(),
+        },
+    ]
+}
+
+fn outbox(name: &str, status: &Result<OutboxStatus, ClientError>) -> Card {
+    let mut card = Card::new(format!("outbox-{name}"), title(name));
+    let outbox = match status {
+        Ok(outbox) => outbox,
+        Err(error) => return card.unavailable(error.message()),
+    };
+    let log = &outbox.log;
+    card.figure("committed", count(outbox.progress.committed));
+    card.figure("pending", count(log.pending));
+    card.figure("oldest", age(log.oldest_pending_age_seconds));
+    card.busy_if(log.pending > 0);
+    if log.oldest_pending_age_seconds > LATE {
+        card.problem("Events wait: no relay publishes them.");
+    }
+    card.bad_figure("failed", log.failed);
+    card
+}
+
+fn relays(now: &Snapshot, samples: &Samples) -> Card {
+    let mut card = Card::new("relays", "Relays");
+    let rate = samples.rate(|sample| sample.published);
+    card.figure("alive", now.alive().map_or_else(|| "?".to_owned(), count));
+    card.figure("rate", rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1} /s")));
+    card.busy_if(rate > Some(0.0));
+    let mut published = 0;
+    for (name, status) in &now.relays {
+        let Ok(databases) = status else {
+            card.problem(format!("{name} does not answer."));
+            continue;
+        };
+        for publishing in databases.iter().filter_map(|database| database.relay.as_ref()) {
+            published += i128::from(publishing.published);
+            for problem in publishing.database_problem.iter().chain(&publishing.broker_problem) {
+                card.problem(format!("{name}: {problem}"));
+            }
+        }
+    }
+    card.figure("since start", count(published));
+    if now.is_without_relay() {
+        card.status = Status::Unavailable;
+    }
+    card
+}
+
+/// The queues, as the subscribers see them.
+fn broker(now: &Snapshot) -> Card {
+    let mut card = Card::new("broker", "RabbitMQ");
+    let answers = || now.inboxes.iter().filter_map(|(_, inbox)| inbox.as_ref().ok());
+    let queues: Vec<&Queues> = answers().filter_map(|inbox| inbox.queues.as_ref()).collect();
+    if queues.is_empty() {
+        let problem = answers().find_map(|inbox| inbox.problems.first().cloned());
+        return card.unavailable(problem.unwrap_or_else(|| "No subscriber answers.".to_owned()));
+    }
+    let sum = |figure: fn(&Queues) -> u64| queues.iter().map(|queues| figure(queues)).sum::<u64>();
+    let (ready, retries) = (sum(|queues| queues.ready), sum(Queues::waiting_for_retry));
+    let unacknowledged = answers().map(|inbox| inbox.in_hand).sum::<u64>();
+    card.figure("ready", count(ready));
+    card.figure("unacknowledged", count(unacknowledged));
+    card.figure("retries", count(retries));
+    card.busy_if(ready + retries + unacknowledged > 0);
+    card.bad_figure("dead letters", sum(|queues| queues.dead));
+    // All subscribers see the same queue of unrouted messages.
+    card.bad_figure("unrouted", queues.iter().map(|queues| queues.unrouted).max().unwrap_or_default());
+    card
+}
+
+fn inbox(name: &str, status: &Result<InboxStatus, ClientError>) -> Card {
+    let mut card = Card::new(format!("inbox-{name}"), title(name));
+    let inbox = match status {
+        Ok(inbox) => inbox,
+        Err(error) => return card.unavailable(error.message()),
+    };
+    card.figure("first", count(inbox.receipts.first));
+    card.figure("redelivered, known", count(inbox.receipts.redelivered_known));
+    card.figure("repeated", count(inbox.receipts.repeated));
+    card.figure("stale", count(inbox.receipts.stale));
+    if let Some(alerts) = inbox.alerts_raised {
+        card.figure("alerts raised", count(alerts));
+    }
+    if let Some(queues) = &inbox.queues {
+        card.figure("waiting", count(inbox.waiting().unwrap_or_default()));
+        card.busy_if(inbox.waiting() > Some(0));
+        for retry in queues.retries.iter().filter(|retry| retry.messages > 0) {
+            let (messages, delay) = (count(retry.messages), seconds(retry.delay_ms));
+            card.problems.push(format!("{messages} wait {delay} for a retry."));
+        }
+        if queues.consumers == 0 {
+            card.problem("No process consumes the queue.");
+        }
+        card.bad_figure("dead letters", queues.dead);
+    }
+    if !inbox.connected {
+        card.problem("It does not consume: the broker or its database is unavailable.");
+    }
+    for problem in &inbox.problems {
+        card.problem(format!("{problem}."));
+    }
+    card
+}
+
+fn age(seconds: f64) -> String {
+    if seconds < 100.0 { format!("{seconds:.1} s") } else { format!("{:.0} min", seconds / 60.0) }
+}
+
+fn seconds(ms: u64) -> String {
+    if ms.is_multiple_of(1_000) { format!("{} s", ms / 1_000) } else { format!("0.{} s", ms / 100) }
+}

@@ -1,0 +1,138 @@
+//! The figures of the last minutes.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::snapshot::{Snapshot, total};
+use crate::ops::api::{InboxStatus, Queues};
+
+/// How far back the charts go.
+pub(super) const KEPT: TimeDelta = TimeDelta::minutes(5);
+
+/// The time over which a rate is measured. A longer time without a sample is a gap in the charts.
+const RATE_OVER: TimeDelta = TimeDelta::seconds(5);
+
+/// The figures of one moment, summed over all services; `None` where a figure is unknown.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sample {
+    pub(super) at: DateTime<Utc>,
+    pub(super) committed: Option<i64>,
+    pub(super) published: Option<i64>,
+    pub(super) received: Option<i64>,
+    pub(super) pending: Option<i64>,
+    pub(super) queued: Option<i64>,
+    pub(super) is_without_relay: bool,
+}
+
+/// The samples of the last minutes, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Samples(VecDeque<Sample>);
+
+impl Sample {
+    fn of(snapshot: &Snapshot) -> Self {
+        let Snapshot { at, outboxes, inboxes, .. } = snapshot;
+        Self {
+            at: *at,
+            committed: total(outboxes, |outbox| Some(outbox.progress.committed)),
+            published: total(outboxes, |outbox| Some(outbox.progress.settled)),
+            received: total(inboxes, |inbox| signed(inbox.received())),
+            pending: total(outboxes, |outbox| Some(outbox.log.pending)),
+            queued: total(inboxes, |inbox| signed(inbox.waiting()?)),
+            is_without_relay: snapshot.alive() == Some(0),
+        }
+    }
+}
+
+impl InboxStatus {
+    /// All deliveries since the service's process started.
+    pub(super) fn received(&self) -> u64 {
+        let receipts = &self.receipts;
+        receipts.first + receipts.redelivered_known + receipts.repeated + receipts.stale
+    }
+
+    /// The messages that wait for this service or are being handled; `None` where they are unknown.
+    pub(super) fn waiting(&self) -> Option<u64> {
+        let queues = self.queues.as_ref()?;
+        Some(queues.ready + self.in_hand + queues.waiting_for_retry())
+    }
+}
+
+impl Queues {
+    pub(super) fn waiting_for_retry(&self) -> u64 {
+        self.retries.iter().map(|queue| queue.messages).sum()
+    }
+}
+
+fn signed(number: u64) -> Option<i64> {
+    i64::try_from(number).ok()
+}
+
+impl Samples {
+    /// Adds the figures of a snapshot, and drops those that are too old.
+    pub(super) fn add(&mut self, snapshot: &Snapshot) {
+        self.push(Sample::of(snapshot));
+    }
+
+    fn push(&mut self, sample: Sample) {
+        if self.0.back().is_some_and(|last| sample.at - last.at > RATE_OVER) {
+            self.0.push_back(Sample { at: sample.at, ..Sample::default() });
+        }
+        self.0.push_back(sample);
+        self.0.retain(|kept| sample.at - kept.at <= KEPT);
+    }
+
+    /// The samples, the oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Sample> {
+        self.0.iter()
+    }
+
+    /// The increase of a figure per second, up to now.
+    pub(super) fn rate(&self, figure: fn(&Sample) -> Option<i64>) -> Option<f64> {
+        self.rate_at(self.0.len().checked_sub(1)?, figure)
+    }
+
+    /// The increase of a figure per second, up to the sample with this index. `None` where a figure is unknown, or
+    /// falls because its process was restarted.
+    pub(super) fn rate_at(&self, index: usize, figure: fn(&Sample) -> Option<i64>) -> Option<f64> {
+        let now = self.0.get(index)?;
+        let mut earlier = self.0.range(..index).rev().take_while(|sample| now.at - sample.at <= RATE_OVER);
+        let before = earlier.by_ref().last()?;
+        let increase = u32::try_from(figure(now)? - figure(before)?).ok()?;
+        let seconds = (now.at - before.at).as_seconds_f64();
+        (seconds > 0.0).then(|| f64::from(increase) / seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(figures: &[(i64, Option<i64>)]) -> Samples {
+        let mut samples = Samples::default();
+        for (second, committed) in figures {
+            let at = DateTime::UNIX_EPOCH + TimeDelta::seconds(*second);
+            samples.push(Sample { at, committed: *committed, ..Sample::default() });
+        }
+        samples
+    }
+
+    #[test]
+    fn a_rate_is_the_increase_over_the_last_seconds() {
+        let rate = |figures: &[Option<i64>]| {
+            samples(&(0..).zip(figures.iter().copied()).collect::<Vec<_>>()).rate(|sample| sample.committed)
+        };
+        assert_eq!(rate(&[Some(0), Some(10), Some(20)]), Some(10.0));
+        assert_eq!(rate(&[Some(0), Some(0), Some(0), Some(0), Some(0), Some(0), Some(50)]), Some(10.0));
+        assert_eq!(rate(&[Some(5)]), None, "one sample is not enough");
+        assert_eq!(rate(&[Some(5), None]), None, "the figure is unknown");
+        assert_eq!(rate(&[Some(500), Some(3)]), None, "the process was restarted");
+    }
+
+    #[test]
+    fn a_time_without_samples_is_a_gap_and_old_samples_go() {
+        let kept = samples(&[(0, Some(1)), (100, Some(2)), (101, Some(3)), (350, Some(4))]);
+        let figures: Vec<_> = kept.iter().map(|sample| sample.committed).collect();
+        assert_eq!(figures, [None, Some(2), Some(3), None, Some(4)]);
+    }
+}

@@ -1,0 +1,86 @@
+//! What the dashboard shows.
+
+use super::charts::{Chart, charts};
+use super::pipeline::{Stage, pipeline};
+use super::relays::{PartitionMap, RelayCard, cards, maps};
+use super::samples::Samples;
+use super::snapshot::{Snapshot, total};
+use crate::ops::api::InboxStatus;
+use crate::ops::events::Row;
+use crate::pages::{count, title};
+
+/// What the dashboard shows.
+pub(super) struct Dashboard {
+    /// The state of the whole pipeline in a sentence.
+    pub(super) summary: String,
+    pub(super) is_ok: bool,
+    pub(super) stages: Vec<Stage>,
+    pub(super) charts: Vec<Chart>,
+    pub(super) relays: Vec<RelayCard>,
+    /// `None` where no relay answers.
+    pub(super) maps: Option<Vec<PartitionMap>>,
+    /// The newest events, or why they are unknown.
+    pub(super) newest: Result<Vec<Row>, String>,
+    /// Dead letters of all subscribers that answer.
+    pub(super) dead: u64,
+}
+
+impl Dashboard {
+    pub(super) fn new(now: &Snapshot, samples: &Samples) -> Self {
+        let stages = pipeline(now, samples);
+        let newest = now.newest.as_ref().map_err(crate::clients::ClientError::message);
+        Self {
+            summary: summary(now),
+            is_ok: stages.iter().flat_map(|stage| &stage.cards).all(|card| card.status.is_ok()),
+            stages,
+            charts: charts(now.at, samples),
+            relays: cards(now),
+            maps: maps(now),
+            newest: newest.map(|events| events.iter().map(Row::new).collect()),
+            dead: now.inboxes.iter().filter_map(|(_, inbox)| dead(inbox.as_ref().ok()?)).sum(),
+        }
+    }
+}
+
+fn dead(inbox: &InboxStatus) -> Option<u64> {
+    inbox.queues.as_ref().map(|queues| queues.dead)
+}
+
+fn summary(now: &Snapshot) -> String {
+    let absent = now.outboxes.iter().find(|(_, outbox)| outbox.is_err());
+    if let Some((name, _)) = absent {
+        return format!(
+            "{} does not answer. Nothing is lost: its events are stored in its database.",
+            title(name)
+        );
+    }
+    let pending = total(&now.outboxes, |outbox| Some(outbox.log.pending)).unwrap_or_default();
+    let waiting = match pending {
+        0 => "No event waits".to_owned(),
+        1 => "1 event waits".to_owned(),
+        more => format!("{} events wait", count(more)),
+    };
+    if now.is_without_relay() {
+        return format!(
+            "{waiting}: no relay is running. Nothing is lost: the next relay starts with the oldest event."
+        );
+    }
+    let absent = now.inboxes.iter().find(|(_, inbox)| inbox.is_err());
+    if let Some((name, _)) = absent {
+        return format!("{} does not answer. Its events wait in its queue.", title(name));
+    }
+    if total(&now.outboxes, |outbox| Some(outbox.log.failed)) != Some(0) {
+        return "An event cannot be published. It blocks its key until you decide.".to_owned();
+    }
+    let inboxes = || now.inboxes.iter().filter_map(|(_, inbox)| inbox.as_ref().ok());
+    if inboxes().any(|inbox| inbox.queues.is_none()) {
+        return format!("{waiting}: the broker does not answer.");
+    }
+    if inboxes().any(|inbox| dead(inbox) > Some(0)) {
+        return "A message could not be handled: see the dead letters.".to_owned();
+    }
+    if pending > 0 || inboxes().any(|inbox| inbox.waiting() > Some(0)) {
+        return "Events are on their way.".to_owned();
+    }
+    "All is quiet: every event has arrived.".to_owned()
+}
