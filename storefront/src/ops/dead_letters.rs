@@ -62,13 +62,13 @@ struct Selected {
 }
 
 #[post("/ops/dead-letters/replay")]
-async fn replay(operator: Operator, Posted(form): Posted<Selected>) -> Result<HttpResponse, Problem> {
+async fn replay(Posted(form): Posted<Selected>, operator: Operator) -> Result<HttpResponse, Problem> {
     act_on(&operator, &form, "replay", None).await?;
     Ok(see_other("/ops/dead-letters?did=replayed"))
 }
 
 #[post("/ops/dead-letters/discard")]
-async fn discard(operator: Operator, Posted(form): Posted<Selected>) -> Result<HttpResponse, Problem> {
+async fn discard(Posted(form): Posted<Selected>, operator: Operator) -> Result<HttpResponse, Problem> {
     act_on(&operator, &form, "discard", Some(&form.reason)).await?;
     Ok(see_other("/ops/dead-letters?did=discarded"))
 }

@@ -37,6 +37,8 @@ impl ControlRoom {
 }
 
 /// A request of an operator. Others get 403; the answer is 404 where there is no control room.
+///
+/// In a handler it follows [`Posted`](crate::session::Posted), so that a form of another site is refused first.
 pub(super) struct Operator {
     pub(super) visit: Visit,
     pub(super) user: User,

@@ -71,9 +71,9 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 #[post("/ops/processes/{name}/{action}")]
 async fn run_action(
+    _: Posted<Nothing>,
     operator: Operator,
     path: web::Path<(String, String)>,
-    _: Posted<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let (name, action) = path.into_inner();
     let tool = operator.room.tool.clone().filter(|tool| tool.names.contains(&name));

@@ -16,9 +16,9 @@ struct Reason {
 
 #[post("/ops/events/{id}/requeue")]
 pub(super) async fn requeue(
+    _: Posted<Nothing>,
     operator: Operator,
     id: web::Path<String>,
-    _: Posted<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     operator.room.api.act_on_event(&operator.user, &id, "requeue", None).await?;
     Ok(see_other(&format!("/ops/events/{id}?did=requeued")))
@@ -26,9 +26,9 @@ pub(super) async fn requeue(
 
 #[post("/ops/events/{id}/skip")]
 pub(super) async fn skip(
+    Posted(form): Posted<Reason>,
     operator: Operator,
     id: web::Path<String>,
-    Posted(form): Posted<Reason>,
 ) -> Result<HttpResponse, Problem> {
     operator.room.api.act_on_event(&operator.user, &id, "skip", Some(&form.reason)).await?;
     Ok(see_other(&format!("/ops/events/{id}?did=skipped")))

@@ -91,7 +91,7 @@ async fn without_scripts_everything_works_but_being_live() {
     page.see(".strip", "You have accepted the new prices.");
     assert_eq!(page.count(".news"), 0);
     page.click(".remove button");
-    page.see("h2", "There is nothing in it yet");
+    page.see("h2", "Your cart is empty");
     page.goto("/merchant/batches/new?percent=10&type_id=1");
     page.click("main button.primary");
     page.see("h2", "All prices are changed");
