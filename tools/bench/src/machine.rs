@@ -54,15 +54,8 @@ pub(crate) fn ticks_of(pid: u32) -> u64 {
 }
 
 /// Resident memory of a process, in MiB.
-pub(crate) fn resident_mib(pid: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next());
-    kib.and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0
-}
-
-/// Open handles of a process.
-pub(crate) fn handles(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+pub(crate) fn mebibytes(pid: u32) -> f64 {
+    harness::memory(pid) as f64 / 1024.0 / 1024.0
 }
 
 /// Busy and all ticks of all processors together.

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `rows` | one file a row of the table, or a few that share their set-up |
 //! | `ceiling` | what is measured against: a bare publisher, a bare loop, pgbench |
-//! | `stage` | servers, services, data, load |
+//! | `environment` | servers, services, data, load |
 //! | `report` | the table, JSON, charts |
 #![expect(
     clippy::cast_precision_loss,
@@ -19,11 +19,11 @@
 
 mod ceiling;
 mod cli;
+mod environment;
 mod figures;
 mod machine;
 mod report;
 mod rows;
-mod stage;
 
 use std::process::ExitCode;
 

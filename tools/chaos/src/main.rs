@@ -2,25 +2,22 @@
 //!
 //! | folder | its job |
 //! |---|---|
-//! | `stage` | private servers, real processes, a proxy on every way between them |
-//! | `proxy` | the proxy: slow, silent, cut, or short of one confirmation |
-//! | `load` | the people who go on changing prices and carts meanwhile |
+//! | `workload` | clients that change prices and carts meanwhile |
 //! | `faults` | everything that is broken, one function a fault |
-//! | `check` | the evidence, and the checks that it is held against |
-//! | `lanes` | stages side by side that share the faults |
+//! | `check` | the observations of a run, and the checks on them |
+//! | `parallel` | parallel environments that share the faults |
 //! | `run` | one fault, from a healthy suite to a verdict |
-//! | `report` | table, JSON and a page with time lines |
+//! | `report` | table, JSON and a page with timelines |
+//!
+//! Servers, processes and proxies are those of the crate `harness`.
 
 mod check;
 mod cli;
 mod faults;
-mod lanes;
-mod load;
-mod patience;
-mod proxy;
+mod parallel;
 mod report;
 mod run;
-mod stage;
+mod workload;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -32,7 +29,7 @@ use shop::terminal::Interrupted;
 use crate::{
     cli::{Cli, Command, ReportArgs},
     faults::Fault,
-    lanes::Lanes,
+    parallel::ParallelEnvironments,
     report::{Report, page, print_broken, print_scoreboard, print_table},
     run::{Verdict, scoreboard, soak},
 };
@@ -75,7 +72,7 @@ async fn run(cli: Cli) -> Result<bool> {
             Ok(rows.iter().all(|row| row.met))
         }
         Command::Broken => {
-            let mut runner = Lanes::open(&cli.report, 1).await?.into_one()?;
+            let mut runner = ParallelEnvironments::open(&cli.report, 1).await?.into_one()?;
             let all = runner.broken().await?;
             drop(runner);
             show(&cli.report, &all, || print_broken(&all))?;
@@ -107,10 +104,10 @@ fn chosen(names: &[impl AsRef<str>]) -> Result<Vec<Fault>> {
 }
 
 async fn break_these(faults: &[Fault], args: &ReportArgs) -> Result<bool> {
-    let mut lanes = Lanes::open(args, faults.len()).await?;
-    let (seed, interrupt) = (lanes.seed, lanes.interrupt.clone());
-    let outcomes = lanes.break_all(faults, args);
-    drop(lanes);
+    let mut environments = ParallelEnvironments::open(args, faults.len()).await?;
+    let (seed, interrupt) = (environments.seed, environments.interrupt.clone());
+    let outcomes = environments.break_all(faults, args);
+    drop(environments);
     if let Some(file) = &args.html {
         std::fs::write(file, page(seed, &outcomes))
             .with_context(|| format!("cannot write {}", file.display()))?;

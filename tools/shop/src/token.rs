@@ -83,12 +83,17 @@ struct Claims<'a> {
 ///
 /// Fails for an empty `sub`, and if the clock stands before 1970.
 pub fn issue(sub: &str, scopes: &[Scope], lifetime: Lifetime) -> Result<String> {
+    issue_at(SystemTime::now(), sub, scopes, lifetime)
+}
+
+/// Signs a token as [`issue`] does, valid from another moment on.
+pub fn issue_at(start: SystemTime, sub: &str, scopes: &[Scope], lifetime: Lifetime) -> Result<String> {
     if sub.trim().is_empty() {
         bail!("a token needs a name to be for, such as alice");
     }
     let scope =
         scopes.iter().map(|scope| scope.0.as_str()).filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" ");
-    let iat = SystemTime::now()
+    let iat = start
         .duration_since(SystemTime::UNIX_EPOCH)
         .context("the clock of this machine stands before 1970")?
         .as_secs();

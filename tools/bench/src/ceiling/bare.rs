@@ -15,7 +15,7 @@ use sqlx::postgres::PgListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::stage::{EXCHANGE, FIRST, PRODUCTS, Queue, Stage};
+use crate::environment::{EXCHANGE, Environment, FIRST, PRODUCTS, Queue};
 
 const EVENT_TYPE: &str = "shop.bench.bare_changed.v1";
 const CHANNEL: &str = "bench_log";
@@ -48,16 +48,16 @@ impl Drop for Bare {
 
 impl Bare {
     /// Makes its tables, copies of the suite's, and starts.
-    pub(crate) async fn start(stage: &Stage, effect: Effect) -> Result<Self> {
+    pub(crate) async fn start(environment: &Environment, effect: Effect) -> Result<Self> {
         sqlx::raw_sql(
             "drop table if exists bench_log, bench_product;
              create table bench_log (like integration_event_log including all);
              create table bench_product (like product including all);
              insert into bench_product select * from product;",
         )
-        .execute(&stage.catalog)
+        .execute(&environment.catalog)
         .await?;
-        sqlx::raw_sql("vacuum analyze bench_product").execute(&stage.catalog).await?;
+        sqlx::raw_sql("vacuum analyze bench_product").execute(&environment.catalog).await?;
         for table in ["inbox", "product", "cart", "cart_line", "alert"] {
             let copy = if matches!(table, "inbox" | "alert") {
                 ""
@@ -68,20 +68,20 @@ impl Bare {
                 "drop table if exists bench_{table}; create table bench_{table} (like {table} including all); {}",
                 copy.replace("{}", table)
             );
-            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&stage.basket).await?;
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&environment.basket).await?;
         }
-        sqlx::raw_sql("vacuum analyze").execute(&stage.basket).await?;
+        sqlx::raw_sql("vacuum analyze").execute(&environment.basket).await?;
         let stop = CancellationToken::new();
-        let queue = Queue::declare(&stage.amqp, "bench.bare", EVENT_TYPE).await?;
+        let queue = Queue::declare(&environment.broker.url, "bench.bare", EVENT_TYPE).await?;
         let done = Done::default();
-        let listener = PgListener::connect_with(&stage.catalog).await?;
-        let publisher = Connection::connect(&stage.amqp, ConnectionProperties::default()).await?;
-        let relay = relay(stage.catalog.clone(), listener, publisher);
+        let listener = PgListener::connect_with(&environment.catalog).await?;
+        let publisher = Connection::connect(&environment.broker.url, ConnectionProperties::default()).await?;
+        let relay = relay(environment.catalog.clone(), listener, publisher);
         tokio::spawn(stop.clone().run_until_cancelled_owned(relay));
-        let consumer = consume(stage.basket.clone(), queue, effect, Arc::clone(&done));
+        let consumer = consume(environment.basket.clone(), queue, effect, Arc::clone(&done));
         tokio::spawn(stop.clone().run_until_cancelled_owned(consumer));
-        let wake_up = WakeUp::start_on(stage.catalog.clone(), CHANNEL, stop.clone());
-        Ok(Self { catalog: stage.catalog.clone(), wake_up, done, stop })
+        let wake_up = WakeUp::start_on(environment.catalog.clone(), CHANNEL, stop.clone());
+        Ok(Self { catalog: environment.catalog.clone(), wake_up, done, stop })
     }
 
     /// Changes the price of the n-th product; returns the event's id, when this began and when it was committed.

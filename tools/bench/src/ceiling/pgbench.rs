@@ -2,13 +2,18 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::stage::{Load, Stage};
+use crate::environment::{Environment, Load};
 
 /// Runs a script with prepared statements; returns transactions a second.
-pub(crate) async fn pgbench(stage: &Stage, database: &str, load: Load, script: &str) -> Result<f64> {
-    let file = stage.dir().join("pgbench.sql");
+pub(crate) async fn pgbench(
+    environment: &Environment,
+    database: &str,
+    load: Load,
+    script: &str,
+) -> Result<f64> {
+    let file = environment.directory().join("pgbench.sql");
     std::fs::write(&file, script).context("cannot write pgbench's script")?;
-    let mut command = stage.pgbench(database)?;
+    let mut command = environment.pgbench(database)?;
     command.args(["-n", "-M", "prepared", "-j", "2", "-c", &load.clients.to_string()]);
     command.args(["-T", &load.time.as_secs().to_string(), "-f"]).arg(&file);
     let output = command.output().await.context("cannot run pgbench: install postgresql-client")?;

@@ -8,7 +8,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties, PublisherConfirm};
 use uuid::Uuid;
 
-use crate::stage::EXCHANGE;
+use crate::environment::EXCHANGE;
 
 /// Messages on their way at once: as many as the relay has.
 const WINDOW: usize = 1_000;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use shop::home::Service;
-use shop::suite::Name;
+use harness::Service;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -15,9 +14,9 @@ use super::writes::change_price;
 use super::{paced, warm_up};
 use crate::ceiling::{Bare, Effect};
 use crate::cli::Cli;
+use crate::environment::{Client, Environment, header};
 use crate::figures::{Row, Target, percentile};
 use crate::machine::Meter;
-use crate::stage::{Client, Stage, header};
 
 /// How long the last effects may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -25,21 +24,21 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Clients that send the next change when the last is answered.
 const CLIENTS: usize = 16;
 
-pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
-    stage.clear_log().await?;
-    stage.reset_carts(1).await?;
-    stage.run_only(&[Name::Catalog, Name::Basket, Name::Relay(1)])?;
-    let bare = Arc::new(Bare::start(stage, Effect::Cart).await?);
+pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
+    environment.clear_log().await?;
+    environment.reset_carts(1).await?;
+    environment.run_only(&[Service::Catalog, Service::Basket(1), Service::Relay(1)]).await?;
+    let bare = Arc::new(Bare::start(environment, Effect::Cart).await?);
     let time = Duration::from_secs(cli.seconds());
     let mut rows = Vec::new();
 
     let (mut ours, mut ceiling) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
-    let before: &Stage = stage;
+    let before: &Environment = environment;
     warm_up(async || at_a_rate(before, 100, time / 2).await).await?;
     bare_at_a_rate(&bare, 100, time / 2).await?;
     let meter = Meter::start();
     for _ in 0..cli.rounds() {
-        let measured = at_a_rate(stage, 100, time).await?;
+        let measured = at_a_rate(environment, 100, time).await?;
         ours.0.push(percentile(&measured, 0.5));
         ours.1.push(percentile(&measured, 0.99));
         let measured = bare_at_a_rate(&bare, 100, time).await?;
@@ -57,8 +56,8 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
     let (mut ours, mut ceiling) = (Vec::new(), Vec::new());
     let meter = Meter::start();
     for _ in 0..cli.rounds() {
-        stage.check()?;
-        ours.push(sustained(stage, time).await?);
+        environment.interrupt.check()?;
+        ours.push(sustained(environment, time).await?);
         ceiling.push(bare_sustained(&bare, time).await?);
     }
     rows.push(Row::against(
@@ -73,13 +72,13 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
 }
 
 /// Changes prices and returns how long it took each until its alert was committed, in ms.
-async fn at_a_rate(stage: &Stage, rate: u32, time: Duration) -> Result<Vec<f64>> {
-    let port = stage.port(Service::Catalog)?;
+async fn at_a_rate(environment: &Environment, rate: u32, time: Duration) -> Result<Vec<f64>> {
+    let port = environment.port(Service::Catalog)?;
     let (give, take) = mpsc::unbounded_channel();
     for _ in 0..CLIENTS {
         give.send(Client::connect(port).await?)?;
     }
-    let (clients, token) = (Arc::new(tokio::sync::Mutex::new(take)), stage.token.clone());
+    let (clients, token) = (Arc::new(tokio::sync::Mutex::new(take)), environment.token.clone());
     let sent = paced(rate, time, |n| {
         let (give, clients, token) = (give.clone(), Arc::clone(&clients), token.clone());
         async move {
@@ -100,7 +99,7 @@ async fn at_a_rate(stage: &Stage, rate: u32, time: Duration) -> Result<Vec<f64>>
               where event_id = any($1)",
         )
         .bind(&ids)
-        .fetch_all(&stage.basket)
+        .fetch_all(&environment.basket)
         .await?;
         if rows.len() >= ids.len() {
             break rows.into_iter().collect::<HashMap<_, _>>();
@@ -123,13 +122,13 @@ async fn bare_at_a_rate(bare: &Arc<Bare>, rate: u32, time: Duration) -> Result<V
 }
 
 /// Changes as fast as it goes for this time; returns changes a second, until the last alert was committed.
-pub(super) async fn sustained(stage: &Stage, time: Duration) -> Result<f64> {
+pub(super) async fn sustained(environment: &Environment, time: Duration) -> Result<f64> {
     let alerts = async || -> Result<i64> {
-        Ok(sqlx::query_scalar("select count(*) from alert").fetch_one(&stage.basket).await?)
+        Ok(sqlx::query_scalar("select count(*) from alert").fetch_one(&environment.basket).await?)
     };
-    let (port, before, begun) = (stage.port(Service::Catalog)?, alerts().await?, Instant::now());
+    let (port, before, begun) = (environment.port(Service::Catalog)?, alerts().await?, Instant::now());
     let clients = (0..CLIENTS).map(|client| {
-        let token = stage.token.clone();
+        let token = environment.token.clone();
         tokio::spawn(async move {
             let mut connection = Client::connect(port).await?;
             let mut count = 0_usize;

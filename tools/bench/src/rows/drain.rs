@@ -5,47 +5,47 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use futures_util::StreamExt;
-use shop::suite::Name;
+use harness::Service;
 
 use crate::ceiling::publish;
 use crate::cli::Cli;
+use crate::environment::{BACKLOG_TYPE, Environment, Queue};
 use crate::figures::{Row, Target};
 use crate::machine::Meter;
-use crate::stage::{BACKLOG_TYPE, Queue, Stage};
 
 /// How long relays that have just started may take to share the partitions.
 const SHARED: Duration = Duration::from_secs(4);
 
-pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
+pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
     let count = cli.scaled(50_000);
-    let queue = Queue::declare(&stage.amqp, "bench.backlog", BACKLOG_TYPE).await?;
-    stage.run_only(&[Name::Relay(1)])?;
+    let queue = Queue::declare(&environment.broker.url, "bench.backlog", BACKLOG_TYPE).await?;
+    environment.run_only(&[Service::Relay(1)]).await?;
     // Warm-up: also tells how large a message is.
-    drain(stage, &queue, count / 5).await?;
+    drain(environment, &queue, count / 5).await?;
     let size = queue.size().await?;
     let (mut one, mut bare, mut three) = (Vec::new(), Vec::new(), Vec::new());
     let meter = Meter::start();
     for _ in 0..cli.rounds() {
-        stage.clear_log().await?;
+        environment.clear_log().await?;
         queue.purge().await?;
-        one.push(drain(stage, &queue, count).await?);
+        one.push(drain(environment, &queue, count).await?);
         queue.purge().await?;
-        bare.push(publish(&stage.amqp, BACKLOG_TYPE, count, size).await?);
+        bare.push(publish(&environment.broker.url, BACKLOG_TYPE, count, size).await?);
         queue.purge().await?;
     }
     let foreign = meter.foreign();
     let meter = Meter::start();
     let mut alone = Vec::new();
     for _ in 0..cli.rounds().min(3) {
-        stage.clear_log().await?;
-        alone.push(drain(stage, &queue, count).await?);
+        environment.clear_log().await?;
+        alone.push(drain(environment, &queue, count).await?);
         queue.purge().await?;
-        stage.run_only(&[Name::Relay(1), Name::Relay(2), Name::Relay(3)])?;
+        environment.run_only(&[Service::Relay(1), Service::Relay(2), Service::Relay(3)]).await?;
         tokio::time::sleep(SHARED).await;
-        stage.clear_log().await?;
-        three.push(drain(stage, &queue, count).await?);
+        environment.clear_log().await?;
+        three.push(drain(environment, &queue, count).await?);
         check_order(&queue, count).await?;
-        stage.run_only(&[Name::Relay(1)])?;
+        environment.run_only(&[Service::Relay(1)]).await?;
         tokio::time::sleep(SHARED).await;
     }
     let least = Target::AtLeast(0.8);
@@ -70,11 +70,11 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
 }
 
 /// Commits a backlog and waits until all of it is published and marked; returns events a second.
-pub(super) async fn drain(stage: &Stage, queue: &Queue, count: i64) -> Result<f64> {
-    stage.add_backlog(count, BACKLOG_TYPE).await?;
+pub(super) async fn drain(environment: &Environment, queue: &Queue, count: i64) -> Result<f64> {
+    environment.add_backlog(count, BACKLOG_TYPE).await?;
     let begun = Instant::now();
-    stage.ring().await?;
-    stage.until_published().await?;
+    environment.notify().await?;
+    environment.until_published().await?;
     let rate = count as f64 / begun.elapsed().as_secs_f64();
     queue.until(u32::try_from(count)?, Duration::from_secs(30)).await?;
     Ok(rate)

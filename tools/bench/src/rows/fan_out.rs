@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use shop::home::Service;
-use shop::suite::Name;
+use harness::Service;
 use uuid::Uuid;
 
 use crate::cli::Cli;
+use crate::environment::{Client, Environment, FIRST, PRODUCTS, header};
 use crate::figures::{Figure, Row, Target};
 use crate::machine::Meter;
-use crate::stage::{Client, FIRST, PRODUCTS, Stage, header};
 
 /// A statement of the subscriber may take five minutes.
 const PATIENCE: Duration = Duration::from_mins(6);
@@ -18,25 +17,25 @@ const PATIENCE: Duration = Duration::from_mins(6);
 /// How many carts a change is to get through to all the same.
 const VERY_WIDE: i64 = 500_000;
 
-pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
-    let rows = bystanders(stage, cli).await?;
+pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
+    let rows = bystanders(environment, cli).await?;
     let widest = cli.scaled(100_000);
     let sizes: Vec<i64> = [1, 100, 10_000, 100_000].into_iter().filter(|size| *size <= widest).collect();
-    fill(stage, &sizes).await?;
-    stage.clear_log().await?;
-    stage.run_only(&[Name::Catalog, Name::Basket, Name::Relay(1)])?;
+    fill(environment, &sizes).await?;
+    environment.clear_log().await?;
+    environment.run_only(&[Service::Catalog, Service::Basket(1), Service::Relay(1)]).await?;
     let meter = Meter::start();
     let mut measured = Vec::new();
     for (place, carts) in sizes.iter().enumerate() {
         let product = FIRST + place as i64;
         let (mut ours, mut ceiling) = (Vec::new(), Vec::new());
         for round in 0..=cli.rounds() {
-            stage.check()?;
-            sqlx::raw_sql("truncate alert").execute(&stage.basket).await?;
-            sqlx::raw_sql("vacuum cart, cart_line, alert").execute(&stage.basket).await?;
-            let own = through_the_service(stage, product).await?;
-            sqlx::raw_sql("vacuum cart, cart_line, alert").execute(&stage.basket).await?;
-            let bare = bare(stage, product, round).await?;
+            environment.interrupt.check()?;
+            sqlx::raw_sql("truncate alert").execute(&environment.basket).await?;
+            sqlx::raw_sql("vacuum cart, cart_line, alert").execute(&environment.basket).await?;
+            let own = through_the_service(environment, product).await?;
+            sqlx::raw_sql("vacuum cart, cart_line, alert").execute(&environment.basket).await?;
+            let bare = bare(environment, product, round).await?;
             // The first is a warm-up.
             if round > 0 {
                 ours.push(own);
@@ -53,76 +52,76 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
     let (carts, ours, ceiling) = measured.last().context("no size was measured")?;
     let name = format!("one price change over {carts} carts");
     let row = Row::against(name, "ms", (ours, ceiling), "bare statements", Target::AtMost(1.3), foreign);
-    let very_wide = very_wide(stage, cli).await?;
+    let very_wide = very_wide(environment, cli).await?;
     Ok([row.grown(growth)].into_iter().chain(rows).chain([very_wide]).collect())
 }
 
 /// A change that reaches very many carts: it gets through, in its time.
-async fn very_wide(stage: &Stage, cli: &Cli) -> Result<Row> {
+async fn very_wide(environment: &Environment, cli: &Cli) -> Result<Row> {
     let (carts, product) = (cli.scaled(VERY_WIDE), FIRST + PRODUCTS / 2);
-    add_carts(stage, carts).await?;
-    add_lines(stage, product, carts).await?;
-    sqlx::raw_sql("vacuum analyze cart, cart_line").execute(&stage.basket).await?;
+    add_carts(environment, carts).await?;
+    add_lines(environment, product, carts).await?;
+    sqlx::raw_sql("vacuum analyze cart, cart_line").execute(&environment.basket).await?;
     let meter = Meter::start();
     let begun = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
-    let id = change(stage, product).await?;
+    let id = change(environment, product).await?;
     let committed = "select extract(epoch from pg_xact_commit_timestamp(xmin))::float8
                        from alert where event_id = $1 limit 1";
-    let took = until(stage, committed, id).await? - begun;
+    let took = until(environment, committed, id).await? - begun;
     let alerts: i64 = sqlx::query_scalar("select count(*) from alert where event_id = $1")
         .bind(id)
-        .fetch_one(&stage.basket)
+        .fetch_one(&environment.basket)
         .await?;
     ensure!(alerts == carts, "{alerts} of {carts} carts got their alert");
     let name = format!("request → {carts} carts and alerts");
     Ok(Row::alone(name, "s", &[took], Target::AtMost(120.0), meter.foreign()))
 }
 
-async fn add_carts(stage: &Stage, count: i64) -> Result<()> {
+async fn add_carts(environment: &Environment, count: i64) -> Result<()> {
     sqlx::query("insert into cart (buyer_id) select 'buyer-' || n from generate_series(0, $1 - 1) as n on conflict do nothing")
         .bind(count)
-        .execute(&stage.basket)
+        .execute(&environment.basket)
         .await?;
     Ok(())
 }
 
 /// The n-th product lies in `sizes[n]` carts.
-async fn fill(stage: &Stage, sizes: &[i64]) -> Result<()> {
-    stage.reset_carts(0).await?;
+async fn fill(environment: &Environment, sizes: &[i64]) -> Result<()> {
+    environment.reset_carts(0).await?;
     let most = sizes.iter().max().copied().unwrap_or_default();
-    add_carts(stage, most).await?;
+    add_carts(environment, most).await?;
     for (place, carts) in sizes.iter().enumerate() {
-        add_lines(stage, FIRST + place as i64, *carts).await?;
+        add_lines(environment, FIRST + place as i64, *carts).await?;
     }
-    sqlx::raw_sql("vacuum analyze").execute(&stage.basket).await?;
+    sqlx::raw_sql("vacuum analyze").execute(&environment.basket).await?;
     Ok(())
 }
 
-async fn add_lines(stage: &Stage, product: i64, carts: i64) -> Result<()> {
+async fn add_lines(environment: &Environment, product: i64, carts: i64) -> Result<()> {
     sqlx::query(
         "insert into cart_line (buyer_id, product_id, quantity, unit_price, accepted_price)
          select 'buyer-' || n, $1, 1, 10.00, 10.00 from generate_series(0, $2 - 1) as n",
     )
     .bind(product)
     .bind(carts)
-    .execute(&stage.basket)
+    .execute(&environment.basket)
     .await?;
     Ok(())
 }
 
 /// Changes the price over HTTP; returns how long the consumer's transaction lasted, in ms: an alert bears
 /// when its transaction began, and PostgreSQL knows when it was committed.
-async fn through_the_service(stage: &Stage, product: i64) -> Result<f64> {
-    let id = change(stage, product).await?;
+async fn through_the_service(environment: &Environment, product: i64) -> Result<f64> {
+    let id = change(environment, product).await?;
     let lasted = "select extract(epoch from pg_xact_commit_timestamp(xmin) - created_at)::float8 * 1000
                     from alert where event_id = $1 limit 1";
-    until(stage, lasted, id).await
+    until(environment, lasted, id).await
 }
 
 /// The same effect by nothing but the statements; returns how long they took, in ms.
-async fn bare(stage: &Stage, product: i64, round: usize) -> Result<f64> {
+async fn bare(environment: &Environment, product: i64, round: usize) -> Result<f64> {
     let price = format!("{}.50", 20 + round);
-    let mut connection = stage.basket.acquire().await?;
+    let mut connection = environment.basket.acquire().await?;
     sqlx::raw_sql("set enable_seqscan = off; set jit = off").execute(&mut *connection).await?;
     let begun = Instant::now();
     sqlx::query("begin").execute(&mut *connection).await?;
@@ -151,66 +150,66 @@ async fn bare(stage: &Stage, product: i64, round: usize) -> Result<f64> {
 }
 
 /// A product that lies in no cart: with no lines at all before and after, and with a million of others in between.
-async fn bystanders(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
-    stage.clear_log().await?;
-    stage.reset_carts(0).await?;
-    stage.run_only(&[Name::Catalog, Name::Basket, Name::Relay(1)])?;
+async fn bystanders(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
+    environment.clear_log().await?;
+    environment.reset_carts(0).await?;
+    environment.run_only(&[Service::Catalog, Service::Basket(1), Service::Relay(1)]).await?;
     let meter = Meter::start();
-    let mut none = unnoticed_rounds(stage, cli).await?;
+    let mut none = unnoticed_rounds(environment, cli).await?;
     let lines = cli.scaled(1_000_000);
-    add_carts(stage, lines / 10).await?;
+    add_carts(environment, lines / 10).await?;
     for place in 0..10 {
-        add_lines(stage, FIRST + place, lines / 10).await?;
+        add_lines(environment, FIRST + place, lines / 10).await?;
     }
     // Or what is measured is how the lines get to the disk.
-    sqlx::raw_sql("vacuum analyze").execute(&stage.basket).await?;
-    sqlx::raw_sql("checkpoint").execute(&stage.basket).await?;
-    let many = unnoticed_rounds(stage, cli).await?;
-    stage.reset_carts(0).await?;
-    none.extend(unnoticed_rounds(stage, cli).await?);
+    sqlx::raw_sql("vacuum analyze").execute(&environment.basket).await?;
+    sqlx::raw_sql("checkpoint").execute(&environment.basket).await?;
+    let many = unnoticed_rounds(environment, cli).await?;
+    environment.reset_carts(0).await?;
+    none.extend(unnoticed_rounds(environment, cli).await?);
     let name = format!("a product in no cart, with {lines} other lines");
     let (figures, most) = ((many.as_slice(), none.as_slice()), Target::AtMost(1.1));
     Ok(vec![Row::against(name, "ms", figures, "with none", most, meter.foreign())])
 }
 
-async fn unnoticed_rounds(stage: &Stage, cli: &Cli) -> Result<Vec<f64>> {
+async fn unnoticed_rounds(environment: &Environment, cli: &Cli) -> Result<Vec<f64>> {
     let product = FIRST + PRODUCTS - 1;
     // A warm-up.
-    unnoticed(stage, product, 50).await?;
+    unnoticed(environment, product, 50).await?;
     let mut rounds = Vec::new();
     for _ in 0..cli.rounds() {
-        stage.check()?;
-        rounds.push(unnoticed(stage, product, 50).await?);
+        environment.interrupt.check()?;
+        rounds.push(unnoticed(environment, product, 50).await?);
     }
     Ok(rounds)
 }
 
 /// Changes the price so often, one at a time; returns the median of how long the consumer took from its
 /// inbox row to its commit, in ms.
-async fn unnoticed(stage: &Stage, product: i64, times: usize) -> Result<f64> {
+async fn unnoticed(environment: &Environment, product: i64, times: usize) -> Result<f64> {
     let mut lasted = Vec::with_capacity(times);
     for _ in 0..times {
-        let id = change(stage, product).await?;
+        let id = change(environment, product).await?;
         let question =
             "select extract(epoch from pg_xact_commit_timestamp(xmin) - received_at)::float8 * 1000
                           from inbox where event_id = $1";
-        lasted.push(until(stage, question, id).await?);
+        lasted.push(until(environment, question, id).await?);
     }
     Ok(Figure::of(&lasted).median)
 }
 
-async fn change(stage: &Stage, product: i64) -> Result<Uuid> {
-    let mut client = Client::connect(stage.port(Service::Catalog)?).await?;
+async fn change(environment: &Environment, product: i64) -> Result<Uuid> {
+    let mut client = Client::connect(environment.port(Service::Catalog)?).await?;
     let n = usize::try_from(product - FIRST)?;
-    let head = client.call(&super::writes::change_price(&stage.token, n)).await?;
+    let head = client.call(&super::writes::change_price(&environment.token, n)).await?;
     Ok(header(&head, "event-id").context("no event")?.parse()?)
 }
 
 /// Asks again and again about this event, until there is an answer.
-async fn until(stage: &Stage, question: &'static str, event_id: Uuid) -> Result<f64> {
+async fn until(environment: &Environment, question: &'static str, event_id: Uuid) -> Result<f64> {
     let begun = Instant::now();
     loop {
-        let found = sqlx::query_scalar(question).bind(event_id).fetch_optional(&stage.basket).await?;
+        let found = sqlx::query_scalar(question).bind(event_id).fetch_optional(&environment.basket).await?;
         if let Some(found) = found {
             return Ok(found);
         }

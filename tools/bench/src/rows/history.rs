@@ -4,13 +4,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use shop::suite::Name;
+use harness::Service;
 
 use super::drain::drain;
 use crate::cli::Cli;
+use crate::environment::{BACKLOG_TYPE, Environment, Queue};
 use crate::figures::{Row, Target};
-use crate::machine::{Meter, resident_mib};
-use crate::stage::{BACKLOG_TYPE, Queue, Stage};
+use crate::machine::{Meter, mebibytes};
 
 /// What a consumer of prices listens to; the basket takes these for what they are: malformed or not.
 const PRICE_CHANGED: &str = "shop.catalog.product_price_changed.v1";
@@ -18,28 +18,28 @@ const PRICE_CHANGED: &str = "shop.catalog.product_price_changed.v1";
 /// How often each is measured at most: the set-up is what takes long.
 const ROUNDS: usize = 3;
 
-pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
+pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
     let (count, rounds) = (cli.scaled(50_000), cli.rounds().min(ROUNDS));
     let least = Target::AtLeast(0.9);
-    let queue = Queue::declare(&stage.amqp, "bench.backlog", BACKLOG_TYPE).await?;
-    stage.run_only(&[Name::Relay(1)])?;
-    drain(stage, &queue, count / 5).await?;
+    let queue = Queue::declare(&environment.broker.url, "bench.backlog", BACKLOG_TYPE).await?;
+    environment.run_only(&[Service::Relay(1)]).await?;
+    drain(environment, &queue, count / 5).await?;
 
     let meter = Meter::start();
     let (mut empty, mut held) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        stage.clear_log().await?;
+        environment.clear_log().await?;
         queue.purge().await?;
-        empty.push(drain(stage, &queue, count).await?);
-        stage.clear_log().await?;
+        empty.push(drain(environment, &queue, count).await?);
+        environment.clear_log().await?;
         queue.purge().await?;
-        let mut holder = stage.catalog.begin().await?;
+        let mut holder = environment.catalog.begin().await?;
         sqlx::query("set transaction isolation level repeatable read").execute(&mut *holder).await?;
         sqlx::query("select txid_current()").execute(&mut *holder).await?;
         // What is dead by now stays: the holder might still look at it.
-        drain(stage, &queue, count).await?;
+        drain(environment, &queue, count).await?;
         queue.purge().await?;
-        held.push(drain(stage, &queue, count).await?);
+        held.push(drain(environment, &queue, count).await?);
         holder.rollback().await?;
     }
     let mut rows = vec![Row::against(
@@ -54,29 +54,29 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
     let meter = Meter::start();
     let million = cli.scaled(1_000_000);
     let mut pending = Vec::new();
-    stage.stop(Name::Relay(1))?;
-    stage.clear_log().await?;
+    environment.stop(Service::Relay(1)).await?;
+    environment.clear_log().await?;
     queue.purge().await?;
-    stage.add_backlog(million, BACKLOG_TYPE).await?;
-    stage.start(Name::Relay(1))?;
+    environment.add_backlog(million, BACKLOG_TYPE).await?;
+    environment.start(Service::Relay(1)).await?;
     for round in 1..=rounds {
         let (already, begun) = (queue.depth().await?, Instant::now());
         queue.until(already + u32::try_from(count)?, Duration::from_mins(2)).await?;
         pending.push(f64::from(queue.depth().await? - already) / begun.elapsed().as_secs_f64());
         if round == rounds {
-            stage.stop(Name::Relay(1))?;
+            environment.stop(Service::Relay(1)).await?;
         }
     }
     let name = format!("drain with {million} pending");
     rows.push(Row::against(name, "events/s", (&pending, &empty), "an empty log", least, meter.foreign()));
-    rows.extend(memory(stage, cli, million).await?);
-    rows.push(with_history(stage, cli, &queue, &empty).await?);
+    rows.extend(memory(environment, cli, million).await?);
+    rows.push(with_history(environment, cli, &queue, &empty).await?);
     Ok(rows)
 }
 
 /// Resident memory of the relay and of the basket while a million price changes come.
-async fn memory(stage: &mut Stage, cli: &Cli, million: i64) -> Result<Vec<Row>> {
-    stage.clear_log().await?;
+async fn memory(environment: &mut Environment, cli: &Cli, million: i64) -> Result<Vec<Row>> {
+    environment.clear_log().await?;
     sqlx::query(
         "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload)
          select gen_random_uuid(), $2, product_id::text, n + version, product_id % 64,
@@ -86,19 +86,19 @@ async fn memory(stage: &mut Stage, cli: &Cli, million: i64) -> Result<Vec<Row>> 
     )
     .bind(million)
     .bind(PRICE_CHANGED)
-    .execute(&stage.catalog)
+    .execute(&environment.catalog)
     .await?;
-    stage.reset_carts(0).await?;
+    environment.reset_carts(0).await?;
     let meter = Meter::start();
-    stage.run_only(&[Name::Basket, Name::Relay(1)])?;
+    environment.run_only(&[Service::Basket(1), Service::Relay(1)]).await?;
     let (mut relay, mut basket) = (Vec::new(), Vec::new());
     for _ in 0..cli.seconds() * 10 {
-        stage.check()?;
+        environment.interrupt.check()?;
         tokio::time::sleep(Duration::from_millis(500)).await;
-        relay.push(resident_mib(stage.pid(Name::Relay(1))?));
-        basket.push(resident_mib(stage.pid(Name::Basket)?));
+        relay.push(mebibytes(environment.pid(Service::Relay(1))?));
+        basket.push(mebibytes(environment.pid(Service::Basket(1))?));
     }
-    stage.run_only(&[])?;
+    environment.run_only(&[]).await?;
     let foreign = meter.foreign();
     Ok([("relay", relay), ("basket", basket)]
         .map(|(name, measured)| {
@@ -112,10 +112,10 @@ async fn memory(stage: &mut Stage, cli: &Cli, million: i64) -> Result<Vec<Row>> 
 }
 
 /// Draining what comes after a long history that is published.
-async fn with_history(stage: &mut Stage, cli: &Cli, queue: &Queue, empty: &[f64]) -> Result<Row> {
+async fn with_history(environment: &mut Environment, cli: &Cli, queue: &Queue, empty: &[f64]) -> Result<Row> {
     let published = cli.history.unwrap_or(if cli.quick { 200_000 } else { 10_000_000 });
     let count = cli.scaled(50_000);
-    stage.clear_log().await?;
+    environment.clear_log().await?;
     queue.purge().await?;
     // Two at once: it takes minutes as it is.
     let half = |first: i64, last: i64| {
@@ -129,21 +129,21 @@ async fn with_history(stage: &mut Stage, cli: &Cli, queue: &Queue, empty: &[f64]
         .bind(first)
         .bind(last)
         .bind(BACKLOG_TYPE)
-        .execute(&stage.catalog)
+        .execute(&environment.catalog)
     };
     tokio::try_join!(half(1, published / 2), half(published / 2 + 1, published))?;
-    sqlx::raw_sql("vacuum analyze integration_event_log").execute(&stage.catalog).await?;
-    stage.run_only(&[Name::Relay(1)])?;
+    sqlx::raw_sql("vacuum analyze integration_event_log").execute(&environment.catalog).await?;
+    environment.run_only(&[Service::Relay(1)]).await?;
     let meter = Meter::start();
     let mut long = Vec::new();
     for _ in 0..cli.rounds().min(ROUNDS) {
-        stage.check()?;
-        long.push(drain(stage, queue, count).await?);
+        environment.interrupt.check()?;
+        long.push(drain(environment, queue, count).await?);
         queue.purge().await?;
     }
-    stage.run_only(&[])?;
+    environment.run_only(&[]).await?;
     let foreign = meter.foreign();
-    stage.clear_log().await?;
+    environment.clear_log().await?;
     let name = format!("drain with {published} published rows");
     Ok(Row::against(name, "events/s", (&long, empty), "an empty log", Target::AtLeast(0.9), foreign))
 }

@@ -8,17 +8,17 @@ use anyhow::{Result, ensure};
 use event_bus::outbox::{self, WakeUp};
 use event_bus::{Event, TraceContext};
 use futures_util::StreamExt;
+use harness::Service;
 use serde::Serialize;
-use shop::suite::Name;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::paced;
 use crate::ceiling::{Bare, Effect};
 use crate::cli::Cli;
+use crate::environment::{Environment, Queue};
 use crate::figures::{Row, Target, percentile};
 use crate::machine::Meter;
-use crate::stage::{Queue, Stage};
 
 /// How long the last events may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -41,20 +41,20 @@ impl Event for Ticked {
     }
 }
 
-pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
-    stage.clear_log().await?;
-    stage.run_only(&[Name::Relay(1)])?;
-    let bare = Arc::new(Bare::start(stage, Effect::None).await?);
+pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
+    environment.clear_log().await?;
+    environment.run_only(&[Service::Relay(1)]).await?;
+    let bare = Arc::new(Bare::start(environment, Effect::None).await?);
     let mut rows = Vec::new();
     for rate in [100, 1_000] {
         let time = Duration::from_secs(cli.seconds());
         let (mut ours, mut ceiling) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
-        of_relay(stage, rate, time / 2).await?;
+        of_relay(environment, rate, time / 2).await?;
         of_bare(&bare, rate, time / 2).await?;
         let meter = Meter::start();
         for _ in 0..cli.rounds() {
-            stage.check()?;
-            let measured = of_relay(stage, rate, time).await?;
+            environment.interrupt.check()?;
+            let measured = of_relay(environment, rate, time).await?;
             ours.0.push(percentile(&measured, 0.5));
             ours.1.push(percentile(&measured, 0.99));
             let measured = of_bare(&bare, rate, time).await?;
@@ -83,8 +83,8 @@ async fn of_bare(bare: &Arc<Bare>, rate: u32, time: Duration) -> Result<Vec<f64>
     Ok(sent.iter().filter_map(|(id, _, committed)| Some(milliseconds(*committed, *done.get(id)?))).collect())
 }
 
-async fn of_relay(stage: &Stage, rate: u32, time: Duration) -> Result<Vec<f64>> {
-    let queue = Queue::declare(&stage.amqp, "bench.ticked", Ticked::TYPE).await?;
+async fn of_relay(environment: &Environment, rate: u32, time: Duration) -> Result<Vec<f64>> {
+    let queue = Queue::declare(&environment.broker.url, "bench.ticked", Ticked::TYPE).await?;
     let mut messages = queue.consume(true).await?;
     let arrived: Arc<Mutex<HashMap<Uuid, Instant>>> = Arc::default();
     let (stop, seen) = (CancellationToken::new(), Arc::clone(&arrived));
@@ -96,9 +96,9 @@ async fn of_relay(stage: &Stage, rate: u32, time: Duration) -> Result<Vec<f64>> 
             }
         }
     }));
-    let wake_up = WakeUp::start(stage.catalog.clone(), stop.clone());
+    let wake_up = WakeUp::start(environment.catalog.clone(), stop.clone());
     let sent = paced(rate, time, |number| {
-        let (pool, wake_up) = (stage.catalog.clone(), wake_up.clone());
+        let (pool, wake_up) = (environment.catalog.clone(), wake_up.clone());
         async move {
             let mut tx = pool.begin().await?;
             let event = Ticked { number, padding: "x".repeat(460) };

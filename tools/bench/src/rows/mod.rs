@@ -18,14 +18,14 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::cli::{Cli, Section};
+use crate::environment::Environment;
 use crate::figures::Row;
 use crate::report;
-use crate::stage::Stage;
 
 /// Measures what is asked for and reports it; returns whether every target was met.
 pub(crate) async fn run(cli: &Cli) -> Result<bool> {
     let progress = Progress::new();
-    let mut stage = Stage::open(&progress).await?;
+    let mut environment = Environment::open().await?;
     let mut rows: Vec<Row> = Vec::new();
     // What fills tables comes last.
     for (section, what) in [
@@ -43,25 +43,25 @@ pub(crate) async fn run(cli: &Cli) -> Result<bool> {
             continue;
         }
         progress.say(format!("  … {what}"));
-        let stage = &mut stage;
+        let environment = &mut environment;
         let measured = match section {
             Section::All => Vec::new(),
-            Section::Rest => rest::measure(stage, cli).await?,
-            Section::Drain => drain::measure(stage, cli).await?,
-            Section::Latency => latency::measure(stage, cli).await?,
-            Section::Cart => cart::measure(stage, cli).await?,
-            Section::Writes => writes::measure(stage, cli).await?,
-            Section::Reads => reads::measure(stage, cli).await?,
-            Section::FanOut => fan_out::measure(stage, cli).await?,
-            Section::History => history::measure(stage, cli).await?,
-            Section::Soak => soak::measure(stage, cli, &progress).await?,
+            Section::Rest => rest::measure(environment, cli).await?,
+            Section::Drain => drain::measure(environment, cli).await?,
+            Section::Latency => latency::measure(environment, cli).await?,
+            Section::Cart => cart::measure(environment, cli).await?,
+            Section::Writes => writes::measure(environment, cli).await?,
+            Section::Reads => reads::measure(environment, cli).await?,
+            Section::FanOut => fan_out::measure(environment, cli).await?,
+            Section::History => history::measure(environment, cli).await?,
+            Section::Soak => soak::measure(environment, cli, &progress).await?,
         };
         for row in &measured {
             progress.say(format!("  ✓ {}", report::line(row)));
         }
         rows.extend(measured);
     }
-    stage.run_only(&[])?;
+    environment.run_only(&[]).await?;
     report::print(&rows, cli)?;
     Ok(rows.iter().all(Row::is_met))
 }

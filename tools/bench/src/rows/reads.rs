@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use shop::home::Service;
-use shop::suite::Name;
+use harness::Service;
 use shop::token::Lifetime;
 
 use super::warm_up;
 use crate::ceiling::pgbench;
 use crate::cli::Cli;
+use crate::environment::{CARTS, Client, Environment, FIRST, Load, PRODUCTS, closed_loop};
 use crate::figures::{Row, Target};
 use crate::machine::Meter;
-use crate::stage::{CARTS, Client, FIRST, Load, PRODUCTS, Stage, closed_loop};
 
 const PAGE: &str = "\\set page random(0, 99)
 with page as (
@@ -40,9 +39,9 @@ select cart.version, line.product_id, product.name as product_name, line.unit_pr
  order by line.added_at, line.product_id;
 ";
 
-pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
-    stage.reset_carts(3).await?;
-    stage.run_only(&[Name::Catalog, Name::Basket])?;
+pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
+    environment.reset_carts(3).await?;
+    environment.run_only(&[Service::Catalog, Service::Basket(1)]).await?;
     let tokens = (0..CARTS)
         .map(|n| shop::token::issue(&format!("buyer-{n}"), &[], Lifetime::DAY))
         .collect::<Result<Vec<_>>>()?;
@@ -54,14 +53,14 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
     };
     let catalog = (Service::Catalog, "catalog");
     Ok(vec![
-        row(stage, cli, "catalog page of 10 of 1,100", catalog, PAGE, page).await?,
-        row(stage, cli, "one product", catalog, PRODUCT, product).await?,
-        row(stage, cli, "a cart with 3 lines", (Service::Basket, "basket"), CART, cart).await?,
+        row(environment, cli, "catalog page of 10 of 1,100", catalog, PAGE, page).await?,
+        row(environment, cli, "one product", catalog, PRODUCT, product).await?,
+        row(environment, cli, "a cart with 3 lines", (Service::Basket(1), "basket"), CART, cart).await?,
     ])
 }
 
 async fn row(
-    stage: &Stage,
+    environment: &Environment,
     cli: &Cli,
     name: &str,
     (service, database): (Service, &str),
@@ -69,14 +68,14 @@ async fn row(
     next: impl Fn(usize) -> String + Clone + Send + 'static,
 ) -> Result<Row> {
     let load = Load { clients: 16, time: Duration::from_secs(cli.seconds().min(2)) };
-    let port = stage.port(service)?;
+    let port = environment.port(service)?;
     warm_up(async || closed_loop(port, load, next.clone()).await).await?;
     let (mut ours, mut ceiling) = (Vec::new(), Vec::new());
     let meter = Meter::start();
     for _ in 0..cli.rounds() {
-        stage.check()?;
+        environment.interrupt.check()?;
         ours.push(closed_loop(port, load, next.clone()).await?);
-        ceiling.push(pgbench(stage, database, load, script).await?);
+        ceiling.push(pgbench(environment, database, load, script).await?);
     }
     let figures = (ours.as_slice(), ceiling.as_slice());
     Ok(Row::against(

@@ -4,15 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use shop::home::Service;
-use shop::suite::Name;
+use harness::Service;
 
 use super::warm_up;
 use crate::ceiling::pgbench;
 use crate::cli::Cli;
+use crate::environment::{Client, Environment, FIRST, Load, PRODUCTS, closed_loop};
 use crate::figures::{Row, Target};
 use crate::machine::Meter;
-use crate::stage::{Client, FIRST, Load, PRODUCTS, Stage, closed_loop};
 
 /// What a change of price executes: the read, and the change with its announcement. Texts stay as they are in
 /// the row: pgbench cannot quote them.
@@ -34,23 +33,23 @@ select gen_random_uuid(), 'bench.catalog.price_changed.v1', :id, :version + 1, :
   from change;
 ";
 
-pub(super) async fn measure(stage: &mut Stage, cli: &Cli) -> Result<Vec<Row>> {
-    stage.clear_log().await?;
-    stage.run_only(&[Name::Catalog])?;
-    let port = stage.port(Service::Catalog)?;
+pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
+    environment.clear_log().await?;
+    environment.run_only(&[Service::Catalog]).await?;
+    let port = environment.port(Service::Catalog)?;
     let mut rows = Vec::new();
     for clients in [16, 32] {
         let load = Load { clients, time: Duration::from_secs(cli.seconds()) };
         let (mut ours, mut ceiling) = (Vec::new(), Vec::new());
-        let token = stage.token.clone();
+        let token = environment.token.clone();
         let next = move |n| change_price(&token, n);
         warm_up(async || closed_loop(port, load, next.clone()).await).await?;
         let meter = Meter::start();
         for _ in 0..cli.rounds() {
-            stage.check()?;
+            environment.interrupt.check()?;
             ours.push(closed_loop(port, load, next.clone()).await?);
-            ceiling.push(pgbench(stage, "catalog", load, SCRIPT).await?);
-            stage.clear_log().await?;
+            ceiling.push(pgbench(environment, "catalog", load, SCRIPT).await?);
+            environment.clear_log().await?;
         }
         rows.push(Row::against(
             format!("price changes over HTTP, {clients} clients"),

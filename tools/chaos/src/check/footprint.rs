@@ -3,9 +3,9 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::stage::{Service, Stage};
+use harness::{Environment, memory, open_files};
 
-/// How much more of each a run may leave behind: pools grow under load and keep what they have.
+/// How much more of each a run may leave behind: pools grow under workload and keep what they have.
 const MORE_MEMORY: u64 = 48 * 1024 * 1024;
 const MORE_FILES: u64 = 16;
 const MORE_SESSIONS: i64 = 16;
@@ -27,15 +27,16 @@ pub(crate) struct Footprint {
 
 impl Footprint {
     /// Measures all services together, and what the servers say of them.
-    pub(crate) async fn take(stage: &Stage) -> Result<Self> {
-        let each = stage.services().map(Service::footprint);
+    pub(crate) async fn take(environment: &Environment) -> Result<Self> {
+        let each = environment.services().map(|(_, process)| process.identity.pid);
+        let each = each.map(|pid| (memory(pid), open_files(pid)));
         let (memory, files) = each.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
         let sessions = sqlx::query_scalar(
             "select count(*) from pg_stat_activity where usename ~ '^(catalog|basket)_' and backend_type = 'client backend'",
         )
-        .fetch_one(&stage.catalog)
+        .fetch_one(&environment.catalog)
         .await?;
-        let overview = stage.broker.manage(reqwest::Method::GET, "overview", &Value::Null).await?;
+        let overview = environment.broker.manage(reqwest::Method::GET, "overview", &Value::Null).await?;
         let total = |name: &str| overview["object_totals"][name].as_i64().unwrap_or(0);
         Ok(Self {
             memory,
@@ -43,7 +44,7 @@ impl Footprint {
             sessions,
             connections: total("connections"),
             channels: total("channels"),
-            services: stage.services().count() as u64,
+            services: environment.services().count() as u64,
         })
     }
 

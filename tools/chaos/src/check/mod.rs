@@ -1,13 +1,13 @@
 //! What must be true after every run, whatever was broken.
 
-mod evidence;
+mod checker;
 mod footprint;
-mod judge;
-mod probe;
+mod observations;
+mod recorder;
 
 pub(crate) use self::{
-    evidence::{Evidence, Mark},
+    checker::{Expected, Findings, Repeats, check},
     footprint::Footprint,
-    judge::{Expected, Findings, Repeats, judge},
-    probe::{ONLY_PROBED, Probe},
+    observations::{Mark, Observations, POISON},
+    recorder::{ONLY_RECORDED, Recorder},
 };

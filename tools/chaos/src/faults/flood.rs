@@ -9,13 +9,12 @@ use anyhow::{Context, Result, ensure};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Act, Fault, Scene};
+use super::{Act, Fault, Scene, act};
 use crate::{
-    check::ONLY_PROBED,
-    patience::until,
-    run::{act, pending, strike_relays},
-    stage::Stage,
+    check::ONLY_RECORDED,
+    run::{pending, strike_relays},
 };
+use harness::{Environment, Service, memory, until};
 
 /// Rows of one transaction.
 const AT_ONCE: u32 = 10_000;
@@ -31,58 +30,62 @@ const RELAYS: u8 = 3;
 /// How many events there will be.
 static EVENTS: AtomicU32 = AtomicU32::new(50_000);
 
-pub(super) const FAULTS: &[Fault] = &[fault!(
-    "flood",
-    "messages",
-    [3, 1],
-    "events by the ten thousand are pending while three relays are killed, frozen and ended",
-    |scene| strike(scene)
-)];
+pub(super) const FAULTS: &[Fault] = faults! {
+    messages: "flood" [3, 1]
+        "events by the ten thousand are pending while three relays are killed, frozen and ended" => inject;
+};
 
 /// Has the flood be of so many events.
 pub(crate) fn flood_of(events: u32) {
     EVENTS.store(events, Ordering::Relaxed);
 }
 
-async fn strike(scene: &mut Scene<'_>) -> Result<Act> {
+async fn inject(scene: &mut Scene<'_>) -> Result<Act> {
     let events = EVENTS.load(Ordering::Relaxed);
-    let first = last_position(scene.stage).await?;
+    let first = last_position(scene.environment).await?;
     let mut written = 0;
     while written < events {
-        scene.stage.interrupt.check()?;
+        scene.environment.interrupt.check()?;
         let some = AT_ONCE.min(events - written);
-        write(scene.stage, written, some).await?;
+        write(scene.environment, written, some).await?;
         written += some;
     }
-    let waiting = pending(scene.stage).await?;
+    let waiting = pending(scene.environment).await?;
     eprintln!("    {written} events written, {waiting} of them pending");
     let deadline = Instant::now() + PATIENCE * (events / 1_000);
-    let (mut struck, mut told) = (0, Instant::now());
-    while pending(scene.stage).await? > i64::from(AT_ONCE / 2) {
-        scene.stage.interrupt.check()?;
-        ensure!(Instant::now() < deadline, "{} events are still pending", pending(scene.stage).await?);
+    let (mut injected, mut told) = (0, Instant::now());
+    while pending(scene.environment).await? > i64::from(AT_ONCE / 2) {
+        scene.environment.interrupt.check()?;
+        ensure!(Instant::now() < deadline, "{} events are still pending", pending(scene.environment).await?);
         strike_relays(scene, RELAYS).await?;
-        scene.stage.weigh();
-        struck += 1;
+        weigh(scene);
+        injected += 1;
         if told.elapsed() > Duration::from_secs(30) {
             told = Instant::now();
-            eprintln!("    {struck} relays struck, {} events pending", pending(scene.stage).await?);
+            eprintln!("    {injected} relays injected, {} events pending", pending(scene.environment).await?);
         }
     }
     let healed = Instant::now();
     let ids = "select event_id from integration_event_log where event_type = $1 and position > $2";
     let ids: Vec<Uuid> =
-        sqlx::query_scalar(ids).bind(ONLY_PROBED).bind(first).fetch_all(&scene.stage.catalog).await?;
+        sqlx::query_scalar(ids).bind(ONLY_RECORDED).bind(first).fetch_all(&scene.environment.catalog).await?;
     ensure!(ids.len() == events as usize, "{} of {events} events are in the log", ids.len());
-    // The probe may be behind; what it never sees is for the checks to say.
-    let all_seen = async || Ok(scene.probe.has_seen(&ids).then_some(()));
+    // The recorder may be behind; what it never sees is for the checks to say.
+    let all_seen = async || Ok(scene.recorder.has_seen(&ids).then_some(()));
     until(deadline - Instant::now(), Duration::from_millis(500), all_seen).await?;
-    Ok(act(struck, healed))
+    Ok(act(injected, healed))
+}
+
+/// Notes how much memory relays and baskets have just now.
+fn weigh(scene: &mut Scene<'_>) {
+    let services = scene.environment.services().filter(|(service, _)| *service != Service::Catalog);
+    let heaviest = services.map(|(_, process)| memory(process.identity.pid)).max();
+    *scene.heaviest = (*scene.heaviest).max(heaviest.unwrap_or(0));
 }
 
 /// Writes rows as the catalog's role, in one transaction, each key's versions in order.
-async fn write(stage: &Stage, after: u32, rows: u32) -> Result<()> {
-    let mut tx = stage.catalog.begin().await?;
+async fn write(environment: &Environment, after: u32, rows: u32) -> Result<()> {
+    let mut tx = environment.catalog.begin().await?;
     sqlx::query("set local role catalog_app").execute(&mut *tx).await?;
     sqlx::query(
         "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload)
@@ -90,7 +93,7 @@ async fn write(stage: &Stage, after: u32, rows: u32) -> Result<()> {
                 ('{\"filling\":\"' || repeat('x', 400) || '\"}')::json
            from generate_series($3::int8, $3 + $4 - 1) as n order by n",
     )
-    .bind(ONLY_PROBED)
+    .bind(ONLY_RECORDED)
     .bind(i64::from(KEYS))
     .bind(i64::from(after))
     .bind(i64::from(rows))
@@ -101,7 +104,7 @@ async fn write(stage: &Stage, after: u32, rows: u32) -> Result<()> {
     Ok(())
 }
 
-async fn last_position(stage: &Stage) -> Result<i64> {
+async fn last_position(environment: &Environment) -> Result<i64> {
     let last = "select coalesce(max(position), 0) from integration_event_log";
-    Ok(sqlx::query_scalar(last).fetch_one(&stage.catalog).await?)
+    Ok(sqlx::query_scalar(last).fetch_one(&environment.catalog).await?)
 }

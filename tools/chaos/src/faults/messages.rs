@@ -14,84 +14,57 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Act, Fault, Scene};
+use super::{Act, Fault, Scene, act};
 use crate::{
-    check::Expected,
-    load::PRODUCTS,
-    patience::until,
-    run::{act, set},
-    stage::{POISON, Who},
+    check::{Expected, POISON},
+    run::set,
+    workload::PRODUCTS,
 };
+use harness::{Service, until};
 
-pub(super) const FAULTS: &[Fault] = &[
-    fault!("message-not-json", "messages", [1, 1], "messages that are not JSON", |scene| poison(
-        scene,
-        |_| Some(b"{not json".to_vec())
-    )),
-    fault!(
-        "message-wrong-types",
-        "messages",
-        [1, 1],
-        "events with numbers for names and words for prices",
-        |scene| poison(scene, |event| {
+pub(super) const FAULTS: &[Fault] = faults! {
+    messages: "message-not-json" [1, 1] "messages that are not JSON" => poison(|_| Some(b"{not json".to_vec())
+    );
+    messages: "message-wrong-types" [1, 1]
+        "events with numbers for names and words for prices" => poison(|event| {
             event["data"]["name"] = json!(7);
             event["data"]["newPrice"] = json!("much");
             None
-        })
-    ),
-    fault!("message-unknown-type", "messages", [1, 1], "events of a type that nobody knows", |scene| poison(
-        scene,
-        |event| {
+        });
+    messages: "message-unknown-type" [1, 1] "events of a type that nobody knows" => poison(|event| {
             event["type"] = json!("shop.catalog.product_sang.v1");
             None
         }
-    )),
-    fault!(
-        "message-unknown-version",
-        "messages",
-        [1, 1],
-        "events of a version that is not there yet",
-        |scene| poison(scene, |event| {
+    );
+    messages: "message-unknown-version" [1, 1]
+        "events of a version that is not there yet" => poison(|event| {
             event["type"] = json!("shop.catalog.product_price_changed.v2");
             None
-        })
-    ),
-    fault!(
-        "message-missing-attributes",
-        "messages",
-        [1, 1],
-        "events without an id, and without a key",
-        |scene| poison(scene, |event| {
+        });
+    messages: "message-missing-attributes" [1, 1]
+        "events without an id, and without a key" => poison(|event| {
             let missing = if event["sequence"] == "1" { "id" } else { "subject" };
             event.as_object_mut()?.remove(missing);
             None
-        })
-    ),
-    fault!("message-nul", "messages", [1, 1], "events with a NUL character in a name", |scene| poison(
-        scene,
-        |event| {
+        });
+    messages: "message-nul" [1, 1] "events with a NUL character in a name" => poison(|event| {
             event["data"]["name"] = json!("tent\u{0}");
             None
         }
-    )),
-    fault!("message-huge", "messages", [1, 1], "events of a megabyte", |scene| poison(scene, |event| {
+    );
+    messages: "message-huge" [1, 1] "events of a megabyte" => poison(|event| {
         event["data"]["name"] = json!("x".repeat(1024 * 1024));
         None
-    })),
-    fault!("message-storm", "messages", [1, 1], "a thousand hostile messages of every kind at once", storm),
-    fault!("message-forged-sender", "messages", [1, 1], "messages under another user's name", forged_sender),
-    fault!("message-repeated", "messages", [1, 1], "old events once more, as new messages", repeated),
-    fault!("message-older-than-known", "messages", [1, 1], "unknown events about versions long gone", older),
-    fault!("event-nobody-wants", "messages", [1, 1], "an event that no queue is bound for", unwanted),
-    fault!(
-        "event-that-cannot-go",
-        "messages",
-        [1, 1],
-        "an event that can never be published, skipped by an operator",
-        impossible
-    ),
-    fault!("backlog", "messages", [2, 1], "20,000 events are suddenly pending", backlog),
-];
+    });
+    messages: "message-storm" [1, 1] "a thousand hostile messages of every kind at once" => storm;
+    messages: "message-forged-sender" [1, 1] "messages under another user's name" => forged_sender;
+    messages: "message-repeated" [1, 1] "old events once more, as new messages" => repeated;
+    messages: "message-older-than-known" [1, 1] "unknown events about versions long gone" => older;
+    messages: "event-nobody-wants" [1, 1] "an event that no queue is bound for" => unwanted;
+    messages: "event-that-cannot-go" [1, 1]
+        "an event that can never be published, skipped by an operator" => impossible;
+    messages: "backlog" [2, 1] "20,000 events are suddenly pending" => backlog;
+};
 
 const QUEUE: &str = "basket.events";
 const NOBODY_LISTENS: &str = "shop.catalog.nobody_listens.v1";
@@ -119,27 +92,27 @@ static STORM: AtomicU32 = AtomicU32::new(1_000);
 /// Messages of a storm that wait for the basket at once: what is good must not wait too long behind them.
 const WAITING: usize = 1_000;
 
-/// The storm, with so many messages.
-pub(crate) fn storm_of(messages: u32) -> Fault {
+/// Has the storm be of so many messages.
+pub(crate) fn storm_of(messages: u32) {
     STORM.store(messages, Ordering::Relaxed);
-    fault!("message-storm", "messages", [1, 1], "hostile messages of every kind", storm)
 }
 
 async fn storm(scene: &mut Scene<'_>) -> Result<Act> {
-    let mut rng = scene.stage.rng.fork();
+    let mut rng = scene.rng.fork();
     let mut left = STORM.load(Ordering::Relaxed) as usize;
     let mut sent = 0;
     while left > 0 {
-        scene.stage.interrupt.check()?;
+        scene.environment.interrupt.check()?;
         let messages: Vec<Message> = (0..left.min(WAITING)).map(|_| message(hostile(&mut rng))).collect();
         left -= messages.len();
         sent += send_poison(scene, &messages).await?.expected.poison;
-        let few = async || Ok((scene.stage.broker.look(QUEUE).await?.messages < WAITING).then_some(()));
+        let few =
+            async || Ok((scene.environment.broker.queue(QUEUE).await?.messages < WAITING).then_some(()));
         until(Duration::from_mins(1), Duration::from_millis(50), few)
             .await?
             .context("the basket handles nothing")?;
     }
-    let has_ended = scene.stage.service(Who::Basket(1))?.ended()?.is_some();
+    let has_ended = scene.environment.service(Service::Basket(1))?.ended()?.is_some();
     ensure!(!has_ended, "the basket has ended by itself");
     let expected = Expected { poison: sent, ..Expected::default() };
     Ok(Act { expected, ..act(sent as u64, Instant::now()) })
@@ -172,7 +145,7 @@ fn hostile(rng: &mut fastrand::Rng) -> Vec<u8> {
 }
 
 async fn send_poison(scene: &mut Scene<'_>, messages: &[Message]) -> Result<Act> {
-    let (broker, mut taken) = (scene.stage.broker.clone(), 0);
+    let (broker, mut taken) = (scene.environment.broker.clone(), 0);
     for some in messages.chunks(messages.len().div_ceil(4)) {
         taken += broker.publish("", some).await?;
         scene.hold(0.1..=0.4).await;
@@ -188,7 +161,7 @@ async fn forged_sender(scene: &mut Scene<'_>) -> Result<Act> {
         let (key, body, properties) =
             message(price_changed(Uuid::now_v7(), 1, version).to_string().into_bytes());
         let forged = [(key, body, properties.with_user_id("relay".into()))];
-        refused += u64::from(scene.stage.broker.publish("", &forged).await? == 0);
+        refused += u64::from(scene.environment.broker.publish("", &forged).await? == 0);
     }
     Ok(act(refused, Instant::now()))
 }
@@ -201,7 +174,7 @@ async fn repeated(scene: &mut Scene<'_>) -> Result<Act> {
           where state = 'Published' and event_type <> $1 order by position desc limit 200",
     )
     .bind(NOBODY_LISTENS)
-    .fetch_all(&scene.stage.catalog)
+    .fetch_all(&scene.environment.catalog)
     .await?;
     let messages: Result<Vec<Message>> = rows
         .into_iter()
@@ -212,7 +185,7 @@ async fn repeated(scene: &mut Scene<'_>) -> Result<Act> {
             Ok((key, body, properties.with_headers(FieldTable::default())))
         })
         .collect();
-    let sent = scene.stage.broker.publish("", &messages?).await? as u64;
+    let sent = scene.environment.broker.publish("", &messages?).await? as u64;
     let healed = Instant::now();
     let absorbed =
         async || Ok(Some(receipts(scene, "repeated").await? - before).filter(|count| *count >= sent));
@@ -222,7 +195,7 @@ async fn repeated(scene: &mut Scene<'_>) -> Result<Act> {
 
 /// How many deliveries the basket has counted as this.
 async fn receipts(scene: &Scene<'_>, receipt: &str) -> Result<u64> {
-    let url = format!("{}/metrics", scene.stage.url(Who::Basket(1))?);
+    let url = format!("{}/metrics", scene.environment.url(Service::Basket(1))?);
     let text = reqwest::get(url).await?.text().await?;
     let label = format!("receipt=\"{receipt}\"");
     let line = text.lines().find(|line| line.starts_with("inbox_deliveries_total") && line.contains(&label));
@@ -237,12 +210,12 @@ async fn older(scene: &mut Scene<'_>) -> Result<Act> {
     let mut messages = Vec::new();
     for (id, product) in ids.iter().zip((1..=PRODUCTS).cycle()) {
         let known: i64 =
-            sqlx::query_scalar(newest).bind(product.to_string()).fetch_one(&scene.stage.basket).await?;
+            sqlx::query_scalar(newest).bind(product.to_string()).fetch_one(&scene.environment.basket).await?;
         let (key, body, properties) =
             message(price_changed(*id, product, known / 2).to_string().into_bytes());
         messages.push((key, body, properties.with_headers(FieldTable::default())));
     }
-    let seen = scene.stage.broker.publish("", &messages).await?;
+    let seen = scene.environment.broker.publish("", &messages).await?;
     scene.hold(0.5..=1.0).await;
     let expected = Expected { forged: set(ids), ..Expected::default() };
     Ok(Act { expected, ..act(seen as u64, Instant::now()) })
@@ -264,10 +237,10 @@ async fn impossible(scene: &mut Scene<'_>) -> Result<Act> {
     write_row(scene, stuck, "chaos-stuck", 1, r#"{"name":"\u0000"}"#).await?;
     write_row(scene, behind, "chaos-stuck", 2, "{}").await?;
     until_state(scene, stuck, "PublishedFailed").await?;
-    let flows = scene.load.until_done(20, Duration::from_secs(20)).await?;
+    let flows = scene.workload.until_done(20, Duration::from_secs(20)).await?;
     let waits = state(scene, behind).await? == "NotPublished";
     let id = stuck.to_string();
-    scene.stage.operate(&["skip", &id, "--reason", "chaos", "--by", "chaos"])?;
+    scene.environment.operate(&["skip", &id, "--reason", "chaos", "--by", "chaos"])?;
     let healed = Instant::now();
     until_state(scene, behind, "Published").await?;
     let expected = Expected { unrouted: set([behind]), ..Expected::default() };
@@ -283,16 +256,16 @@ async fn backlog(scene: &mut Scene<'_>) -> Result<Act> {
     )
     .bind(&ids)
     .bind(NOBODY_LISTENS)
-    .execute(&scene.stage.catalog)
+    .execute(&scene.environment.catalog)
     .await?;
     let healed = Instant::now();
     let pending = "select count(*) from integration_event_log where state = 'NotPublished'";
-    let seen: i64 = sqlx::query_scalar(pending).fetch_one(&scene.stage.catalog).await?;
+    let seen: i64 = sqlx::query_scalar(pending).fetch_one(&scene.environment.catalog).await?;
     let expected = Expected { unrouted: set(ids), ..Expected::default() };
     Ok(Act { expected, ..act(u64::try_from(seen).unwrap_or(0), healed) })
 }
 
-/// Writes a row as a writer would who does not use the library.
+/// Writes a row as a writer would service does not use the library.
 async fn write_row(scene: &Scene<'_>, id: Uuid, key: &str, version: i64, payload: &str) -> Result<()> {
     sqlx::query(
         "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload)
@@ -303,14 +276,14 @@ async fn write_row(scene: &Scene<'_>, id: Uuid, key: &str, version: i64, payload
     .bind(key)
     .bind(version)
     .bind(payload)
-    .execute(&scene.stage.catalog)
+    .execute(&scene.environment.catalog)
     .await?;
     Ok(())
 }
 
 async fn state(scene: &Scene<'_>, id: Uuid) -> Result<String> {
     let state = "select state from integration_event_log where event_id = $1";
-    Ok(sqlx::query_scalar(state).bind(id).fetch_one(&scene.stage.catalog).await?)
+    Ok(sqlx::query_scalar(state).bind(id).fetch_one(&scene.environment.catalog).await?)
 }
 
 async fn until_state(scene: &Scene<'_>, id: Uuid, wanted: &str) -> Result<()> {
@@ -340,6 +313,7 @@ fn message(body: Vec<u8>) -> Message {
     headers.insert(POISON.into(), AMQPValue::Boolean(true));
     let properties = BasicProperties::default()
         .with_content_type("application/cloudevents+json".into())
+        .with_delivery_mode(2)
         .with_headers(headers);
     (QUEUE.to_owned(), body, properties)
 }

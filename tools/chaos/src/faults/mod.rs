@@ -1,16 +1,18 @@
 //! Everything that is broken on purpose, one function a fault.
 
-/// A fault with the relays and baskets that it needs, and the function that is it.
-macro_rules! fault {
-    ($name:literal, $group:literal, [$relays:literal, $baskets:literal], $about:literal, $strike:expr) => {
-        $crate::faults::Fault {
+/// Declares faults: the group, the name, how many relays and baskets run, what happens, and the function that
+/// does it, with its arguments.
+macro_rules! faults {
+    ($($group:ident: $name:literal [$relays:literal, $baskets:literal] $about:literal
+        => $inject:ident $(($($argument:expr),* $(,)?))?;)*) => {
+        &[$($crate::faults::Fault {
             name: $name,
-            group: $group,
+            group: stringify!($group),
             about: $about,
             relays: $relays,
             baskets: $baskets,
-            strike: |scene| Box::pin($strike(scene)),
-        }
+            inject: |scene| Box::pin($inject(scene $($(, $argument)*)?)),
+        }),*]
     };
 }
 
@@ -24,6 +26,7 @@ mod messages;
 mod network;
 mod points;
 mod postgres;
+mod process;
 mod relay;
 mod slow_disk;
 
@@ -34,9 +37,8 @@ use std::{
 
 pub(crate) use self::{flood::flood_of, messages::storm_of};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use futures_util::future::LocalBoxFuture;
-use rustix::process::Signal;
 use shop::{
     servers::install_for_chaos,
     terminal::{Interrupt, Progress},
@@ -44,13 +46,12 @@ use shop::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    check::{Expected, Probe},
-    load::Load,
-    run::act,
-    stage::{Stage, Who},
+    check::{Expected, Recorder},
+    workload::Workload,
 };
+use harness::Environment;
 
-/// Something that is broken, and what stands on the stage for it.
+/// Something that is broken, and what has to run for it.
 #[derive(Clone, Copy)]
 pub(crate) struct Fault {
     pub(crate) name: &'static str,
@@ -58,17 +59,20 @@ pub(crate) struct Fault {
     pub(crate) about: &'static str,
     pub(crate) relays: u8,
     pub(crate) baskets: u8,
-    pub(crate) strike: Strike,
+    pub(crate) inject: Inject,
 }
 
 /// Breaks something, and mends it again.
-pub(crate) type Strike = for<'a, 'b> fn(&'a mut Scene<'b>) -> LocalBoxFuture<'a, Result<Act>>;
+pub(crate) type Inject = for<'a, 'b> fn(&'a mut Scene<'b>) -> LocalBoxFuture<'a, Result<Act>>;
 
 /// What a fault has to work with.
 pub(crate) struct Scene<'a> {
-    pub(crate) stage: &'a mut Stage,
-    pub(crate) load: &'a Load,
-    pub(crate) probe: &'a Probe,
+    pub(crate) environment: &'a mut Environment,
+    pub(crate) workload: &'a Workload,
+    pub(crate) recorder: &'a Recorder,
+    pub(crate) rng: &'a mut fastrand::Rng,
+    /// The most memory that a relay or a basket was seen to have, in bytes.
+    pub(crate) heaviest: &'a mut u64,
 }
 
 /// What a fault has done.
@@ -83,28 +87,16 @@ pub(crate) struct Act {
     pub(crate) is_replayed: bool,
 }
 
+/// What a fault that leaves nothing special behind has done.
+pub(crate) fn act(seen: u64, healed: Instant) -> Act {
+    Act { seen, healed, expected: Expected::default(), is_replayed: false }
+}
+
 impl Scene<'_> {
     /// Leaves things as they are for a while.
     pub(crate) async fn hold(&mut self, seconds: std::ops::RangeInclusive<f64>) {
         let span = seconds.end() - seconds.start();
-        sleep(Duration::from_secs_f64(seconds.start() + span * self.stage.rng.f64())).await;
-    }
-
-    /// Stops a process where it is, for a while, and lets it go on.
-    async fn freeze(&mut self, who: Who, seconds: std::ops::RangeInclusive<f64>) -> Result<Act> {
-        self.stage.signal(who, Signal::STOP)?;
-        self.hold(seconds).await;
-        self.stage.signal(who, Signal::CONT)?;
-        Ok(act(1, Instant::now()))
-    }
-
-    /// Asks a process to end, and starts it again.
-    async fn restart(&mut self, who: Who) -> Result<Act> {
-        self.stage.stop(who).await?;
-        self.hold(0.2..=1.0).await;
-        let healed = Instant::now();
-        self.stage.start(who).await?;
-        Ok(act(1, healed))
+        sleep(Duration::from_secs_f64(seconds.start() + span * self.rng.f64())).await;
     }
 }
 
@@ -121,10 +113,15 @@ fn tool(name: &str, interrupt: &Interrupt) -> bool {
     installed.is_ok()
 }
 
+/// The fault of this name.
+pub(crate) fn named(name: &str) -> Result<Fault> {
+    all().into_iter().find(|fault| fault.name == name).with_context(|| format!("there is no fault {name}"))
+}
+
 /// All faults, in the order in which `all` runs them.
 pub(crate) fn all() -> Vec<Fault> {
     [
-        // What takes longest comes first, so that lanes end at about the same time.
+        // What takes longest comes first, so that parallel environments end at about the same time.
         calls::FAULTS,
         points::FAULTS,
         flood::FAULTS,

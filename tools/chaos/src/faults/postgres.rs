@@ -3,128 +3,63 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::process::Signal;
 use shop::suite::Name;
 use sqlx::{AssertSqlSafe, Connection, PgPool};
 use tokio::time::Instant;
 
-use super::{Act, Fault, Scene};
-use crate::{run::act, stage::Stage};
+use super::{
+    Act, Fault, Scene, act,
+    process::{server_frozen, server_killed, server_restarted},
+};
+use harness::Environment;
 
-pub(super) const FAULTS: &[Fault] = &[
-    fault!("postgres-killed", "postgres", [1, 1], "PostgreSQL is killed, and started again", killed),
-    fault!(
-        "postgres-restarted",
-        "postgres",
-        [2, 1],
-        "PostgreSQL is restarted as an operator would",
-        restarted
-    ),
-    fault!("postgres-frozen", "postgres", [1, 1], "PostgreSQL stands still with all its sessions", frozen),
-    fault!(
-        "postgres-backends-killed",
-        "postgres",
-        [2, 1],
-        "every session of a service is ended, again and again",
-        backends_ended
-    ),
-    fault!(
-        "postgres-connections-exhausted",
-        "postgres",
-        [1, 1],
-        "no role may open another connection",
-        exhausted
-    ),
-    fault!(
-        "postgres-tables-locked",
-        "postgres",
-        [1, 1],
-        "the log and the carts are locked for longer than anybody waits",
-        locked
-    ),
-    fault!(
-        "postgres-statement-timeouts",
-        "postgres",
-        [1, 1],
-        "no statement may take longer than 1 ms",
-        statement_timeouts
-    ),
-    fault!(
-        "postgres-serialization-failures",
-        "postgres",
-        [1, 1],
-        "every transaction is serializable, and many fail",
-        serializable
-    ),
-    fault!("postgres-deadlocks", "postgres", [1, 1], "somebody locks carts in the wrong order", deadlocks),
-    fault!("postgres-disk-full", "postgres", [1, 1], "the disk of the log and the carts is full", disk_full),
-    fault!(
-        "postgres-read-only",
-        "postgres",
-        [1, 1],
-        "the database is read-only, as after a failover",
-        read_only
-    ),
-    fault!(
-        "postgres-migration",
-        "postgres",
-        [1, 1],
-        "tables get a column and an index while they are used",
-        migration
-    ),
-    fault!(
-        "postgres-held-transaction",
-        "postgres",
-        [1, 1],
-        "an open transaction keeps vacuum from its work",
-        held_transaction
-    ),
-];
+pub(super) const FAULTS: &[Fault] = faults! {
+    postgres: "postgres-killed" [1, 1]
+        "PostgreSQL is killed, and started again" => server_killed(Name::Postgres);
+    postgres: "postgres-restarted" [2, 1]
+        "PostgreSQL is restarted as an operator would" => server_restarted(Name::Postgres);
+    postgres: "postgres-frozen" [1, 1]
+        "PostgreSQL stands still with all its sessions" => server_frozen(Name::Postgres, 9.0..=11.0);
+    postgres: "postgres-backends-killed" [2, 1]
+        "every session of a service is ended, again and again" => backends_ended;
+    postgres: "postgres-connections-exhausted" [1, 1] "no role may open another connection" => exhausted;
+    postgres: "postgres-tables-locked" [1, 1]
+        "the log and the carts are locked for longer than anybody waits" => locked;
+    postgres: "postgres-statement-timeouts" [1, 1]
+        "no statement may take longer than 1 ms" => statement_timeouts;
+    postgres: "postgres-serialization-failures" [1, 1]
+        "every transaction is serializable, and many fail" => serializable;
+    postgres: "postgres-deadlocks" [1, 1] "somebody locks carts in the wrong order" => deadlocks;
+    postgres: "postgres-disk-full" [1, 1] "the disk of the log and the carts is full" => disk_full;
+    postgres: "postgres-read-only" [1, 1] "the database is read-only, as after a failover" => read_only;
+    postgres: "postgres-migration" [1, 1] "tables get a column and an index while they are used" => migration;
+    postgres: "postgres-held-transaction" [1, 1]
+        "an open transaction keeps vacuum from its work" => held_transaction;
+};
 
 /// The roles that serve traffic.
 const ROLES: [&str; 3] = ["catalog_app", "catalog_relay", "basket_app"];
 
-async fn killed(scene: &mut Scene<'_>) -> Result<Act> {
-    scene.stage.kill_server(Name::Postgres)?;
-    scene.hold(0.2..=1.5).await;
-    let healed = scene.stage.start_server_and_watch(Name::Postgres)?;
-    Ok(act(1, healed))
-}
-
-async fn restarted(scene: &mut Scene<'_>) -> Result<Act> {
-    scene.stage.stop_server(Name::Postgres)?;
-    scene.hold(0.0..=1.0).await;
-    let healed = scene.stage.start_server_and_watch(Name::Postgres)?;
-    Ok(act(1, healed))
-}
-
-async fn frozen(scene: &mut Scene<'_>) -> Result<Act> {
-    scene.stage.signal_server(Name::Postgres, Signal::STOP)?;
-    scene.hold(9.0..=11.0).await;
-    scene.stage.signal_server(Name::Postgres, Signal::CONT)?;
-    Ok(act(1, Instant::now()))
-}
-
 async fn backends_ended(scene: &mut Scene<'_>) -> Result<Act> {
     let mut seen = 0;
     for _ in 0..6 {
-        seen += end_sessions(scene.stage).await?;
+        seen += end_sessions(scene.environment).await?;
         scene.hold(0.2..=1.0).await;
     }
     Ok(act(seen, Instant::now()))
 }
 
 async fn exhausted(scene: &mut Scene<'_>) -> Result<Act> {
-    for_all_roles(scene.stage, "connection limit 0").await?;
-    let seen = end_sessions(scene.stage).await?;
+    for_all_roles(scene.environment, "connection limit 0").await?;
+    let seen = end_sessions(scene.environment).await?;
     scene.hold(3.0..=4.0).await;
-    for_all_roles(scene.stage, "connection limit -1").await?;
+    for_all_roles(scene.environment, "connection limit -1").await?;
     Ok(act(seen, Instant::now()))
 }
 
 async fn locked(scene: &mut Scene<'_>) -> Result<Act> {
-    let mut log = scene.stage.catalog.begin().await?;
-    let mut carts = scene.stage.basket.begin().await?;
+    let mut log = scene.environment.catalog.begin().await?;
+    let mut carts = scene.environment.basket.begin().await?;
     sqlx::query("lock table integration_event_log in access exclusive mode").execute(&mut *log).await?;
     sqlx::query("lock table cart, cart_line, inbox in access exclusive mode").execute(&mut *carts).await?;
     scene.hold(6.0..=8.0).await;
@@ -134,34 +69,34 @@ async fn locked(scene: &mut Scene<'_>) -> Result<Act> {
 }
 
 async fn statement_timeouts(scene: &mut Scene<'_>) -> Result<Act> {
-    for_all_roles(scene.stage, "set statement_timeout = '1ms'").await?;
-    let seen = end_sessions(scene.stage).await?;
+    for_all_roles(scene.environment, "set statement_timeout = '1ms'").await?;
+    let seen = end_sessions(scene.environment).await?;
     scene.hold(3.0..=5.0).await;
-    for_all_roles(scene.stage, "set statement_timeout = '5s'").await?;
-    end_sessions(scene.stage).await?;
+    for_all_roles(scene.environment, "set statement_timeout = '5s'").await?;
+    end_sessions(scene.environment).await?;
     Ok(act(seen, Instant::now()))
 }
 
 async fn serializable(scene: &mut Scene<'_>) -> Result<Act> {
     let failures =
         "select sum(xact_rollback)::bigint from pg_stat_database where datname in ('catalog', 'basket')";
-    for_all_roles(scene.stage, "set default_transaction_isolation = 'serializable'").await?;
-    end_sessions(scene.stage).await?;
-    let before: i64 = sqlx::query_scalar(failures).fetch_one(&scene.stage.catalog).await?;
+    for_all_roles(scene.environment, "set default_transaction_isolation = 'serializable'").await?;
+    end_sessions(scene.environment).await?;
+    let before: i64 = sqlx::query_scalar(failures).fetch_one(&scene.environment.catalog).await?;
     scene.hold(5.0..=7.0).await;
-    let after: i64 = sqlx::query_scalar(failures).fetch_one(&scene.stage.catalog).await?;
-    for_all_roles(scene.stage, "reset default_transaction_isolation").await?;
-    end_sessions(scene.stage).await?;
+    let after: i64 = sqlx::query_scalar(failures).fetch_one(&scene.environment.catalog).await?;
+    for_all_roles(scene.environment, "reset default_transaction_isolation").await?;
+    end_sessions(scene.environment).await?;
     Ok(act(u64::try_from(after - before).unwrap_or(0), Instant::now()))
 }
 
 /// Locks carts backwards, and products after them: the services lock products first and carts forwards.
 async fn deadlocks(scene: &mut Scene<'_>) -> Result<Act> {
     let count = "select deadlocks from pg_stat_database where datname = 'basket'";
-    let before: i64 = sqlx::query_scalar(count).fetch_one(&scene.stage.basket).await?;
+    let before: i64 = sqlx::query_scalar(count).fetch_one(&scene.environment.basket).await?;
     let until = Instant::now() + Duration::from_secs(8);
     while Instant::now() < until {
-        let mut tx = scene.stage.basket.begin().await?;
+        let mut tx = scene.environment.basket.begin().await?;
         let backwards = "select buyer_id from cart order by buyer_id desc for update";
         let products =
             "select product_id from product where product_id <= 12 order by product_id desc for update";
@@ -176,21 +111,22 @@ async fn deadlocks(scene: &mut Scene<'_>) -> Result<Act> {
     let healed = Instant::now();
     // The statistics are a second behind.
     scene.hold(1.5..=1.6).await;
-    let after: i64 = sqlx::query_scalar(count).fetch_one(&scene.stage.basket).await?;
+    let after: i64 = sqlx::query_scalar(count).fetch_one(&scene.environment.basket).await?;
     Ok(act(u64::try_from(after - before).unwrap_or(0), healed))
 }
 
 /// Moves the tables to a small disk of their own and fills it. Needs the right to mount one: elsewhere
 /// the run is void.
 async fn disk_full(scene: &mut Scene<'_>) -> Result<Act> {
-    let (catalog, basket) = (scene.stage.catalog.clone(), scene.stage.basket.clone());
+    let (catalog, basket) = (scene.environment.catalog.clone(), scene.environment.basket.clone());
     let size = "select sum(pg_total_relation_size(oid))::bigint from pg_class
                  where relname in ('integration_event_log', 'alert', 'inbox')";
     let mut tables = 0;
     for pool in [&catalog, &basket] {
         tables += sqlx::query_scalar::<_, i64>(size).fetch_one(pool).await?;
     }
-    let Some(disk) = super::disk::SmallDisk::mount(&scene.stage.place(), tables)? else {
+    let Some(disk) = super::disk::SmallDisk::mount(&scene.environment.directory().join("servers"), tables)?
+    else {
         return Ok(act(0, Instant::now()));
     };
     let create = format!("create tablespace chaos_small location '{}'", disk.path().display());
@@ -223,7 +159,7 @@ async fn move_tables(catalog: &PgPool, basket: &PgPool, to: &str) -> Result<()> 
 async fn read_only(scene: &mut Scene<'_>) -> Result<Act> {
     let set = |on: &str| format!("alter system set default_transaction_read_only = {on}");
     let reload = "select pg_reload_conf()";
-    let pool = scene.stage.catalog.clone();
+    let pool = scene.environment.catalog.clone();
     sqlx::raw_sql(AssertSqlSafe(set("on"))).execute(&pool).await?;
     sqlx::query(reload).execute(&pool).await?;
     scene.hold(4.0..=5.0).await;
@@ -235,7 +171,7 @@ async fn read_only(scene: &mut Scene<'_>) -> Result<Act> {
 }
 
 async fn migration(scene: &mut Scene<'_>) -> Result<Act> {
-    let (catalog, basket) = (scene.stage.catalog.clone(), scene.stage.basket.clone());
+    let (catalog, basket) = (scene.environment.catalog.clone(), scene.environment.basket.clone());
     let add = "add column if not exists chaos_note text";
     for (pool, table) in [
         (&catalog, "integration_event_log"),
@@ -264,32 +200,32 @@ async fn migration(scene: &mut Scene<'_>) -> Result<Act> {
 }
 
 async fn held_transaction(scene: &mut Scene<'_>) -> Result<Act> {
-    let mut held = scene.stage.catalog.begin().await?;
+    let mut held = scene.environment.catalog.begin().await?;
     sqlx::query("set transaction isolation level repeatable read").execute(&mut *held).await?;
     sqlx::query("select txid_current()").execute(&mut *held).await?;
     scene.hold(5.0..=6.0).await;
     let dead =
         "select coalesce(n_dead_tup, 0) from pg_stat_user_tables where relname = 'integration_event_log'";
-    let dead: i64 = sqlx::query_scalar(dead).fetch_one(&scene.stage.catalog).await?;
+    let dead: i64 = sqlx::query_scalar(dead).fetch_one(&scene.environment.catalog).await?;
     held.rollback().await?;
     Ok(act(u64::try_from(dead).unwrap_or(0).max(1), Instant::now()))
 }
 
-async fn for_all_roles(stage: &Stage, what: &str) -> Result<()> {
+async fn for_all_roles(environment: &Environment, what: &str) -> Result<()> {
     for role in ROLES {
         let statement = format!("alter role {role} {what}");
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&stage.catalog).await?;
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&environment.catalog).await?;
     }
     Ok(())
 }
 
 /// Ends every session of a service, and returns how many there were.
-async fn end_sessions(stage: &Stage) -> Result<u64> {
+async fn end_sessions(environment: &Environment) -> Result<u64> {
     let ended: i64 = sqlx::query_scalar(
         "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = any($1)",
     )
     .bind(ROLES)
-    .fetch_one(&stage.catalog)
+    .fetch_one(&environment.catalog)
     .await
     .context("cannot end sessions")?;
     Ok(u64::try_from(ended).unwrap_or(0))

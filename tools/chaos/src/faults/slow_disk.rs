@@ -12,8 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use shop::suite::Name;
 use tokio::time::Instant;
 
-use super::{Act, Fault, Scene};
-use crate::{patience::until, run::act};
+use super::{Act, Fault, Scene, act};
+use harness::until;
 
 /// How long each write is held up: as on a disk that turns, and is busy with somebody else's data.
 const HELD_UP: &str = "inject=fsync,fdatasync:delay_exit=60ms";
@@ -24,30 +24,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long strace may take to let go of a server.
 const LETTING_GO: Duration = Duration::from_secs(2);
 
-pub(super) const FAULTS: &[Fault] = &[
-    fault!(
-        "postgres-disk-slow",
-        "postgres",
-        [1, 1],
-        "PostgreSQL's disk takes 60 ms more for each write that has to reach it",
-        |scene| slow(scene, Name::Postgres)
-    ),
-    fault!(
-        "broker-disk-slow",
-        "broker",
-        [1, 1],
-        "RabbitMQ's disk takes 60 ms more for each write that has to reach it",
-        |scene| slow(scene, Name::Rabbitmq)
-    ),
-];
+pub(super) const FAULTS: &[Fault] = faults! {
+    postgres: "postgres-disk-slow" [1, 1]
+        "PostgreSQL's disk takes 60 ms more for each write that has to reach it" => slow(Name::Postgres);
+    broker: "broker-disk-slow" [1, 1]
+        "RabbitMQ's disk takes 60 ms more for each write that has to reach it" => slow(Name::Rabbitmq);
+};
 
 async fn slow(scene: &mut Scene<'_>, name: Name) -> Result<Act> {
-    let interrupt = scene.stage.interrupt.clone();
+    let interrupt = scene.environment.interrupt.clone();
     if !super::tool("strace", &interrupt) {
         return Ok(act(0, Instant::now()));
     }
-    let log = scene.stage.logs().join(format!("{name}.strace"));
-    let slowed = Slowed::begin(&scene.stage.processes_of(name)?, log)?;
+    let log = scene.environment.logs().join(format!("{name}.strace"));
+    let slowed = Slowed::begin(&scene.environment.processes_of(name)?, log)?;
     // None where this process may not look into others: then nothing was slow, and the run says nothing.
     until(PATIENCE, Duration::from_millis(50), async || Ok((slowed.seen() > 0).then_some(()))).await?;
     scene.hold(6.0..=8.0).await;

@@ -123,15 +123,15 @@ fn chart(what: &str, class: &str, line: &[(f64, f64)], end: f64, outcome: &Outco
         .iter()
         .map(|(at, value)| format!("{:.1},{:.1}", x(*at), HEIGHT - 4.0 - value / most * (HEIGHT - 12.0)))
         .collect();
-    let (struck, healed) = (outcome.timeline.struck, outcome.timeline.healed);
+    let (injected, healed) = (outcome.timeline.injected, outcome.timeline.healed);
     format!(
         "<figure><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{what} during {}\">\
          <rect class=\"fault\" x=\"{:.1}\" y=\"0\" width=\"{:.1}\" height=\"{HEIGHT}\"/>\
          <polyline class=\"line {class}\" points=\"{}\"/></svg><figcaption>{what}, at most {most:.0}, over {end:.0} s; \
-         the fault lasted from {struck:.1} s to {healed:.1} s</figcaption></figure>",
+         the fault lasted from {injected:.1} s to {healed:.1} s</figcaption></figure>",
         outcome.name,
-        x(struck),
-        (x(healed) - x(struck)).max(1.0),
+        x(injected),
+        (x(healed) - x(injected)).max(1.0),
         path.join(" "),
     )
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::{Runner, Verdict};
@@ -38,20 +38,19 @@ impl Runner {
     pub(crate) async fn broken(&mut self) -> Result<Vec<Broken>> {
         let mut all = Vec::new();
         for (without, name, said) in SAFETIES {
-            let fault = faults::all().into_iter().find(|fault| fault.name == name);
-            let fault = fault.with_context(|| format!("there is no fault {name}"))?;
+            let fault = faults::named(name)?;
             eprintln!("  … without {without}: {}", fault.about);
-            self.stage.replace_all(Some(without))?;
+            self.environment.kill_all(vec![("WITHOUT".to_owned(), without.to_owned())]);
             if without == "alternate-exchange" {
                 // The relay declares it anew, without.
-                self.stage.broker.delete("exchanges/shop/shop.events").await?;
+                self.environment.broker.delete("exchanges/shop/shop.events").await?;
             }
             let patience = std::mem::replace(&mut self.patience, SHORT);
             let outcome = self.run(&fault, 0).await;
             self.patience = patience;
-            self.stage.replace_all(None)?;
+            self.environment.kill_all(Vec::new());
             if without == "alternate-exchange" {
-                self.stage.broker.delete("exchanges/shop/shop.events").await?;
+                self.environment.broker.delete("exchanges/shop/shop.events").await?;
             }
             let noticed =
                 outcome.verdict == Verdict::Fail && outcome.violations.iter().any(|text| text.contains(said));

@@ -9,7 +9,6 @@ mod timeline;
 
 use std::{
     collections::HashSet,
-    path::PathBuf,
     time::{Duration, SystemTime},
 };
 
@@ -26,12 +25,11 @@ pub(crate) use self::{
     timeline::{Point, Timeline},
 };
 use crate::{
-    check::{Evidence, Expected, Footprint, Mark, Probe, judge},
-    faults::{Act, Fault, Scene},
-    load::{Load, fill_standing_carts},
-    patience::until,
-    stage::Stage,
+    check::{Expected, Footprint, Mark, Observations, Recorder, check},
+    faults::{Fault, Scene},
+    workload::{Workload, fill_standing_carts},
 };
+use harness::{Environment, Service, until};
 
 /// Operations that must have been done before something is broken, and after it was mended.
 const WARM: u64 = 25;
@@ -46,10 +44,14 @@ const RESTING: Duration = Duration::from_mins(1);
 /// How long resources may take to come back: the broker's own figures are up to five seconds old.
 const TIDYING: Duration = Duration::from_secs(15);
 
-/// Runs faults one after the other on one stage.
+/// Runs faults one after the other in one environment.
 pub(crate) struct Runner {
-    pub(crate) stage: Stage,
-    pub(crate) probe: Probe,
+    pub(crate) environment: Environment,
+    pub(crate) recorder: Recorder,
+    /// The schedule of the fault that is run.
+    pub(crate) rng: fastrand::Rng,
+    /// The most memory that a relay or a basket was seen to have, in bytes.
+    pub(crate) heaviest: u64,
     seed: u64,
     /// How long everything that was committed may take to arrive, once nothing is broken any more.
     patience: Duration,
@@ -58,21 +60,32 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    /// Brings the stage up, and waits until the first products have reached the basket.
-    pub(crate) async fn open(stage: Stage, seed: u64) -> Result<Self> {
-        let probe = Probe::start(&stage.broker).await?;
-        let mut runner = Self { stage, probe, seed, patience: RESTING, forged: HashSet::new() };
-        runner.stage.settle(1, 1).await?;
-        fill_standing_carts(&runner.stage).await?;
-        if let Some(stuck) = rest::at_rest(&runner.stage, 0, &HashSet::new(), RESTING).await? {
+    /// Brings the environment up, and waits until the first products have reached the basket.
+    pub(crate) async fn open(environment: Environment, seed: u64) -> Result<Self> {
+        let recorder = Recorder::start(&environment.broker).await?;
+        let (rng, forged) = (fastrand::Rng::new(), HashSet::new());
+        let mut runner = Self { environment, recorder, rng, heaviest: 0, seed, patience: RESTING, forged };
+        runner.settle(1, 1).await?;
+        fill_standing_carts(&runner.environment).await?;
+        if let Some(stuck) = rest::at_rest(&runner.environment, 0, &HashSet::new(), RESTING).await? {
             anyhow::bail!("the suite does not come to rest before anything was broken: {stuck}");
         }
         Ok(runner)
     }
 
-    /// One with a stage of its own, as this one was opened.
+    /// A runner with a new environment.
     pub(crate) async fn anew(&self) -> Result<Self> {
-        Self::open(self.stage.another().await?, self.seed).await
+        let other = Self::open(self.environment.another().await?, self.seed).await?;
+        Ok(Self { heaviest: self.heaviest, ..other })
+    }
+
+    /// Runs the catalog and exactly this many relays and baskets, with nothing in their way.
+    pub(crate) async fn settle(&mut self, relays: u8, baskets: u8) -> Result<()> {
+        let wanted: Vec<Service> = std::iter::once(Service::Catalog)
+            .chain((1..=baskets).map(Service::Basket))
+            .chain((1..=relays).map(Service::Relay))
+            .collect();
+        self.environment.run_only(&wanted).await
     }
 
     /// Breaks one thing and judges what came of it. An error is the harness's own, and counts as a failure
@@ -85,7 +98,7 @@ impl Runner {
             Err(error) => {
                 let outcome = Outcome::failed(fault, format!("the run could not be ended: {error:#}"));
                 if let Err(error) = self.mend() {
-                    eprintln!("  ! the stage cannot be mended: {error:#}");
+                    eprintln!("  ! the environment cannot be mended: {error:#}");
                 }
                 outcome
             }
@@ -95,64 +108,68 @@ impl Runner {
     }
 
     async fn attempt(&mut self, fault: &Fault, seed: u64) -> Result<Outcome> {
-        self.stage.interrupt.check()?;
-        self.stage.rng = fastrand::Rng::with_seed(seed);
-        self.stage.settle(fault.relays, fault.baskets).await?;
-        let mark = Mark::set(&self.stage, &self.probe).await?;
-        let load = Load::start(&self.stage, seed)?;
+        self.environment.interrupt.check()?;
+        self.rng = fastrand::Rng::with_seed(seed);
+        self.settle(fault.relays, fault.baskets).await?;
+        let mark = Mark::set(&self.environment, &self.recorder).await?;
+        let workload = Workload::start(&self.environment, seed)?;
         anyhow::ensure!(
-            load.until_done(WARM, PATIENCE).await?,
+            workload.until_done(WARM, PATIENCE).await?,
             "too little was done before anything was broken"
         );
-        let before = Footprint::take(&self.stage).await?;
-        let timeline = Timeline::start(&self.stage, &self.probe, &load.tally);
+        let before = Footprint::take(&self.environment).await?;
+        let timeline = Timeline::start(&self.environment, &self.recorder, &workload.counters);
 
-        sleep(Duration::from_millis(self.stage.rng.u64(0..500))).await;
-        let struck = Instant::now();
+        sleep(Duration::from_millis(self.rng.u64(0..500))).await;
+        let injected = Instant::now();
         let act = {
-            let mut scene = Scene { stage: &mut self.stage, load: &load, probe: &self.probe };
-            (fault.strike)(&mut scene).await?
+            let Self { environment, recorder, rng, heaviest, .. } = self;
+            let mut scene = Scene { environment, workload: &workload, recorder, rng, heaviest };
+            (fault.inject)(&mut scene).await?
         };
-        let enough = load.until_done(AFTERWARDS, PATIENCE).await?;
-        let promised = load.stop().await;
+        let enough = workload.until_done(AFTERWARDS, PATIENCE).await?;
+        let promised = workload.stop().await;
         let counts = promised.counts();
         let mut late = Vec::new();
         if !enough {
             late.push("live: operations do not succeed again".to_owned());
         }
-        self.stage.settle(fault.relays, fault.baskets).await?;
+        self.settle(fault.relays, fault.baskets).await?;
         if act.is_replayed {
             self.replay(&mark).await?;
         }
         self.forged.extend(&act.expected.forged);
         let expected = &Expected { forged: self.forged.clone(), ..act.expected.clone() };
-        late.extend(rest::at_rest(&self.stage, mark.position, &expected.unrouted, self.patience).await?);
-        let timeline = timeline.stop(struck, act.healed).await;
+        late.extend(
+            rest::at_rest(&self.environment, mark.position, &expected.unrouted, self.patience).await?,
+        );
+        let timeline = timeline.stop(injected, act.healed).await;
 
-        let evidence = Evidence::read(&self.stage, &self.probe, &mark, promised.promised()).await?;
-        let mut findings = judge(&evidence, expected);
-        findings.committed = evidence.log.len();
+        let observations =
+            Observations::read(&self.environment, &self.recorder, &mark, promised.promised()).await?;
+        let mut findings = check(&observations, expected);
+        findings.committed = observations.log.len();
         findings.violations.extend(late);
         findings.violations.extend(self.not_clean(&before).await?);
         // What was deleted came back by the operator's hand, not by itself.
-        let recovery = evidence.recovery(moment(act.healed)).filter(|_| !act.is_replayed);
+        let recovery = observations.recovery(moment(act.healed)).filter(|_| !act.is_replayed);
         Ok(Outcome::of(fault, &act, counts, findings, recovery, timeline))
     }
 
     async fn not_clean(&self, before: &Footprint) -> Result<Vec<String>> {
         let mut grown = Vec::new();
         let clean = async || {
-            grown = Footprint::take(&self.stage).await?.grown(before);
+            grown = Footprint::take(&self.environment).await?.grown(before);
             Ok(grown.is_empty().then_some(()))
         };
         until(TIDYING, Duration::from_millis(500), clean).await?;
         Ok(grown)
     }
 
-    /// What an operator does who has lost a queue: once nothing is pending any more, sends again what was
+    /// What an operator does service has lost a queue: once nothing is pending any more, sends again what was
     /// published since.
     async fn replay(&mut self, mark: &Mark) -> Result<()> {
-        let pending = async || Ok((rest::pending(&self.stage).await? == 0).then_some(()));
+        let pending = async || Ok((rest::pending(&self.environment).await? == 0).then_some(()));
         until(PATIENCE, Duration::from_millis(100), pending)
             .await?
             .context("there is still something pending")?;
@@ -161,10 +178,10 @@ impl Runner {
                from integration_event_log where position > $1",
         )
         .bind(mark.position)
-        .fetch_one(&self.stage.catalog)
+        .fetch_one(&self.environment.catalog)
         .await?;
         let to = "2100-01-01T00:00:00Z";
-        self.stage.operate(&["replay", "--from", &from, "--to", to]).map(drop)
+        self.environment.operate(&["replay", "--from", &from, "--to", to]).map(drop)
     }
 
     /// After a run that was broken off: starts what does not answer any more, and has services with the usual
@@ -174,17 +191,14 @@ impl Runner {
         use shop::suite::Name;
         for name in [Name::Postgres, Name::Rabbitmq] {
             // One that is gone cannot be thawed.
-            drop(self.stage.signal_server(name, Signal::CONT));
-            if !self.stage.listens(name)? {
-                self.stage.start_server(name)?;
+            drop(self.environment.signal_server(name, Signal::CONT));
+            if !self.environment.listens(name)? {
+                self.environment.start_server(name)?;
             }
         }
-        self.stage.replace_all(self.stage.without)
-    }
-
-    /// Where the processes' logs are.
-    pub(crate) fn logs(&self) -> PathBuf {
-        self.stage.logs()
+        let variables = std::mem::take(&mut self.environment.variables);
+        self.environment.kill_all(variables);
+        Ok(())
     }
 }
 
@@ -200,11 +214,6 @@ fn seed_of(seed: u64, name: &str, repeat: u64) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     fastrand::Rng::with_seed(mixed.wrapping_add(repeat)).u64(..)
-}
-
-/// What a fault that leaves nothing special behind has done.
-pub(crate) fn act(seen: u64, healed: Instant) -> Act {
-    Act { seen, healed, expected: Expected::default(), is_replayed: false }
 }
 
 /// Ids, as a set.

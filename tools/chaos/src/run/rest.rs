@@ -5,12 +5,12 @@ use std::{collections::HashSet, time::Duration};
 use anyhow::Result;
 use uuid::Uuid;
 
-use crate::{patience::until, stage::Stage};
+use harness::{Environment, until};
 
 /// Waits until nothing is pending and everything has arrived; what is stuck, in words, if that takes too
 /// long.
 pub(crate) async fn at_rest(
-    stage: &Stage,
+    environment: &Environment,
     from: i64,
     unrouted: &HashSet<Uuid>,
     patience: Duration,
@@ -18,10 +18,10 @@ pub(crate) async fn at_rest(
     let mut stuck = "the databases do not answer".to_owned();
     let is_at_rest = async || {
         let looked = async {
-            let pending = pending(stage).await?;
-            let mut ids = ids(stage, from).await?;
+            let pending = pending(environment).await?;
+            let mut ids = ids(environment, from).await?;
             ids.retain(|id| !unrouted.contains(id));
-            anyhow::Ok((pending, missing(stage, &ids).await?))
+            anyhow::Ok((pending, missing(environment, &ids).await?))
         };
         let Ok((pending, missing)) = looked.await else { return Ok(None) };
         stuck = format!("live: {pending} pending and {missing} missing when all should be at rest");
@@ -32,22 +32,22 @@ pub(crate) async fn at_rest(
 }
 
 /// How many events wait to be published.
-pub(crate) async fn pending(stage: &Stage) -> Result<i64> {
+pub(crate) async fn pending(environment: &Environment) -> Result<i64> {
     let pending = "select count(*) from integration_event_log where state in ('NotPublished', 'InProgress')";
-    Ok(sqlx::query_scalar(pending).fetch_one(&stage.catalog).await?)
+    Ok(sqlx::query_scalar(pending).fetch_one(&environment.catalog).await?)
 }
 
-async fn ids(stage: &Stage, from: i64) -> Result<Vec<Uuid>> {
+async fn ids(environment: &Environment, from: i64) -> Result<Vec<Uuid>> {
     let ids = "select event_id from integration_event_log where position > $1 and skipped_at is null
                 and state <> 'PublishedFailed' and key not like 'chaos-%'";
-    Ok(sqlx::query_scalar(ids).bind(from).fetch_all(&stage.catalog).await?)
+    Ok(sqlx::query_scalar(ids).bind(from).fetch_all(&environment.catalog).await?)
 }
 
-async fn missing(stage: &Stage, ids: &[Uuid]) -> Result<usize> {
+async fn missing(environment: &Environment, ids: &[Uuid]) -> Result<usize> {
     let there: i64 =
         sqlx::query_scalar("select count(*) from inbox where consumer = 'basket' and event_id = any($1)")
             .bind(ids)
-            .fetch_one(&stage.basket)
+            .fetch_one(&environment.basket)
             .await?;
     Ok(ids.len().saturating_sub(usize::try_from(there).unwrap_or(0)))
 }

@@ -6,11 +6,8 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 use tokio::time::Instant;
 
-use crate::{
-    faults::{Act, Fault, Scene},
-    run::act,
-    stage::Who,
-};
+use crate::faults::{Act, Fault, Scene, act};
+use harness::Service;
 
 /// How long, and with how many relays: a fault is a function without arguments.
 static SOAK: OnceLock<(Duration, u8)> = OnceLock::new();
@@ -24,53 +21,53 @@ pub(crate) fn soak(length: Duration, relays: u8) -> Result<Fault> {
         about: "relays are killed, frozen and asked to end at random",
         relays,
         baskets: 1,
-        strike: |scene| Box::pin(strike(scene)),
+        inject: |scene| Box::pin(inject(scene)),
     })
 }
 
-async fn strike(scene: &mut Scene<'_>) -> Result<Act> {
+async fn inject(scene: &mut Scene<'_>) -> Result<Act> {
     let (length, relays) = *SOAK.get().context("a soak without a length")?;
     let until = Instant::now() + length;
-    let (mut struck, mut told) = (0, Instant::now());
+    let (mut injected, mut told) = (0, Instant::now());
     while Instant::now() < until {
-        scene.stage.interrupt.check()?;
+        scene.environment.interrupt.check()?;
         strike_relays(scene, relays).await?;
-        struck += 1;
+        injected += 1;
         if told.elapsed() > Duration::from_secs(30) {
             told = Instant::now();
-            let (ok, failed, unknown) = scene.load.tally.counts();
+            let (ok, failed, unknown) = scene.workload.counters.counts();
             let left = until.saturating_duration_since(Instant::now()).as_secs();
             eprintln!(
-                "    {struck} kills, freezes and restarts; {ok} operations ok, {failed} failed, {unknown} \
+                "    {injected} kills, freezes and restarts; {ok} operations ok, {failed} failed, {unknown} \
                  unknown; {} messages seen; {left} s left",
-                scene.probe.len()
+                scene.recorder.len()
             );
         }
     }
-    Ok(act(struck, Instant::now()))
+    Ok(act(injected, Instant::now()))
 }
 
 /// Kills one of so many relays, or freezes it, or has it end, and brings it back; then leaves all in peace for
 /// a moment.
 pub(crate) async fn strike_relays(scene: &mut Scene<'_>, relays: u8) -> Result<()> {
-    let who = Who::Relay(scene.stage.rng.u8(1..=relays));
-    match scene.stage.rng.u8(0..10) {
+    let service = Service::Relay(scene.rng.u8(1..=relays));
+    match scene.rng.u8(0..10) {
         0..5 => {
-            scene.stage.kill(who)?;
+            scene.environment.kill(service)?;
             scene.hold(0.0..=2.0).await;
-            scene.stage.launch(who, &[])?;
+            scene.environment.launch(service, &[])?;
         }
         5..8 => {
-            scene.stage.signal(who, Signal::STOP)?;
+            scene.environment.signal(service, Signal::STOP)?;
             // Shorter and longer than a lease.
             scene.hold(0.5..=9.0).await;
-            scene.stage.signal(who, Signal::CONT)?;
+            scene.environment.signal(service, Signal::CONT)?;
         }
         _ => {
-            scene.stage.service(who)?.until_ready().await?;
-            scene.stage.stop(who).await?;
+            scene.environment.service(service)?.until_ready().await?;
+            scene.environment.stop(service).await?;
             scene.hold(0.0..=1.0).await;
-            scene.stage.launch(who, &[])?;
+            scene.environment.launch(service, &[])?;
         }
     }
     scene.hold(0.1..=3.0).await;

@@ -10,7 +10,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{check::Probe, load::Tally, stage::Stage};
+use crate::{check::Recorder, workload::Counters};
+use harness::Environment;
 
 /// How often somebody looks.
 const EVERY: Duration = Duration::from_millis(250);
@@ -30,7 +31,7 @@ pub(crate) struct Point {
     pub(crate) pending: Option<i64>,
     /// Alerts written so far, since the database's statistics began.
     pub(crate) alerts: Option<i64>,
-    /// Messages that the probe has seen so far.
+    /// Messages that the recorder has seen so far.
     pub(crate) published: usize,
     /// Operations that were done so far.
     pub(crate) done: u64,
@@ -42,7 +43,7 @@ pub(crate) struct Timeline {
     /// The looks, in order.
     pub(crate) points: Vec<Point>,
     /// When the fault began, in seconds since the first look.
-    pub(crate) struck: f64,
+    pub(crate) injected: f64,
     /// When it was mended.
     pub(crate) healed: f64,
 }
@@ -56,10 +57,14 @@ pub(crate) struct Watching {
 
 impl Timeline {
     /// Looks every now and then until it is stopped.
-    pub(crate) fn start(stage: &Stage, probe: &Probe, tally: &Arc<Tally>) -> Watching {
+    pub(crate) fn start(
+        environment: &Environment,
+        recorder: &Recorder,
+        counters: &Arc<Counters>,
+    ) -> Watching {
         let (began, stop) = (Instant::now(), CancellationToken::new());
-        let (catalog, basket) = (eye(&stage.catalog), eye(&stage.basket));
-        let (probe, tally, until) = (probe.clone(), Arc::clone(tally), stop.clone());
+        let (catalog, basket) = (eye(&environment.catalog), eye(&environment.basket));
+        let (recorder, counters, until) = (recorder.clone(), Arc::clone(counters), stop.clone());
         let looking = tokio::spawn(async move {
             let mut points = Vec::new();
             let mut pause = Duration::ZERO;
@@ -71,8 +76,8 @@ impl Timeline {
                     at: began.elapsed().as_secs_f64(),
                     pending: count(&catalog, pending).await,
                     alerts: count(&basket, alerts).await,
-                    published: probe.len(),
-                    done: tally.counts().0,
+                    published: recorder.len(),
+                    done: counters.counts().0,
                 });
                 pause = EVERY.max(looked.elapsed() * REST);
             }
@@ -84,11 +89,11 @@ impl Timeline {
 
 impl Watching {
     /// Ends it.
-    pub(crate) async fn stop(self, struck: Instant, healed: Instant) -> Timeline {
+    pub(crate) async fn stop(self, injected: Instant, healed: Instant) -> Timeline {
         self.stop.cancel();
         let since = |moment: Instant| moment.saturating_duration_since(self.began).as_secs_f64();
-        let (struck, healed) = (since(struck), since(healed));
-        Timeline { points: self.looking.await.unwrap_or_default(), struck, healed }
+        let (injected, healed) = (since(injected), since(healed));
+        Timeline { points: self.looking.await.unwrap_or_default(), injected, healed }
     }
 }
 

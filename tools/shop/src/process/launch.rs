@@ -41,8 +41,15 @@ impl Launch {
     /// then stops things in their order.
     pub fn new(program: &Path, log: &Path) -> Self {
         let mut command = Command::new(program);
-        command.process_group(0).stdin(Stdio::null());
-        Self { command, program: program.to_owned(), log: log.to_owned() }
+        command.process_group(0);
+        Self::of(command, log)
+    }
+
+    /// Prepares a command in the process group of this process, so that it ends with a test that is ended.
+    pub fn of(mut command: Command, log: &Path) -> Self {
+        command.stdin(Stdio::null());
+        let program = PathBuf::from(command.get_program());
+        Self { command, program, log: log.to_owned() }
     }
 
     /// Adds arguments.

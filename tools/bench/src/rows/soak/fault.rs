@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use harness::Service;
 use rustix::process::Signal;
-use shop::suite::Name;
 
 use super::{OTHER_RELAY, RELAY};
-use crate::stage::Stage;
+use crate::environment::Environment;
 
 /// How often something goes wrong.
 const EVERY: Duration = Duration::from_secs(30);
@@ -18,7 +18,7 @@ const FROZEN: Duration = Duration::from_secs(12);
 /// Makes things go wrong, one after the other.
 pub(super) struct Faults {
     next: Instant,
-    frozen: Option<(Name, Instant)>,
+    frozen: Option<(Service, Instant)>,
     /// How many there were.
     pub(super) count: usize,
 }
@@ -30,41 +30,41 @@ impl Faults {
     }
 
     /// Does what is due now.
-    pub(super) async fn tick(&mut self, stage: &mut Stage) -> Result<()> {
+    pub(super) async fn tick(&mut self, environment: &mut Environment) -> Result<()> {
         if let Some((name, _)) = self.frozen.take_if(|(_, until)| *until <= Instant::now()) {
-            stage.signal(name, Signal::CONT)?;
+            environment.signal(name, Signal::CONT)?;
         }
         if self.next > Instant::now() {
             return Ok(());
         }
         match self.count % 4 {
             0 => {
-                stage.kill(OTHER_RELAY)?;
-                stage.start(OTHER_RELAY)?;
+                environment.kill(OTHER_RELAY)?;
+                environment.start(OTHER_RELAY).await?;
             }
             1 => {
                 let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity
                             where backend_type = 'client backend' and usename <> 'postgres'";
-                sqlx::query(cut).execute(&stage.catalog).await?;
+                sqlx::query(cut).execute(&environment.catalog).await?;
             }
-            2 => self.freeze(stage, Name::Basket)?,
-            _ => self.freeze(stage, RELAY)?,
+            2 => self.freeze(environment, Service::Basket(1))?,
+            _ => self.freeze(environment, RELAY)?,
         }
         self.count += 1;
         self.next = Instant::now() + EVERY;
         Ok(())
     }
 
-    fn freeze(&mut self, stage: &Stage, name: Name) -> Result<()> {
-        stage.signal(name, Signal::STOP)?;
+    fn freeze(&mut self, environment: &Environment, name: Service) -> Result<()> {
+        environment.signal(name, Signal::STOP)?;
         self.frozen = Some((name, Instant::now() + FROZEN));
         Ok(())
     }
 
     /// Has everything go on again.
-    pub(super) fn end(self, stage: &Stage) -> Result<usize> {
+    pub(super) fn end(self, environment: &Environment) -> Result<usize> {
         if let Some((name, _)) = self.frozen {
-            stage.signal(name, Signal::CONT)?;
+            environment.signal(name, Signal::CONT)?;
         }
         Ok(self.count)
     }

@@ -7,8 +7,7 @@ mod sample;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use shop::home::Service;
-use shop::suite::Name;
+use harness::Service;
 use shop::terminal::Progress;
 
 use self::fault::Faults;
@@ -16,41 +15,45 @@ use super::cart::sustained;
 use super::warm_up;
 use super::writes::change_price;
 use crate::cli::Cli;
+use crate::environment::{Client, Environment};
 use crate::figures::{Row, Target};
 use crate::machine::Meter;
-use crate::stage::{Client, Stage};
 
 const LOOK: Duration = Duration::from_secs(10);
 
-const RELAY: Name = Name::Relay(1);
+const RELAY: Service = Service::Relay(1);
 /// Shares the work, and is killed now and then.
-const OTHER_RELAY: Name = Name::Relay(2);
+const OTHER_RELAY: Service = Service::Relay(2);
 /// Those whose memory and handles are watched: they live from the beginning to the end.
-const WATCHED: [Name; 3] = [Name::Catalog, Name::Basket, RELAY];
+const WATCHED: [Service; 3] = [Service::Catalog, Service::Basket(1), RELAY];
 
-pub(super) async fn measure(stage: &mut Stage, cli: &Cli, progress: &Progress) -> Result<Vec<Row>> {
-    stage.clear_log().await?;
-    stage.reset_carts(1).await?;
-    stage.run_only(&[Name::Catalog, Name::Basket, RELAY, OTHER_RELAY])?;
-    let before: &Stage = stage;
+pub(super) async fn measure(
+    environment: &mut Environment,
+    cli: &Cli,
+    progress: &Progress,
+) -> Result<Vec<Row>> {
+    environment.clear_log().await?;
+    environment.reset_carts(1).await?;
+    environment.run_only(&[Service::Catalog, Service::Basket(1), RELAY, OTHER_RELAY]).await?;
+    let before: &Environment = environment;
     warm_up(async || sustained(before, Duration::from_secs(1)).await).await?;
-    let rate = sustained(stage, Duration::from_secs(cli.seconds())).await? * 0.7;
+    let rate = sustained(environment, Duration::from_secs(cli.seconds())).await? * 0.7;
     progress.say(format!("  … soaking at {rate:.0} changes a second for {} min", cli.minutes));
     let (meter, begun, time) = (Meter::start(), Instant::now(), Duration::from_mins(cli.minutes));
-    let load = tokio::spawn(load(stage.port(Service::Catalog)?, stage.token.clone(), rate, time));
+    let load = tokio::spawn(load(environment.port(Service::Catalog)?, environment.token.clone(), rate, time));
     let (mut samples, mut looked, mut faults) = (Vec::new(), begun, Faults::start());
     while begun.elapsed() < time {
-        stage.check()?;
+        environment.interrupt.check()?;
         tokio::time::sleep(Duration::from_millis(200)).await;
         if looked.elapsed() > LOOK {
             looked = Instant::now();
-            samples.push(sample::look(stage, begun.elapsed()).await?);
+            samples.push(sample::look(environment, begun.elapsed()).await?);
         }
-        faults.tick(stage).await?;
+        faults.tick(environment).await?;
     }
-    let faults = faults.end(stage)?;
+    let faults = faults.end(environment)?;
     let sent = load.await??;
-    let (announced, received) = come_to_rest(stage).await?;
+    let (announced, received) = come_to_rest(environment).await?;
     progress.say(format!("  … {sent} changes, {faults} faults, {announced} announced, {received} received"));
     let foreign = meter.foreign();
     let lost = [(announced - received) as f64];
@@ -60,15 +63,16 @@ pub(super) async fn measure(stage: &mut Stage, cli: &Cli, progress: &Progress) -
 }
 
 /// Waits until nothing moves any more; returns how many events were announced, and how many received.
-async fn come_to_rest(stage: &Stage) -> Result<(i64, i64)> {
-    stage.until_published().await?;
+async fn come_to_rest(environment: &Environment) -> Result<(i64, i64)> {
+    environment.until_published().await?;
     let ended = Instant::now();
     let mut before = -1;
     loop {
         let announced: i64 = sqlx::query_scalar("select count(*) from integration_event_log")
-            .fetch_one(&stage.catalog)
+            .fetch_one(&environment.catalog)
             .await?;
-        let received: i64 = sqlx::query_scalar("select count(*) from inbox").fetch_one(&stage.basket).await?;
+        let received: i64 =
+            sqlx::query_scalar("select count(*) from inbox").fetch_one(&environment.basket).await?;
         if received == announced || received == before {
             return Ok((announced, received));
         }

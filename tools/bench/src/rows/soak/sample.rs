@@ -6,9 +6,9 @@ use anyhow::Result;
 use sqlx::PgPool;
 
 use super::WATCHED;
+use crate::environment::Environment;
 use crate::figures::{Row, Target, trend};
-use crate::machine::{handles, resident_mib};
-use crate::stage::Stage;
+use crate::machine::mebibytes;
 
 /// What a figure may be at the end, as against a third into the soak. The first third is warming up.
 const STEADY: f64 = 1.25;
@@ -25,23 +25,23 @@ pub(super) struct Sample {
 /// keep their size. The others have a row for each event.
 const LASTING: &str = "('product', 'cart', 'cart_line', 'outbox_partition', 'outbox_relay', 'inbox_version')";
 
-pub(super) async fn look(stage: &Stage, since: Duration) -> Result<Sample> {
+pub(super) async fn look(environment: &Environment, since: Duration) -> Result<Sample> {
     let mut values = Vec::new();
     for name in WATCHED {
-        let pid = stage.pid(name)?;
-        values.push((format!("memory of {name}"), "MiB", resident_mib(pid)));
-        values.push((format!("handles of {name}"), "handles", handles(pid) as f64));
+        let pid = environment.pid(name)?;
+        values.push((format!("memory of {name}"), "MiB", mebibytes(pid)));
+        values.push((format!("handles of {name}"), "handles", harness::open_files(pid) as f64));
     }
     let connections: i64 = sqlx::query_scalar(
         "select count(*) from pg_stat_activity where backend_type = 'client backend' and usename <> 'postgres'",
     )
-    .fetch_one(&stage.catalog)
+    .fetch_one(&environment.catalog)
     .await?;
     values.push(("connections to PostgreSQL".to_owned(), "connections", connections as f64));
     let pending = "select pg_relation_size('integration_event_log_pending')";
-    let pending: i64 = sqlx::query_scalar(pending).fetch_one(&stage.catalog).await?;
+    let pending: i64 = sqlx::query_scalar(pending).fetch_one(&environment.catalog).await?;
     values.push(("index of what is pending".to_owned(), "MiB", pending as f64 / MIB));
-    for (database, pool) in [("catalog", &stage.catalog), ("basket", &stage.basket)] {
+    for (database, pool) in [("catalog", &environment.catalog), ("basket", &environment.basket)] {
         for (table, dead, bytes, rows) in tables(pool).await? {
             let (of, bytes) = (format!("{database}.{table}"), bytes as f64);
             values.push((format!("dead rows of {of}"), "rows", dead as f64));
@@ -56,7 +56,7 @@ pub(super) async fn look(stage: &Stage, since: Duration) -> Result<Sample> {
     Ok(Sample { second: since.as_secs(), values })
 }
 
-/// Name, dead rows, bytes with indexes, and how many rows; less than 0 where that does not change.
+/// Service, dead rows, bytes with indexes, and how many rows; less than 0 where that does not change.
 async fn tables(pool: &PgPool) -> Result<Vec<(String, i64, i64, i64)>> {
     let sql = format!(
         "select relname::text, n_dead_tup, pg_total_relation_size(relid),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Row;
-use crate::{proxy::Protocol, run::Runner, stage::Who};
+use crate::run::Runner;
+use harness::{Service, proxy::Protocol};
 
 /// How long it is watched.
 const WATCHED: Duration = Duration::from_secs(20);
@@ -16,17 +17,17 @@ const SETTLED: Duration = Duration::from_secs(5);
 /// Queries a second that a process may ask its database.
 const MOST: f64 = 2.0;
 
-/// Who is watched, on the way to its database.
-const WATCHED_ARE: [(Who, &str); 3] = [
-    (Who::Relay(1), "queries a second at rest: the relay"),
-    (Who::Basket(1), "queries a second at rest: the basket"),
-    (Who::Catalog, "queries a second at rest: the catalog"),
+/// Service is watched, on the way to its database.
+const WATCHED_ARE: [(Service, &str); 3] = [
+    (Service::Relay(1), "queries a second at rest: the relay"),
+    (Service::Basket(1), "queries a second at rest: the basket"),
+    (Service::Catalog, "queries a second at rest: the catalog"),
 ];
 
 impl Runner {
     /// Counts on the wire what each process asks its database while it has nothing to do.
     pub(super) async fn queries_at_rest(&mut self) -> Result<Vec<Row>> {
-        self.stage.settle(1, 1).await?;
+        self.settle(1, 1).await?;
         tokio::time::sleep(SETTLED).await;
         let before = self.calls()?;
         tokio::time::sleep(WATCHED).await;
@@ -41,7 +42,7 @@ impl Runner {
     }
 
     fn calls(&self) -> Result<Vec<u64>> {
-        let calls = |(who, _)| Ok(self.stage.link(who, Protocol::Postgres)?.calls());
+        let calls = |(service, _)| Ok(self.environment.proxy(service, Protocol::Postgres)?.calls());
         WATCHED_ARE.into_iter().map(calls).collect()
     }
 }

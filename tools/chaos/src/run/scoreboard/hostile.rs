@@ -1,4 +1,4 @@
-//! What nobody should send, and who should not be let in.
+//! What nobody should send, and service should not be let in.
 
 use std::process::{Command, Stdio};
 
@@ -10,7 +10,7 @@ use crate::{
     run::{Runner, Verdict},
 };
 
-/// The test that tries every operation as everybody who may not, and says how often it has.
+/// The test that tries every operation as everybody service may not, and says how often it has.
 const MATRIX: &str = "nobody_does_what_is_not_theirs_to_do";
 
 /// The test that makes malformed requests, `MALFORMED_REQUESTS` of them.
@@ -21,20 +21,21 @@ const ATTEMPTS: usize = 300;
 
 impl Runner {
     /// So many malformed messages, with everything checked that is checked after a fault.
-    pub(super) async fn hostile_messages(&mut self, messages: u32) -> Row {
-        let outcome = self.run(&faults::storm_of(messages), 0).await;
+    pub(super) async fn hostile_messages(&mut self, messages: u32) -> Result<Row> {
+        faults::storm_of(messages);
+        let outcome = self.run(&faults::named("message-storm")?, 0).await;
         let measured = match outcome.violations.first() {
             None => "no consumer exit, no innocent dead-lettered".to_owned(),
             Some(violation) => violation.clone(),
         };
-        Row {
+        Ok(Row {
             name: "malformed messages",
             of: usize::try_from(outcome.seen).unwrap_or(usize::MAX),
             measured,
             must_be: "no consumer exit, no innocent dead-lettered".to_owned(),
             met: outcome.verdict == Verdict::Pass,
         }
-        .told()
+        .told())
     }
 }
 
@@ -53,7 +54,7 @@ pub(super) fn malformed_requests(requests: u32) -> Result<Row> {
     .told())
 }
 
-/// Attempts on every operation by everybody who may not.
+/// Attempts on every operation by everybody service may not.
 pub(super) fn unauthorised() -> Result<Row> {
     let (passed, attempts) = suite_test(MATRIX, &[], " attempts on ")?;
     let met = passed && attempts >= ATTEMPTS;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     cli::{Part, ReportArgs, ScoreboardArgs},
     faults,
-    lanes::Lanes,
+    parallel::ParallelEnvironments,
 };
 
 /// One line of the scoreboard.
@@ -43,17 +43,17 @@ pub(crate) async fn scoreboard(args: &ScoreboardArgs, report: &ReportArgs) -> Re
     let wants = |part| args.parts.is_empty() || args.parts.contains(&part);
     let all = if wants(Part::Faults) { faults::all() } else { Vec::new() };
     faults::flood_of(args.events);
-    let mut lanes = Lanes::open(report, all.len()).await?;
-    let interrupt = lanes.interrupt.clone();
+    let mut environments = ParallelEnvironments::open(report, all.len()).await?;
+    let interrupt = environments.interrupt.clone();
     let mut rows = Vec::new();
     if wants(Part::Faults) {
-        let outcomes = lanes.break_all(&all, report);
+        let outcomes = environments.break_all(&all, report);
         interrupt.check()?;
         ensure!(outcomes.len() == all.len(), "only {} of {} faults were run", outcomes.len(), all.len());
-        rows.extend(survived::rows(&outcomes, lanes.heaviest()));
+        rows.extend(survived::rows(&outcomes, environments.heaviest()));
     }
     // What measures time or counts queries has the machine for itself.
-    let mut runner = lanes.into_one()?;
+    let mut runner = environments.into_one()?;
     if wants(Part::Rest) {
         rows.extend(runner.queries_at_rest().await?);
     }
@@ -61,7 +61,7 @@ pub(crate) async fn scoreboard(args: &ScoreboardArgs, report: &ReportArgs) -> Re
         rows.extend(runner.recoveries(args.repeats.into()).await?);
     }
     if wants(Part::Hostile) {
-        rows.push(runner.hostile_messages(args.hostile).await);
+        rows.push(runner.hostile_messages(args.hostile).await?);
         drop(runner);
         rows.push(hostile::malformed_requests(args.hostile)?);
         rows.push(hostile::unauthorised()?);

@@ -10,11 +10,10 @@ use uuid::Uuid;
 
 use super::Row;
 use crate::{
-    load::{PRODUCTS, change_price},
-    patience::until,
     run::{Runner, outcome::percentile},
-    stage::Who,
+    workload::{PRODUCTS, change_price},
 };
+use harness::{Service, until};
 
 /// How long an event may take before a measurement is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -43,7 +42,7 @@ impl Runner {
         ] {
             let mut measured = Vec::with_capacity(repeats);
             for _ in 0..repeats {
-                self.stage.interrupt.check()?;
+                self.environment.interrupt.check()?;
                 measured.push(self.measure(what).await);
             }
             rows.push(row(name, &measured, limit_p50, limit_p99));
@@ -63,73 +62,73 @@ impl Runner {
         measured.unwrap_or_else(|error| {
             eprintln!("    not measured: {error:#}");
             if let Err(error) = self.mend() {
-                eprintln!("  ! the stage cannot be mended: {error:#}");
+                eprintln!("  ! the environment cannot be mended: {error:#}");
             }
             f64::INFINITY
         })
     }
 
     async fn killed_with_standby(&mut self) -> Result<f64> {
-        self.stage.settle(2, 1).await?;
-        let product = self.product_of(Who::Relay(1)).await?;
-        self.stage.kill(Who::Relay(1))?;
+        self.settle(2, 1).await?;
+        let product = self.product_of(Service::Relay(1)).await?;
+        self.environment.kill(Service::Relay(1))?;
         let killed = Instant::now();
         self.first_out(product, killed).await
     }
 
     async fn killed_and_started(&mut self) -> Result<f64> {
-        self.stage.settle(1, 1).await?;
-        self.stage.kill(Who::Relay(1))?;
+        self.settle(1, 1).await?;
+        self.environment.kill(Service::Relay(1))?;
         let cents = self.cents();
-        let id = change_price(&self.stage, 1, cents).await?;
-        self.stage.launch(Who::Relay(1), &[])?;
+        let id = change_price(&self.environment, 1, cents).await?;
+        self.environment.launch(Service::Relay(1), &[])?;
         let started = Instant::now();
         self.seen(id, started).await
     }
 
     async fn frozen(&mut self) -> Result<f64> {
-        self.stage.settle(2, 1).await?;
-        let product = self.product_of(Who::Relay(1)).await?;
-        self.stage.signal(Who::Relay(1), Signal::STOP)?;
+        self.settle(2, 1).await?;
+        let product = self.product_of(Service::Relay(1)).await?;
+        self.environment.signal(Service::Relay(1), Signal::STOP)?;
         let frozen = Instant::now();
         let taken_over = self.first_out(product, frozen).await;
-        self.stage.signal(Who::Relay(1), Signal::CONT)?;
+        self.environment.signal(Service::Relay(1), Signal::CONT)?;
         taken_over
     }
 
     async fn server_killed(&mut self, name: Name) -> Result<f64> {
-        self.stage.settle(1, 1).await?;
-        self.stage.kill_server(name)?;
+        self.settle(1, 1).await?;
+        self.environment.kill_server(name)?;
         // With the broker away the catalog takes changes; with its database away it cannot.
         let cents = self.cents();
         let id = match name {
-            Name::Rabbitmq => Some(change_price(&self.stage, 1, cents).await?),
+            Name::Rabbitmq => Some(change_price(&self.environment, 1, cents).await?),
             _ => None,
         };
-        let opened = self.stage.start_server_and_watch(name)?;
+        let opened = self.environment.start_server_and_watch(name)?;
         match id {
             Some(id) => self.seen(id, opened).await,
             None => self.first_out(1, opened).await,
         }
     }
 
-    /// Changes a price as soon as the catalog takes it; when the probe has seen it, in seconds since.
+    /// Changes a price as soon as the catalog takes it; when the recorder has seen it, in seconds since.
     async fn first_out(&mut self, product: i64, since: Instant) -> Result<f64> {
         let cents = self.cents();
-        let change = async || Ok(change_price(&self.stage, product, cents).await.ok());
+        let change = async || Ok(change_price(&self.environment, product, cents).await.ok());
         let id = until(PATIENCE, Duration::from_millis(5), change).await?;
         self.seen(id.context("the catalog takes no price")?, since).await
     }
 
     async fn seen(&self, id: Uuid, since: Instant) -> Result<f64> {
-        let seen = async || Ok(self.probe.first_seen(id));
+        let seen = async || Ok(self.recorder.first_seen(id));
         let at =
             until(PATIENCE, Duration::from_millis(1), seen).await?.context("an event did not come out")?;
         Ok(at.saturating_duration_since(since).as_secs_f64())
     }
 
     /// A product whose events this relay publishes, once everything is shared.
-    async fn product_of(&self, who: Who) -> Result<i64> {
+    async fn product_of(&self, service: Service) -> Result<i64> {
         let owned = async || {
             let keys = (1..=PRODUCTS).map(|product| product.to_string()).collect::<Vec<_>>();
             let product: Option<String> = sqlx::query_scalar(
@@ -140,18 +139,18 @@ impl Runner {
                     and (select count(distinct relay_id) from outbox_partition) = 2
                   limit 1",
             )
-            .bind(who.to_string())
+            .bind(service.to_string())
             .bind(keys)
-            .fetch_optional(&self.stage.catalog)
+            .fetch_optional(&self.environment.catalog)
             .await?;
             Ok(product.and_then(|key| key.parse().ok()))
         };
         let product = until(PATIENCE, Duration::from_millis(50), owned).await?;
-        product.with_context(|| format!("{who} owns no product's partition"))
+        product.with_context(|| format!("{service} owns no product's partition"))
     }
 
     fn cents(&mut self) -> u64 {
-        self.stage.rng.u64(100..10_000_000)
+        self.rng.u64(100..10_000_000)
     }
 }
 

@@ -1,4 +1,4 @@
-//! One connection through a link.
+//! One connection through a proxy.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -11,7 +11,11 @@ use tokio::{
     sync::watch,
 };
 
-use super::{Mode, State, frames::Frames};
+use super::{
+    Mode, State,
+    frames::Frames,
+    record::{Connection, Record},
+};
 
 /// How much is read at once.
 const PIECE: usize = 64 * 1024;
@@ -19,15 +23,15 @@ const PIECE: usize = 64 * 1024;
 /// How long a call that is cut after it was passed on gets to be carried out.
 const TO_BE_DONE: Duration = Duration::from_millis(20);
 
-/// Passes everything on until either side ends, or the link is reset.
+/// Passes everything on until either side ends, or the proxy is reset.
 pub(super) async fn serve(mut client: TcpStream, state: Arc<State>) {
-    let mut reset = state.resets.subscribe();
+    let mut reset = state.resets.0.subscribe();
     let mode = state.mode.subscribe();
     if *mode.borrow() == Mode::Refused {
         abort(&client);
         return;
     }
-    let Ok(mut server) = TcpStream::connect(state.target).await else {
+    let Ok(mut server) = TcpStream::connect(&state.target).await else {
         abort(&client);
         return;
     };
@@ -38,8 +42,9 @@ pub(super) async fn serve(mut client: TcpStream, state: Arc<State>) {
     {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
-        let up = upward(from_client, to_server, &state, mode.clone());
-        let down = downward(from_server, to_client, &state, mode);
+        let record = state.record.as_ref().map(Record::connection);
+        let up = upward(from_client, to_server, &state, record, mode.clone());
+        let down = downward(from_server, to_client, &state, record, mode);
         tokio::select! {
             // Each direction may end by itself; an error in one ends both.
             _ = async { tokio::try_join!(up, down) } => {}
@@ -59,9 +64,11 @@ async fn upward(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     state: &State,
+    record: Option<Connection<'_>>,
     mut mode: watch::Receiver<Mode>,
 ) -> io::Result<()> {
     let mut frames = Frames::from_client(state.protocol);
+    let mut record = record.map(Connection::statements);
     let mut piece = vec![0; PIECE];
     while let Some(bytes) = next(&mut from, &mut piece, &mut mode).await? {
         for frame in frames.split(bytes) {
@@ -69,6 +76,9 @@ async fn upward(
             if before {
                 state.reset();
                 return Ok(());
+            }
+            if let Some(record) = &mut record {
+                record.sent(&frame.bytes);
             }
             to.write_all(&frame.bytes).await?;
             if after {
@@ -85,9 +95,10 @@ async fn downward(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     state: &State,
+    record: Option<Connection<'_>>,
     mut mode: watch::Receiver<Mode>,
 ) -> io::Result<()> {
-    let mut frames = Frames::from_server(state.protocol);
+    let mut frames = Frames::from_server(state.protocol, record.is_some());
     let mut piece = vec![0; PIECE];
     loop {
         let next = tokio::select! {
@@ -96,6 +107,9 @@ async fn downward(
         };
         let Some(bytes) = next else { break };
         for frame in frames.split(bytes) {
+            if let Some(record) = record {
+                record.answered(&frame.bytes);
+            }
             if !(frame.is_ack && state.drops_this_ack()) {
                 to.write_all(&frame.bytes).await?;
             }
@@ -122,7 +136,7 @@ async fn next<'a>(
 }
 
 async fn audible(mode: &mut watch::Receiver<Mode>) {
-    // The sender lives as long as the link; without it the connection is about to be reset.
+    // The sender lives as long as the proxy; without it the connection is about to be reset.
     drop(mode.wait_for(|mode| *mode != Mode::Silent).await);
 }
 

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::{
-    evidence::{Evidence, holders},
-    probe::ONLY_PROBED,
+    observations::{Observations, holders},
+    recorder::ONLY_RECORDED,
 };
 
 const PRICE_CHANGED: &str = "shop.catalog.product_price_changed.v1";
@@ -34,8 +34,8 @@ pub(crate) struct Expected {
     pub(crate) unrouted: HashSet<Uuid>,
     /// Repeats at the broker.
     pub(crate) repeats: Repeats,
-    /// The probe's own binding was taken away: what it saw says nothing about order.
-    pub(crate) is_probe_blind: bool,
+    /// The recorder's own binding was taken away: what it saw says nothing about order.
+    pub(crate) is_recorder_blind: bool,
 }
 
 /// What the checks have found.
@@ -68,68 +68,71 @@ impl Findings {
     }
 }
 
-/// Holds the evidence against every promise but those about time and resources.
-pub(crate) fn judge(evidence: &Evidence, expected: &Expected) -> Findings {
+/// Holds the observations against every promise but those about time and resources.
+pub(crate) fn check(observations: &Observations, expected: &Expected) -> Findings {
     let mut findings = Findings::default();
-    conserved(evidence, expected, &mut findings);
-    once(evidence, &mut findings);
-    findings.wrong_at_rest = findings.note("converged", evidence.wrong_prices.iter().cloned());
-    monotone(evidence, &mut findings);
-    if !expected.is_probe_blind {
-        in_order(evidence, &mut findings);
+    conserved(observations, expected, &mut findings);
+    once(observations, &mut findings);
+    findings.wrong_at_rest = findings.note("converged", observations.wrong_prices.iter().cloned());
+    monotone(observations, &mut findings);
+    if !expected.is_recorder_blind {
+        in_order(observations, &mut findings);
     }
-    honest(evidence, &mut findings);
-    innocents(evidence, expected, &mut findings);
-    repeated(evidence, expected, &mut findings);
+    honest(observations, &mut findings);
+    innocents(observations, expected, &mut findings);
+    repeated(observations, expected, &mut findings);
     findings
 }
 
 /// 1. What was promised is in the log, what is in the log was received, and nothing else was.
-fn conserved(evidence: &Evidence, expected: &Expected, findings: &mut Findings) {
-    let logged: HashSet<Uuid> = evidence.log.iter().map(|row| row.event_id).collect();
-    let received: HashSet<Uuid> = evidence.inbox.iter().map(|row| row.event_id).collect();
-    let forgotten = evidence.promised.iter().filter(|id| !logged.contains(id));
+fn conserved(observations: &Observations, expected: &Expected, findings: &mut Findings) {
+    let logged: HashSet<Uuid> = observations.log.iter().map(|row| row.event_id).collect();
+    let received: HashSet<Uuid> = observations.inbox.iter().map(|row| row.event_id).collect();
+    let forgotten = observations.promised.iter().filter(|id| !logged.contains(id));
     findings.lost += findings.note("promised and not in the log", forgotten.map(Uuid::to_string));
-    let seen: HashSet<Uuid> = evidence.sightings.iter().map(|sighting| sighting.id).collect();
-    let missing = evidence.log.iter().filter(|row| {
-        let arrived = if row.event_type == ONLY_PROBED { &seen } else { &received };
+    let seen: HashSet<Uuid> = observations.publications.iter().map(|publication| publication.id).collect();
+    let missing = observations.log.iter().filter(|row| {
+        let arrived = if row.event_type == ONLY_RECORDED { &seen } else { &received };
         !row.is_skipped && !arrived.contains(&row.event_id) && !expected.unrouted.contains(&row.event_id)
     });
     findings.lost += findings.note(
         "committed and never received",
         missing.map(|row| format!("{} of key {}, {}", row.event_id, row.key, row.state)),
     );
-    let nowhere = expected.unrouted.iter().filter(|id| !evidence.unrouted.contains(id));
+    let nowhere = expected.unrouted.iter().filter(|id| !observations.unrouted.contains(id));
     findings.lost += findings.note("unroutable and not with the unrouted", nowhere.map(Uuid::to_string));
-    let strangers = evidence.strangers.iter().filter(|id| !expected.forged.contains(id));
+    let strangers = observations.strangers.iter().filter(|id| !expected.forged.contains(id));
     findings.note("received and never committed", strangers.map(Uuid::to_string));
 }
 
-/// 2. No effect twice; and, for buyers who held the product all the time, each effect.
-fn once(evidence: &Evidence, findings: &mut Findings) {
-    let doubled = evidence.alerts.iter().filter(|(_, count)| **count > 1);
+/// 2. No effect twice; and, for buyers service held the product all the time, each effect.
+fn once(observations: &Observations, findings: &mut Findings) {
+    let doubled = observations.alerts.iter().filter(|(_, count)| **count > 1);
     findings.twice += findings.note(
         "told more than once",
         doubled.map(|((event, buyer), count)| format!("{buyer}, {count} times of {event}")),
     );
     let mut entered: HashMap<Uuid, usize> = HashMap::new();
-    for row in &evidence.inbox {
+    for row in &observations.inbox {
         *entered.entry(row.event_id).or_default() += 1;
     }
     let again = entered.iter().filter(|(_, count)| **count > 1);
     findings.twice += findings.note("entered more than once", again.map(|(event, _)| event.to_string()));
     let untold =
-        evidence.inbox.iter().filter(|row| row.applied && row.event_type == PRICE_CHANGED).flat_map(|row| {
-            let untold = |buyer: &&str| !evidence.alerts.contains_key(&(row.event_id, (*buyer).to_owned()));
-            holders(&row.key).filter(untold).map(|buyer| format!("{buyer} of {}", row.event_id))
-        });
+        observations.inbox.iter().filter(|row| row.applied && row.event_type == PRICE_CHANGED).flat_map(
+            |row| {
+                let untold =
+                    |buyer: &&str| !observations.alerts.contains_key(&(row.event_id, (*buyer).to_owned()));
+                holders(&row.key).filter(untold).map(|buyer| format!("{buyer} of {}", row.event_id))
+            },
+        );
     findings.lost += findings.note("applied and a buyer was not told", untold);
 }
 
 /// 4. What is applied to a product is always newer than what was applied before.
-fn monotone(evidence: &Evidence, findings: &mut Findings) {
+fn monotone(observations: &Observations, findings: &mut Findings) {
     let mut newest: HashMap<(&str, &str), i64> = HashMap::new();
-    let backwards = evidence.inbox.iter().filter(|row| row.applied).filter_map(|row| {
+    let backwards = observations.inbox.iter().filter(|row| row.applied).filter_map(|row| {
         let before = newest.insert((&row.key, &row.event_type), row.key_version);
         let before = before.filter(|before| *before >= row.key_version)?;
         Some(format!("version {} of key {} after {before}", row.key_version, row.key))
@@ -139,35 +142,36 @@ fn monotone(evidence: &Evidence, findings: &mut Findings) {
 }
 
 /// 5. First publications keep their key's commit order.
-fn in_order(evidence: &Evidence, findings: &mut Findings) {
-    let positions: HashMap<Uuid, i64> = evidence.log.iter().map(|row| (row.event_id, row.position)).collect();
+fn in_order(observations: &Observations, findings: &mut Findings) {
+    let positions: HashMap<Uuid, i64> =
+        observations.log.iter().map(|row| (row.event_id, row.position)).collect();
     let mut last: HashMap<&str, i64> = HashMap::new();
-    let first = evidence.sightings.iter().filter(|sighting| !sighting.is_repeat);
-    let overtaken = first.filter_map(|sighting| {
-        let position = *positions.get(&sighting.id)?;
-        let before = last.insert(&sighting.key, position).filter(|before| *before >= position)?;
-        Some(format!("version {} of key {} after position {before}", sighting.version, sighting.key))
+    let first = observations.publications.iter().filter(|publication| !publication.is_repeat);
+    let overtaken = first.filter_map(|publication| {
+        let position = *positions.get(&publication.id)?;
+        let before = last.insert(&publication.key, position).filter(|before| *before >= position)?;
+        Some(format!("version {} of key {} after position {before}", publication.version, publication.key))
     });
     let broken: Vec<String> = overtaken.collect();
     findings.out_of_order += findings.note("published after a later one", broken);
 }
 
 /// 6. What is marked published was taken by the broker: somebody has it.
-fn honest(evidence: &Evidence, findings: &mut Findings) {
-    let seen: HashSet<Uuid> = evidence.sightings.iter().map(|sighting| sighting.id).collect();
-    let received: HashSet<Uuid> = evidence.inbox.iter().map(|row| row.event_id).collect();
-    let invented = evidence.log.iter().filter(|row| {
+fn honest(observations: &Observations, findings: &mut Findings) {
+    let seen: HashSet<Uuid> = observations.publications.iter().map(|publication| publication.id).collect();
+    let received: HashSet<Uuid> = observations.inbox.iter().map(|row| row.event_id).collect();
+    let invented = observations.log.iter().filter(|row| {
         row.state == "Published"
             && !seen.contains(&row.event_id)
             && !received.contains(&row.event_id)
-            && !evidence.unrouted.contains(&row.event_id)
+            && !observations.unrouted.contains(&row.event_id)
     });
     findings.note("marked published and seen by nobody", invented.map(|row| row.event_id.to_string()));
 }
 
 /// 7. The dead-letter queue has the poison that was sent, all of it, and nothing else.
-fn innocents(evidence: &Evidence, expected: &Expected, findings: &mut Findings) {
-    let (poison, innocents): (Vec<_>, Vec<_>) = evidence.dead.iter().partition(|letter| letter.is_poison);
+fn innocents(observations: &Observations, expected: &Expected, findings: &mut Findings) {
+    let (poison, innocents): (Vec<_>, Vec<_>) = observations.dead.iter().partition(|letter| letter.is_poison);
     findings.note(
         "innocent and dead-lettered",
         innocents.iter().map(|letter| format!("{:?}, {}", letter.message_id, letter.reason)),
@@ -179,14 +183,15 @@ fn innocents(evidence: &Evidence, expected: &Expected, findings: &mut Findings) 
 }
 
 /// Repeats are counted, and nobody repeats without a reason.
-fn repeated(evidence: &Evidence, expected: &Expected, findings: &mut Findings) {
-    let repeats = evidence.sightings.iter().filter(|sighting| sighting.is_repeat);
+fn repeated(observations: &Observations, expected: &Expected, findings: &mut Findings) {
+    let repeats = observations.publications.iter().filter(|publication| publication.is_repeat);
     findings.repeats = repeats.clone().count();
     if expected.repeats == Repeats::None {
-        findings.note("published again without a reason", repeats.map(|sighting| sighting.id.to_string()));
+        findings
+            .note("published again without a reason", repeats.map(|publication| publication.id.to_string()));
     }
 }
 
 #[cfg(test)]
-#[path = "judge_tests.rs"]
+#[path = "checker_tests.rs"]
 mod tests;

@@ -13,34 +13,34 @@ use shop::{
 
 use tokio::time::Instant;
 
-use super::Stage;
+use super::Environment;
 
 /// How long a server may take to end when it is asked to.
-const PATIENCE: Duration = Duration::from_secs(40);
+const LIMIT: Duration = Duration::from_secs(40);
 
 /// How long a server's port may stay closed after its start.
 const OPENING: Duration = Duration::from_secs(150);
 
-impl Stage {
+impl Environment {
     /// Kills a server without warning, and waits until it is gone.
-    pub(crate) fn kill_server(&self, name: Name) -> Result<()> {
+    pub fn kill_server(&self, name: Name) -> Result<()> {
         let server = self.server(name)?;
         kill(&server)?;
         reap(&server)
     }
 
     /// Has a server end as an operator would, and waits until it has.
-    pub(crate) fn stop_server(&self, name: Name) -> Result<()> {
+    pub fn stop_server(&self, name: Name) -> Result<()> {
         let signal = if name == Name::Postgres { Signal::INT } else { Signal::TERM };
         let server = self.server(name)?;
-        let ending = tokio::task::block_in_place(|| end(&server, signal, PATIENCE, &self.interrupt))?;
+        let ending = tokio::task::block_in_place(|| end(&server, signal, LIMIT, &self.interrupt))?;
         reap(&server)?;
         anyhow::ensure!(ending == Ending::Clean, "{name} did not end when asked to");
         Ok(())
     }
 
     /// Starts a server again, and waits until it answers.
-    pub(crate) fn start_server(&self, name: Name) -> Result<()> {
+    pub fn start_server(&self, name: Name) -> Result<()> {
         let start = || match name {
             Name::Postgres => self.servers.start_postgres(&self.interrupt),
             _ => self.servers.start_rabbitmq(&self.interrupt),
@@ -50,7 +50,7 @@ impl Stage {
 
     /// Starts a server again; the moment from which it can be used: RabbitMQ when its port opens, PostgreSQL,
     /// whose port opens before it has recovered, when it takes sessions.
-    pub(crate) fn start_server_and_watch(&self, name: Name) -> Result<Instant> {
+    pub fn start_server_and_watch(&self, name: Name) -> Result<Instant> {
         if name == Name::Postgres {
             self.start_server(name)?;
             return Ok(Instant::now());
@@ -69,7 +69,7 @@ impl Stage {
     }
 
     /// Whether a server's port is open.
-    pub(crate) fn listens(&self, name: Name) -> Result<bool> {
+    pub fn listens(&self, name: Name) -> Result<bool> {
         Ok(match name {
             Name::Postgres => Postgres::answers(self.servers.ports().of(Port::Postgres)?),
             _ => Rabbitmq::answers(self.servers.ports().of(Port::Amqp)?),
@@ -77,7 +77,7 @@ impl Stage {
     }
 
     /// Freezes a server with all its processes (`STOP`), or lets it go on (`CONT`).
-    pub(crate) fn signal_server(&self, name: Name, signal: Signal) -> Result<()> {
+    pub fn signal_server(&self, name: Name, signal: Signal) -> Result<()> {
         for pid in self.processes_of(name)? {
             let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("not a process id")?;
             match kill_process(pid, signal) {
@@ -90,13 +90,13 @@ impl Stage {
     }
 
     /// A server's process, and its children.
-    pub(crate) fn processes_of(&self, name: Name) -> Result<Vec<u32>> {
+    pub fn processes_of(&self, name: Name) -> Result<Vec<u32>> {
         let server = self.server(name)?;
         Ok(std::iter::once(server.pid).chain(children_of(server.pid)).collect())
     }
 
     /// Runs `rabbitmqctl` on the broker.
-    pub(crate) fn control_broker(&self, args: &[&str]) -> Result<String> {
+    pub fn control_broker(&self, args: &[&str]) -> Result<String> {
         tokio::task::block_in_place(|| self.servers.rabbitmq()?.control(args))
     }
 
@@ -106,7 +106,7 @@ impl Stage {
     }
 }
 
-/// Takes notice of a child's end: PostgreSQL does not start beside a predecessor that still has its number.
+/// Reaps an ended child: PostgreSQL does not start beside a predecessor that still has its number.
 fn reap(server: &Identity) -> Result<()> {
     let pid = i32::try_from(server.pid).ok().and_then(Pid::from_raw).context("not a process id")?;
     match waitpid(Some(pid), WaitOptions::empty()) {

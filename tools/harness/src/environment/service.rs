@@ -1,12 +1,12 @@
-//! The suite's processes as the harness names them.
+//! The services' processes by name.
 
 use std::fmt;
 
 use shop::suite::Name;
 
-/// A service's process. Unlike `cargo shop up`, the harness may have several baskets.
+/// A process of a service. Unlike `cargo shop up`, an environment may have several baskets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Who {
+pub enum Service {
     /// catalog-api.
     Catalog,
     /// The n-th basket-api, from 1.
@@ -15,8 +15,8 @@ pub(crate) enum Who {
     Relay(u8),
 }
 
-impl Who {
-    /// The process of the suite whose configuration it gets.
+impl Service {
+    /// The process of `cargo shop up` whose configuration it gets.
     pub(super) fn name(self) -> Name {
         match self {
             Self::Catalog => Name::Catalog,
@@ -25,7 +25,8 @@ impl Who {
         }
     }
 
-    pub(super) fn binary(self) -> &'static str {
+    /// The program that it runs.
+    pub fn binary(self) -> &'static str {
         match self {
             Self::Catalog => "catalog-api",
             Self::Basket(_) => "basket-api",
@@ -34,11 +35,13 @@ impl Who {
     }
 }
 
-impl fmt::Display for Who {
+impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Catalog => f.write_str("catalog"),
+            Self::Basket(1) => f.write_str("basket"),
             Self::Basket(n) => write!(f, "basket-{n}"),
+            Self::Relay(1) => f.write_str("relay"),
             Self::Relay(n) => write!(f, "relay-{n}"),
         }
     }

@@ -6,31 +6,56 @@ use anyhow::Result;
 use sqlx::types::chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::probe::{Probe, Sighting};
-use crate::{
-    load::STANDING,
-    stage::{Stage, Taken},
-};
+use super::recorder::{Publication, Recorder};
+use crate::workload::STANDING;
+use harness::{Environment, Message};
 
 /// Where a run begins: what was there before is not its.
 pub(crate) struct Mark {
     pub(crate) position: i64,
     received_at: DateTime<Utc>,
-    sightings: usize,
+    publications: usize,
 }
 
 impl Mark {
     /// Now. Empties the queues in which a run leaves what has failed.
-    pub(crate) async fn set(stage: &Stage, probe: &Probe) -> Result<Self> {
+    pub(crate) async fn set(environment: &Environment, recorder: &Recorder) -> Result<Self> {
         for queue in ["basket.events.dead", "shop.unrouted"] {
-            stage.broker.take_all(queue).await?;
+            environment.broker.take_all(queue).await?;
         }
         let position = "select coalesce(max(position), 0) from integration_event_log";
         Ok(Self {
-            position: sqlx::query_scalar(position).fetch_one(&stage.catalog).await?,
-            received_at: sqlx::query_scalar("select clock_timestamp()").fetch_one(&stage.basket).await?,
-            sightings: probe.len(),
+            position: sqlx::query_scalar(position).fetch_one(&environment.catalog).await?,
+            received_at: sqlx::query_scalar("select clock_timestamp()")
+                .fetch_one(&environment.basket)
+                .await?,
+            publications: recorder.len(),
         })
+    }
+}
+
+/// A message of the dead-letter queue.
+#[derive(Debug, Clone)]
+pub(crate) struct DeadLetter {
+    /// `message_id`, if there is one.
+    pub(crate) message_id: Option<String>,
+    /// Why it was dead-lettered.
+    pub(crate) reason: String,
+    /// Whether the harness has marked it as poison.
+    pub(crate) is_poison: bool,
+}
+
+/// The header that marks poison of the harness's own.
+pub(crate) const POISON: &str = "x-chaos-poison";
+
+impl DeadLetter {
+    fn of(message: &Message) -> Self {
+        let headers = message.properties.headers().as_ref();
+        Self {
+            message_id: message.properties.message_id().as_ref().map(ToString::to_string),
+            reason: message.header("x-reason").unwrap_or_default(),
+            is_poison: headers.is_some_and(|headers| headers.inner().contains_key(POISON)),
+        }
     }
 }
 
@@ -61,7 +86,7 @@ pub(crate) struct InboxRow {
 
 /// Everything that is known about a run.
 #[derive(Debug, Default)]
-pub(crate) struct Evidence {
+pub(crate) struct Observations {
     /// The log's rows of this run, in order.
     pub(crate) log: Vec<LogRow>,
     /// The inbox's rows of this run, in the order in which they were entered.
@@ -72,26 +97,31 @@ pub(crate) struct Evidence {
     pub(crate) alerts: HashMap<(Uuid, String), i64>,
     /// Cart lines that show another price than the catalog's, in words.
     pub(crate) wrong_prices: Vec<String>,
-    /// What the probe saw, in order.
-    pub(crate) sightings: Vec<Sighting>,
+    /// What the recorder saw, in order.
+    pub(crate) publications: Vec<Publication>,
     /// The events that the catalog promised to its clients.
     pub(crate) promised: Vec<Uuid>,
     /// What is in the dead-letter queue.
-    pub(crate) dead: Vec<Taken>,
+    pub(crate) dead: Vec<DeadLetter>,
     /// What no queue was bound for.
     pub(crate) unrouted: HashSet<Uuid>,
 }
 
-impl Evidence {
+impl Observations {
     /// Reads it all. To be called at rest.
-    pub(crate) async fn read(stage: &Stage, probe: &Probe, mark: &Mark, promised: Vec<Uuid>) -> Result<Self> {
+    pub(crate) async fn read(
+        environment: &Environment,
+        recorder: &Recorder,
+        mark: &Mark,
+        promised: Vec<Uuid>,
+    ) -> Result<Self> {
         let log: Vec<LogRow> = sqlx::query_as(
             "select event_id, event_type, position, key, state, skipped_at is not null as is_skipped,
                     extract(epoch from created_at)::float8 as created
                from integration_event_log where position > $1 order by position",
         )
         .bind(mark.position)
-        .fetch_all(&stage.catalog)
+        .fetch_all(&environment.catalog)
         .await?;
         let inbox: Vec<InboxRow> = sqlx::query_as(
             "select event_id, event_type, key, key_version, applied,
@@ -100,7 +130,7 @@ impl Evidence {
               where consumer = 'basket' and received_at > $1 order by received_at",
         )
         .bind(mark.received_at)
-        .fetch_all(&stage.basket)
+        .fetch_all(&environment.basket)
         .await?;
         let ids: Vec<Uuid> = inbox.iter().map(|row| row.event_id).collect();
         let strangers = sqlx::query_scalar(
@@ -108,24 +138,28 @@ impl Evidence {
               where not exists (select from integration_event_log where event_id = id)",
         )
         .bind(ids)
-        .fetch_all(&stage.catalog)
+        .fetch_all(&environment.catalog)
         .await?;
-        let unrouted = stage.broker.take_all("shop.unrouted").await?;
+        let dead = environment.broker.take_all("basket.events.dead").await?;
+        let unrouted = environment.broker.take_all("shop.unrouted").await?;
         Ok(Self {
             strangers,
-            alerts: alerts(stage, mark).await?,
-            wrong_prices: wrong_prices(stage).await?,
-            sightings: probe.since(mark.sightings),
+            alerts: alerts(environment, mark).await?,
+            wrong_prices: wrong_prices(environment).await?,
+            publications: recorder.since(mark.publications),
             promised,
-            dead: stage.broker.take_all("basket.events.dead").await?,
-            unrouted: unrouted.iter().filter_map(|taken| taken.message_id.as_ref()?.parse().ok()).collect(),
+            dead: dead.iter().map(DeadLetter::of).collect(),
+            unrouted: unrouted
+                .iter()
+                .filter_map(|taken| taken.properties.message_id().as_ref()?.as_str().parse().ok())
+                .collect(),
             log,
             inbox,
         })
     }
 }
 
-impl Evidence {
+impl Observations {
     /// How long after `healed` (seconds since 1970) the last event arrived that had been committed before;
     /// zero, if all had. `None` if nothing had been committed before, or nothing arrived.
     pub(crate) fn recovery(&self, healed: f64) -> Option<f64> {
@@ -136,7 +170,7 @@ impl Evidence {
     }
 }
 
-/// The buyers who hold a product all the time.
+/// The buyers service hold a product all the time.
 pub(crate) fn holders(key: &str) -> impl Iterator<Item = &'static str> {
     let product: Option<i64> = key.parse().ok();
     STANDING
@@ -145,23 +179,23 @@ pub(crate) fn holders(key: &str) -> impl Iterator<Item = &'static str> {
         .map(|(name, _)| name)
 }
 
-async fn alerts(stage: &Stage, mark: &Mark) -> Result<HashMap<(Uuid, String), i64>> {
+async fn alerts(environment: &Environment, mark: &Mark) -> Result<HashMap<(Uuid, String), i64>> {
     let rows: Vec<(Uuid, String, i64)> = sqlx::query_as(
         "select event_id, buyer_id, count(*) from alert where created_at > $1 group by event_id, buyer_id",
     )
     .bind(mark.received_at)
-    .fetch_all(&stage.basket)
+    .fetch_all(&environment.basket)
     .await?;
     Ok(rows.into_iter().map(|(event, buyer, count)| ((event, buyer), count)).collect())
 }
 
-async fn wrong_prices(stage: &Stage) -> Result<Vec<String>> {
+async fn wrong_prices(environment: &Environment) -> Result<Vec<String>> {
     let catalog: Vec<(i64, String)> =
-        sqlx::query_as("select product_id, price::text from product").fetch_all(&stage.catalog).await?;
+        sqlx::query_as("select product_id, price::text from product").fetch_all(&environment.catalog).await?;
     let catalog: HashMap<i64, String> = catalog.into_iter().collect();
     let lines: Vec<(String, i64, String)> =
         sqlx::query_as("select buyer_id, product_id, unit_price::text from cart_line")
-            .fetch_all(&stage.basket)
+            .fetch_all(&environment.basket)
             .await?;
     let wrong = lines.into_iter().filter_map(|(buyer, product, price)| {
         let right = catalog.get(&product)?;

@@ -1,8 +1,9 @@
-//! The harness's TCP proxy: one link for each service and server, to be slowed, silenced, cut and
-//! listened to without the knowledge of either side.
+//! A TCP proxy between a service and a server. It delays, silences and cuts connections, drops confirmations,
+//! and records statements; neither side notices it.
 
 mod connection;
 mod frames;
+mod record;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -19,16 +20,18 @@ use tokio::{
     sync::{broadcast, watch},
 };
 
-pub(crate) use self::frames::Protocol;
+use self::record::Record;
+pub use self::{frames::Protocol, record::Passed};
 
-/// What a link does to what passes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
+/// What a proxy does to what passes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
     /// Nothing.
+    #[default]
     Pass,
-    /// Each piece arrives so much later.
+    /// Each piece arrives this much later.
     Delay(Duration),
-    /// Nothing arrives any more, in either direction, and nobody is told; what was sent arrives afterwards.
+    /// Nothing arrives in either direction, and neither side is told; what was sent arrives afterwards.
     Silent,
     /// The server's side is closed towards the client, which may go on sending into nothing.
     HalfClosed,
@@ -36,70 +39,97 @@ pub(crate) enum Mode {
     Refused,
 }
 
-/// When a link cuts all its connections by itself.
+/// When a proxy cuts all its connections by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cut {
+pub enum Cut {
     /// The n-th call of a client is not passed on.
     Before(u64),
     /// The n-th call of a client is passed on, its answer is not.
     After(u64),
 }
 
-/// One way from a service to a server. Ends when it is dropped.
-pub(crate) struct Link {
+/// One proxy. It ends when it is dropped.
+pub struct Proxy {
     /// Where the service connects to.
-    pub(crate) port: u16,
+    pub address: SocketAddr,
     state: Arc<State>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
+#[derive(Default)]
 struct State {
-    target: SocketAddr,
+    target: String,
     protocol: Protocol,
     mode: watch::Sender<Mode>,
-    resets: broadcast::Sender<()>,
+    resets: Resets,
     calls: AtomicU64,
     cut_before: AtomicU64,
     cut_after: AtomicU64,
     cuts: AtomicU64,
     acks_to_drop: AtomicU64,
     acks_dropped: AtomicU64,
+    /// What passed a proxy that records.
+    record: Option<Record>,
 }
 
-impl Link {
-    /// Listens on a free port and passes everything on to `target` on this machine.
-    pub(crate) async fn open(target: u16, protocol: Protocol) -> Result<Self> {
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen for a proxy")?;
-        let port = listener.local_addr().context("a listener without an address")?.port();
-        let state = Arc::new(State {
-            target: SocketAddr::from((Ipv4Addr::LOCALHOST, target)),
-            protocol,
-            mode: watch::Sender::new(Mode::Pass),
-            resets: broadcast::Sender::new(1),
-            calls: AtomicU64::new(0),
-            cut_before: AtomicU64::new(0),
-            cut_after: AtomicU64::new(0),
-            cuts: AtomicU64::new(0),
-            acks_to_drop: AtomicU64::new(0),
-            acks_dropped: AtomicU64::new(0),
-        });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&state)));
-        Ok(Self { port, state, accepting })
+/// Tells every connection to end.
+struct Resets(broadcast::Sender<()>);
+
+impl Default for Resets {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(1))
+    }
+}
+
+impl Proxy {
+    /// Listens on a free port and passes everything on to `host` and `port`.
+    pub async fn open(host: &str, port: u16, protocol: Protocol) -> Result<Self> {
+        Self::start(State { target: format!("{host}:{port}"), protocol, ..State::default() }).await
     }
 
-    /// What becomes of what passes from now on.
-    pub(crate) fn set(&self, mode: Mode) {
+    /// The same in front of a PostgreSQL, and records statements. Connections must not be encrypted.
+    pub async fn recording(host: &str, port: u16) -> Result<Self> {
+        let target = format!("{host}:{port}");
+        Self::start(State { target, record: Some(Record::default()), ..State::default() }).await
+    }
+
+    async fn start(state: State) -> Result<Self> {
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen for a proxy")?;
+        let address = listener.local_addr().context("a listener without an address")?;
+        let state = Arc::new(state);
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&state)));
+        Ok(Self { address, state, accepting })
+    }
+
+    /// Takes what has passed since the last time, one list for each connection where something did.
+    pub fn take(&self) -> Vec<Vec<Passed>> {
+        self.state.record.as_ref().map(Record::take).unwrap_or_default()
+    }
+
+    /// Whether a statement with this text in it has passed since the last [`take`](Self::take).
+    pub fn has_seen(&self, text: &str) -> bool {
+        self.state.record.as_ref().is_some_and(|record| record.has_seen(text))
+    }
+
+    /// Takes back every fault.
+    pub fn pass(&self) {
+        self.set(Mode::Pass);
+        self.never_cut();
+    }
+
+    /// Sets what happens to what passes from now on.
+    pub fn set(&self, mode: Mode) {
         self.state.mode.send_replace(mode);
     }
 
     /// Resets every connection (RST to both sides), and returns how many there were.
-    pub(crate) fn reset(&self) -> u64 {
+    pub fn reset(&self) -> u64 {
         self.state.reset()
     }
 
     /// Has the n-th call from now on end all connections, once.
-    pub(crate) fn cut_at(&self, cut: Cut) {
+    pub fn cut_at(&self, cut: Cut) {
         self.state.calls.store(0, Ordering::SeqCst);
         let (before, after) = match cut {
             Cut::Before(n) => (n, 0),
@@ -110,32 +140,32 @@ impl Link {
     }
 
     /// Takes back [`cut_at`](Self::cut_at).
-    pub(crate) fn never_cut(&self) {
+    pub fn never_cut(&self) {
         self.cut_at(Cut::Before(0));
     }
 
     /// How many calls clients have made since a cut was last ordered or taken back.
-    pub(crate) fn calls(&self) -> u64 {
+    pub fn calls(&self) -> u64 {
         self.state.calls.load(Ordering::SeqCst)
     }
 
-    /// How many connections this link has cut, of all that were open at each time.
-    pub(crate) fn cuts(&self) -> u64 {
+    /// How many connections this proxy has cut, of all that were open at each time.
+    pub fn cuts(&self) -> u64 {
         self.state.cuts.load(Ordering::SeqCst)
     }
 
     /// Keeps the broker's next so many `basic.ack` from its client.
-    pub(crate) fn drop_acks(&self, next: u64) {
+    pub fn drop_acks(&self, next: u64) {
         self.state.acks_to_drop.store(next, Ordering::SeqCst);
     }
 
     /// How many `basic.ack` were kept back.
-    pub(crate) fn acks_dropped(&self) -> u64 {
+    pub fn acks_dropped(&self) -> u64 {
         self.state.acks_dropped.load(Ordering::SeqCst)
     }
 }
 
-impl Drop for Link {
+impl Drop for Proxy {
     fn drop(&mut self) {
         self.accepting.abort();
         self.state.reset();
@@ -144,7 +174,7 @@ impl Drop for Link {
 
 impl State {
     fn reset(&self) -> u64 {
-        let open = self.resets.send(()).unwrap_or(0) as u64;
+        let open = self.resets.0.send(()).unwrap_or(0) as u64;
         self.cuts.fetch_add(open, Ordering::SeqCst);
         open
     }

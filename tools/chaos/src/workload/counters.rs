@@ -1,4 +1,4 @@
-//! What the load has done so far.
+//! What the workload has done so far.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -20,14 +20,14 @@ pub(crate) enum Known {
 
 /// Counts operations, and keeps the ids of the events that were promised.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct Counters {
     ok: AtomicU64,
     failed: AtomicU64,
     unknown: AtomicU64,
     promised: Mutex<Vec<Uuid>>,
 }
 
-impl Tally {
+impl Counters {
     pub(super) fn count(&self, known: Known) {
         let counter = match known {
             Known::Ok => &self.ok,

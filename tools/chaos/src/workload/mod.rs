@@ -1,7 +1,7 @@
-//! The steady load that goes on while something is broken: merchants change prices, buyers their carts.
+//! The steady workload that goes on while something is broken: merchants change prices, buyers their carts.
 
-mod people;
-mod tally;
+mod clients;
+mod counters;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,12 +11,9 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::people::{Buyer, Merchant};
-pub(crate) use self::tally::Tally;
-use crate::{
-    patience::until,
-    stage::{Stage, Who},
-};
+use self::clients::{Buyer, Merchant};
+pub(crate) use self::counters::Counters;
+use harness::{Environment, Service, token::token, until};
 
 /// Whose prices change: products 1 to this.
 pub(crate) const PRODUCTS: i64 = 12;
@@ -35,62 +32,63 @@ const BUYERS: u64 = 4;
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// People at work, until they are told to stop.
-pub(crate) struct Load {
-    pub(crate) tally: Arc<Tally>,
+pub(crate) struct Workload {
+    pub(crate) counters: Arc<Counters>,
     stop: CancellationToken,
-    people: JoinSet<Option<()>>,
+    clients: JoinSet<Option<()>>,
 }
 
-impl Load {
-    /// Puts people to work. The same seed has them do the same things, though not at the same moments.
-    pub(crate) fn start(stage: &Stage, seed: u64) -> Result<Self> {
-        let (tally, stop, mut people) =
-            (Arc::new(Tally::default()), CancellationToken::new(), JoinSet::new());
+impl Workload {
+    /// Puts clients to work. The same seed has them do the same things, though not at the same moments.
+    pub(crate) fn start(environment: &Environment, seed: u64) -> Result<Self> {
+        let (counters, stop, mut clients) =
+            (Arc::new(Counters::default()), CancellationToken::new(), JoinSet::new());
         for n in 0..MERCHANTS {
             let merchant = Merchant {
                 client: client()?,
-                url: format!("{}/api/v1/catalog/items", stage.url(Who::Catalog)?),
+                url: format!("{}/api/v1/catalog/items", environment.url(Service::Catalog)?),
                 token: token("chaos-merchant", "catalog:write")?,
                 rng: fastrand::Rng::with_seed(seed ^ (n + 1)),
-                tally: Arc::clone(&tally),
+                counters: Arc::clone(&counters),
             };
-            people.spawn(stop.clone().run_until_cancelled_owned(merchant.work()));
+            clients.spawn(stop.clone().run_until_cancelled_owned(merchant.work()));
         }
         for n in 0..BUYERS {
             let name = format!("chaos-buyer-{n}");
             let buyer = Buyer {
                 client: client()?,
-                url: format!("{}/api/v1/basket/{name}", stage.url(Who::Basket(1))?),
+                url: format!("{}/api/v1/basket/{name}", environment.url(Service::Basket(1))?),
                 token: token(&name, "")?,
                 rng: fastrand::Rng::with_seed(seed ^ (n + 101)),
-                tally: Arc::clone(&tally),
+                counters: Arc::clone(&counters),
             };
-            people.spawn(stop.clone().run_until_cancelled_owned(buyer.work()));
+            clients.spawn(stop.clone().run_until_cancelled_owned(buyer.work()));
         }
-        Ok(Self { tally, stop, people })
+        Ok(Self { counters, stop, clients })
     }
 
     /// Sends everybody home. What was on its way then counts as unknown.
-    pub(crate) async fn stop(mut self) -> Arc<Tally> {
+    pub(crate) async fn stop(mut self) -> Arc<Counters> {
         self.stop.cancel();
-        while self.people.join_next().await.is_some() {}
-        Arc::clone(&self.tally)
+        while self.clients.join_next().await.is_some() {}
+        Arc::clone(&self.counters)
     }
 
     /// Waits until so many more operations were done; `false` if they were not in time.
     pub(crate) async fn until_done(&self, more: u64, patience: Duration) -> Result<bool> {
-        let goal = self.tally.counts().0 + more;
-        let enough = async || Ok((self.tally.counts().0 >= goal).then_some(()));
+        let goal = self.counters.counts().0 + more;
+        let enough = async || Ok((self.counters.counts().0 >= goal).then_some(()));
         Ok(until(patience, Duration::from_millis(10), enough).await?.is_some())
     }
 }
 
 /// Fills the carts that stay as they are.
-pub(crate) async fn fill_standing_carts(stage: &Stage) -> Result<()> {
+pub(crate) async fn fill_standing_carts(environment: &Environment) -> Result<()> {
     let client = client()?;
     for (name, products) in STANDING {
         for product in products {
-            let url = format!("{}/api/v1/basket/{name}/items/{product}", stage.url(Who::Basket(1))?);
+            let url =
+                format!("{}/api/v1/basket/{name}/items/{product}", environment.url(Service::Basket(1))?);
             let token = token(name, "")?;
             let put = async || {
                 let request = client.request(Method::PUT, &url).json(&json!({"quantity": 1}));
@@ -105,11 +103,11 @@ pub(crate) async fn fill_standing_carts(stage: &Stage) -> Result<()> {
 }
 
 /// A new price for a product, asked for once; the id of the event that announces it.
-pub(crate) async fn change_price(stage: &Stage, product: i64, cents: u64) -> Result<uuid::Uuid> {
-    let url = format!("{}/api/v1/catalog/items/{product}/price", stage.url(Who::Catalog)?);
+pub(crate) async fn change_price(environment: &Environment, product: i64, cents: u64) -> Result<uuid::Uuid> {
+    let url = format!("{}/api/v1/catalog/items/{product}/price", environment.url(Service::Catalog)?);
     let request = client()?.put(url).bearer_auth(token("chaos-merchant", "catalog:write")?);
     let answer = request.json(&json!({"price": price(cents)})).send().await?.error_for_status()?;
-    people::event_id(&answer).context("the price was the same already")
+    clients::event_id(&answer).context("the price was the same already")
 }
 
 fn price(cents: u64) -> String {
@@ -118,8 +116,4 @@ fn price(cents: u64) -> String {
 
 fn client() -> Result<Client> {
     Ok(Client::builder().timeout(TIMEOUT).no_proxy().build()?)
-}
-
-fn token(sub: &str, scope: &str) -> Result<String> {
-    shop::token::issue(sub, &[scope.parse()?], shop::token::Lifetime::DAY)
 }

@@ -18,17 +18,17 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::stage::Broker;
+use harness::Broker;
 
-const QUEUE: &str = "chaos.probe";
+const QUEUE: &str = "chaos.recorder";
 
-/// A type of event that the probe alone is bound for: many of them cost no consumer anything.
-pub(crate) const ONLY_PROBED: &str = "shop.catalog.shelf_counted.v1";
+/// A type of event that the recorder alone is bound for: many of them cost no consumer anything.
+pub(crate) const ONLY_RECORDED: &str = "shop.catalog.shelf_counted.v1";
 
 /// What it is bound for: every type that the suite announces, but not one that nobody announces, so that
 /// an event which nobody wants has nowhere to go but to the alternate exchange.
 const TYPES: [&str; 5] = [
-    ONLY_PROBED,
+    ONLY_RECORDED,
     "shop.catalog.product_added.v1",
     "shop.catalog.product_price_changed.v1",
     "shop.catalog.product_changed.v1",
@@ -44,9 +44,9 @@ const TOGETHER: u64 = 200;
 /// The pause before the broker is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// One message as the probe saw it.
+/// One message as the recorder saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sighting {
+pub(crate) struct Publication {
     pub(crate) id: Uuid,
     pub(crate) key: String,
     pub(crate) version: i64,
@@ -57,13 +57,13 @@ pub(crate) struct Sighting {
 
 /// Everything that was published since it was started.
 #[derive(Clone)]
-pub(crate) struct Probe {
+pub(crate) struct Recorder {
     seen: Arc<Mutex<Seen>>,
 }
 
 #[derive(Default)]
 struct Seen {
-    sightings: Vec<Sighting>,
+    publications: Vec<Publication>,
     first: HashMap<Uuid, usize>,
 }
 
@@ -74,11 +74,11 @@ struct Envelope {
     sequence: String,
 }
 
-impl Probe {
+impl Recorder {
     /// Watches from now on, until the runtime ends; survives the broker. Returns when it is bound.
     pub(crate) async fn start(broker: &Broker) -> Result<Self> {
-        let probe = Self { seen: Arc::default() };
-        let (watcher, broker) = (probe.clone(), broker.clone());
+        let recorder = Self { seen: Arc::default() };
+        let (watcher, broker) = (recorder.clone(), broker.clone());
         let (bound, is_bound) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
             let mut bound = Some(bound);
@@ -88,24 +88,24 @@ impl Probe {
                 sleep(PAUSE).await;
             }
         });
-        is_bound.await.context("the probe's queue cannot be bound")?;
-        Ok(probe)
+        is_bound.await.context("the recorder's queue cannot be bound")?;
+        Ok(recorder)
     }
 
     /// How many messages have been seen so far.
     pub(crate) fn len(&self) -> usize {
-        self.lock().sightings.len()
+        self.lock().publications.len()
     }
 
     /// What was seen after the first `mark` messages.
-    pub(crate) fn since(&self, mark: usize) -> Vec<Sighting> {
-        self.lock().sightings.get(mark..).unwrap_or_default().to_vec()
+    pub(crate) fn since(&self, mark: usize) -> Vec<Publication> {
+        self.lock().publications.get(mark..).unwrap_or_default().to_vec()
     }
 
     /// When an event was seen first.
     pub(crate) fn first_seen(&self, id: Uuid) -> Option<Instant> {
         let seen = self.lock();
-        seen.sightings.get(*seen.first.get(&id)?).map(|sighting| sighting.at)
+        seen.publications.get(*seen.first.get(&id)?).map(|publication| publication.at)
     }
 
     /// Whether all of these events have been seen.
@@ -129,7 +129,7 @@ impl Probe {
         bind(&channel).await?;
         channel.basic_qos(1_000, BasicQosOptions::default()).await?;
         let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
-        let mut deliveries = channel.basic_consume(QUEUE.into(), "probe".into(), options, none).await?;
+        let mut deliveries = channel.basic_consume(QUEUE.into(), "recorder".into(), options, none).await?;
         if let Some(bound) = bound.take() {
             bound.send(()).unwrap_or_default();
         }
@@ -138,7 +138,7 @@ impl Probe {
         loop {
             let is_tick = tokio::select! {
                 next = deliveries.next() => {
-                    let delivery = next.context("the probe's queue is gone")??;
+                    let delivery = next.context("the recorder's queue is gone")??;
                     self.record(&delivery);
                     recorded = delivery.delivery_tag;
                     false
@@ -163,9 +163,9 @@ impl Probe {
         if is_known && delivery.redelivered {
             return;
         }
-        let index = seen.sightings.len();
+        let index = seen.publications.len();
         seen.first.entry(envelope.id).or_insert(index);
-        seen.sightings.push(Sighting {
+        seen.publications.push(Publication {
             id: envelope.id,
             key: envelope.subject,
             version,

@@ -1,9 +1,10 @@
 //! Where one message of a protocol ends and the next begins, and which of them matter.
 
-/// What is spoken on a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Protocol {
+/// What is spoken through a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Protocol {
     /// PostgreSQL's, version 3, not encrypted.
+    #[default]
     Postgres,
     /// AMQP 0-9-1, not encrypted.
     Amqp,
@@ -23,6 +24,8 @@ pub(super) struct Frame {
 pub(super) struct Frames {
     protocol: Protocol,
     from_client: bool,
+    /// Bytes are passed on as they come: nothing of them matters.
+    is_opaque: bool,
     /// PostgreSQL's first messages have no type; AMQP's first eight bytes are no frame.
     is_greeting: bool,
     rest: Vec<u8>,
@@ -33,17 +36,18 @@ const SSL_REQUEST: [u8; 4] = [4, 210, 22, 47];
 
 impl Frames {
     pub(super) fn from_client(protocol: Protocol) -> Self {
-        Self { protocol, from_client: true, is_greeting: true, rest: Vec::new() }
+        Self { protocol, from_client: true, is_opaque: false, is_greeting: true, rest: Vec::new() }
     }
 
-    pub(super) fn from_server(protocol: Protocol) -> Self {
-        Self { protocol, from_client: false, is_greeting: false, rest: Vec::new() }
+    /// What a PostgreSQL server says is only looked at where it is recorded.
+    pub(super) fn from_server(protocol: Protocol, is_recorded: bool) -> Self {
+        let is_opaque = protocol == Protocol::Postgres && !is_recorded;
+        Self { protocol, from_client: false, is_opaque, is_greeting: false, rest: Vec::new() }
     }
 
     /// The messages that these bytes complete, in order.
     pub(super) fn split(&mut self, bytes: &[u8]) -> Vec<Frame> {
-        // What a PostgreSQL server says is of no interest.
-        if self.protocol == Protocol::Postgres && !self.from_client {
+        if self.is_opaque {
             return vec![Frame { bytes: bytes.to_vec(), is_call: false, is_ack: false }];
         }
         self.rest.extend_from_slice(bytes);
@@ -98,7 +102,7 @@ mod tests {
     fn a_confirmation_is_recognised_however_the_bytes_arrive() {
         let stream = [method(60, 60), method(60, 80), method(60, 80)].concat();
         for step in 1..stream.len() {
-            let mut frames = Frames::from_server(Protocol::Amqp);
+            let mut frames = Frames::from_server(Protocol::Amqp, false);
             let all: Vec<Frame> = stream.chunks(step).flat_map(|bytes| frames.split(bytes)).collect();
             assert_eq!(all.iter().map(|frame| frame.is_ack).collect::<Vec<_>>(), [false, true, true]);
             assert_eq!(all.into_iter().flat_map(|frame| frame.bytes).collect::<Vec<_>>(), stream);

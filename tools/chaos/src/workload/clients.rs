@@ -7,8 +7,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    PRODUCTS, price,
-    tally::{Known, Tally, known},
+    PRODUCTS,
+    counters::{Counters, Known, known},
+    price,
 };
 
 /// The pause between two operations of one person: between these.
@@ -20,7 +21,7 @@ pub(super) struct Merchant {
     pub(super) url: String,
     pub(super) token: String,
     pub(super) rng: fastrand::Rng,
-    pub(super) tally: Arc<Tally>,
+    pub(super) counters: Arc<Counters>,
 }
 
 impl Merchant {
@@ -30,13 +31,13 @@ impl Merchant {
             let product = self.rng.i64(1..=PRODUCTS);
             let body = json!({"price": price(self.rng.u64(100..100_000))});
             let request = self.client.put(format!("{}/{product}/price", self.url));
-            let on_its_way = OnItsWay(&self.tally);
+            let on_its_way = OnItsWay(&self.counters);
             let answer = request.bearer_auth(&self.token).json(&body).send().await;
             on_its_way.ended(known(&answer));
             if let Some(id) =
                 answer.ok().filter(|answer| answer.status().is_success()).as_ref().and_then(event_id)
             {
-                self.tally.promise(id);
+                self.counters.promise(id);
             }
             tokio::time::sleep(Duration::from_millis(self.rng.u64(PAUSE_MS))).await;
         }
@@ -49,7 +50,7 @@ pub(super) struct Buyer {
     pub(super) url: String,
     pub(super) token: String,
     pub(super) rng: fastrand::Rng,
-    pub(super) tally: Arc<Tally>,
+    pub(super) counters: Arc<Counters>,
 }
 
 impl Buyer {
@@ -62,7 +63,7 @@ impl Buyer {
                 6..8 => self.client.delete(line),
                 _ => self.client.get(&self.url),
             };
-            let on_its_way = OnItsWay(&self.tally);
+            let on_its_way = OnItsWay(&self.counters);
             let answer = request.bearer_auth(&self.token).send().await;
             on_its_way.ended(known(&answer));
             tokio::time::sleep(Duration::from_millis(self.rng.u64(PAUSE_MS))).await;
@@ -71,7 +72,7 @@ impl Buyer {
 }
 
 /// An operation that has begun: unknown, if it is given up before its end.
-struct OnItsWay<'a>(&'a Tally);
+struct OnItsWay<'a>(&'a Counters);
 
 impl OnItsWay<'_> {
     fn ended(self, known: Known) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use event_bus::outbox;
 
-use super::Stage;
+use super::Environment;
 
 /// Products that are changed, from this number on.
 pub(crate) const FIRST: i64 = 10_001;
@@ -25,7 +25,7 @@ const KEYS: i64 = 5_000;
 /// How long a backlog may take to drain.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-impl Stage {
+impl Environment {
     /// Products in both databases, and one cart for each.
     pub(super) async fn fill(&self) -> Result<()> {
         sqlx::query(
@@ -93,8 +93,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Rings for the relay, as a service does after a commit.
-    pub(crate) async fn ring(&self) -> Result<()> {
+    /// Wakes the relay, as a service does after a commit.
+    pub(crate) async fn notify(&self) -> Result<()> {
         sqlx::query("select pg_notify($1, '')").bind(outbox::CHANNEL).execute(&self.catalog).await?;
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Stage {
             if pending.is_none() {
                 return Ok(());
             }
-            self.check()?;
+            self.interrupt.check()?;
             ensure!(begun.elapsed() < PATIENCE, "the backlog was not drained in {} s", PATIENCE.as_secs());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -1,0 +1,305 @@
+//! A whole suite of the harness's own: private servers, real processes, and a proxy on every connection.
+
+mod ports;
+mod servers;
+mod service;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+use shop::{
+    home::{Service as Port, Settled},
+    private::PrivateServers,
+    process::{Launch, Record},
+    servers::{Postgres, Purpose, Rabbitmq, Tools},
+    suite::{Name, Suite},
+    terminal::{Interrupt, Progress},
+};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+
+pub use self::service::Service;
+use crate::{
+    Broker, Process, beside_this_program,
+    proxy::{Protocol, Proxy},
+};
+
+/// The most relays, and the most baskets, that an environment runs.
+const RELAYS: u8 = 3;
+const BASKETS: u8 = 2;
+
+/// How an environment differs from others.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// What its servers are for, as progress messages say it.
+    pub purpose: &'static str,
+    /// Its number among the environments of this process, from 0.
+    pub number: u8,
+    /// Whether services reach their servers through proxies.
+    pub is_proxied: bool,
+    /// How many connections each pool has.
+    pub connections: u32,
+    /// How long a query waits for a connection.
+    pub acquire: Duration,
+}
+
+/// Private servers and the services on them. All of it ends when this is dropped.
+pub struct Environment {
+    /// Dropped before the servers are.
+    services: BTreeMap<Service, Process>,
+    proxies: BTreeMap<(Service, Protocol), Proxy>,
+    /// Where each service listens, however often it is started.
+    ports: BTreeMap<Service, u16>,
+    /// The broker, past all proxies, with the administrator's rights.
+    pub broker: Broker,
+    /// The catalog's database, past all proxies, with the superuser's rights.
+    pub catalog: PgPool,
+    /// The basket's.
+    pub basket: PgPool,
+    /// Variables that every service gets over the usual ones.
+    pub variables: Vec<(String, String)>,
+    /// The user's wish to stop.
+    pub interrupt: Interrupt,
+    /// The directory of PostgreSQL's programs.
+    pub postgres_programs: PathBuf,
+    options: Options,
+    suite: Suite,
+    servers: PrivateServers,
+}
+
+impl Environment {
+    /// Starts the servers, migrates, seeds, and opens the proxies. No service runs yet.
+    pub async fn open(options: Options, interrupt: &Interrupt) -> Result<Self> {
+        let progress = Progress::new();
+        // The suite's own configuration asks for these; services listen elsewhere, see `ports`.
+        let further: Vec<Port> = all_services().map(|service| service.name().port()).collect();
+        let purpose = options.purpose;
+        let (servers, tools) = tokio::task::block_in_place(|| {
+            let tools = Tools::find_or_install(&progress, interrupt)?;
+            let servers = progress.during(
+                &format!("starting a PostgreSQL and a RabbitMQ {purpose}"),
+                |_| PrivateServers::start(&tools, Purpose::Keep, &further, interrupt),
+                |_| format!("PostgreSQL and RabbitMQ are ready {purpose}"),
+            )?;
+            anyhow::Ok((servers, tools))
+        })?;
+        let (ports, secrets) = (servers.ports().clone(), servers.secrets().clone());
+        let broker = Broker::new(
+            Rabbitmq::url(ports.of(Port::Amqp)?, "admin", &secrets.broker_admin),
+            Rabbitmq::management_url(ports.of(Port::Management)?, &secrets.broker_admin),
+        )?;
+        let programs = ["catalog-api", "basket-api", "outbox-relay"];
+        let programs = programs.into_iter().map(|name| Ok((name.to_owned(), beside_this_program(name)?)));
+        let settled =
+            Settled { relays: 1, binaries: programs.collect::<Result<_>>()?, servers: PathBuf::new() };
+        let suite = Suite { home: servers.home().clone(), settled, ports, secrets };
+        tokio::task::block_in_place(|| {
+            suite.migrate(Name::Catalog, interrupt)?;
+            suite.migrate(Name::Basket, interrupt)?;
+            suite.seed(interrupt)
+        })?;
+        let mut environment = Self {
+            services: BTreeMap::new(),
+            proxies: BTreeMap::new(),
+            ports: ports::choose(all_services(), options.number)?,
+            broker,
+            catalog: pool(&suite, &options, "catalog")?,
+            basket: pool(&suite, &options, "basket")?,
+            variables: Vec::new(),
+            interrupt: interrupt.clone(),
+            postgres_programs: tools.postgres.bin.clone(),
+            options,
+            suite,
+            servers,
+        };
+        if options.is_proxied {
+            environment.open_proxies().await?;
+        }
+        Ok(environment)
+    }
+
+    /// A new environment like this one.
+    pub async fn another(&self) -> Result<Self> {
+        let mut other = Self::open(self.options, &self.interrupt).await?;
+        other.variables.clone_from(&self.variables);
+        Ok(other)
+    }
+
+    async fn open_proxies(&mut self) -> Result<()> {
+        let (postgres, amqp) = (self.suite.ports.of(Port::Postgres)?, self.suite.ports.of(Port::Amqp)?);
+        for service in all_services() {
+            for (protocol, target) in [(Protocol::Postgres, postgres), (Protocol::Amqp, amqp)] {
+                self.proxies.insert((service, protocol), Proxy::open("127.0.0.1", target, protocol).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The proxy between a service and one of its servers.
+    pub fn proxy(&self, service: Service, protocol: Protocol) -> Result<&Proxy> {
+        self.proxies.get(&(service, protocol)).with_context(|| format!("{service} has no proxy"))
+    }
+
+    /// A service that runs, or has ended and was not replaced.
+    pub fn service(&mut self, service: Service) -> Result<&mut Process> {
+        self.services.get_mut(&service).with_context(|| format!("{service} was not started"))
+    }
+
+    /// All services that were started and not stopped.
+    pub fn services(&self) -> impl Iterator<Item = (Service, &Process)> {
+        self.services.iter().map(|(service, process)| (*service, process))
+    }
+
+    /// The process id of a service.
+    pub fn pid(&self, service: Service) -> Result<u32> {
+        Ok(self.running(service)?.identity.pid)
+    }
+
+    fn running(&self, service: Service) -> Result<&Process> {
+        self.services.get(&service).with_context(|| format!("{service} was not started"))
+    }
+
+    /// Starts a service without waiting for it, in place of one that runs or has ended. `settings` are
+    /// variables over the usual ones.
+    pub fn launch(&mut self, service: Service, settings: &[(&str, &str)]) -> Result<()> {
+        self.services.remove(&service);
+        let mut variables = self.suite.configuration(service.name())?;
+        for ((of, protocol), proxy) in &self.proxies {
+            if *of == service {
+                let server = match protocol {
+                    Protocol::Postgres => self.suite.ports.of(Port::Postgres)?,
+                    Protocol::Amqp => self.suite.ports.of(Port::Amqp)?,
+                };
+                let (direct, proxied) = (format!("127.0.0.1:{server}/"), format!("{}/", proxy.address));
+                for (_, value) in &mut variables {
+                    *value = value.replace(&direct, &proxied);
+                }
+            }
+        }
+        let port = self.port(service)?;
+        variables.push(("APP__HTTP__PORT".to_owned(), port.to_string()));
+        if let Service::Basket(_) = service {
+            variables.push(("APP__CATALOG__URL".to_owned(), self.url(Service::Catalog)?));
+        }
+        variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        variables.extend(self.variables.iter().cloned());
+        let home = self.servers.home();
+        let log = home.logs().join(format!("{service}.log"));
+        let launch = Launch::new(self.suite.settled.binary(service.binary())?, &log).envs(variables);
+        let process = Process::start(service.to_string(), launch, &log, Some(port))?;
+        // Whoever removes the environment finds the process by this, even if the harness itself was killed.
+        Record { process: process.identity.clone() }.write(&home.run(), &process.name)?;
+        self.services.insert(service, process);
+        Ok(())
+    }
+
+    /// Starts a service and waits until it is ready.
+    pub async fn start(&mut self, service: Service) -> Result<()> {
+        self.launch(service, &[])?;
+        self.service(service)?.until_ready().await
+    }
+
+    /// Kills a service without warning.
+    pub fn kill(&mut self, service: Service) -> Result<()> {
+        self.service(service)?.kill()
+    }
+
+    /// Signals a service.
+    pub fn signal(&self, service: Service, signal: Signal) -> Result<()> {
+        ensure!(self.running(service)?.signal(signal)?, "{service} has ended by itself");
+        Ok(())
+    }
+
+    /// Stops a service, if it was started.
+    pub async fn stop(&mut self, service: Service) -> Result<()> {
+        let Some(mut process) = self.services.remove(&service) else { return Ok(()) };
+        let status = process.stop().await?;
+        ensure!(status.success(), "{service} ended badly when asked to: {status}");
+        Ok(())
+    }
+
+    /// Kills every service. Those that are started from now on get these variables.
+    pub fn kill_all(&mut self, variables: Vec<(String, String)>) {
+        self.services.clear();
+        self.variables = variables;
+    }
+
+    /// Runs exactly these services, with proxies that only pass on: stops what is left over, replaces what has
+    /// ended, and waits until all are ready.
+    pub async fn run_only(&mut self, wanted: &[Service]) -> Result<()> {
+        self.proxies.values().for_each(Proxy::pass);
+        let running: Vec<Service> = self.services.keys().copied().collect();
+        for service in running.into_iter().filter(|service| !wanted.contains(service)) {
+            self.stop(service).await?;
+        }
+        for service in wanted {
+            let runs = match self.services.get_mut(service) {
+                Some(process) => process.ended()?.is_none(),
+                None => false,
+            };
+            if runs {
+                self.service(*service)?.until_ready().await?;
+            } else {
+                self.start(*service).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a command of the relay's operator tool to its end, with the relay's own configuration, and returns
+    /// what it wrote.
+    pub fn operate(&self, args: &[&str]) -> Result<String> {
+        let mut command = Command::new(self.suite.settled.binary("outbox-relay")?);
+        command.args(args).envs(self.suite.configuration(Name::Relay(1))?).stdin(Stdio::null());
+        let output =
+            tokio::task::block_in_place(|| command.output()).context("cannot run the relay's tool")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "outbox-relay {} failed: {said}", args.join(" "));
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The directory of this environment; removed with it.
+    pub fn directory(&self) -> PathBuf {
+        self.servers.home().dir().to_owned()
+    }
+
+    /// Where the processes' logs are.
+    pub fn logs(&self) -> PathBuf {
+        self.servers.home().logs()
+    }
+
+    /// The base address of a service's HTTP side.
+    pub fn url(&self, service: Service) -> Result<String> {
+        Ok(format!("http://127.0.0.1:{}", self.port(service)?))
+    }
+
+    /// The port of a service's HTTP side.
+    pub fn port(&self, service: Service) -> Result<u16> {
+        self.ports.get(&service).copied().with_context(|| format!("{service} has no port"))
+    }
+
+    /// The URL of a database with the superuser's rights.
+    pub fn database_url(&self, database: &str) -> Result<String> {
+        url_of(&self.suite, database)
+    }
+}
+
+fn url_of(suite: &Suite, database: &str) -> Result<String> {
+    Ok(Postgres::url(suite.ports.of(Port::Postgres)?, "postgres", &suite.secrets.postgres, database))
+}
+
+fn pool(suite: &Suite, options: &Options, database: &str) -> Result<PgPool> {
+    let pool = PgPoolOptions::new().max_connections(options.connections).acquire_timeout(options.acquire);
+    Ok(pool.connect_lazy(&url_of(suite, database)?)?)
+}
+
+fn all_services() -> impl Iterator<Item = Service> {
+    let relays = (1..=RELAYS).map(Service::Relay);
+    let baskets = (1..=BASKETS).map(Service::Basket);
+    std::iter::once(Service::Catalog).chain(relays).chain(baskets)
+}
