@@ -1,7 +1,7 @@
 //! What events cost the database. Counted, not timed: exact on any machine.
 
 use sqlx::PgPool;
-use test_kit::{Passed, Wire, eventually, vhost};
+use test_kit::{Passed, eventually, recording, vhost};
 
 use crate::{
     announced::{add, announce, change, consuming, taken_in},
@@ -36,7 +36,7 @@ async fn a_batch_of_price_changes_costs_five_statements_and_as_many_round_trips_
     let vhost = vhost().await;
     let options = pool.connect_options();
     let (host, port) = (options.get_host(), options.get_port());
-    let wire = Wire::to(host, port).await;
+    let wire = recording(host, port).await;
     let url = app_url(&pool).replace(&format!("{host}:{port}"), &wire.address.to_string());
     let over_wire = || Setup::of(&pool).with("APP__DATABASE__URL", format!("{url}&sslmode=disable"));
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use service_kit::database;
 use sqlx::PgPool;
 use sqlx::postgres::PgSslMode;
-use test_kit::{Passed, Wire, eventually};
+use test_kit::{Passed, Proxy, eventually, recording};
 
 use crate::app::App;
 
@@ -17,7 +17,7 @@ const AT_WORK: Duration = Duration::from_secs(1);
 /// The service, with one connection that goes over a wire where everything is counted.
 struct Counted {
     app: App,
-    wire: Wire,
+    wire: Proxy,
     service: PgPool,
 }
 
@@ -26,7 +26,7 @@ impl Counted {
         let seeded = App::spawn(pool.clone()).await;
         assert_eq!(seeded.product_priced_at("1.00").await, 1);
         let options = pool.connect_options();
-        let wire = Wire::to(options.get_host(), options.get_port()).await;
+        let wire = recording(options.get_host(), options.get_port()).await;
         let options = options.as_ref().clone().host("127.0.0.1").port(wire.address.port());
         let options = options.ssl_mode(PgSslMode::Disable).options([("role", "catalog_app")]);
         let service = database::connect_with(options, 1);

@@ -172,7 +172,7 @@ impl Stage {
     }
 
     /// Waits for a message in the dead-letter queue and returns its reason.
-    pub(crate) async fn dead_letter(&self) -> (String, test_kit::Seen) {
+    pub(crate) async fn dead_letter(&self) -> (String, test_kit::Message) {
         let dead = self.dead();
         let message =
             eventually("something is dead-lettered", LONG, async || self.vhost.take(&dead).await).await;

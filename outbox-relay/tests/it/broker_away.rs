@@ -59,7 +59,7 @@ async fn a_message_that_a_broken_topology_returns_stays_pending_until_it_is_mend
     let relay = stage.relay().start();
     relay.until_ready(true).await;
     stage.vhost.delete("queues", "/shop.unrouted").await;
-    stage.vhost.delete("queues", "/probe").await;
+    stage.vhost.delete("queues", "/recorder").await;
     stage.log.raise("a", 1..=2).await;
     // Confirmed and returned: whoever took that for published would have nothing in any queue. The relay
     // connects anew, which declares what is missing, and sends them again.
@@ -81,7 +81,7 @@ async fn a_deleted_exchange_is_declared_again(pool: PgPool) {
     stage.log.drained().await;
     let kept = stage.vhost.take("shop.unrouted").await.expect("the probe was no longer bound");
     assert_eq!(kept.json()["subject"], "a");
-    stage.probe = stage.vhost.probe().await;
+    stage.probe = stage.vhost.recorder().await;
     stage.log.raise("a", 2..=2).await;
     assert_eq!(stage.seen(1).await, [("a".to_owned(), 2)]);
 }

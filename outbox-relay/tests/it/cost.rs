@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use sqlx::PgPool;
-use test_kit::{Passed, Wire};
+use test_kit::{Passed, Proxy, recording};
 
 use crate::support::{LONG, Stage};
 
 /// A wire to the server of the stage's log, and the log's URL over it.
-async fn wire(stage: &Stage) -> (Wire, String) {
+async fn wire(stage: &Stage) -> (Proxy, String) {
     let server = stage.log.pool.connect_options();
-    let wire = Wire::to(server.get_host(), server.get_port()).await;
+    let wire = recording(server.get_host(), server.get_port()).await;
     let port = |port: u16| format!(":{port}/");
     let url = stage.log.url.replace(&port(server.get_port()), &port(wire.address.port()));
     assert_ne!(url, stage.log.url, "the relay's way goes over the wire");
     (wire, format!("{url}?sslmode=disable"))
 }
 
-fn statements(wire: &Wire) -> Vec<String> {
+fn statements(wire: &Proxy) -> Vec<String> {
     let statement = |passed| match passed {
         Passed::Statement(text) => Some(text),
         Passed::Ready => None,

@@ -21,7 +21,7 @@ async fn survives(pool: PgPool, point: &str, at_least_repeats: usize) {
         .start();
     if point.starts_with("relay.while_resigning") {
         stage.log.drained().await;
-        relay.signal("TERM");
+        relay.signal(test_kit::Signal::TERM);
     }
     let status = relay.ended().await;
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "killed at {point}");

@@ -33,7 +33,7 @@ async fn every_relay_is_listed_with_the_partitions_that_it_owns(pool: PgPool) {
     let (one, mut two) = (start("one"), start("two"));
     let halves = [("one".to_owned(), 32), ("two".to_owned(), 32)];
     eventually("the partitions are shared", LONG, async || (alive(&one).await == halves).then_some(())).await;
-    two.signal("KILL");
+    two.signal(test_kit::Signal::KILL);
     two.ended().await;
     let all = [("one".to_owned(), 64)];
     eventually("one has taken over", LONG, async || (alive(&one).await == all).then_some(())).await;

@@ -86,7 +86,7 @@ async fn behind_a_transaction_pooler_relays_share_work_keep_order_and_take_over_
     stage.log.drained().await;
 
     // Killed: its session is the pooler's and stays, so the others wait for the end of its lease.
-    one.signal("KILL");
+    one.signal(test_kit::Signal::KILL);
     stage.log.raise_many_from(20, 11, 10).await;
     eventually("the other has taken over", Duration::from_secs(8), async || {
         (stage.log.count("NotPublished").await == 0).then_some(())

@@ -119,7 +119,7 @@ async fn the_trace_of_the_request_travels_with_the_event(pool: PgPool) {
 #[sqlx::test(migrations = false)]
 async fn an_event_that_no_queue_is_bound_for_can_be_looked_at(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    stage.vhost.delete("queues", "/probe").await;
+    stage.vhost.delete("queues", "/recorder").await;
     stage.log.raise("a", 1..=1).await;
     let _relay = stage.relay().start();
     stage.log.drained().await;
@@ -133,7 +133,7 @@ async fn a_stop_marks_what_was_confirmed_and_repeats_nothing(pool: PgPool) {
     stage.log.raise_many(50, 60).await;
     let mut relay = stage.relay().env("APP__RELAY__BATCH_SIZE", "500").start();
     let mut seen = stage.seen(200).await;
-    relay.signal("TERM");
+    relay.signal(test_kit::Signal::TERM);
     assert!(relay.ended().await.success(), "a stop is no failure");
     let left: i64 =
         sqlx::query_scalar("select count(*) from outbox_relay").fetch_one(&stage.log.pool).await.unwrap();

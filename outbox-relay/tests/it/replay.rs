@@ -15,12 +15,12 @@ async fn published(pool: PgPool, keys: i64, versions: i64) -> Stage {
     let mut relay = stage.relay().start();
     stage.seen(usize::try_from(keys * versions).unwrap()).await;
     stage.log.drained().await;
-    relay.signal("TERM");
+    relay.signal(test_kit::Signal::TERM);
     relay.ended().await;
     stage
 }
 
-fn id(message: &test_kit::Seen) -> Uuid {
+fn id(message: &test_kit::Message) -> Uuid {
     message.json()["id"].as_str().unwrap().parse().unwrap()
 }
 

@@ -28,7 +28,7 @@ async fn two_relays_share_the_partitions_and_keep_every_keys_order(pool: PgPool)
             stage.log.raise(&format!("k{key}"), round * 3 + 1..=round * 3 + 3).await;
         }
         if round == 5 {
-            two.signal("KILL");
+            two.signal(test_kit::Signal::KILL);
         }
     }
     stage.log.drained().await;
@@ -65,7 +65,7 @@ async fn a_killed_relays_partitions_are_taken_over_at_once(pool: PgPool) {
         (count(pool, looked).await != before).then_some(())
     })
     .await;
-    one.signal("KILL");
+    one.signal(test_kit::Signal::KILL);
     eventually("the other owns all", Duration::from_secs(1), async || {
         (owners(pool).await == [64]).then_some(())
     })
@@ -79,11 +79,11 @@ async fn a_frozen_relay_is_replaced_and_does_no_harm_when_it_thaws(pool: PgPool)
     frozen.until_ready(true).await;
     stage.log.raise_many(10, 200).await;
     let mut seen = stage.seen(20).await;
-    frozen.signal("STOP");
+    frozen.signal(test_kit::Signal::STOP);
     assert!(stage.log.count("NotPublished").await > 0, "frozen in the middle of it");
     let _other = stage.relay().start();
     stage.log.drained().await;
-    frozen.signal("CONT");
+    frozen.signal(test_kit::Signal::CONT);
     stage.log.raise("after", 1..=3).await;
     stage.log.drained().await;
     while let Some(message) = stage.probe.try_next(MOMENT).await {

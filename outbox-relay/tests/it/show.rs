@@ -37,7 +37,7 @@ async fn show_tells_an_events_life_from_commit_to_each_subscriber(pool: PgPool) 
 
     let mut relay = stage.relay().start();
     stage.log.drained().await;
-    relay.signal("TERM");
+    relay.signal(test_kit::Signal::TERM);
     relay.ended().await;
     received(&stage.log.pool, ids[0], true, true).await;
     received(&stage.log.pool, ids[1], false, false).await;

@@ -16,7 +16,7 @@ fn start() -> Process {
         .env("APP__AUTH__SECRET", "shop-development-secret-not-for-production")
         .env("APP__SERVICES__CATALOG__URL", NOBODY)
         .env("APP__SERVICES__BASKET__URL", NOBODY);
-    Process::start("storefront", &mut command)
+    Process::start("storefront", command)
 }
 
 #[tokio::test]

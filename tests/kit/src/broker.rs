@@ -1,25 +1,31 @@
-//! A virtual host of the test broker for one test, and a queue to look at what is published.
+//! A virtual host of the test broker for one test, and a queue that records what is published.
 
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use harness::{Broker, Message, eventually};
 use lapin::{
-    BasicProperties, Channel, Connection, ConnectionProperties, Consumer, ExchangeKind,
+    BasicProperties, Channel, Connection, Consumer, ExchangeKind,
     options::{
-        BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
-        ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+        BasicAckOptions, BasicConsumeOptions, BasicGetOptions, ExchangeDeclareOptions, QueueBindOptions,
+        QueueDeclareOptions,
     },
     types::{AMQPValue, FieldTable},
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::setting;
+
+/// The exchange of all events.
+const EVENTS: &str = "shop.events";
 
 /// A virtual host that no other test sees. Deleted when dropped.
 pub struct Vhost {
     /// Its AMQP URL, with the administrator's rights.
     pub url: String,
     name: String,
+    broker: Broker,
 }
 
 /// Makes a virtual host on the test broker.
@@ -29,8 +35,9 @@ pub struct Vhost {
 pub async fn vhost() -> Vhost {
     let name = format!("test-{}", uuid::Uuid::new_v4().simple());
     let amqp = setting("AMQP_URL");
-    let server = amqp.rsplit_once('/').expect("AMQP_URL has a vhost").0;
-    let vhost = Vhost { url: format!("{server}/{name}"), name };
+    let url = format!("{}/{name}", amqp.rsplit_once('/').expect("AMQP_URL has a vhost").0);
+    let broker = Broker::new(url.clone(), setting("RABBITMQ_MANAGEMENT_URL")).unwrap();
+    let vhost = Vhost { url, name, broker };
     vhost.put("vhosts", "", &json!({})).await;
     vhost
 }
@@ -41,9 +48,7 @@ impl Vhost {
     /// # Panics
     /// When the broker refuses.
     pub async fn put(&self, kind: &str, rest: &str, body: &Value) {
-        let url = format!("{}/api/{kind}/{}{rest}", setting("RABBITMQ_MANAGEMENT_URL"), self.name);
-        let answer = reqwest::Client::new().put(&url).json(body).send().await.expect("the management API");
-        assert!(answer.status().is_success(), "PUT {kind}{rest}: {}", answer.status());
+        self.broker.manage(Method::PUT, &format!("{kind}/{}{rest}", self.name), body).await.unwrap();
     }
 
     /// Deletes a resource of the management API under this virtual host.
@@ -51,39 +56,34 @@ impl Vhost {
     /// # Panics
     /// When the broker refuses.
     pub async fn delete(&self, kind: &str, rest: &str) {
-        let url = format!("{}/api/{kind}/{}{rest}", setting("RABBITMQ_MANAGEMENT_URL"), self.name);
-        let answer = reqwest::Client::new().delete(&url).send().await.expect("the management API");
-        assert!(answer.status().is_success(), "DELETE {kind}{rest}: {}", answer.status());
+        let path = format!("{kind}/{}{rest}", self.name);
+        self.broker.manage(Method::DELETE, &path, &Value::Null).await.unwrap();
     }
 
-    /// Closes the connections to this virtual host whose name begins like this, as a broker that goes
-    /// away would.
+    /// Closes the connections to this virtual host whose name begins like this, as a broker that shuts down
+    /// would.
     ///
     /// # Panics
     /// When the broker does not answer.
     pub async fn close_connections(&self, name: &str) {
-        let management = setting("RABBITMQ_MANAGEMENT_URL");
-        let client = reqwest::Client::new();
-        let url = format!("{management}/api/vhosts/{}/connections", self.name);
+        let path = format!("vhosts/{}/connections", self.name);
         let find = async || {
-            let all: Vec<Value> = client.get(&url).send().await.ok()?.json().await.ok()?;
-            let is_wanted = |one: &Value| {
-                one["client_properties"]["connection_name"]
-                    .as_str()
-                    .is_some_and(|text| text.starts_with(name))
+            let all = self.broker.manage(Method::GET, &path, &Value::Null).await.ok()?;
+            let is_wanted = |one: &&Value| {
+                let of_client = one["client_properties"]["connection_name"].as_str();
+                of_client.is_some_and(|text| text.starts_with(name))
             };
-            let found: Vec<String> = all
-                .iter()
-                .filter(|one| is_wanted(one))
-                .filter_map(|one| Some(one["name"].as_str()?.to_owned()))
-                .collect();
+            let wanted = all.as_array()?.iter().filter(is_wanted);
+            let found: Vec<String> =
+                wanted.filter_map(|one| Some(one["name"].as_str()?.to_owned())).collect();
             (!found.is_empty()).then_some(found)
         };
         // The management database learns of connections a few seconds after they were made.
-        for connection in crate::eventually("a connection to close", Duration::from_secs(15), find).await {
-            let mut one = reqwest::Url::parse(&format!("{management}/api/connections/")).unwrap();
-            one.path_segments_mut().unwrap().pop_if_empty().push(&connection);
-            client.delete(one).send().await.expect("the management API");
+        for connection in eventually("a connection to close", Duration::from_secs(15), find).await {
+            // A connection's name has spaces and an arrow in it.
+            let mut url = reqwest::Url::parse("http://x/connections").unwrap();
+            url.path_segments_mut().unwrap().push(&connection);
+            self.broker.delete(&url.path()[1..]).await.unwrap();
         }
     }
 
@@ -96,11 +96,8 @@ impl Vhost {
             json!({"x-queue-type": "quorum", "x-max-length": length, "x-overflow": "reject-publish"});
         let declared = json!({"durable": true, "arguments": arguments});
         self.put("queues", &format!("/{queue}"), &declared).await;
-        let connection = self.connect().await;
-        let channel = connection.create_channel().await.unwrap();
-        let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-        channel.queue_bind(queue.into(), "shop.events".into(), "#".into(), options, none).await.unwrap();
-        connection.close(200, "OK".into()).await.unwrap();
+        let binding = format!("bindings/{}/e/{EVENTS}/q/{queue}", self.name);
+        self.broker.manage(Method::POST, &binding, &json!({"routing_key": "#"})).await.unwrap();
     }
 
     /// A connection to the virtual host.
@@ -108,65 +105,56 @@ impl Vhost {
     /// # Panics
     /// When it cannot be made.
     pub async fn connect(&self) -> Connection {
-        Connection::connect(&self.url, ConnectionProperties::default()).await.expect("the test broker")
+        self.broker.connect().await.unwrap()
     }
 
-    /// A queue that sees everything that is published to `shop.events`, from now on and in order.
+    /// A queue that records everything that is published to `shop.events`, from now on and in order.
     ///
     /// # Panics
     /// When it cannot be declared.
-    pub async fn probe(&self) -> Probe {
+    pub async fn recorder(&self) -> Recorder {
         let connection = self.connect().await;
         let channel = connection.create_channel().await.unwrap();
         let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
         let mut alternate = FieldTable::default();
         alternate.insert("alternate-exchange".into(), AMQPValue::LongString("shop.unrouted".into()));
-        let events = "shop.events";
-        channel.exchange_declare(events.into(), ExchangeKind::Topic, durable, alternate).await.unwrap();
-        channel
-            .queue_declare("probe".into(), QueueDeclareOptions::durable(), FieldTable::default())
-            .await
-            .unwrap();
+        channel.exchange_declare(EVENTS.into(), ExchangeKind::Topic, durable, alternate).await.unwrap();
+        let (queue, durable) = ("recorder", QueueDeclareOptions::durable());
+        channel.queue_declare(queue.into(), durable, FieldTable::default()).await.unwrap();
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-        channel.queue_bind("probe".into(), events.into(), "#".into(), options, none).await.unwrap();
+        channel.queue_bind(queue.into(), EVENTS.into(), "#".into(), options, none).await.unwrap();
         connection.close(200, "OK".into()).await.unwrap();
-        self.drain("probe").await
+        self.drain(queue).await
     }
 
     /// Takes everything off a queue from now on, in order.
     ///
     /// # Panics
     /// When the queue is not there.
-    pub async fn drain(&self, queue: &str) -> Probe {
+    pub async fn drain(&self, queue: &str) -> Recorder {
         let connection = self.connect().await;
         let channel = connection.create_channel().await.unwrap();
         let (no_ack, none) =
             (BasicConsumeOptions { no_ack: true, ..Default::default() }, FieldTable::default());
         let consumer = channel.basic_consume(queue.into(), "".into(), no_ack, none).await.unwrap();
-        Probe { consumer, _connection: connection }
+        Recorder { consumer, _connection: connection }
     }
 
-    /// Publishes a message as anybody might, and waits until the broker has it.
+    /// Publishes a message as any client might, and waits until the broker has it.
     ///
     /// # Panics
     /// When the broker does not take it.
     pub async fn publish(&self, exchange: &str, key: &str, body: &[u8], properties: BasicProperties) {
-        let connection = self.connect().await;
-        let channel = connection.create_channel().await.unwrap();
-        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        let options = BasicPublishOptions::default();
-        let confirm =
-            channel.basic_publish(exchange.into(), key.into(), options, body, properties).await.unwrap();
-        assert!(confirm.await.unwrap().is_ack());
-        connection.close(200, "OK".into()).await.unwrap();
+        let message = (key.to_owned(), body.to_owned(), properties);
+        assert_eq!(self.broker.publish(exchange, &[message]).await.unwrap(), 1, "the broker takes it");
     }
 
-    /// Takes one message off a queue; `None` when it is empty or not there. Not for queues with a single
+    /// Takes one message off a queue; `None` when it is empty or does not exist. Not for queues with a single
     /// active consumer: see [`drain`](Self::drain).
     ///
     /// # Panics
     /// When the broker does not answer.
-    pub async fn take(&self, queue: &str) -> Option<Seen> {
+    pub async fn take(&self, queue: &str) -> Option<Message> {
         let connection = self.connect().await;
         let channel: Channel = connection.create_channel().await.unwrap();
         let taken = match channel.basic_get(queue.into(), BasicGetOptions::default()).await {
@@ -175,77 +163,38 @@ impl Vhost {
             Err(error) if error.to_string().contains("NOT_FOUND") => None,
             Err(error) => panic!("cannot take a message from {queue}: {error}"),
         };
-        let seen = taken.as_ref().map(|message| Seen::of(&message.delivery));
-        if let Some(message) = taken {
+        if let Some(message) = &taken {
             message.delivery.ack(BasicAckOptions::default()).await.unwrap();
         }
         connection.close(200, "OK".into()).await.unwrap();
-        seen
+        taken.map(|message| message.delivery.into())
     }
 }
 
 impl Drop for Vhost {
     fn drop(&mut self) {
-        let url = format!("{}/api/vhosts/{}", setting("RABBITMQ_MANAGEMENT_URL"), self.name);
+        let (broker, path) = (self.broker.clone(), format!("vhosts/{}", self.name));
         // Dropped in or out of a runtime: a thread of its own has one in any case.
-        let tidied = std::thread::spawn(move || {
+        let deleted = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-            let limit = Duration::from_secs(5);
-            runtime.block_on(async { reqwest::Client::new().delete(&url).timeout(limit).send().await }).ok()
+            runtime.block_on(broker.delete(&path)).ok()
         });
-        drop(tidied.join());
-    }
-}
-
-/// A message, as much of it as tests look at.
-#[derive(Debug, Clone)]
-pub struct Seen {
-    /// The routing key that it came with.
-    pub routing_key: String,
-    /// The body.
-    pub body: Vec<u8>,
-    /// The AMQP properties.
-    pub properties: BasicProperties,
-    /// The broker's flag.
-    pub redelivered: bool,
-}
-
-impl Seen {
-    fn of(delivery: &lapin::message::Delivery) -> Self {
-        Self {
-            routing_key: delivery.routing_key.as_str().to_owned(),
-            body: delivery.data.clone(),
-            properties: delivery.properties.clone(),
-            redelivered: delivery.redelivered,
-        }
-    }
-
-    /// The body as JSON; `null` if it is not.
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-
-    /// A header, if it is there and a text.
-    pub fn header(&self, name: &str) -> Option<String> {
-        match self.properties.headers().as_ref()?.inner().get(name)? {
-            AMQPValue::LongString(text) => Some(text.to_string()),
-            _ => None,
-        }
+        drop(deleted.join());
     }
 }
 
 /// What arrives in a queue, in order.
-pub struct Probe {
+pub struct Recorder {
     consumer: Consumer,
     _connection: Connection,
 }
 
-impl Probe {
+impl Recorder {
     /// The next message.
     ///
     /// # Panics
     /// When none comes within `limit`.
-    pub async fn next(&mut self, limit: Duration) -> Seen {
+    pub async fn next(&mut self, limit: Duration) -> Message {
         self.try_next(limit).await.unwrap_or_else(|| panic!("nothing was published within {limit:?}"))
     }
 
@@ -253,8 +202,8 @@ impl Probe {
     ///
     /// # Panics
     /// When the connection ends.
-    pub async fn try_next(&mut self, limit: Duration) -> Option<Seen> {
+    pub async fn try_next(&mut self, limit: Duration) -> Option<Message> {
         let next = tokio::time::timeout(limit, self.consumer.next()).await.ok()?;
-        Some(Seen::of(&next.expect("the probe is still there").expect("the probe is still connected")))
+        Some(next.expect("the consumer is not cancelled").expect("the connection holds").into())
     }
 }

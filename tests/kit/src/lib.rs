@@ -1,4 +1,4 @@
-//! What the tests of several crates need. No released crate depends on it.
+//! The harness as tests use it. No released crate depends on it.
 //!
 //! Everything here panics with a sentence where a test cannot go on.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
@@ -6,14 +6,22 @@
 mod broker;
 mod process;
 mod token;
-mod wait;
-mod wire;
 
-pub use broker::{Probe, Seen, Vhost, vhost};
-pub use process::Process;
+pub use broker::{Recorder, Vhost, vhost};
+pub use harness::{
+    Message, beside_this_program, eventually,
+    proxy::{Mode, Passed, Protocol, Proxy},
+};
+pub use process::{Process, Signal};
 pub use token::{expired_token, token};
-pub use wait::eventually;
-pub use wire::{Passed, Wire};
+
+/// A proxy in front of a PostgreSQL that records statements. Connections must not be encrypted.
+///
+/// # Panics
+/// Without a free port.
+pub async fn recording(host: &str, port: u16) -> Proxy {
+    Proxy::recording(host, port).await.unwrap()
+}
 
 /// A setting of the test servers; `cargo shop test` sets them all.
 fn setting(name: &str) -> String {

@@ -1,79 +1,53 @@
 //! A service's process, started and broken by a test.
 
 use std::{
-    io::{BufRead, BufReader, Read},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc,
+    process::{Command, ExitStatus},
     time::Duration,
 };
 
-use crate::eventually;
+pub use rustix::process::Signal;
+use shop::process::Launch;
+use tempfile::NamedTempFile;
 
-/// How long a process may take to start, or to end, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a process may take to end, on a busy machine.
+const LIMIT: Duration = Duration::from_secs(20);
 
-/// A running service; killed when dropped.
+/// A running service; killed when dropped. A test that fails shows its log.
 pub struct Process {
-    child: Child,
+    running: harness::Process,
     /// The base address of its HTTP side.
     pub url: String,
+    log: NamedTempFile,
 }
 
 impl Process {
-    /// Starts a service and waits until it says where it listens. What it writes goes to the test's
-    /// output, each line after its `name`.
+    /// Starts a service and waits until it says where it listens.
     ///
     /// # Panics
     /// When it does not start.
-    pub fn start(name: &'static str, command: &mut Command) -> Self {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a binary to start");
-        let mut process = Self { child, url: String::new() };
-        let (sender, address) = mpsc::channel();
-        for output in [
-            Box::new(process.child.stdout.take().unwrap()) as Box<dyn Read + Send>,
-            Box::new(process.child.stderr.take().unwrap()),
-        ] {
-            let sender = sender.clone();
-            // Reads on to the end: a service must not stop because nobody reads its log.
-            std::thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    println!("{name}: {line}");
-                    if let Some((_, rest)) = line.split_once("address=") {
-                        drop(sender.send(rest.split_whitespace().next().unwrap_or_default().to_owned()));
-                    }
-                }
-            });
-        }
-        let address = address.recv_timeout(PATIENCE).expect("the service says where it listens");
-        process.url = format!("http://{address}");
-        process
+    pub fn start(name: &'static str, command: Command) -> Self {
+        let log = NamedTempFile::new().expect("a file for a log");
+        let launch = Launch::of(command, log.path());
+        let running = harness::Process::start(name.to_owned(), launch, log.path(), None).unwrap();
+        Self { url: running.url.clone(), running, log }
     }
 
-    /// Sends a signal, such as `KILL`, `TERM` or `STOP`.
+    /// Sends a signal.
     ///
     /// # Panics
     /// When the process is gone.
-    pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    pub fn signal(&self, signal: Signal) {
+        assert!(self.running.signal(signal).unwrap(), "{} is gone", self.running.name);
     }
 
     /// How much memory the process has resident, in KiB.
-    ///
-    /// # Panics
-    /// When the process is gone, or the system does not tell.
     pub fn memory_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a running process");
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        harness::memory(self.running.identity.pid) / 1024
     }
 
     /// How many files and connections the process has open.
-    ///
-    /// # Panics
-    /// When the process is gone, or the system does not tell.
-    pub fn open_files(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    pub fn open_files(&self) -> u64 {
+        harness::open_files(self.running.identity.pid)
     }
 
     /// Waits until the process ends by itself.
@@ -81,7 +55,7 @@ impl Process {
     /// # Panics
     /// When it does not.
     pub async fn ended(&mut self) -> ExitStatus {
-        eventually("the process ends", PATIENCE, async || self.child.try_wait().unwrap()).await
+        self.running.until_ended(LIMIT).await.unwrap().expect("the process ends")
     }
 
     /// Waits until the service says that it is ready, or that it is not.
@@ -89,18 +63,15 @@ impl Process {
     /// # Panics
     /// When it does not say so.
     pub async fn until_ready(&self, ready: bool) {
-        let status = if ready { 200 } else { 503 };
-        eventually(&format!("/health/ready answers {status}"), PATIENCE, async || {
-            let answer = reqwest::get(format!("{}/health/ready", self.url)).await.ok()?;
-            (answer.status() == status).then_some(())
-        })
-        .await;
+        self.running.until_answers(if ready { 200 } else { 503 }).await.unwrap();
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.log.path()).unwrap_or_default();
+            println!("log of {}:\n{log}", self.running.name);
+        }
     }
 }

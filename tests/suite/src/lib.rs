@@ -1,5 +1,5 @@
-//! The whole suite as processes: a catalog, relays and baskets on databases and a virtual host of
-//! their own, for tests that break it.
+//! The whole suite as processes, for tests that break it: a catalog, relays and baskets on databases and a
+//! virtual host of their own.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 
 pub mod browser;
@@ -11,6 +11,9 @@ use std::{path::PathBuf, process::Command};
 pub use client::{Buyer, Merchant};
 pub use database::Database;
 use test_kit::{Process, Vhost};
+
+/// Variables over the usual ones.
+type Settings<'a> = &'a [(&'a str, &'a str)];
 
 /// The suite, without processes at first.
 pub struct Suite {
@@ -29,105 +32,84 @@ impl Suite {
     /// When the test servers, or the services' binaries, are not there.
     pub async fn set_up() -> Self {
         let vhost = test_kit::vhost().await;
-        let suite = Self {
-            catalog: Database::create("catalog").await,
-            basket: Database::create("basket").await,
-            vhost,
-        };
-        suite.run_to_end("catalog-api", "migrate");
-        suite.run_to_end("catalog-api", "seed");
-        suite.run_to_end("basket-api", "migrate");
+        let (catalog, basket) = (Database::create("catalog").await, Database::create("basket").await);
+        let suite = Self { catalog, basket, vhost };
+        for (binary, step) in [("catalog-api", "migrate"), ("catalog-api", "seed"), ("basket-api", "migrate")]
+        {
+            let output = suite.command(binary, &[]).arg(step).output().expect("a binary to start");
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{binary} {step}: {text}");
+        }
         suite
     }
 
-    /// Starts a catalog. `settings` are variables over the usual ones.
-    pub fn start_catalog(&self, settings: &[(&str, &str)]) -> Process {
-        Process::start("catalog", self.command("catalog-api").envs(settings.iter().copied()))
+    /// Starts a catalog.
+    pub fn start_catalog(&self, settings: Settings) -> Process {
+        Process::start("catalog", self.command("catalog-api", settings))
     }
 
     /// Starts a relay.
-    pub fn start_relay(&self, settings: &[(&str, &str)]) -> Process {
-        Process::start("relay", self.command("outbox-relay").envs(settings.iter().copied()))
+    pub fn start_relay(&self, settings: Settings) -> Process {
+        Process::start("relay", self.command("outbox-relay", settings))
     }
 
     /// Starts a basket that asks this catalog about products it does not know.
-    pub fn start_basket(&self, catalog: &Process, settings: &[(&str, &str)]) -> Process {
-        let mut command = self.command("basket-api");
-        Process::start(
-            "basket",
-            command.env("APP__CATALOG__URL", &catalog.url).envs(settings.iter().copied()),
-        )
+    pub fn start_basket(&self, catalog: &Process, settings: Settings) -> Process {
+        Process::start("basket", self.basket_of(catalog, settings))
     }
 
-    /// Starts a basket that may have so many files open, until it asks the system for more.
-    pub fn start_basket_with_files(
-        &self,
-        catalog: &Process,
-        files: u32,
-        settings: &[(&str, &str)],
-    ) -> Process {
-        let basket = self.command("basket-api");
+    /// Starts a basket with this soft limit of open files.
+    pub fn start_basket_with_files(&self, catalog: &Process, files: u32, settings: Settings) -> Process {
+        let basket = self.basket_of(catalog, settings);
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &format!("ulimit -Sn {files}; exec \"$0\"")]).arg(basket.get_program());
         command.env_clear().envs(basket.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command.env("APP__CATALOG__URL", &catalog.url).envs(settings.iter().copied());
-        Process::start("basket", &mut command)
+        Process::start("basket", command)
     }
 
     /// Starts the pages in front of these.
-    pub fn start_storefront(
-        &self,
-        catalog: &Process,
-        basket: &Process,
-        settings: &[(&str, &str)],
-    ) -> Process {
-        let mut command = self.command("storefront");
-        command
-            .env("APP__SERVICES__CATALOG__URL", &catalog.url)
-            .env("APP__SERVICES__CATALOG__PUBLISHES", "true")
-            .env("APP__SERVICES__BASKET__URL", &basket.url)
-            .env("APP__SERVICES__BASKET__SUBSCRIBES", "true");
-        Process::start("storefront", command.envs(settings.iter().copied()))
+    pub fn start_storefront(&self, catalog: &Process, basket: &Process, settings: Settings) -> Process {
+        let services = [
+            ("APP__SERVICES__CATALOG__URL", catalog.url.as_str()),
+            ("APP__SERVICES__CATALOG__PUBLISHES", "true"),
+            ("APP__SERVICES__BASKET__URL", &basket.url),
+            ("APP__SERVICES__BASKET__SUBSCRIBES", "true"),
+        ];
+        Process::start("storefront", self.command("storefront", &[&services, settings].concat()))
     }
 
-    fn run_to_end(&self, binary: &str, subcommand: &str) {
-        let output = self.command(binary).arg(subcommand).output().expect("a binary to start");
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{binary} {subcommand}: {text}");
+    fn basket_of(&self, catalog: &Process, settings: Settings) -> Command {
+        let mut command = self.command("basket-api", &[("APP__CATALOG__URL", &catalog.url)]);
+        command.envs(settings.iter().copied());
+        command
     }
 
-    fn command(&self, binary: &str) -> Command {
-        let mut command = Command::new(path_of(binary));
-        let database = if binary == "basket-api" { &self.basket.url } else { &self.catalog.url };
-        command
-            .env_clear()
-            .env("APP__MODE", "development")
-            .env("APP__HTTP__PORT", "0")
-            .env("APP__AUTH__SECRET", "shop-development-secret-not-for-production");
-        match binary {
-            "catalog-api" => command.env("APP__DATABASE__URL", database),
+    fn command(&self, binary: &str, settings: Settings) -> Command {
+        let servers: Settings = match binary {
+            "catalog-api" => &[("APP__DATABASE__URL", &self.catalog.url)],
             "basket-api" => {
-                let command = command.env("APP__DATABASE__URL", database);
-                command.env("APP__BROKER__URL", &self.vhost.url)
+                &[("APP__DATABASE__URL", &self.basket.url), ("APP__BROKER__URL", &self.vhost.url)]
             }
-            "storefront" => &mut command,
-            _ => {
-                let command = command.env("APP__DATABASES__CATALOG__URL", database);
-                command.env("APP__BROKER__URL", &self.vhost.url)
+            "outbox-relay" => {
+                &[("APP__DATABASES__CATALOG__URL", &self.catalog.url), ("APP__BROKER__URL", &self.vhost.url)]
             }
+            _ => &[],
         };
+        let usual = [
+            ("APP__MODE", "development"),
+            ("APP__HTTP__PORT", "0"),
+            ("APP__AUTH__SECRET", "shop-development-secret-not-for-production"),
+        ];
+        let mut command = Command::new(path_of(binary));
+        command.env_clear().envs(usual).envs(servers.iter().copied()).envs(settings.iter().copied());
         command
     }
 }
 
-/// Where a program of the workspace is: beside the tests' own. An example's name begins with `examples/`.
+/// Where a program of the workspace is. An example's name begins with `examples/`.
 ///
 /// # Panics
 /// When it is not built.
 pub fn path_of(binary: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a path of one's own");
-    let folder = test.ancestors().nth(2).expect("target/<profile>/deps/<test>");
-    let path = folder.join(binary);
-    assert!(path.exists(), "{} is not built: run the tests with `cargo shop test`", path.display());
-    path
+    test_kit::beside_this_program(binary).unwrap()
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use shop::process::{Identity, Launch, kill, last_words};
 
@@ -45,7 +45,7 @@ impl Process {
     }
 
     /// Waits until its log says where it listens.
-    fn address(&mut self) -> Result<String> {
+    fn address(&self) -> Result<String> {
         let deadline = Instant::now() + LIMIT;
         loop {
             let text = std::fs::read_to_string(&self.log).unwrap_or_default();
@@ -60,18 +60,18 @@ impl Process {
         }
     }
 
-    fn must_run(&mut self) -> Result<()> {
-        let Some(status) = self.ended()? else { return Ok(()) };
-        bail!("{} ended ({status}):\n{}", self.name, last_words(&self.log));
+    fn must_run(&self) -> Result<()> {
+        ensure!(self.identity.is_alive(), "{} ended:\n{}", self.name, last_words(&self.log));
+        Ok(())
     }
 
     /// Waits until `/health/ready` answers 200.
-    pub async fn until_ready(&mut self) -> Result<()> {
+    pub async fn until_ready(&self) -> Result<()> {
         self.until_answers(200).await
     }
 
     /// Waits until `/health/ready` answers with this status.
-    pub async fn until_answers(&mut self, wanted: u16) -> Result<()> {
+    pub async fn until_answers(&self, wanted: u16) -> Result<()> {
         let url = format!("{}/health/ready", self.url);
         let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).no_proxy().build()?;
         let mut said = String::new();

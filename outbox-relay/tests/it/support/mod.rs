@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub(crate) use log::Log;
 pub(crate) use relay::Relay;
-use test_kit::{Probe, Seen, Vhost};
+use test_kit::{Message, Recorder, Vhost};
 
 /// How long anything may take on a busy machine before a test gives up on it.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
@@ -19,13 +19,13 @@ pub(crate) const MOMENT: Duration = Duration::from_millis(700);
 pub(crate) struct Stage {
     pub(crate) log: Log,
     pub(crate) vhost: Vhost,
-    pub(crate) probe: Probe,
+    pub(crate) probe: Recorder,
 }
 
 impl Stage {
     pub(crate) async fn set(pool: sqlx::PgPool) -> Self {
         let vhost = test_kit::vhost().await;
-        let probe = vhost.probe().await;
+        let probe = vhost.recorder().await;
         Self { log: Log::create(pool).await, vhost, probe }
     }
 
@@ -45,7 +45,7 @@ impl Stage {
 }
 
 /// What a message is about, and the version that it announces.
-pub(crate) fn key_version(message: &Seen) -> (String, i64) {
+pub(crate) fn key_version(message: &Message) -> (String, i64) {
     let event = message.json();
     let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
     (text("subject"), text("sequence").parse().unwrap())

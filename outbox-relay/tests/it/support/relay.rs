@@ -40,8 +40,8 @@ impl Setup {
     }
 
     /// Starts the relay and waits until it says where it listens.
-    pub(crate) fn start(mut self) -> Relay {
-        Relay(Process::start("relay", &mut self.0))
+    pub(crate) fn start(self) -> Relay {
+        Relay(Process::start("relay", self.0))
     }
 }
 

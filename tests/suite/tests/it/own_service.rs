@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[tokio::test]
 async fn a_program_of_sixty_lines_and_four_lines_of_configuration_publish_what_happened() {
     let vhost = test_kit::vhost().await;
-    let mut probe = vhost.probe().await;
+    let mut probe = vhost.recorder().await;
     let library = Database::create("library").await;
     let run = |books: &[&str]| {
         let mut program = Command::new(path_of("examples/library"));
@@ -31,7 +31,8 @@ async fn a_program_of_sixty_lines_and_four_lines_of_configuration_publish_what_h
     let mut relay = Command::new(path_of("outbox-relay"));
     relay.args(["--config".as_ref(), file.as_os_str(), "run".as_ref()]);
     let secret = ("APP__AUTH__SECRET", "a-secret-that-only-the-library-knows");
-    let _relay = Process::start("relay", relay.envs([secret, ("APP__HTTP__PORT", "0")]));
+    relay.envs([secret, ("APP__HTTP__PORT", "0")]);
+    let _relay = Process::start("relay", relay);
 
     // It goes on publishing what is announced later.
     run(&["Emma"]);

@@ -49,7 +49,7 @@ async fn a_killed_relay_and_its_recovery_are_seen_as_they_happen() {
 
     let mut relay = shop.relay.take().unwrap();
     let port = relay.url.rsplit_once(':').unwrap().1.to_owned();
-    relay.signal("KILL");
+    relay.signal(test_kit::Signal::KILL);
     relay.ended().await;
     page.see("#summary", "no relay is running");
     page.see("#relays .problem", "relay does not answer");

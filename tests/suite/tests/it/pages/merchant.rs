@@ -49,9 +49,9 @@ async fn a_batch_goes_on_when_the_catalogue_comes_back() {
     let merchant = shop.signed_in("merle", &["merchant"]);
     merchant.goto("/merchant/batches/new?percent=-10&type_id=2");
     merchant.click("main button.primary");
-    shop.catalog.signal("STOP");
+    shop.catalog.signal(test_kit::Signal::STOP);
     merchant.see("#batch", "changed");
-    shop.catalog.signal("CONT");
+    shop.catalog.signal(test_kit::Signal::CONT);
     merchant.see("h2", "All prices are changed by −10");
 }
 

@@ -74,7 +74,7 @@ pub(super) async fn all_ended(what: &str, sockets: Vec<TcpStream>, limit: Durati
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Taken {
     memory: u64,
-    files: usize,
+    files: u64,
 }
 
 impl Taken {
