@@ -18,7 +18,7 @@ pub(crate) fn description() -> String {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let model = model.map_or("unknown processor", |(_, name)| name);
-    // What comes after the second number names somebody's build.
+    // What comes after the second number names a build.
     let kernel = kernel.trim().split('.').take(2).collect::<Vec<_>>().join(".");
     format!("{cpus} CPUs ({model}), {gib:.0} GiB, Linux {kernel}")
 }

@@ -69,7 +69,7 @@ pub(crate) enum Command {
     },
     /// Measure the suite against everything that it has to reach
     Scoreboard(ScoreboardArgs),
-    /// Take one safety away at a time, and see that the checks notice
+    /// Remove one safety at a time, and see that the checks notice
     Broken,
 }
 

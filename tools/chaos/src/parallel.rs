@@ -40,7 +40,7 @@ impl ParallelEnvironments {
         eprintln!("  seed {seed}");
         let interrupt = Interrupt::install()?;
         let mut runners = Vec::new();
-        // One after the other: two that look for free ports at the same moment find the same.
+        // One after the other: two that choose free ports at the same moment choose the same.
         for number in 0..how_many(args.lanes, faults) {
             let options = Options {
                 purpose: "to be broken",

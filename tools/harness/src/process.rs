@@ -16,7 +16,7 @@ use crate::until;
 /// How long a service may take until it is ready, and until it has ended when asked to.
 const LIMIT: Duration = Duration::from_secs(40);
 
-/// The pause between two looks at a process.
+/// The pause between two questions to a process.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A child process; killed when dropped.

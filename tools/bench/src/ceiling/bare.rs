@@ -124,22 +124,14 @@ impl Bare {
     }
 
     /// When these events had their effect; waits until all had.
-    pub(crate) async fn until_done(
-        &self,
-        count: usize,
-        patience: Duration,
-    ) -> Result<HashMap<Uuid, Instant>> {
+    pub(crate) async fn until_done(&self, count: usize, limit: Duration) -> Result<HashMap<Uuid, Instant>> {
         let begun = Instant::now();
         loop {
             let done = self.done.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if done.len() >= count {
                 return Ok(done);
             }
-            ensure!(
-                begun.elapsed() < patience,
-                "{} of {count} events came through the bare loop",
-                done.len()
-            );
+            ensure!(begun.elapsed() < limit, "{} of {count} events came through the bare loop", done.len());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -60,7 +60,7 @@ impl Client {
     }
 }
 
-/// A header of an answer's head, which is in small letters.
+/// A header of an answer's head, which is in lower case.
 pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }

@@ -16,14 +16,14 @@ pub(crate) const PRODUCTS: i64 = 1_000;
 /// Carts with one of these products each.
 pub(crate) const CARTS: i64 = 1_000;
 
-/// The type of the events of a backlog: nobody but the queue that is measured listens to it.
+/// The type of the events of a backlog: only the queue that is measured is bound to it.
 pub(crate) const BACKLOG_TYPE: &str = "shop.bench.backlog_made.v1";
 
 /// Keys of a backlog: enough to have as many on their way as the relay may.
 const KEYS: i64 = 5_000;
 
 /// How long a backlog may take to drain.
-const PATIENCE: Duration = Duration::from_mins(10);
+const LIMIT: Duration = Duration::from_mins(10);
 
 impl Environment {
     /// Products in both databases, and one cart for each.
@@ -74,7 +74,7 @@ impl Environment {
         Ok(())
     }
 
-    /// Commits so many events at once that nobody has published, of 500 bytes of payload.
+    /// Commits this many unpublished events at once, with 500 bytes of payload.
     pub(crate) async fn add_backlog(&self, count: i64, event_type: &str) -> Result<()> {
         sqlx::query(
             "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload)
@@ -99,8 +99,8 @@ impl Environment {
         Ok(())
     }
 
-    /// Waits until everything is published. Looks at the newest first, which are last: at the other end, each look
-    /// would pass all that has left the index and is not swept away yet.
+    /// Waits until everything is published. Reads the newest first: from the other end, each query would pass all
+    /// index entries that are dead and not vacuumed yet.
     pub(crate) async fn until_published(&self) -> Result<()> {
         let begun = Instant::now();
         loop {
@@ -114,7 +114,7 @@ impl Environment {
                 return Ok(());
             }
             self.interrupt.check()?;
-            ensure!(begun.elapsed() < PATIENCE, "the backlog was not drained in {} s", PATIENCE.as_secs());
+            ensure!(begun.elapsed() < LIMIT, "the backlog was not drained in {} s", LIMIT.as_secs());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -56,10 +56,10 @@ impl Queue {
     }
 
     /// Waits until there are so many.
-    pub(crate) async fn until(&self, depth: u32, patience: Duration) -> Result<()> {
+    pub(crate) async fn until(&self, depth: u32, limit: Duration) -> Result<()> {
         let begun = Instant::now();
         while self.depth().await? < depth {
-            ensure!(begun.elapsed() < patience, "{} never held {depth} messages", self.name);
+            ensure!(begun.elapsed() < limit, "{} never held {depth} messages", self.name);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())

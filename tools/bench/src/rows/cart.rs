@@ -19,7 +19,7 @@ use crate::figures::{Row, Target, percentile};
 use crate::machine::Meter;
 
 /// How long the last effects may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Clients that send the next change when the last is answered.
 const CLIENTS: usize = 16;
@@ -104,20 +104,20 @@ async fn at_a_rate(environment: &Environment, rate: u32, time: Duration) -> Resu
         if rows.len() >= ids.len() {
             break rows.into_iter().collect::<HashMap<_, _>>();
         }
-        ensure!(begun.elapsed() < PATIENCE, "{} of {} alerts were written", rows.len(), ids.len());
+        ensure!(begun.elapsed() < LIMIT, "{} of {} alerts were written", rows.len(), ids.len());
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     Ok(sent.iter().filter_map(|(id, begun)| Some((committed.get(id)? - begun) * 1_000.0)).collect())
 }
 
 async fn bare_at_a_rate(bare: &Arc<Bare>, rate: u32, time: Duration) -> Result<Vec<f64>> {
-    let before = bare.until_done(0, PATIENCE).await?.len();
+    let before = bare.until_done(0, LIMIT).await?.len();
     let sent = paced(rate, time, |n| {
         let bare = Arc::clone(bare);
         async move { bare.change(n).await }
     })
     .await?;
-    let done = bare.until_done(before + sent.len(), PATIENCE).await?;
+    let done = bare.until_done(before + sent.len(), LIMIT).await?;
     Ok(sent.iter().filter_map(|(id, begun, _)| Some(milliseconds(*begun, *done.get(id)?))).collect())
 }
 
@@ -146,14 +146,14 @@ pub(super) async fn sustained(environment: &Environment, time: Duration) -> Resu
         if written >= total {
             break;
         }
-        ensure!(begun.elapsed() < time + PATIENCE, "{written} of {total} alerts were written");
+        ensure!(begun.elapsed() < time + LIMIT, "{written} of {total} alerts were written");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(total as f64 / begun.elapsed().as_secs_f64())
 }
 
 async fn bare_sustained(bare: &Arc<Bare>, time: Duration) -> Result<f64> {
-    let (before, begun) = (bare.until_done(0, PATIENCE).await?.len(), Instant::now());
+    let (before, begun) = (bare.until_done(0, LIMIT).await?.len(), Instant::now());
     let clients = (0..CLIENTS).map(|client| {
         let bare = Arc::clone(bare);
         tokio::spawn(async move {
@@ -167,6 +167,6 @@ async fn bare_sustained(bare: &Arc<Bare>, time: Duration) -> Result<f64> {
     });
     let counts = futures_util::future::try_join_all(clients).await?;
     let total = counts.into_iter().sum::<Result<usize>>()?;
-    bare.until_done(before + total, PATIENCE).await?;
+    bare.until_done(before + total, LIMIT).await?;
     Ok(total as f64 / begun.elapsed().as_secs_f64())
 }

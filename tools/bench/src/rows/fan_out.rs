@@ -12,7 +12,7 @@ use crate::figures::{Figure, Row, Target};
 use crate::machine::Meter;
 
 /// A statement of the subscriber may take five minutes.
-const PATIENCE: Duration = Duration::from_mins(6);
+const LIMIT: Duration = Duration::from_mins(6);
 
 /// How many carts a change is to get through to all the same.
 const VERY_WIDE: i64 = 500_000;
@@ -213,7 +213,7 @@ async fn until(environment: &Environment, question: &'static str, event_id: Uuid
         if let Some(found) = found {
             return Ok(found);
         }
-        ensure!(begun.elapsed() < PATIENCE, "the event had no effect");
+        ensure!(begun.elapsed() < LIMIT, "the event had no effect");
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
 }

@@ -36,7 +36,7 @@ pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<
         let mut holder = environment.catalog.begin().await?;
         sqlx::query("set transaction isolation level repeatable read").execute(&mut *holder).await?;
         sqlx::query("select txid_current()").execute(&mut *holder).await?;
-        // What is dead by now stays: the holder might still look at it.
+        // Dead rows stay: the transaction might still read them.
         drain(environment, &queue, count).await?;
         queue.purge().await?;
         held.push(drain(environment, &queue, count).await?);

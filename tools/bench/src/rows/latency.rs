@@ -21,7 +21,7 @@ use crate::figures::{Row, Target, percentile};
 use crate::machine::Meter;
 
 /// How long the last events may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(20);
 
 #[derive(Serialize)]
 struct Ticked {
@@ -73,13 +73,13 @@ pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<
 }
 
 async fn of_bare(bare: &Arc<Bare>, rate: u32, time: Duration) -> Result<Vec<f64>> {
-    let before = bare.until_done(0, PATIENCE).await?.len();
+    let before = bare.until_done(0, LIMIT).await?.len();
     let sent = paced(rate, time, |n| {
         let bare = Arc::clone(bare);
         async move { bare.change(n).await }
     })
     .await?;
-    let done = bare.until_done(before + sent.len(), PATIENCE).await?;
+    let done = bare.until_done(before + sent.len(), LIMIT).await?;
     Ok(sent.iter().filter_map(|(id, _, committed)| Some(milliseconds(*committed, *done.get(id)?))).collect())
 }
 
@@ -116,7 +116,7 @@ async fn of_relay(environment: &Environment, rate: u32, time: Duration) -> Resul
         if arrived.len() >= sent.len() {
             break arrived;
         }
-        ensure!(begun.elapsed() < PATIENCE, "{} of {} events arrived", arrived.len(), sent.len());
+        ensure!(begun.elapsed() < LIMIT, "{} of {} events arrived", arrived.len(), sent.len());
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     stop.cancel();

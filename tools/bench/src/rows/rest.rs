@@ -55,7 +55,7 @@ pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<
     Ok(rows)
 }
 
-/// Transactions of each database so far, without those of this look.
+/// Transactions of each database so far, without those of this query.
 async fn queries(environment: &Environment) -> Result<Vec<(String, i64)>> {
     Ok(sqlx::query_as(
         "select datname::text, xact_commit + xact_rollback from pg_stat_database

@@ -13,7 +13,7 @@ use crate::environment::{Client, Environment, FIRST, Load, PRODUCTS, closed_loop
 use crate::figures::{Row, Target};
 use crate::machine::Meter;
 
-/// What a change of price executes: the read, and the change with its announcement. Texts stay as they are in
+/// What a change of price executes: the read, and the change with its outbox message. Texts stay as they are in
 /// the row: pgbench cannot quote them.
 const SCRIPT: &str = "\\set id random(10001, 11000)
 \\set cents random(100, 9999)

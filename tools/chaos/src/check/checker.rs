@@ -14,7 +14,7 @@ const PRICE_CHANGED: &str = "shop.catalog.product_price_changed.v1";
 /// Whether a fault may have events published more than once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Repeats {
-    /// Nothing was broken on the way between log and broker: nobody has a reason to repeat.
+    /// Nothing was broken between log and broker: nothing may be published twice.
     None,
     /// It may happen.
     #[default]
@@ -26,7 +26,7 @@ pub(crate) enum Repeats {
 /// What a fault is meant to leave behind.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Expected {
-    /// Messages of the harness's own that belong into the dead-letter queue.
+    /// Poison messages that belong in the dead-letter queue.
     pub(crate) poison: usize,
     /// Events of the harness's own that are in no log.
     pub(crate) forged: HashSet<Uuid>,
@@ -34,7 +34,7 @@ pub(crate) struct Expected {
     pub(crate) unrouted: HashSet<Uuid>,
     /// Repeats at the broker.
     pub(crate) repeats: Repeats,
-    /// The recorder's own binding was taken away: what it saw says nothing about order.
+    /// The recorder's binding was deleted: what it recorded says nothing about order.
     pub(crate) is_recorder_blind: bool,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Expected {
 pub(crate) struct Findings {
     /// Events that the catalog has committed.
     pub(crate) committed: usize,
-    /// Promised or committed events that somebody never got.
+    /// Promised or committed events that a consumer never got.
     pub(crate) lost: usize,
     /// Effects that happened more than once.
     pub(crate) twice: usize,
@@ -156,7 +156,7 @@ fn in_order(observations: &Observations, findings: &mut Findings) {
     findings.out_of_order += findings.note("published after a later one", broken);
 }
 
-/// 6. What is marked published was taken by the broker: somebody has it.
+/// 6. What is marked published was taken by the broker, so it was recorded or received.
 fn honest(observations: &Observations, findings: &mut Findings) {
     let seen: HashSet<Uuid> = observations.publications.iter().map(|publication| publication.id).collect();
     let received: HashSet<Uuid> = observations.inbox.iter().map(|row| row.event_id).collect();
@@ -166,7 +166,7 @@ fn honest(observations: &Observations, findings: &mut Findings) {
             && !received.contains(&row.event_id)
             && !observations.unrouted.contains(&row.event_id)
     });
-    findings.note("marked published and seen by nobody", invented.map(|row| row.event_id.to_string()));
+    findings.note("marked published and seen nowhere", invented.map(|row| row.event_id.to_string()));
 }
 
 /// 7. The dead-letter queue has the poison that was sent, all of it, and nothing else.
@@ -182,7 +182,7 @@ fn innocents(observations: &Observations, expected: &Expected, findings: &mut Fi
     }
 }
 
-/// Repeats are counted, and nobody repeats without a reason.
+/// Repeats are counted; without a reason there may be none.
 fn repeated(observations: &Observations, expected: &Expected, findings: &mut Findings) {
     let repeats = observations.publications.iter().filter(|publication| publication.is_repeat);
     findings.repeats = repeats.clone().count();

@@ -7,7 +7,7 @@ use sqlx::types::chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::recorder::{Publication, Recorder};
-use crate::workload::STANDING;
+use crate::workload::IDLE_CARTS;
 use harness::{Environment, Message};
 
 /// Where a run begins: what was there before is not its.
@@ -173,7 +173,7 @@ impl Observations {
 /// The buyers service hold a product all the time.
 pub(crate) fn holders(key: &str) -> impl Iterator<Item = &'static str> {
     let product: Option<i64> = key.parse().ok();
-    STANDING
+    IDLE_CARTS
         .into_iter()
         .filter(move |(_, held)| product.is_some_and(|id| held.contains(&id)))
         .map(|(name, _)| name)

@@ -25,8 +25,8 @@ const QUEUE: &str = "chaos.recorder";
 /// A type of event that the recorder alone is bound for: many of them cost no consumer anything.
 pub(crate) const ONLY_RECORDED: &str = "shop.catalog.shelf_counted.v1";
 
-/// What it is bound for: every type that the suite announces, but not one that nobody announces, so that
-/// an event which nobody wants has nowhere to go but to the alternate exchange.
+/// What it is bound for: every type that the suite publishes. An event of another type goes to the alternate
+/// exchange.
 const TYPES: [&str; 5] = [
     ONLY_RECORDED,
     "shop.catalog.product_added.v1",
@@ -35,7 +35,7 @@ const TYPES: [&str; 5] = [
     "shop.catalog.product_removed.v1",
 ];
 
-/// How often the binding is made again: somebody may delete the exchange.
+/// How often the binding is made again: a fault may delete the exchange.
 const REBIND: Duration = Duration::from_millis(500);
 
 /// Messages that are acknowledged together, or whatever there is when the binding is made again.

@@ -1,4 +1,4 @@
-//! A broker that goes away, takes nothing, or loses what it had.
+//! A broker that ends, refuses, or loses what it had.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use shop::suite::Name;
 use tokio::time::Instant;
 
 use super::{
-    Act, Fault, Scene, act,
+    Fault, Injection, Target, injection,
     process::{server_frozen, server_killed, server_restarted},
 };
 use crate::check::Expected;
@@ -42,96 +42,96 @@ pub(super) const FAULTS: &[Fault] = faults! {
         "relay and basket are started while there is no RabbitMQ" => absent_at_start;
 };
 
-async fn frozen_and_killed(scene: &mut Scene<'_>) -> Result<Act> {
-    scene.environment.signal_server(Name::Rabbitmq, Signal::STOP)?;
-    scene.hold(1.0..=2.0).await;
-    server_killed(scene, Name::Rabbitmq).await
+async fn frozen_and_killed(target: &mut Target<'_>) -> Result<Injection> {
+    target.environment.signal_server(Name::Rabbitmq, Signal::STOP)?;
+    target.hold(1.0..=2.0).await;
+    server_killed(target, Name::Rabbitmq).await
 }
 
 /// Raises an alarm with a command of `rabbitmqctl`, and clears it with another value.
-async fn alarm(scene: &mut Scene<'_>, setting: &str, raise: &str, clear: &str) -> Result<Act> {
-    scene.environment.control_broker(&[setting, raise])?;
-    let before = scene.recorder.len();
-    scene.hold(6.0..=8.0).await;
+async fn alarm(target: &mut Target<'_>, setting: &str, raise: &str, clear: &str) -> Result<Injection> {
+    target.environment.control_broker(&[setting, raise])?;
+    let before = target.recorder.len();
+    target.hold(6.0..=8.0).await;
     // Whatever was on its way when the alarm was raised may have come through.
-    let blocked = scene.recorder.len() < before + 40;
-    scene.environment.control_broker(&[setting, clear])?;
-    Ok(act(u64::from(blocked), Instant::now()))
+    let blocked = target.recorder.len() < before + 40;
+    target.environment.control_broker(&[setting, clear])?;
+    Ok(injection(u64::from(blocked), Instant::now()))
 }
 
-async fn queue_full(scene: &mut Scene<'_>) -> Result<Act> {
+async fn queue_full(target: &mut Target<'_>) -> Result<Injection> {
     let full = "queues/shop/chaos.full";
     let arguments = json!({"x-queue-type": "quorum", "x-max-length": 5, "x-overflow": "reject-publish"});
-    let broker = scene.environment.broker.clone();
+    let broker = target.environment.broker.clone();
     broker.manage(Method::PUT, full, &json!({"durable": true, "arguments": arguments})).await?;
     let binding = "bindings/shop/e/shop.events/q/chaos.full";
     broker.manage(Method::POST, binding, &json!({"routing_key": "#"})).await?;
-    scene.hold(4.0..=6.0).await;
+    target.hold(4.0..=6.0).await;
     let waiting = broker.take_all("chaos.full").await?.len();
     broker.delete(full).await?;
-    Ok(act(u64::from(waiting >= 5), Instant::now()))
+    Ok(injection(u64::from(waiting >= 5), Instant::now()))
 }
 
-async fn queue_deleted(scene: &mut Scene<'_>) -> Result<Act> {
+async fn queue_deleted(target: &mut Target<'_>) -> Result<Injection> {
     // With messages in it: the basket stands still, so that they cannot go anywhere.
-    scene.environment.signal(Service::Basket(1), Signal::STOP)?;
-    scene.workload.until_done(10, Duration::from_secs(20)).await?;
-    scene.environment.broker.delete("queues/shop/basket.events").await?;
-    scene.environment.signal(Service::Basket(1), Signal::CONT)?;
+    target.environment.signal(Service::Basket(1), Signal::STOP)?;
+    target.workload.until_done(10, Duration::from_secs(20)).await?;
+    target.environment.broker.delete("queues/shop/basket.events").await?;
+    target.environment.signal(Service::Basket(1), Signal::CONT)?;
     let healed = Instant::now();
-    scene.hold(1.0..=2.0).await;
+    target.hold(1.0..=2.0).await;
     // What is replayed before the basket has made its queue again is not for it.
     let is_back =
-        async || Ok((scene.environment.broker.queue("basket.events").await?.consumers > 0).then_some(()));
+        async || Ok((target.environment.broker.queue("basket.events").await?.consumers > 0).then_some(()));
     let pause = Duration::from_millis(200);
     until(BACK, pause, is_back).await?.context("the basket does not make its queue again")?;
-    Ok(Act { is_replayed: true, ..act(1, healed) })
+    Ok(Injection { is_replayed: true, ..injection(1, healed) })
 }
 
-async fn exchange_deleted(scene: &mut Scene<'_>) -> Result<Act> {
-    scene.environment.broker.delete("exchanges/shop/shop.events").await?;
+async fn exchange_deleted(target: &mut Target<'_>) -> Result<Injection> {
+    target.environment.broker.delete("exchanges/shop/shop.events").await?;
     let healed = Instant::now();
     // Long enough for the basket to bind its queue again by itself.
-    scene.hold(8.0..=9.0).await;
+    target.hold(8.0..=9.0).await;
     let expected = Expected { is_recorder_blind: true, ..Expected::default() };
-    Ok(Act { is_replayed: true, expected, ..act(1, healed) })
+    Ok(Injection { is_replayed: true, expected, ..injection(1, healed) })
 }
 
-async fn connections_closed(scene: &mut Scene<'_>) -> Result<Act> {
+async fn connections_closed(target: &mut Target<'_>) -> Result<Injection> {
     let mut seen = 0;
     for _ in 0..3 {
         for user in ["relay", "basket"] {
             let path = format!("connections/username/{user}");
-            scene.environment.broker.manage(Method::DELETE, &path, &Value::Null).await?;
+            target.environment.broker.manage(Method::DELETE, &path, &Value::Null).await?;
             seen += 1;
         }
-        scene.hold(0.5..=1.5).await;
+        target.hold(0.5..=1.5).await;
     }
-    Ok(act(seen, Instant::now()))
+    Ok(injection(seen, Instant::now()))
 }
 
-async fn absent_at_start(scene: &mut Scene<'_>) -> Result<Act> {
+async fn absent_at_start(target: &mut Target<'_>) -> Result<Injection> {
     use harness::proxy::Mode::{Pass, Refused};
     let absent = [Service::Relay(1), Service::Basket(1)];
     for service in absent {
-        scene.environment.kill(service)?;
-        let proxy = scene.environment.proxy(service, Protocol::Amqp)?;
+        target.environment.kill(service)?;
+        let proxy = target.environment.proxy(service, Protocol::Amqp)?;
         proxy.set(Refused);
         proxy.reset();
-        scene.environment.launch(service, &[])?;
+        target.environment.launch(service, &[])?;
     }
-    scene.hold(3.0..=5.0).await;
+    target.hold(3.0..=5.0).await;
     let mut seen = 0;
     for service in absent {
-        seen += u64::from(scene.environment.service(service)?.ended()?.is_none());
+        seen += u64::from(target.environment.service(service)?.ended()?.is_none());
     }
     for service in absent {
-        scene.environment.proxy(service, Protocol::Amqp)?.set(Pass);
+        target.environment.proxy(service, Protocol::Amqp)?.set(Pass);
     }
     let healed = Instant::now();
     for service in absent {
-        let ready = scene.environment.service(service)?.until_ready();
+        let ready = target.environment.service(service)?.until_ready();
         ready.await.with_context(|| format!("{service} did not find the broker when it came"))?;
     }
-    Ok(act(seen / 2, healed))
+    Ok(injection(seen / 2, healed))
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Act, Fault, Scene, act};
+use super::{Fault, Injection, Target, injection};
 use crate::workload::{PRODUCTS, change_price};
 use harness::{
     Service,
@@ -21,7 +21,7 @@ use harness::{
 const MOST: u64 = 250;
 
 /// How long one event may take, with one call failing on its way.
-const PATIENCE: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) const FAULTS: &[Fault] = faults! {
     calls: "every-call-of-relay-to-postgres" [1, 1]
@@ -38,44 +38,44 @@ pub(super) const FAULTS: &[Fault] = faults! {
 
 /// Starts a service and cuts all its connections to a server at the n-th call: before it reaches the server, or
 /// before its answer reaches the service, as the schedule wants. Over once an event has come through with no call left to cut.
-async fn every(scene: &mut Scene<'_>, service: Service, protocol: Protocol) -> Result<Act> {
+async fn every(target: &mut Target<'_>, service: Service, protocol: Protocol) -> Result<Injection> {
     for n in 1..=MOST {
-        let cut = if scene.rng.bool() { Cut::Before(n) } else { Cut::After(n) };
-        // A new life each time: one whose calls have failed before waits longer and longer until it tries again.
-        scene.environment.kill(service)?;
-        let proxy = scene.environment.proxy(service, protocol)?;
-        // What the last life had sent may still be on its way through the proxy.
+        let cut = if target.rng.bool() { Cut::Before(n) } else { Cut::After(n) };
+        // A new process each time: after failed calls a process waits longer and longer before it tries again.
+        target.environment.kill(service)?;
+        let proxy = target.environment.proxy(service, protocol)?;
+        // What the last process sent may still be on its way through the proxy.
         proxy.reset();
         proxy.cut_at(cut);
         let before = proxy.cuts();
-        scene.environment.launch(service, &[])?;
-        let id = change(scene).await?;
+        target.environment.launch(service, &[])?;
+        let id = change(target).await?;
         let arrived = async || {
             let known = "select count(*) from inbox where event_id = $1";
-            let known: i64 = sqlx::query_scalar(known).bind(id).fetch_one(&scene.environment.basket).await?;
+            let known: i64 = sqlx::query_scalar(known).bind(id).fetch_one(&target.environment.basket).await?;
             Ok((known > 0).then_some(()))
         };
-        let done = until(PATIENCE, Duration::from_millis(5), arrived).await?;
+        let done = until(LIMIT, Duration::from_millis(5), arrived).await?;
         done.with_context(|| {
             format!("an event does not arrive when {service} fails at {cut:?} to {protocol:?}")
         })?;
-        let proxy = scene.environment.proxy(service, protocol)?;
+        let proxy = target.environment.proxy(service, protocol)?;
         let is_over = proxy.cuts() == before;
         proxy.never_cut();
         if is_over {
-            return Ok(act(n - 1, Instant::now()));
+            return Ok(injection(n - 1, Instant::now()));
         }
     }
     bail!("{service} has called more than {MOST} times for one event");
 }
 
 /// A price change that was certainly committed. The catalog itself may be the one whose calls fail.
-async fn change(scene: &mut Scene<'_>) -> Result<Uuid> {
-    let (product, mut cents) = (scene.rng.i64(1..=PRODUCTS), scene.rng.u64(100_000..200_000));
-    let environment = &*scene.environment;
+async fn change(target: &mut Target<'_>) -> Result<Uuid> {
+    let (product, mut cents) = (target.rng.i64(1..=PRODUCTS), target.rng.u64(100_000..200_000));
+    let environment = &*target.environment;
     let change = async || {
         cents += 1;
         Ok(change_price(environment, product, cents).await.ok())
     };
-    until(PATIENCE, Duration::from_millis(50), change).await?.context("no price change succeeds")
+    until(LIMIT, Duration::from_millis(50), change).await?.context("no price change succeeds")
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use sqlx::types::chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use super::{Act, Fault, Scene, act};
+use super::{Fault, Injection, Target, injection};
 use crate::workload::{PRODUCTS, change_price};
 use harness::{Environment, Service, until};
 
@@ -14,7 +14,7 @@ use harness::{Environment, Service, until};
 const WRONG: [Service; 3] = [Service::Catalog, Service::Relay(1), Service::Basket(1)];
 
 /// How long an event may take from one wrong clock past another to a third.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(20);
 
 pub(super) const FAULTS: &[Fault] = faults! {
     around: "clock-ahead" [2, 1]
@@ -25,48 +25,48 @@ pub(super) const FAULTS: &[Fault] = faults! {
 
 /// Starts services with another idea of the time of day. Their sense of how time passes is left alone, as it is
 /// when somebody sets a clock.
-async fn wrong(scene: &mut Scene<'_>, offset: &str) -> Result<Act> {
-    let interrupt = scene.environment.interrupt.clone();
+async fn wrong(target: &mut Target<'_>, offset: &str) -> Result<Injection> {
+    let interrupt = target.environment.interrupt.clone();
     if !super::tool("faketime", &interrupt) {
-        return Ok(act(0, Instant::now()));
+        return Ok(injection(0, Instant::now()));
     }
     let library = library().context("the package faketime has no library libfaketimeMT.so.1")?;
     let library = library.to_str().context("a library's path that is not text")?;
     let settings = [("LD_PRELOAD", library), ("FAKETIME", offset), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
     for service in WRONG {
-        scene.environment.kill(service)?;
-        scene.environment.launch(service, &settings)?;
+        target.environment.kill(service)?;
+        target.environment.launch(service, &settings)?;
     }
     let mut seen = 0;
     for service in WRONG {
-        scene.environment.service(service)?.until_ready().await?;
-        seen += u64::from(is_wrong(scene.environment, service).await?);
+        target.environment.service(service)?.until_ready().await?;
+        seen += u64::from(is_wrong(target.environment, service).await?);
     }
     for _ in 0..3 {
-        arrives(scene).await?;
-        scene.hold(1.0..=2.0).await;
+        arrives(target).await?;
+        target.hold(1.0..=2.0).await;
     }
     for service in WRONG {
-        scene.environment.kill(service)?;
-        scene.environment.launch(service, &[])?;
+        target.environment.kill(service)?;
+        target.environment.launch(service, &[])?;
     }
     let healed = Instant::now();
     for service in WRONG {
-        scene.environment.service(service)?.until_ready().await?;
+        target.environment.service(service)?.until_ready().await?;
     }
-    Ok(act(if seen == 3 { 3 } else { 0 }, healed))
+    Ok(injection(if seen == 3 { 3 } else { 0 }, healed))
 }
 
 /// A price change arrives while the clocks are wrong, not only afterwards.
-async fn arrives(scene: &mut Scene<'_>) -> Result<()> {
-    let (product, cents) = (scene.rng.i64(1..=PRODUCTS), scene.rng.u64(100_000..200_000));
-    let id = change_price(scene.environment, product, cents).await?;
+async fn arrives(target: &mut Target<'_>) -> Result<()> {
+    let (product, cents) = (target.rng.i64(1..=PRODUCTS), target.rng.u64(100_000..200_000));
+    let id = change_price(target.environment, product, cents).await?;
     let known = "select count(*) from inbox where event_id = $1";
     let arrived = async || {
-        let known: i64 = sqlx::query_scalar(known).bind(id).fetch_one(&scene.environment.basket).await?;
+        let known: i64 = sqlx::query_scalar(known).bind(id).fetch_one(&target.environment.basket).await?;
         Ok((known > 0).then_some(()))
     };
-    let done = until(PATIENCE, std::time::Duration::from_millis(20), arrived).await?;
+    let done = until(LIMIT, std::time::Duration::from_millis(20), arrived).await?;
     done.context("an event does not arrive while clocks are wrong")
 }
 

@@ -1,4 +1,4 @@
-//! Consumers that go away, and services that are in nobody's way.
+//! Consumers and the catalog: killed, frozen, restarted.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use tokio::time::Instant;
 
 use super::{
-    Act, Fault, Scene, act,
+    Fault, Injection, Target, injection,
     process::{crash_loop, frozen, killed, restarted},
 };
 use harness::Service;
@@ -17,7 +17,7 @@ pub(super) const FAULTS: &[Fault] = faults! {
     around: "calm" [3, 2] "nothing is broken: nothing may be published twice either" => calm;
     consumer: "consumer-killed" [1, 1] "the basket is killed while it handles events" => killed(ONE);
     consumer: "consumer-killed-with-standby" [1, 2]
-        "one of two baskets is killed and stays away" => one_killed;
+        "one of two baskets is killed and is not restarted" => one_killed;
     consumer: "consumer-crash-loop" [1, 1]
         "a basket that is killed as soon as it works" => crash_loop(ONE, 10, 0.2..=0.9);
     consumer: "consumer-frozen" [1, 2]
@@ -29,30 +29,29 @@ pub(super) const FAULTS: &[Fault] = faults! {
         "the catalog stands still for longer than clients wait" => frozen(Service::Catalog, 5.0..=6.0);
 };
 
-async fn calm(scene: &mut Scene<'_>) -> Result<Act> {
+async fn calm(target: &mut Target<'_>) -> Result<Injection> {
     use crate::check::{Expected, Repeats};
-    let done = scene.workload.until_done(60, Duration::from_secs(30)).await?;
+    let done = target.workload.until_done(60, Duration::from_secs(30)).await?;
     let expected = Expected { repeats: Repeats::None, ..Expected::default() };
-    Ok(Act { expected, ..act(u64::from(done), Instant::now()) })
+    Ok(Injection { expected, ..injection(u64::from(done), Instant::now()) })
 }
 
-async fn one_killed(scene: &mut Scene<'_>) -> Result<Act> {
-    // The second is asked for carts no less than the first was: nobody has to wait for the first.
-    scene.environment.kill(Service::Basket(2))?;
-    scene.hold(0.5..=1.0).await;
-    scene.environment.start(Service::Basket(2)).await?;
-    scene.environment.kill(ONE)?;
+async fn one_killed(target: &mut Target<'_>) -> Result<Injection> {
+    target.environment.kill(Service::Basket(2))?;
+    target.hold(0.5..=1.0).await;
+    target.environment.start(Service::Basket(2)).await?;
+    target.environment.kill(ONE)?;
     let healed = Instant::now();
-    scene.hold(2.0..=3.0).await;
-    scene.environment.start(ONE).await?;
-    Ok(act(2, healed))
+    target.hold(2.0..=3.0).await;
+    target.environment.start(ONE).await?;
+    Ok(injection(2, healed))
 }
 
-async fn catalog_killed(scene: &mut Scene<'_>) -> Result<Act> {
+async fn catalog_killed(target: &mut Target<'_>) -> Result<Injection> {
     for _ in 0..6 {
-        scene.environment.kill(Service::Catalog)?;
-        scene.environment.start(Service::Catalog).await?;
-        scene.hold(0.1..=0.8).await;
+        target.environment.kill(Service::Catalog)?;
+        target.environment.start(Service::Catalog).await?;
+        target.hold(0.1..=0.8).await;
     }
-    Ok(act(6, Instant::now()))
+    Ok(injection(6, Instant::now()))
 }

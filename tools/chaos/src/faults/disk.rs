@@ -23,7 +23,7 @@ impl SmallDisk {
     /// Mounts one for the PostgreSQL of this place, with room for tables of so many bytes and little else;
     /// `None` where this process may not.
     pub(super) fn mount(place: &Path, tables: i64) -> Result<Option<Self>> {
-        // Not inside the place: whoever removes that after a crash must not stumble over a file system.
+        // Outside the environment's directory, which may be removed after a crash while this is still mounted.
         let mounted = std::env::temp_dir().join(format!("shop-chaos-disk-{}", std::process::id()));
         fs::create_dir_all(&mounted).context("cannot make a place for a small disk")?;
         let mut mount = Command::new("mount");

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Act, Fault, Scene, act};
+use super::{Fault, Injection, Target, injection};
 use crate::{
     check::ONLY_RECORDED,
     run::{pending, strike_relays},
@@ -22,8 +22,8 @@ const AT_ONCE: u32 = 10_000;
 /// Keys that they are about.
 const KEYS: u32 = 1_009;
 
-/// What a thousand events may take, at the slowest: much of the time nobody owns their partitions.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a thousand events may take: much of the time their partitions have no owner.
+const LIMIT: Duration = Duration::from_secs(10);
 
 const RELAYS: u8 = 3;
 
@@ -40,47 +40,53 @@ pub(crate) fn flood_of(events: u32) {
     EVENTS.store(events, Ordering::Relaxed);
 }
 
-async fn inject(scene: &mut Scene<'_>) -> Result<Act> {
+async fn inject(target: &mut Target<'_>) -> Result<Injection> {
     let events = EVENTS.load(Ordering::Relaxed);
-    let first = last_position(scene.environment).await?;
+    let first = last_position(target.environment).await?;
     let mut written = 0;
     while written < events {
-        scene.environment.interrupt.check()?;
+        target.environment.interrupt.check()?;
         let some = AT_ONCE.min(events - written);
-        write(scene.environment, written, some).await?;
+        write(target.environment, written, some).await?;
         written += some;
     }
-    let waiting = pending(scene.environment).await?;
+    let waiting = pending(target.environment).await?;
     eprintln!("    {written} events written, {waiting} of them pending");
-    let deadline = Instant::now() + PATIENCE * (events / 1_000);
+    let deadline = Instant::now() + LIMIT * (events / 1_000);
     let (mut injected, mut told) = (0, Instant::now());
-    while pending(scene.environment).await? > i64::from(AT_ONCE / 2) {
-        scene.environment.interrupt.check()?;
-        ensure!(Instant::now() < deadline, "{} events are still pending", pending(scene.environment).await?);
-        strike_relays(scene, RELAYS).await?;
-        weigh(scene);
+    while pending(target.environment).await? > i64::from(AT_ONCE / 2) {
+        target.environment.interrupt.check()?;
+        ensure!(Instant::now() < deadline, "{} events are still pending", pending(target.environment).await?);
+        strike_relays(target, RELAYS).await?;
+        weigh(target);
         injected += 1;
         if told.elapsed() > Duration::from_secs(30) {
             told = Instant::now();
-            eprintln!("    {injected} relays injected, {} events pending", pending(scene.environment).await?);
+            eprintln!(
+                "    {injected} relays injected, {} events pending",
+                pending(target.environment).await?
+            );
         }
     }
     let healed = Instant::now();
     let ids = "select event_id from integration_event_log where event_type = $1 and position > $2";
-    let ids: Vec<Uuid> =
-        sqlx::query_scalar(ids).bind(ONLY_RECORDED).bind(first).fetch_all(&scene.environment.catalog).await?;
+    let ids: Vec<Uuid> = sqlx::query_scalar(ids)
+        .bind(ONLY_RECORDED)
+        .bind(first)
+        .fetch_all(&target.environment.catalog)
+        .await?;
     ensure!(ids.len() == events as usize, "{} of {events} events are in the log", ids.len());
     // The recorder may be behind; what it never sees is for the checks to say.
-    let all_seen = async || Ok(scene.recorder.has_seen(&ids).then_some(()));
+    let all_seen = async || Ok(target.recorder.has_seen(&ids).then_some(()));
     until(deadline - Instant::now(), Duration::from_millis(500), all_seen).await?;
-    Ok(act(injected, healed))
+    Ok(injection(injected, healed))
 }
 
 /// Notes how much memory relays and baskets have just now.
-fn weigh(scene: &mut Scene<'_>) {
-    let services = scene.environment.services().filter(|(service, _)| *service != Service::Catalog);
+fn weigh(target: &mut Target<'_>) {
+    let services = target.environment.services().filter(|(service, _)| *service != Service::Catalog);
     let heaviest = services.map(|(_, process)| memory(process.identity.pid)).max();
-    *scene.heaviest = (*scene.heaviest).max(heaviest.unwrap_or(0));
+    *target.heaviest = (*target.heaviest).max(heaviest.unwrap_or(0));
 }
 
 /// Writes rows as the catalog's role, in one transaction, each key's versions in order.

@@ -1,4 +1,4 @@
-//! Messages that nobody should have sent, and rows that nobody should have written.
+//! Malformed, forged and repeated messages, and rows that do not come from the library.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Act, Fault, Scene, act};
+use super::{Fault, Injection, Target, injection};
 use crate::{
     check::{Expected, POISON},
     run::set,
@@ -31,7 +31,7 @@ pub(super) const FAULTS: &[Fault] = faults! {
             event["data"]["newPrice"] = json!("much");
             None
         });
-    messages: "message-unknown-type" [1, 1] "events of a type that nobody knows" => poison(|event| {
+    messages: "message-unknown-type" [1, 1] "events of an unknown type" => poison(|event| {
             event["type"] = json!("shop.catalog.product_sang.v1");
             None
         }
@@ -62,7 +62,7 @@ pub(super) const FAULTS: &[Fault] = faults! {
     messages: "message-older-than-known" [1, 1] "unknown events about versions long gone" => older;
     messages: "event-nobody-wants" [1, 1] "an event that no queue is bound for" => unwanted;
     messages: "event-that-cannot-go" [1, 1]
-        "an event that can never be published, skipped by an operator" => impossible;
+        "an event that can never be published, skipped by an operator" => unpublishable;
     messages: "backlog" [2, 1] "20,000 events are suddenly pending" => backlog;
 };
 
@@ -75,7 +75,7 @@ const SOME: i64 = 12;
 type Message = (String, Vec<u8>, BasicProperties);
 
 /// Sends events that were spoilt; `spoil` changes an event, or says what to send in its place.
-async fn poison(scene: &mut Scene<'_>, spoil: impl Fn(&mut Value) -> Option<Vec<u8>>) -> Result<Act> {
+async fn poison(target: &mut Target<'_>, spoil: impl Fn(&mut Value) -> Option<Vec<u8>>) -> Result<Injection> {
     let messages: Vec<Message> = (1..=SOME)
         .map(|version| {
             let mut event = price_changed(Uuid::now_v7(), 1 + version % PRODUCTS, version);
@@ -83,7 +83,7 @@ async fn poison(scene: &mut Scene<'_>, spoil: impl Fn(&mut Value) -> Option<Vec<
             message(body.unwrap_or_else(|| event.to_string().into_bytes()))
         })
         .collect();
-    send_poison(scene, &messages).await
+    send_poison(target, &messages).await
 }
 
 /// How many messages the next storm has.
@@ -97,25 +97,25 @@ pub(crate) fn storm_of(messages: u32) {
     STORM.store(messages, Ordering::Relaxed);
 }
 
-async fn storm(scene: &mut Scene<'_>) -> Result<Act> {
-    let mut rng = scene.rng.fork();
+async fn storm(target: &mut Target<'_>) -> Result<Injection> {
+    let mut rng = target.rng.fork();
     let mut left = STORM.load(Ordering::Relaxed) as usize;
     let mut sent = 0;
     while left > 0 {
-        scene.environment.interrupt.check()?;
+        target.environment.interrupt.check()?;
         let messages: Vec<Message> = (0..left.min(WAITING)).map(|_| message(hostile(&mut rng))).collect();
         left -= messages.len();
-        sent += send_poison(scene, &messages).await?.expected.poison;
+        sent += send_poison(target, &messages).await?.expected.poison;
         let few =
-            async || Ok((scene.environment.broker.queue(QUEUE).await?.messages < WAITING).then_some(()));
+            async || Ok((target.environment.broker.queue(QUEUE).await?.messages < WAITING).then_some(()));
         until(Duration::from_mins(1), Duration::from_millis(50), few)
             .await?
             .context("the basket handles nothing")?;
     }
-    let has_ended = scene.environment.service(Service::Basket(1))?.ended()?.is_some();
+    let has_ended = target.environment.service(Service::Basket(1))?.ended()?.is_some();
     ensure!(!has_ended, "the basket has ended by itself");
     let expected = Expected { poison: sent, ..Expected::default() };
-    Ok(Act { expected, ..act(sent as u64, Instant::now()) })
+    Ok(Injection { expected, ..injection(sent as u64, Instant::now()) })
 }
 
 /// A body that is no event: noise, or an event with one thing missing or of the wrong kind.
@@ -131,7 +131,7 @@ fn hostile(rng: &mut fastrand::Rng) -> Vec<u8> {
     let data = ["productId", "name", "oldPrice", "newPrice", "currency"];
     if rng.bool() {
         let name = attribute.get(rng.usize(0..attribute.len())).copied().unwrap_or("id");
-        // Three hundred letters are a type that nobody knows, and no more than that.
+        // A source of three hundred letters would be accepted.
         event[name] = if name == "source" && wrong.as_str().is_some_and(|text| text.len() > 1) {
             json!("")
         } else {
@@ -144,37 +144,37 @@ fn hostile(rng: &mut fastrand::Rng) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-async fn send_poison(scene: &mut Scene<'_>, messages: &[Message]) -> Result<Act> {
-    let (broker, mut taken) = (scene.environment.broker.clone(), 0);
+async fn send_poison(target: &mut Target<'_>, messages: &[Message]) -> Result<Injection> {
+    let (broker, mut taken) = (target.environment.broker.clone(), 0);
     for some in messages.chunks(messages.len().div_ceil(4)) {
         taken += broker.publish("", some).await?;
-        scene.hold(0.1..=0.4).await;
+        target.hold(0.1..=0.4).await;
     }
     ensure!(taken == messages.len(), "the broker took {taken} of {} messages", messages.len());
     let expected = Expected { poison: taken, ..Expected::default() };
-    Ok(Act { expected, ..act(taken as u64, Instant::now()) })
+    Ok(Injection { expected, ..injection(taken as u64, Instant::now()) })
 }
 
-async fn forged_sender(scene: &mut Scene<'_>) -> Result<Act> {
+async fn forged_sender(target: &mut Target<'_>) -> Result<Injection> {
     let mut refused = 0;
     for version in 1..=3 {
         let (key, body, properties) =
             message(price_changed(Uuid::now_v7(), 1, version).to_string().into_bytes());
         let forged = [(key, body, properties.with_user_id("relay".into()))];
-        refused += u64::from(scene.environment.broker.publish("", &forged).await? == 0);
+        refused += u64::from(target.environment.broker.publish("", &forged).await? == 0);
     }
-    Ok(act(refused, Instant::now()))
+    Ok(injection(refused, Instant::now()))
 }
 
 /// Sends what the log has published once more: the same ids, the broker's flag not set.
-async fn repeated(scene: &mut Scene<'_>) -> Result<Act> {
-    let before = receipts(scene, "repeated").await?;
+async fn repeated(target: &mut Target<'_>) -> Result<Injection> {
+    let before = receipts(target, "repeated").await?;
     let rows: Vec<(Uuid, String, String, i64, String)> = sqlx::query_as(
         "select event_id, event_type, key, key_version, payload::text from integration_event_log
           where state = 'Published' and event_type <> $1 order by position desc limit 200",
     )
     .bind(NOBODY_LISTENS)
-    .fetch_all(&scene.environment.catalog)
+    .fetch_all(&target.environment.catalog)
     .await?;
     let messages: Result<Vec<Message>> = rows
         .into_iter()
@@ -185,17 +185,17 @@ async fn repeated(scene: &mut Scene<'_>) -> Result<Act> {
             Ok((key, body, properties.with_headers(FieldTable::default())))
         })
         .collect();
-    let sent = scene.environment.broker.publish("", &messages?).await? as u64;
+    let sent = target.environment.broker.publish("", &messages?).await? as u64;
     let healed = Instant::now();
     let absorbed =
-        async || Ok(Some(receipts(scene, "repeated").await? - before).filter(|count| *count >= sent));
+        async || Ok(Some(receipts(target, "repeated").await? - before).filter(|count| *count >= sent));
     let seen = until(Duration::from_secs(20), Duration::from_millis(100), absorbed).await?;
-    Ok(act(seen.unwrap_or(0), healed))
+    Ok(injection(seen.unwrap_or(0), healed))
 }
 
 /// How many deliveries the basket has counted as this.
-async fn receipts(scene: &Scene<'_>, receipt: &str) -> Result<u64> {
-    let url = format!("{}/metrics", scene.environment.url(Service::Basket(1))?);
+async fn receipts(target: &Target<'_>, receipt: &str) -> Result<u64> {
+    let url = format!("{}/metrics", target.environment.url(Service::Basket(1))?);
     let text = reqwest::get(url).await?.text().await?;
     let label = format!("receipt=\"{receipt}\"");
     let line = text.lines().find(|line| line.starts_with("inbox_deliveries_total") && line.contains(&label));
@@ -203,51 +203,53 @@ async fn receipts(scene: &Scene<'_>, receipt: &str) -> Result<u64> {
         .with_context(|| format!("{receipt} is not counted"))
 }
 
-async fn older(scene: &mut Scene<'_>) -> Result<Act> {
+async fn older(target: &mut Target<'_>) -> Result<Injection> {
     // The seed's version and one before it: every product has had newer ones by now.
     let ids: Vec<Uuid> = (0..SOME).map(|_| Uuid::now_v7()).collect();
     let newest = "select coalesce(max(key_version), 0) from inbox_version where key = $1 and event_type like '%price_changed%'";
     let mut messages = Vec::new();
     for (id, product) in ids.iter().zip((1..=PRODUCTS).cycle()) {
-        let known: i64 =
-            sqlx::query_scalar(newest).bind(product.to_string()).fetch_one(&scene.environment.basket).await?;
+        let known: i64 = sqlx::query_scalar(newest)
+            .bind(product.to_string())
+            .fetch_one(&target.environment.basket)
+            .await?;
         let (key, body, properties) =
             message(price_changed(*id, product, known / 2).to_string().into_bytes());
         messages.push((key, body, properties.with_headers(FieldTable::default())));
     }
-    let seen = scene.environment.broker.publish("", &messages).await?;
-    scene.hold(0.5..=1.0).await;
+    let seen = target.environment.broker.publish("", &messages).await?;
+    target.hold(0.5..=1.0).await;
     let expected = Expected { forged: set(ids), ..Expected::default() };
-    Ok(Act { expected, ..act(seen as u64, Instant::now()) })
+    Ok(Injection { expected, ..injection(seen as u64, Instant::now()) })
 }
 
-async fn unwanted(scene: &mut Scene<'_>) -> Result<Act> {
+async fn unwanted(target: &mut Target<'_>) -> Result<Injection> {
     let ids = [Uuid::now_v7(), Uuid::now_v7()];
     for (id, version) in ids.into_iter().zip(1..) {
-        write_row(scene, id, "chaos-nobody", version, "{}").await?;
+        write_row(target, id, "chaos-nobody", version, "{}").await?;
     }
     let healed = Instant::now();
-    until_state(scene, ids[1], "Published").await?;
+    until_state(target, ids[1], "Published").await?;
     let expected = Expected { unrouted: set(ids), ..Expected::default() };
-    Ok(Act { expected, ..act(2, healed) })
+    Ok(Injection { expected, ..injection(2, healed) })
 }
 
-async fn impossible(scene: &mut Scene<'_>) -> Result<Act> {
+async fn unpublishable(target: &mut Target<'_>) -> Result<Injection> {
     let (stuck, behind) = (Uuid::now_v7(), Uuid::now_v7());
-    write_row(scene, stuck, "chaos-stuck", 1, r#"{"name":"\u0000"}"#).await?;
-    write_row(scene, behind, "chaos-stuck", 2, "{}").await?;
-    until_state(scene, stuck, "PublishedFailed").await?;
-    let flows = scene.workload.until_done(20, Duration::from_secs(20)).await?;
-    let waits = state(scene, behind).await? == "NotPublished";
+    write_row(target, stuck, "chaos-stuck", 1, r#"{"name":"\u0000"}"#).await?;
+    write_row(target, behind, "chaos-stuck", 2, "{}").await?;
+    until_state(target, stuck, "PublishedFailed").await?;
+    let flows = target.workload.until_done(20, Duration::from_secs(20)).await?;
+    let waits = state(target, behind).await? == "NotPublished";
     let id = stuck.to_string();
-    scene.environment.operate(&["skip", &id, "--reason", "chaos", "--by", "chaos"])?;
+    target.environment.operate(&["skip", &id, "--reason", "chaos", "--by", "chaos"])?;
     let healed = Instant::now();
-    until_state(scene, behind, "Published").await?;
+    until_state(target, behind, "Published").await?;
     let expected = Expected { unrouted: set([behind]), ..Expected::default() };
-    Ok(Act { expected, ..act(u64::from(flows && waits), healed) })
+    Ok(Injection { expected, ..injection(u64::from(flows && waits), healed) })
 }
 
-async fn backlog(scene: &mut Scene<'_>) -> Result<Act> {
+async fn backlog(target: &mut Target<'_>) -> Result<Injection> {
     let ids: Vec<Uuid> = (0..20_000).map(|_| Uuid::now_v7()).collect();
     sqlx::query(
         "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload)
@@ -256,17 +258,17 @@ async fn backlog(scene: &mut Scene<'_>) -> Result<Act> {
     )
     .bind(&ids)
     .bind(NOBODY_LISTENS)
-    .execute(&scene.environment.catalog)
+    .execute(&target.environment.catalog)
     .await?;
     let healed = Instant::now();
     let pending = "select count(*) from integration_event_log where state = 'NotPublished'";
-    let seen: i64 = sqlx::query_scalar(pending).fetch_one(&scene.environment.catalog).await?;
+    let seen: i64 = sqlx::query_scalar(pending).fetch_one(&target.environment.catalog).await?;
     let expected = Expected { unrouted: set(ids), ..Expected::default() };
-    Ok(Act { expected, ..act(u64::try_from(seen).unwrap_or(0), healed) })
+    Ok(Injection { expected, ..injection(u64::try_from(seen).unwrap_or(0), healed) })
 }
 
 /// Writes a row as a writer would service does not use the library.
-async fn write_row(scene: &Scene<'_>, id: Uuid, key: &str, version: i64, payload: &str) -> Result<()> {
+async fn write_row(target: &Target<'_>, id: Uuid, key: &str, version: i64, payload: &str) -> Result<()> {
     sqlx::query(
         "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload)
          values ($1, $2, $3, $4, 5, $5::json)",
@@ -276,18 +278,18 @@ async fn write_row(scene: &Scene<'_>, id: Uuid, key: &str, version: i64, payload
     .bind(key)
     .bind(version)
     .bind(payload)
-    .execute(&scene.environment.catalog)
+    .execute(&target.environment.catalog)
     .await?;
     Ok(())
 }
 
-async fn state(scene: &Scene<'_>, id: Uuid) -> Result<String> {
+async fn state(target: &Target<'_>, id: Uuid) -> Result<String> {
     let state = "select state from integration_event_log where event_id = $1";
-    Ok(sqlx::query_scalar(state).bind(id).fetch_one(&scene.environment.catalog).await?)
+    Ok(sqlx::query_scalar(state).bind(id).fetch_one(&target.environment.catalog).await?)
 }
 
-async fn until_state(scene: &Scene<'_>, id: Uuid, wanted: &str) -> Result<()> {
-    let there = async || Ok((state(scene, id).await? == wanted).then_some(()));
+async fn until_state(target: &Target<'_>, id: Uuid, wanted: &str) -> Result<()> {
+    let there = async || Ok((state(target, id).await? == wanted).then_some(()));
     let done = until(Duration::from_secs(20), Duration::from_millis(20), there).await?;
     done.with_context(|| format!("an event does not become {wanted}"))
 }

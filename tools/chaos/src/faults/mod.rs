@@ -11,7 +11,7 @@ macro_rules! faults {
             about: $about,
             relays: $relays,
             baskets: $baskets,
-            inject: |scene| Box::pin($inject(scene $($(, $argument)*)?)),
+            inject: |target| Box::pin($inject(target $($(, $argument)*)?)),
         }),*]
     };
 }
@@ -63,10 +63,10 @@ pub(crate) struct Fault {
 }
 
 /// Breaks something, and mends it again.
-pub(crate) type Inject = for<'a, 'b> fn(&'a mut Scene<'b>) -> LocalBoxFuture<'a, Result<Act>>;
+pub(crate) type Inject = for<'a, 'b> fn(&'a mut Target<'b>) -> LocalBoxFuture<'a, Result<Injection>>;
 
 /// What a fault has to work with.
-pub(crate) struct Scene<'a> {
+pub(crate) struct Target<'a> {
     pub(crate) environment: &'a mut Environment,
     pub(crate) workload: &'a Workload,
     pub(crate) recorder: &'a Recorder,
@@ -76,23 +76,23 @@ pub(crate) struct Scene<'a> {
 }
 
 /// What a fault has done.
-pub(crate) struct Act {
+pub(crate) struct Injection {
     /// How often it was seen to happen.
     pub(crate) seen: u64,
     /// When everything was mended.
     pub(crate) healed: Instant,
     /// What it is meant to leave behind.
     pub(crate) expected: Expected,
-    /// Whether an operator has to send again what was published meanwhile: somebody deleted it.
+    /// Whether an operator has to replay what was published meanwhile: it was deleted.
     pub(crate) is_replayed: bool,
 }
 
 /// What a fault that leaves nothing special behind has done.
-pub(crate) fn act(seen: u64, healed: Instant) -> Act {
-    Act { seen, healed, expected: Expected::default(), is_replayed: false }
+pub(crate) fn injection(seen: u64, healed: Instant) -> Injection {
+    Injection { seen, healed, expected: Expected::default(), is_replayed: false }
 }
 
-impl Scene<'_> {
+impl Target<'_> {
     /// Leaves things as they are for a while.
     pub(crate) async fn hold(&mut self, seconds: std::ops::RangeInclusive<f64>) {
         let span = seconds.end() - seconds.start();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::Instant;
 
-use super::{Act, Fault, Scene, act};
+use super::{Fault, Injection, Target, injection};
 use crate::check::{Expected, Repeats};
 use harness::{
     Service,
@@ -30,7 +30,7 @@ pub(super) const FAULTS: &[Fault] = faults! {
     broker: "relay-broker-reset" [2, 1]
         "a relay's connections to RabbitMQ are reset" => resets(RELAY, Amqp);
     broker: "relay-broker-silent" [1, 1]
-        "nothing arrives between relay and RabbitMQ, nobody is told" => silent(RELAY, Amqp);
+        "nothing arrives between relay and RabbitMQ, without an error" => silent(RELAY, Amqp);
     broker: "relay-broker-half-closed" [1, 1]
         "RabbitMQ's side of the relay's connection is closed" => half_closed(RELAY, Amqp);
     broker: "relay-broker-slow" [1, 1]
@@ -57,68 +57,68 @@ pub(super) const FAULTS: &[Fault] = faults! {
         "everything between basket and PostgreSQL takes 0.15 s" => slow(BASKET, Postgres);
 };
 
-async fn resets(scene: &mut Scene<'_>, service: Service, protocol: Protocol) -> Result<Act> {
+async fn resets(target: &mut Target<'_>, service: Service, protocol: Protocol) -> Result<Injection> {
     let mut seen = 0;
     for _ in 0..5 {
-        seen += scene.environment.proxy(service, protocol)?.reset();
-        scene.hold(0.1..=1.0).await;
+        seen += target.environment.proxy(service, protocol)?.reset();
+        target.hold(0.1..=1.0).await;
     }
-    Ok(act(seen, Instant::now()))
+    Ok(injection(seen, Instant::now()))
 }
 
-async fn silent(scene: &mut Scene<'_>, service: Service, protocol: Protocol) -> Result<Act> {
-    scene.environment.proxy(service, protocol)?.set(Mode::Silent);
-    scene.hold(LONG).await;
-    scene.environment.proxy(service, protocol)?.set(Mode::Pass);
-    Ok(act(1, Instant::now()))
+async fn silent(target: &mut Target<'_>, service: Service, protocol: Protocol) -> Result<Injection> {
+    target.environment.proxy(service, protocol)?.set(Mode::Silent);
+    target.hold(LONG).await;
+    target.environment.proxy(service, protocol)?.set(Mode::Pass);
+    Ok(injection(1, Instant::now()))
 }
 
-async fn half_closed(scene: &mut Scene<'_>, service: Service, protocol: Protocol) -> Result<Act> {
-    scene.environment.proxy(service, protocol)?.set(Mode::HalfClosed);
-    scene.hold(2.0..=3.0).await;
-    scene.environment.proxy(service, protocol)?.set(Mode::Pass);
-    Ok(act(1, Instant::now()))
+async fn half_closed(target: &mut Target<'_>, service: Service, protocol: Protocol) -> Result<Injection> {
+    target.environment.proxy(service, protocol)?.set(Mode::HalfClosed);
+    target.hold(2.0..=3.0).await;
+    target.environment.proxy(service, protocol)?.set(Mode::Pass);
+    Ok(injection(1, Instant::now()))
 }
 
-async fn slow(scene: &mut Scene<'_>, service: Service, protocol: Protocol) -> Result<Act> {
-    scene.environment.proxy(service, protocol)?.set(Mode::Delay(Duration::from_millis(150)));
-    scene.hold(4.0..=6.0).await;
-    scene.environment.proxy(service, protocol)?.set(Mode::Pass);
-    Ok(act(1, Instant::now()))
+async fn slow(target: &mut Target<'_>, service: Service, protocol: Protocol) -> Result<Injection> {
+    target.environment.proxy(service, protocol)?.set(Mode::Delay(Duration::from_millis(150)));
+    target.hold(4.0..=6.0).await;
+    target.environment.proxy(service, protocol)?.set(Mode::Pass);
+    Ok(injection(1, Instant::now()))
 }
 
 /// One `basic.ack`, and no more. A later one may confirm several messages, and this one among them; else the
 /// relay finds out by its own deadline, and sends again.
-async fn confirm_lost(scene: &mut Scene<'_>) -> Result<Act> {
-    let proxy = scene.environment.proxy(RELAY, Amqp)?;
+async fn confirm_lost(target: &mut Target<'_>) -> Result<Injection> {
+    let proxy = target.environment.proxy(RELAY, Amqp)?;
     let before = proxy.acks_dropped();
     proxy.drop_acks(1);
-    let seen = until_dropped(scene, before).await?;
+    let seen = until_dropped(target, before).await?;
     let healed = Instant::now();
-    scene.hold(11.0..=12.0).await;
-    Ok(act(seen, healed))
+    target.hold(11.0..=12.0).await;
+    Ok(injection(seen, healed))
 }
 
-/// All of them, from one moment to the end of the connection: nobody can know what was published.
-async fn confirms_lost(scene: &mut Scene<'_>) -> Result<Act> {
+/// All confirmations until the connection ends: what was published is unknown.
+async fn confirms_lost(target: &mut Target<'_>) -> Result<Injection> {
     let mut seen = 0;
     for _ in 0..3 {
-        let proxy = scene.environment.proxy(RELAY, Amqp)?;
+        let proxy = target.environment.proxy(RELAY, Amqp)?;
         let before = proxy.acks_dropped();
         proxy.drop_acks(u64::MAX);
-        seen += until_dropped(scene, before).await?;
-        scene.hold(0.05..=0.3).await;
-        let proxy = scene.environment.proxy(RELAY, Amqp)?;
+        seen += until_dropped(target, before).await?;
+        target.hold(0.05..=0.3).await;
+        let proxy = target.environment.proxy(RELAY, Amqp)?;
         proxy.reset();
         proxy.drop_acks(0);
-        scene.hold(0.3..=0.8).await;
+        target.hold(0.3..=0.8).await;
     }
     let expected = Expected { repeats: Repeats::Provoked, ..Expected::default() };
-    Ok(Act { expected, ..act(seen, Instant::now()) })
+    Ok(Injection { expected, ..injection(seen, Instant::now()) })
 }
 
-async fn until_dropped(scene: &Scene<'_>, before: u64) -> Result<u64> {
-    let proxy = scene.environment.proxy(RELAY, Amqp)?;
+async fn until_dropped(target: &Target<'_>, before: u64) -> Result<u64> {
+    let proxy = target.environment.proxy(RELAY, Amqp)?;
     let lost = async || Ok((proxy.acks_dropped() > before).then_some(()));
     until(Duration::from_secs(10), Duration::from_millis(5), lost).await?;
     Ok(proxy.acks_dropped() - before)

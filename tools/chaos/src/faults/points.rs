@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use tokio::time::Instant;
 
-use super::{Act, Fault, Scene, act};
+use super::{Fault, Injection, Target, injection};
 use harness::{
     Service,
     proxy::{Mode, Protocol},
@@ -16,7 +16,7 @@ use harness::{
 const DEATHS: u64 = 20;
 
 /// How long a process may live before it has to have passed its point.
-const PATIENCE: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Declares crash points: the process, the point, how often it is passed at most before the kill, what happens.
 macro_rules! points {
@@ -50,29 +50,29 @@ pub(super) const FAULTS: &[Fault] = points! {
     BASKET "consumer.after_ack" 5 "the basket dies after the acknowledgement";
 };
 
-async fn die(scene: &mut Scene<'_>, service: Service, point: &str, most: u64) -> Result<Act> {
-    scene.environment.kill(service)?;
+async fn die(target: &mut Target<'_>, service: Service, point: &str, most: u64) -> Result<Injection> {
+    target.environment.kill(service)?;
     if point == "relay.while_renewing" {
         // Leases are renewed while something is on its way, and agreed upon anew when nothing is.
-        scene.environment.proxy(service, Protocol::Amqp)?.set(Mode::Delay(Duration::from_millis(150)));
+        target.environment.proxy(service, Protocol::Amqp)?.set(Mode::Delay(Duration::from_millis(150)));
     }
     let mut seen = 0;
     for _ in 0..DEATHS {
-        let nth = format!("{point}:{}", scene.rng.u64(1..=most));
-        scene.environment.launch(service, &[("CRASH_POINT", &nth)])?;
+        let nth = format!("{point}:{}", target.rng.u64(1..=most));
+        target.environment.launch(service, &[("CRASH_POINT", &nth)])?;
         if point == "relay.while_resigning" {
-            scene.environment.service(service)?.until_ready().await?;
-            scene.environment.signal(service, Signal::TERM)?;
+            target.environment.service(service)?.until_ready().await?;
+            target.environment.signal(service, Signal::TERM)?;
         }
-        match scene.environment.service(service)?.until_killed(PATIENCE).await? {
+        match target.environment.service(service)?.until_killed(LIMIT).await? {
             Some(true) => seen += 1,
             Some(false) => anyhow::bail!("{service} ended before it came to {nth}"),
-            None => scene.environment.kill(service)?,
+            None => target.environment.kill(service)?,
         }
     }
-    scene.environment.proxy(service, Protocol::Amqp)?.set(Mode::Pass);
-    ensure!(seen == DEATHS, "{service} came to {point} in {seen} of {DEATHS} lives only");
+    target.environment.proxy(service, Protocol::Amqp)?.set(Mode::Pass);
+    ensure!(seen == DEATHS, "{service} came to {point} in only {seen} of {DEATHS} runs");
     let healed = Instant::now();
-    scene.environment.start(service).await?;
-    Ok(act(seen, healed))
+    target.environment.start(service).await?;
+    Ok(injection(seen, healed))
 }

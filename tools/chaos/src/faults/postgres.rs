@@ -1,4 +1,4 @@
-//! A PostgreSQL that goes away, refuses, or takes its time.
+//! A PostgreSQL that ends, refuses, or is slow.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgPool};
 use tokio::time::Instant;
 
 use super::{
-    Act, Fault, Scene, act,
+    Fault, Injection, Target, injection,
     process::{server_frozen, server_killed, server_restarted},
 };
 use harness::Environment;
@@ -29,7 +29,7 @@ pub(super) const FAULTS: &[Fault] = faults! {
         "no statement may take longer than 1 ms" => statement_timeouts;
     postgres: "postgres-serialization-failures" [1, 1]
         "every transaction is serializable, and many fail" => serializable;
-    postgres: "postgres-deadlocks" [1, 1] "somebody locks carts in the wrong order" => deadlocks;
+    postgres: "postgres-deadlocks" [1, 1] "another session locks carts in the wrong order" => deadlocks;
     postgres: "postgres-disk-full" [1, 1] "the disk of the log and the carts is full" => disk_full;
     postgres: "postgres-read-only" [1, 1] "the database is read-only, as after a failover" => read_only;
     postgres: "postgres-migration" [1, 1] "tables get a column and an index while they are used" => migration;
@@ -40,110 +40,110 @@ pub(super) const FAULTS: &[Fault] = faults! {
 /// The roles that serve traffic.
 const ROLES: [&str; 3] = ["catalog_app", "catalog_relay", "basket_app"];
 
-async fn backends_ended(scene: &mut Scene<'_>) -> Result<Act> {
+async fn backends_ended(target: &mut Target<'_>) -> Result<Injection> {
     let mut seen = 0;
     for _ in 0..6 {
-        seen += end_sessions(scene.environment).await?;
-        scene.hold(0.2..=1.0).await;
+        seen += end_sessions(target.environment).await?;
+        target.hold(0.2..=1.0).await;
     }
-    Ok(act(seen, Instant::now()))
+    Ok(injection(seen, Instant::now()))
 }
 
-async fn exhausted(scene: &mut Scene<'_>) -> Result<Act> {
-    for_all_roles(scene.environment, "connection limit 0").await?;
-    let seen = end_sessions(scene.environment).await?;
-    scene.hold(3.0..=4.0).await;
-    for_all_roles(scene.environment, "connection limit -1").await?;
-    Ok(act(seen, Instant::now()))
+async fn exhausted(target: &mut Target<'_>) -> Result<Injection> {
+    for_all_roles(target.environment, "connection limit 0").await?;
+    let seen = end_sessions(target.environment).await?;
+    target.hold(3.0..=4.0).await;
+    for_all_roles(target.environment, "connection limit -1").await?;
+    Ok(injection(seen, Instant::now()))
 }
 
-async fn locked(scene: &mut Scene<'_>) -> Result<Act> {
-    let mut log = scene.environment.catalog.begin().await?;
-    let mut carts = scene.environment.basket.begin().await?;
+async fn locked(target: &mut Target<'_>) -> Result<Injection> {
+    let mut log = target.environment.catalog.begin().await?;
+    let mut carts = target.environment.basket.begin().await?;
     sqlx::query("lock table integration_event_log in access exclusive mode").execute(&mut *log).await?;
     sqlx::query("lock table cart, cart_line, inbox in access exclusive mode").execute(&mut *carts).await?;
-    scene.hold(6.0..=8.0).await;
+    target.hold(6.0..=8.0).await;
     log.rollback().await?;
     carts.rollback().await?;
-    Ok(act(1, Instant::now()))
+    Ok(injection(1, Instant::now()))
 }
 
-async fn statement_timeouts(scene: &mut Scene<'_>) -> Result<Act> {
-    for_all_roles(scene.environment, "set statement_timeout = '1ms'").await?;
-    let seen = end_sessions(scene.environment).await?;
-    scene.hold(3.0..=5.0).await;
-    for_all_roles(scene.environment, "set statement_timeout = '5s'").await?;
-    end_sessions(scene.environment).await?;
-    Ok(act(seen, Instant::now()))
+async fn statement_timeouts(target: &mut Target<'_>) -> Result<Injection> {
+    for_all_roles(target.environment, "set statement_timeout = '1ms'").await?;
+    let seen = end_sessions(target.environment).await?;
+    target.hold(3.0..=5.0).await;
+    for_all_roles(target.environment, "set statement_timeout = '5s'").await?;
+    end_sessions(target.environment).await?;
+    Ok(injection(seen, Instant::now()))
 }
 
-async fn serializable(scene: &mut Scene<'_>) -> Result<Act> {
+async fn serializable(target: &mut Target<'_>) -> Result<Injection> {
     let failures =
         "select sum(xact_rollback)::bigint from pg_stat_database where datname in ('catalog', 'basket')";
-    for_all_roles(scene.environment, "set default_transaction_isolation = 'serializable'").await?;
-    end_sessions(scene.environment).await?;
-    let before: i64 = sqlx::query_scalar(failures).fetch_one(&scene.environment.catalog).await?;
-    scene.hold(5.0..=7.0).await;
-    let after: i64 = sqlx::query_scalar(failures).fetch_one(&scene.environment.catalog).await?;
-    for_all_roles(scene.environment, "reset default_transaction_isolation").await?;
-    end_sessions(scene.environment).await?;
-    Ok(act(u64::try_from(after - before).unwrap_or(0), Instant::now()))
+    for_all_roles(target.environment, "set default_transaction_isolation = 'serializable'").await?;
+    end_sessions(target.environment).await?;
+    let before: i64 = sqlx::query_scalar(failures).fetch_one(&target.environment.catalog).await?;
+    target.hold(5.0..=7.0).await;
+    let after: i64 = sqlx::query_scalar(failures).fetch_one(&target.environment.catalog).await?;
+    for_all_roles(target.environment, "reset default_transaction_isolation").await?;
+    end_sessions(target.environment).await?;
+    Ok(injection(u64::try_from(after - before).unwrap_or(0), Instant::now()))
 }
 
 /// Locks carts backwards, and products after them: the services lock products first and carts forwards.
-async fn deadlocks(scene: &mut Scene<'_>) -> Result<Act> {
+async fn deadlocks(target: &mut Target<'_>) -> Result<Injection> {
     let count = "select deadlocks from pg_stat_database where datname = 'basket'";
-    let before: i64 = sqlx::query_scalar(count).fetch_one(&scene.environment.basket).await?;
+    let before: i64 = sqlx::query_scalar(count).fetch_one(&target.environment.basket).await?;
     let until = Instant::now() + Duration::from_secs(8);
     while Instant::now() < until {
-        let mut tx = scene.environment.basket.begin().await?;
+        let mut tx = target.environment.basket.begin().await?;
         let backwards = "select buyer_id from cart order by buyer_id desc for update";
         let products =
             "select product_id from product where product_id <= 12 order by product_id desc for update";
         // It may itself be the one that PostgreSQL ends; that is what it is here for.
         if sqlx::query(backwards).execute(&mut *tx).await.is_ok() {
-            scene.hold(0.05..=0.15).await;
+            target.hold(0.05..=0.15).await;
             drop(sqlx::query(products).execute(&mut *tx).await);
         }
         tx.rollback().await?;
-        scene.hold(0.05..=0.1).await;
+        target.hold(0.05..=0.1).await;
     }
     let healed = Instant::now();
     // The statistics are a second behind.
-    scene.hold(1.5..=1.6).await;
-    let after: i64 = sqlx::query_scalar(count).fetch_one(&scene.environment.basket).await?;
-    Ok(act(u64::try_from(after - before).unwrap_or(0), healed))
+    target.hold(1.5..=1.6).await;
+    let after: i64 = sqlx::query_scalar(count).fetch_one(&target.environment.basket).await?;
+    Ok(injection(u64::try_from(after - before).unwrap_or(0), healed))
 }
 
 /// Moves the tables to a small disk of their own and fills it. Needs the right to mount one: elsewhere
 /// the run is void.
-async fn disk_full(scene: &mut Scene<'_>) -> Result<Act> {
-    let (catalog, basket) = (scene.environment.catalog.clone(), scene.environment.basket.clone());
+async fn disk_full(target: &mut Target<'_>) -> Result<Injection> {
+    let (catalog, basket) = (target.environment.catalog.clone(), target.environment.basket.clone());
     let size = "select sum(pg_total_relation_size(oid))::bigint from pg_class
                  where relname in ('integration_event_log', 'alert', 'inbox')";
     let mut tables = 0;
     for pool in [&catalog, &basket] {
         tables += sqlx::query_scalar::<_, i64>(size).fetch_one(pool).await?;
     }
-    let Some(disk) = super::disk::SmallDisk::mount(&scene.environment.directory().join("servers"), tables)?
+    let Some(disk) = super::disk::SmallDisk::mount(&target.environment.directory().join("servers"), tables)?
     else {
-        return Ok(act(0, Instant::now()));
+        return Ok(injection(0, Instant::now()));
     };
     let create = format!("create tablespace chaos_small location '{}'", disk.path().display());
     sqlx::raw_sql(AssertSqlSafe(create)).execute(&catalog).await?;
     move_tables(&catalog, &basket, "chaos_small").await?;
     disk.fill()?;
-    scene.hold(5.0..=6.0).await;
+    target.hold(5.0..=6.0).await;
     disk.free()?;
     let healed = Instant::now();
     let seen = disk.was_full();
-    scene.hold(1.0..=1.5).await;
+    target.hold(1.0..=1.5).await;
     move_tables(&catalog, &basket, "pg_default").await?;
     for statement in ["checkpoint", "drop tablespace chaos_small"] {
         sqlx::query(statement).execute(&catalog).await?;
     }
     drop(disk);
-    Ok(act(u64::from(seen), healed))
+    Ok(injection(u64::from(seen), healed))
 }
 
 async fn move_tables(catalog: &PgPool, basket: &PgPool, to: &str) -> Result<()> {
@@ -156,22 +156,22 @@ async fn move_tables(catalog: &PgPool, basket: &PgPool, to: &str) -> Result<()> 
     Ok(())
 }
 
-async fn read_only(scene: &mut Scene<'_>) -> Result<Act> {
+async fn read_only(target: &mut Target<'_>) -> Result<Injection> {
     let set = |on: &str| format!("alter system set default_transaction_read_only = {on}");
     let reload = "select pg_reload_conf()";
-    let pool = scene.environment.catalog.clone();
+    let pool = target.environment.catalog.clone();
     sqlx::raw_sql(AssertSqlSafe(set("on"))).execute(&pool).await?;
     sqlx::query(reload).execute(&pool).await?;
-    scene.hold(4.0..=5.0).await;
+    target.hold(4.0..=5.0).await;
     let mut session = sqlx::PgConnection::connect_with(&pool.connect_options()).await?;
     sqlx::query("set default_transaction_read_only = off").execute(&mut session).await?;
     sqlx::raw_sql("alter system reset default_transaction_read_only").execute(&mut session).await?;
     sqlx::query(reload).execute(&mut session).await?;
-    Ok(act(1, Instant::now()))
+    Ok(injection(1, Instant::now()))
 }
 
-async fn migration(scene: &mut Scene<'_>) -> Result<Act> {
-    let (catalog, basket) = (scene.environment.catalog.clone(), scene.environment.basket.clone());
+async fn migration(target: &mut Target<'_>) -> Result<Injection> {
+    let (catalog, basket) = (target.environment.catalog.clone(), target.environment.basket.clone());
     let add = "add column if not exists chaos_note text";
     for (pool, table) in [
         (&catalog, "integration_event_log"),
@@ -183,7 +183,7 @@ async fn migration(scene: &mut Scene<'_>) -> Result<Act> {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(pool).await?;
         let index = format!("create index concurrently if not exists chaos_{table} on {table} (chaos_note)");
         sqlx::raw_sql(AssertSqlSafe(index)).execute(pool).await?;
-        scene.hold(0.3..=0.8).await;
+        target.hold(0.3..=0.8).await;
     }
     // Contracted again, as the release after the next would.
     for (pool, table) in [
@@ -194,21 +194,21 @@ async fn migration(scene: &mut Scene<'_>) -> Result<Act> {
     ] {
         let statement = format!("alter table {table} drop column chaos_note");
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(pool).await?;
-        scene.hold(0.1..=0.3).await;
+        target.hold(0.1..=0.3).await;
     }
-    Ok(act(8, Instant::now()))
+    Ok(injection(8, Instant::now()))
 }
 
-async fn held_transaction(scene: &mut Scene<'_>) -> Result<Act> {
-    let mut held = scene.environment.catalog.begin().await?;
+async fn held_transaction(target: &mut Target<'_>) -> Result<Injection> {
+    let mut held = target.environment.catalog.begin().await?;
     sqlx::query("set transaction isolation level repeatable read").execute(&mut *held).await?;
     sqlx::query("select txid_current()").execute(&mut *held).await?;
-    scene.hold(5.0..=6.0).await;
+    target.hold(5.0..=6.0).await;
     let dead =
         "select coalesce(n_dead_tup, 0) from pg_stat_user_tables where relname = 'integration_event_log'";
-    let dead: i64 = sqlx::query_scalar(dead).fetch_one(&scene.environment.catalog).await?;
+    let dead: i64 = sqlx::query_scalar(dead).fetch_one(&target.environment.catalog).await?;
     held.rollback().await?;
-    Ok(act(u64::try_from(dead).unwrap_or(0).max(1), Instant::now()))
+    Ok(injection(u64::try_from(dead).unwrap_or(0).max(1), Instant::now()))
 }
 
 async fn for_all_roles(environment: &Environment, what: &str) -> Result<()> {

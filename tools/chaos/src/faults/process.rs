@@ -8,78 +8,78 @@ use rustix::process::Signal;
 use shop::suite::Name;
 use tokio::time::Instant;
 
-use super::{Act, Scene, act};
+use super::{Injection, Target, injection};
 
 /// Kills a service, and starts it again after a while.
-pub(super) async fn killed(scene: &mut Scene<'_>, service: Service) -> Result<Act> {
-    scene.environment.kill(service)?;
-    scene.hold(0.5..=2.0).await;
+pub(super) async fn killed(target: &mut Target<'_>, service: Service) -> Result<Injection> {
+    target.environment.kill(service)?;
+    target.hold(0.5..=2.0).await;
     let healed = Instant::now();
-    scene.environment.start(service).await?;
-    Ok(act(1, healed))
+    target.environment.start(service).await?;
+    Ok(injection(1, healed))
 }
 
 /// Kills a service as soon as it works, this often.
 pub(super) async fn crash_loop(
-    scene: &mut Scene<'_>,
+    target: &mut Target<'_>,
     service: Service,
     times: u64,
     pause: RangeInclusive<f64>,
-) -> Result<Act> {
+) -> Result<Injection> {
     for _ in 0..times {
-        scene.environment.kill(service)?;
-        scene.environment.launch(service, &[])?;
-        scene.hold(pause.clone()).await;
+        target.environment.kill(service)?;
+        target.environment.launch(service, &[])?;
+        target.hold(pause.clone()).await;
     }
-    scene.environment.kill(service)?;
+    target.environment.kill(service)?;
     let healed = Instant::now();
-    scene.environment.start(service).await?;
-    Ok(act(times + 1, healed))
+    target.environment.start(service).await?;
+    Ok(injection(times + 1, healed))
 }
 
 /// Stops a service where it is for a while (SIGSTOP), and lets it go on.
 pub(super) async fn frozen(
-    scene: &mut Scene<'_>,
+    target: &mut Target<'_>,
     service: Service,
     seconds: RangeInclusive<f64>,
-) -> Result<Act> {
-    scene.environment.signal(service, Signal::STOP)?;
-    scene.hold(seconds).await;
-    scene.environment.signal(service, Signal::CONT)?;
-    Ok(act(1, Instant::now()))
+) -> Result<Injection> {
+    target.environment.signal(service, Signal::STOP)?;
+    target.hold(seconds).await;
+    target.environment.signal(service, Signal::CONT)?;
+    Ok(injection(1, Instant::now()))
 }
 
 /// Asks a service to end, and starts it again.
-pub(super) async fn restarted(scene: &mut Scene<'_>, service: Service) -> Result<Act> {
-    scene.environment.stop(service).await?;
-    scene.hold(0.2..=1.0).await;
+pub(super) async fn restarted(target: &mut Target<'_>, service: Service) -> Result<Injection> {
+    target.environment.stop(service).await?;
+    target.hold(0.2..=1.0).await;
     let healed = Instant::now();
-    scene.environment.start(service).await?;
-    Ok(act(1, healed))
+    target.environment.start(service).await?;
+    Ok(injection(1, healed))
 }
 
 /// Kills a server, and starts it again.
-pub(super) async fn server_killed(scene: &mut Scene<'_>, server: Name) -> Result<Act> {
-    scene.environment.kill_server(server)?;
-    scene.hold(0.5..=2.0).await;
-    Ok(act(1, scene.environment.start_server_and_watch(server)?))
+pub(super) async fn server_killed(target: &mut Target<'_>, server: Name) -> Result<Injection> {
+    target.environment.kill_server(server)?;
+    target.hold(0.5..=2.0).await;
+    Ok(injection(1, target.environment.start_server_and_watch(server)?))
 }
 
 /// Restarts a server as an operator would.
-pub(super) async fn server_restarted(scene: &mut Scene<'_>, server: Name) -> Result<Act> {
-    scene.environment.stop_server(server)?;
-    scene.hold(0.0..=1.0).await;
-    Ok(act(1, scene.environment.start_server_and_watch(server)?))
+pub(super) async fn server_restarted(target: &mut Target<'_>, server: Name) -> Result<Injection> {
+    target.environment.stop_server(server)?;
+    target.hold(0.0..=1.0).await;
+    Ok(injection(1, target.environment.start_server_and_watch(server)?))
 }
 
 /// Stops a server and its children where they are for a while.
 pub(super) async fn server_frozen(
-    scene: &mut Scene<'_>,
+    target: &mut Target<'_>,
     server: Name,
     seconds: RangeInclusive<f64>,
-) -> Result<Act> {
-    scene.environment.signal_server(server, Signal::STOP)?;
-    scene.hold(seconds).await;
-    scene.environment.signal_server(server, Signal::CONT)?;
-    Ok(act(1, Instant::now()))
+) -> Result<Injection> {
+    target.environment.signal_server(server, Signal::STOP)?;
+    target.hold(seconds).await;
+    target.environment.signal_server(server, Signal::CONT)?;
+    Ok(injection(1, Instant::now()))
 }

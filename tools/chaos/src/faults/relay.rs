@@ -1,4 +1,4 @@
-//! Relays that go away.
+//! Relays: killed, frozen, restarted, with different settings.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use tokio::time::Instant;
 
 use super::{
-    Act, Fault, Scene, act,
+    Fault, Injection, Target, injection,
     process::{crash_loop, frozen, killed, restarted},
 };
 use harness::{Service, until};
@@ -15,8 +15,8 @@ const ONE: Service = Service::Relay(1);
 
 pub(super) const FAULTS: &[Fault] = faults! {
     relay: "relay-killed" [1, 1] "the only relay is killed, and started again" => killed(ONE);
-    relay: "relay-killed-with-standby" [2, 1] "one of two relays is killed and stays away" => one_killed;
-    relay: "relay-killed-of-three" [3, 1] "one of three relays is killed and stays away" => one_killed;
+    relay: "relay-killed-with-standby" [2, 1] "one of two relays is killed and is not restarted" => one_killed;
+    relay: "relay-killed-of-three" [3, 1] "one of three relays is killed and is not restarted" => one_killed;
     relay: "relay-killed-again-and-again" [1, 1]
         "a relay that is killed as soon as it works" => crash_loop(ONE, 8, 0.1..=0.8);
     relay: "relay-frozen" [2, 1]
@@ -35,50 +35,50 @@ const POLLING: [(&str, &str); 3] = [
     ("APP__RELAY__MAX_IN_FLIGHT", "7"),
 ];
 
-async fn one_killed(scene: &mut Scene<'_>) -> Result<Act> {
-    scene.environment.kill(ONE)?;
+async fn one_killed(target: &mut Target<'_>) -> Result<Injection> {
+    target.environment.kill(ONE)?;
     let healed = Instant::now();
-    scene.hold(2.0..=3.0).await;
-    Ok(act(1, healed))
+    target.hold(2.0..=3.0).await;
+    Ok(injection(1, healed))
 }
 
-async fn rolling(scene: &mut Scene<'_>) -> Result<Act> {
+async fn rolling(target: &mut Target<'_>) -> Result<Injection> {
     for n in 1..=3 {
-        scene.environment.stop(Service::Relay(n)).await?;
-        scene.hold(0.1..=0.5).await;
-        scene.environment.start(Service::Relay(n)).await?;
+        target.environment.stop(Service::Relay(n)).await?;
+        target.hold(0.1..=0.5).await;
+        target.environment.start(Service::Relay(n)).await?;
     }
-    Ok(act(3, Instant::now()))
+    Ok(injection(3, Instant::now()))
 }
 
-async fn mixed(scene: &mut Scene<'_>) -> Result<Act> {
+async fn mixed(target: &mut Target<'_>) -> Result<Injection> {
     for n in 1..=3 {
-        scene.environment.stop(Service::Relay(n)).await?;
-        scene.environment.launch(Service::Relay(n), &POLLING)?;
+        target.environment.stop(Service::Relay(n)).await?;
+        target.environment.launch(Service::Relay(n), &POLLING)?;
     }
     for n in 1..=3 {
-        three_share(scene, i64::from(n) - 1).await?;
+        three_share(target, i64::from(n) - 1).await?;
         let service = Service::Relay(n);
         // Some are asked to end, some are not.
-        if scene.rng.bool() {
-            scene.environment.stop(service).await?;
+        if target.rng.bool() {
+            target.environment.stop(service).await?;
         } else {
-            scene.environment.kill(service)?;
+            target.environment.kill(service)?;
         }
-        scene.environment.start(service).await?;
+        target.environment.start(service).await?;
     }
-    three_share(scene, 3).await?;
-    Ok(act(3, Instant::now()))
+    three_share(target, 3).await?;
+    Ok(injection(3, Instant::now()))
 }
 
-/// Waits until three relays own partitions, so many of which have a session that their neighbours watch.
-async fn three_share(scene: &Scene<'_>, watched: i64) -> Result<()> {
+/// Waits until three relays own partitions, and this many of them have a session that their peers monitor.
+async fn three_share(target: &Target<'_>, watched: i64) -> Result<()> {
     let owners = "select count(distinct relay_id) filter (where backend_pid = 0),
                          count(distinct relay_id) filter (where backend_pid <> 0)
                     from outbox_partition join outbox_relay using (relay_id)
                    where owned_until > clock_timestamp() and alive_until > clock_timestamp()";
     let three = async || {
-        let owners: (i64, i64) = sqlx::query_as(owners).fetch_one(&scene.environment.catalog).await?;
+        let owners: (i64, i64) = sqlx::query_as(owners).fetch_one(&target.environment.catalog).await?;
         Ok((owners == (3 - watched, watched)).then_some(()))
     };
     let shared = until(Duration::from_secs(20), Duration::from_millis(50), three).await?;

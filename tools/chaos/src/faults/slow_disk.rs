@@ -12,14 +12,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use shop::suite::Name;
 use tokio::time::Instant;
 
-use super::{Act, Fault, Scene, act};
+use super::{Fault, Injection, Target, injection};
 use harness::until;
 
-/// How long each write is held up: as on a disk that turns, and is busy with somebody else's data.
+/// How long each write is held up: as on a disk that turns, and is busy with other data.
 const HELD_UP: &str = "inject=fsync,fdatasync:delay_exit=60ms";
 
 /// How long strace may take to get hold of a server.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// How long strace may take to let go of a server.
 const LETTING_GO: Duration = Duration::from_secs(2);
@@ -31,19 +31,19 @@ pub(super) const FAULTS: &[Fault] = faults! {
         "RabbitMQ's disk takes 60 ms more for each write that has to reach it" => slow(Name::Rabbitmq);
 };
 
-async fn slow(scene: &mut Scene<'_>, name: Name) -> Result<Act> {
-    let interrupt = scene.environment.interrupt.clone();
+async fn slow(target: &mut Target<'_>, name: Name) -> Result<Injection> {
+    let interrupt = target.environment.interrupt.clone();
     if !super::tool("strace", &interrupt) {
-        return Ok(act(0, Instant::now()));
+        return Ok(injection(0, Instant::now()));
     }
-    let log = scene.environment.logs().join(format!("{name}.strace"));
-    let slowed = Slowed::begin(&scene.environment.processes_of(name)?, log)?;
-    // None where this process may not look into others: then nothing was slow, and the run says nothing.
-    until(PATIENCE, Duration::from_millis(50), async || Ok((slowed.seen() > 0).then_some(()))).await?;
-    scene.hold(6.0..=8.0).await;
+    let log = target.environment.logs().join(format!("{name}.strace"));
+    let slowed = Slowed::begin(&target.environment.processes_of(name)?, log)?;
+    // None where this process may not trace others: then nothing was slow, and the run is void.
+    until(LIMIT, Duration::from_millis(50), async || Ok((slowed.seen() > 0).then_some(()))).await?;
+    target.hold(6.0..=8.0).await;
     let seen = slowed.seen();
     drop(slowed);
-    Ok(act(seen, Instant::now()))
+    Ok(injection(seen, Instant::now()))
 }
 
 /// A server that strace holds up. Let go when dropped.

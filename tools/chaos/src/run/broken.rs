@@ -1,4 +1,4 @@
-//! The checks, tried on a suite that is known to be broken.
+//! The checks, run on a suite that is known to be broken.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const SHORT: Duration = Duration::from_secs(8);
 const SAFETIES: [(&str, &str, &str); 5] = [
     ("inbox", "message-repeated", "never received"),
     ("version-guard", "message-older-than-known", "applied after a newer one"),
-    ("confirms", "broker-frozen-and-killed", "marked published and seen by nobody"),
+    ("confirms", "broker-frozen-and-killed", "marked published and seen nowhere"),
     ("ownership", "calm", "published again without a reason"),
     ("alternate-exchange", "event-nobody-wants", "does not become Published"),
 ];
@@ -23,7 +23,7 @@ const SAFETIES: [(&str, &str, &str); 5] = [
 /// What became of the suite without one of its safeties.
 #[derive(Debug, Serialize)]
 pub(crate) struct Broken {
-    /// What was taken away.
+    /// What was removed.
     pub(crate) without: &'static str,
     /// What was done then.
     pub(crate) fault: &'static str,
@@ -34,7 +34,7 @@ pub(crate) struct Broken {
 }
 
 impl Runner {
-    /// Takes one safety away at a time, runs the fault that it is there for, and puts it back.
+    /// Removes one safety at a time, runs the fault that it is for, and puts it back.
     pub(crate) async fn broken(&mut self) -> Result<Vec<Broken>> {
         let mut all = Vec::new();
         for (without, name, said) in SAFETIES {
@@ -45,9 +45,9 @@ impl Runner {
                 // The relay declares it anew, without.
                 self.environment.broker.delete("exchanges/shop/shop.events").await?;
             }
-            let patience = std::mem::replace(&mut self.patience, SHORT);
+            let limit = std::mem::replace(&mut self.limit, SHORT);
             let outcome = self.run(&fault, 0).await;
-            self.patience = patience;
+            self.limit = limit;
             self.environment.kill_all(Vec::new());
             if without == "alternate-exchange" {
                 self.environment.broker.delete("exchanges/shop/shop.events").await?;

@@ -26,8 +26,8 @@ pub(crate) use self::{
 };
 use crate::{
     check::{Expected, Footprint, Mark, Observations, Recorder, check},
-    faults::{Fault, Scene},
-    workload::{Workload, fill_standing_carts},
+    faults::{Fault, Target},
+    workload::{Workload, fill_idle_carts},
 };
 use harness::{Environment, Service, until};
 
@@ -36,7 +36,7 @@ const WARM: u64 = 25;
 const AFTERWARDS: u64 = 25;
 
 /// How long a suite that is well may take for that.
-const PATIENCE: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// How long everything that was committed may take to arrive, once nothing is broken any more.
 const RESTING: Duration = Duration::from_mins(1);
@@ -54,7 +54,7 @@ pub(crate) struct Runner {
     pub(crate) heaviest: u64,
     seed: u64,
     /// How long everything that was committed may take to arrive, once nothing is broken any more.
-    patience: Duration,
+    limit: Duration,
     /// Events of the harness's own: one that is late may arrive in the next run.
     forged: HashSet<Uuid>,
 }
@@ -64,11 +64,11 @@ impl Runner {
     pub(crate) async fn open(environment: Environment, seed: u64) -> Result<Self> {
         let recorder = Recorder::start(&environment.broker).await?;
         let (rng, forged) = (fastrand::Rng::new(), HashSet::new());
-        let mut runner = Self { environment, recorder, rng, heaviest: 0, seed, patience: RESTING, forged };
+        let mut runner = Self { environment, recorder, rng, heaviest: 0, seed, limit: RESTING, forged };
         runner.settle(1, 1).await?;
-        fill_standing_carts(&runner.environment).await?;
-        if let Some(stuck) = rest::at_rest(&runner.environment, 0, &HashSet::new(), RESTING).await? {
-            anyhow::bail!("the suite does not come to rest before anything was broken: {stuck}");
+        fill_idle_carts(&runner.environment).await?;
+        if let Some(left) = rest::at_rest(&runner.environment, 0, &HashSet::new(), RESTING).await? {
+            anyhow::bail!("the suite does not come to rest before anything was broken: {left}");
         }
         Ok(runner)
     }
@@ -114,7 +114,7 @@ impl Runner {
         let mark = Mark::set(&self.environment, &self.recorder).await?;
         let workload = Workload::start(&self.environment, seed)?;
         anyhow::ensure!(
-            workload.until_done(WARM, PATIENCE).await?,
+            workload.until_done(WARM, LIMIT).await?,
             "too little was done before anything was broken"
         );
         let before = Footprint::take(&self.environment).await?;
@@ -122,12 +122,12 @@ impl Runner {
 
         sleep(Duration::from_millis(self.rng.u64(0..500))).await;
         let injected = Instant::now();
-        let act = {
+        let injection = {
             let Self { environment, recorder, rng, heaviest, .. } = self;
-            let mut scene = Scene { environment, workload: &workload, recorder, rng, heaviest };
-            (fault.inject)(&mut scene).await?
+            let mut target = Target { environment, workload: &workload, recorder, rng, heaviest };
+            (fault.inject)(&mut target).await?
         };
-        let enough = workload.until_done(AFTERWARDS, PATIENCE).await?;
+        let enough = workload.until_done(AFTERWARDS, LIMIT).await?;
         let promised = workload.stop().await;
         let counts = promised.counts();
         let mut late = Vec::new();
@@ -135,15 +135,13 @@ impl Runner {
             late.push("live: operations do not succeed again".to_owned());
         }
         self.settle(fault.relays, fault.baskets).await?;
-        if act.is_replayed {
+        if injection.is_replayed {
             self.replay(&mark).await?;
         }
-        self.forged.extend(&act.expected.forged);
-        let expected = &Expected { forged: self.forged.clone(), ..act.expected.clone() };
-        late.extend(
-            rest::at_rest(&self.environment, mark.position, &expected.unrouted, self.patience).await?,
-        );
-        let timeline = timeline.stop(injected, act.healed).await;
+        self.forged.extend(&injection.expected.forged);
+        let expected = &Expected { forged: self.forged.clone(), ..injection.expected.clone() };
+        late.extend(rest::at_rest(&self.environment, mark.position, &expected.unrouted, self.limit).await?);
+        let timeline = timeline.stop(injected, injection.healed).await;
 
         let observations =
             Observations::read(&self.environment, &self.recorder, &mark, promised.promised()).await?;
@@ -152,8 +150,8 @@ impl Runner {
         findings.violations.extend(late);
         findings.violations.extend(self.not_clean(&before).await?);
         // What was deleted came back by the operator's hand, not by itself.
-        let recovery = observations.recovery(moment(act.healed)).filter(|_| !act.is_replayed);
-        Ok(Outcome::of(fault, &act, counts, findings, recovery, timeline))
+        let recovery = observations.recovery(moment(injection.healed)).filter(|_| !injection.is_replayed);
+        Ok(Outcome::of(fault, &injection, counts, findings, recovery, timeline))
     }
 
     async fn not_clean(&self, before: &Footprint) -> Result<Vec<String>> {
@@ -170,7 +168,7 @@ impl Runner {
     /// published since.
     async fn replay(&mut self, mark: &Mark) -> Result<()> {
         let pending = async || Ok((rest::pending(&self.environment).await? == 0).then_some(()));
-        until(PATIENCE, Duration::from_millis(100), pending)
+        until(LIMIT, Duration::from_millis(100), pending)
             .await?
             .context("there is still something pending")?;
         let from: String = sqlx::query_scalar(

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Timeline;
 use crate::{
     check::{Findings, Repeats},
-    faults::{Act, Fault},
+    faults::{Fault, Injection},
 };
 
 /// Operations that must have been done for a run to say anything.
@@ -71,15 +71,15 @@ pub(crate) struct Outcome {
 impl Outcome {
     pub(crate) fn of(
         fault: &Fault,
-        act: &Act,
+        injection: &Injection,
         (ok, failed, unknown): (u64, u64, u64),
         findings: Findings,
         recovery: Option<f64>,
         timeline: Timeline,
     ) -> Self {
-        let is_void = act.seen == 0
+        let is_void = injection.seen == 0
             || ok < ENOUGH
-            || (act.expected.repeats == Repeats::Provoked && findings.repeats == 0);
+            || (injection.expected.repeats == Repeats::Provoked && findings.repeats == 0);
         let verdict = match (findings.violations.is_empty(), is_void) {
             (false, _) => Verdict::Fail,
             (true, true) => Verdict::Void,
@@ -89,7 +89,7 @@ impl Outcome {
             name: fault.name.to_owned(),
             group: fault.group,
             about: fault.about,
-            seen: act.seen,
+            seen: injection.seen,
             ok,
             failed,
             unknown,

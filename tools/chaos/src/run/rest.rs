@@ -7,28 +7,27 @@ use uuid::Uuid;
 
 use harness::{Environment, until};
 
-/// Waits until nothing is pending and everything has arrived; what is stuck, in words, if that takes too
-/// long.
+/// Waits until nothing is pending and everything has arrived; what is left, in words, if that takes too long.
 pub(crate) async fn at_rest(
     environment: &Environment,
     from: i64,
     unrouted: &HashSet<Uuid>,
-    patience: Duration,
+    limit: Duration,
 ) -> Result<Option<String>> {
-    let mut stuck = "the databases do not answer".to_owned();
+    let mut left = "the databases do not answer".to_owned();
     let is_at_rest = async || {
-        let looked = async {
+        let read = async {
             let pending = pending(environment).await?;
             let mut ids = ids(environment, from).await?;
             ids.retain(|id| !unrouted.contains(id));
             anyhow::Ok((pending, missing(environment, &ids).await?))
         };
-        let Ok((pending, missing)) = looked.await else { return Ok(None) };
-        stuck = format!("live: {pending} pending and {missing} missing when all should be at rest");
+        let Ok((pending, missing)) = read.await else { return Ok(None) };
+        left = format!("live: {pending} pending and {missing} missing when all should be at rest");
         Ok((pending == 0 && missing == 0).then_some(()))
     };
-    let rested = until(patience, Duration::from_millis(100), is_at_rest).await?;
-    Ok(rested.is_none().then_some(stuck))
+    let rested = until(limit, Duration::from_millis(100), is_at_rest).await?;
+    Ok(rested.is_none().then_some(left))
 }
 
 /// How many events wait to be published.

@@ -13,19 +13,19 @@ use tokio_util::sync::CancellationToken;
 use crate::{check::Recorder, workload::Counters};
 use harness::Environment;
 
-/// How often somebody looks.
+/// The pause between two points.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// A look that takes longer has seen nothing.
+/// A point that takes longer stays empty.
 const DEADLINE: Duration = Duration::from_millis(700);
 
-/// How much longer nobody looks than a look has taken: what is watched has the machine.
+/// How many times as long as taking a point the pause lasts: the machine belongs to what is measured.
 const REST: u32 = 9;
 
-/// One look. What could not be read is missing.
+/// One point. What could not be read is missing.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Point {
-    /// Seconds since the first look.
+    /// Seconds since the first point.
     pub(crate) at: f64,
     /// Events that wait to be published.
     pub(crate) pending: Option<i64>,
@@ -37,41 +37,41 @@ pub(crate) struct Point {
     pub(crate) done: u64,
 }
 
-/// A run's looks, and when the fault began and ended.
+/// A run's points, and when the fault began and ended.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Timeline {
-    /// The looks, in order.
+    /// The points, in order.
     pub(crate) points: Vec<Point>,
-    /// When the fault began, in seconds since the first look.
+    /// When the fault began, in seconds since the first point.
     pub(crate) injected: f64,
     /// When it was mended.
     pub(crate) healed: f64,
 }
 
 /// A timeline that is being taken down.
-pub(crate) struct Watching {
+pub(crate) struct TimelineRecorder {
     began: Instant,
     stop: CancellationToken,
-    looking: JoinHandle<Vec<Point>>,
+    points: JoinHandle<Vec<Point>>,
 }
 
 impl Timeline {
-    /// Looks every now and then until it is stopped.
+    /// Takes points until it is stopped.
     pub(crate) fn start(
         environment: &Environment,
         recorder: &Recorder,
         counters: &Arc<Counters>,
-    ) -> Watching {
+    ) -> TimelineRecorder {
         let (began, stop) = (Instant::now(), CancellationToken::new());
-        let (catalog, basket) = (eye(&environment.catalog), eye(&environment.basket));
+        let (catalog, basket) = (own_pool(&environment.catalog), own_pool(&environment.basket));
         let (recorder, counters, until) = (recorder.clone(), Arc::clone(counters), stop.clone());
-        let looking = tokio::spawn(async move {
+        let points = tokio::spawn(async move {
             let mut points = Vec::new();
             let mut pause = Duration::ZERO;
             while until.run_until_cancelled(sleep(pause)).await.is_some() {
                 let pending = "select count(*) from integration_event_log where state in ('NotPublished', 'InProgress')";
                 let alerts = "select n_tup_ins from pg_stat_user_tables where relname = 'alert'";
-                let looked = Instant::now();
+                let asked = Instant::now();
                 points.push(Point {
                     at: began.elapsed().as_secs_f64(),
                     pending: count(&catalog, pending).await,
@@ -79,27 +79,27 @@ impl Timeline {
                     published: recorder.len(),
                     done: counters.counts().0,
                 });
-                pause = EVERY.max(looked.elapsed() * REST);
+                pause = EVERY.max(asked.elapsed() * REST);
             }
             points
         });
-        Watching { began, stop, looking }
+        TimelineRecorder { began, stop, points }
     }
 }
 
-impl Watching {
+impl TimelineRecorder {
     /// Ends it.
     pub(crate) async fn stop(self, injected: Instant, healed: Instant) -> Timeline {
         self.stop.cancel();
         let since = |moment: Instant| moment.saturating_duration_since(self.began).as_secs_f64();
         let (injected, healed) = (since(injected), since(healed));
-        Timeline { points: self.looking.await.unwrap_or_default(), injected, healed }
+        Timeline { points: self.points.await.unwrap_or_default(), injected, healed }
     }
 }
 
-/// A connection of its own: a count of a million rows that nobody waits for any more must not keep one from
-/// the checks. The server gives it up as well.
-fn eye(pool: &PgPool) -> PgPool {
+/// A connection of its own with a statement timeout: an abandoned count of a million rows must not keep a
+/// connection from the checks.
+fn own_pool(pool: &PgPool) -> PgPool {
     let options = pool.connect_options().as_ref().clone();
     let limits = [
         ("statement_timeout", format!("{}ms", DEADLINE.as_millis())),

@@ -44,7 +44,7 @@ impl Merchant {
     }
 }
 
-/// Puts things into a cart, looks at it, and takes things out again.
+/// Adds products to a cart, reads it, and removes products.
 pub(super) struct Buyer {
     pub(super) client: Client,
     pub(super) url: String,

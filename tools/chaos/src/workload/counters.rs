@@ -12,9 +12,9 @@ use uuid::Uuid;
 pub(crate) enum Known {
     /// It was done.
     Ok,
-    /// It was certainly not done: refused, or nobody was there to ask.
+    /// It was certainly not done: refused, or no connection.
     Failed,
-    /// Nobody knows: no answer in time, the answer was cut off, or the service does not know itself (5xx).
+    /// Unknown: no answer in time, the answer was cut off, or the service itself does not know (5xx).
     Unknown,
 }
 

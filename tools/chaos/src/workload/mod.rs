@@ -19,7 +19,7 @@ use harness::{Environment, Service, token::token, until};
 pub(crate) const PRODUCTS: i64 = 12;
 
 /// Buyers with a cart that they do not touch: each of them must hear of each change exactly once.
-pub(crate) const STANDING: [(&str, [i64; 6]); 3] = [
+pub(crate) const IDLE_CARTS: [(&str, [i64; 6]); 3] = [
     ("chaos-anna", [1, 2, 3, 4, 5, 6]),
     ("chaos-ben", [4, 5, 6, 7, 8, 9]),
     ("chaos-cleo", [7, 8, 9, 10, 11, 12]),
@@ -31,7 +31,7 @@ const BUYERS: u64 = 4;
 /// How long a client waits. After that it does not know.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// People at work, until they are told to stop.
+/// Clients that work until they are stopped.
 pub(crate) struct Workload {
     pub(crate) counters: Arc<Counters>,
     stop: CancellationToken,
@@ -75,17 +75,17 @@ impl Workload {
     }
 
     /// Waits until so many more operations were done; `false` if they were not in time.
-    pub(crate) async fn until_done(&self, more: u64, patience: Duration) -> Result<bool> {
+    pub(crate) async fn until_done(&self, more: u64, limit: Duration) -> Result<bool> {
         let goal = self.counters.counts().0 + more;
         let enough = async || Ok((self.counters.counts().0 >= goal).then_some(()));
-        Ok(until(patience, Duration::from_millis(10), enough).await?.is_some())
+        Ok(until(limit, Duration::from_millis(10), enough).await?.is_some())
     }
 }
 
 /// Fills the carts that stay as they are.
-pub(crate) async fn fill_standing_carts(environment: &Environment) -> Result<()> {
+pub(crate) async fn fill_idle_carts(environment: &Environment) -> Result<()> {
     let client = client()?;
-    for (name, products) in STANDING {
+    for (name, products) in IDLE_CARTS {
         for product in products {
             let url =
                 format!("{}/api/v1/basket/{name}/items/{product}", environment.url(Service::Basket(1))?);
@@ -102,7 +102,7 @@ pub(crate) async fn fill_standing_carts(environment: &Environment) -> Result<()>
     Ok(())
 }
 
-/// A new price for a product, asked for once; the id of the event that announces it.
+/// Requests a new price for a product once; returns the id of its event.
 pub(crate) async fn change_price(environment: &Environment, product: i64, cents: u64) -> Result<uuid::Uuid> {
     let url = format!("{}/api/v1/catalog/items/{product}/price", environment.url(Service::Catalog)?);
     let request = client()?.put(url).bearer_auth(token("chaos-merchant", "catalog:write")?);

@@ -192,7 +192,7 @@ impl Environment {
         let log = home.logs().join(format!("{service}.log"));
         let launch = Launch::new(self.suite.settled.binary(service.binary())?, &log).envs(variables);
         let process = Process::start(service.to_string(), launch, &log, Some(port))?;
-        // Whoever removes the environment finds the process by this, even if the harness itself was killed.
+        // By this record the process is found and ended even after the harness itself was killed.
         Record { process: process.identity.clone() }.write(&home.run(), &process.name)?;
         self.services.insert(service, process);
         Ok(())

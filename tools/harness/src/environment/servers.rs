@@ -64,7 +64,7 @@ impl Environment {
                 Instant::now()
             });
             self.start_server(name)?;
-            opened.join().ok().context("the thread that looks for the port has panicked")
+            opened.join().ok().context("the thread that waits for the port has panicked")
         })
     }
 

@@ -136,7 +136,7 @@ async fn next<'a>(
 }
 
 async fn audible(mode: &mut watch::Receiver<Mode>) {
-    // The sender lives as long as the proxy; without it the connection is about to be reset.
+    // The sender exists as long as the proxy; without it the connection is about to be reset.
     drop(mode.wait_for(|mode| *mode != Mode::Silent).await);
 }
 

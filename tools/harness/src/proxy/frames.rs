@@ -39,7 +39,7 @@ impl Frames {
         Self { protocol, from_client: true, is_opaque: false, is_greeting: true, rest: Vec::new() }
     }
 
-    /// What a PostgreSQL server says is only looked at where it is recorded.
+    /// What a PostgreSQL server says is parsed only where it is recorded.
     pub(super) fn from_server(protocol: Protocol, is_recorded: bool) -> Self {
         let is_opaque = protocol == Protocol::Postgres && !is_recorded;
         Self { protocol, from_client: false, is_opaque, is_greeting: false, rest: Vec::new() }

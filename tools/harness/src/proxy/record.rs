@@ -79,7 +79,7 @@ impl<'a> Connection<'a> {
 }
 
 impl Statements<'_> {
-    /// Records a message of the client's: a letter, four bytes of length, names and texts that end with a NUL.
+    /// Records a message of the client: a type byte, four bytes of length, names and texts that end with NUL.
     pub(super) fn sent(&mut self, message: &[u8]) {
         let body = message.get(5..).unwrap_or_default();
         let mut texts = body.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned());

@@ -19,7 +19,7 @@ use crate::environment::{Client, Environment};
 use crate::figures::{Row, Target};
 use crate::machine::Meter;
 
-const LOOK: Duration = Duration::from_secs(10);
+const EVERY: Duration = Duration::from_secs(10);
 
 const RELAY: Service = Service::Relay(1);
 /// Shares the work, and is killed now and then.
@@ -41,40 +41,40 @@ pub(super) async fn measure(
     progress.say(format!("  … soaking at {rate:.0} changes a second for {} min", cli.minutes));
     let (meter, begun, time) = (Meter::start(), Instant::now(), Duration::from_mins(cli.minutes));
     let load = tokio::spawn(load(environment.port(Service::Catalog)?, environment.token.clone(), rate, time));
-    let (mut samples, mut looked, mut faults) = (Vec::new(), begun, Faults::start());
+    let (mut samples, mut last_sample, mut faults) = (Vec::new(), begun, Faults::start());
     while begun.elapsed() < time {
         environment.interrupt.check()?;
         tokio::time::sleep(Duration::from_millis(200)).await;
-        if looked.elapsed() > LOOK {
-            looked = Instant::now();
-            samples.push(sample::look(environment, begun.elapsed()).await?);
+        if last_sample.elapsed() > EVERY {
+            last_sample = Instant::now();
+            samples.push(sample::take(environment, begun.elapsed()).await?);
         }
         faults.tick(environment).await?;
     }
     let faults = faults.end(environment)?;
     let sent = load.await??;
-    let (announced, received) = come_to_rest(environment).await?;
-    progress.say(format!("  … {sent} changes, {faults} faults, {announced} announced, {received} received"));
+    let (published, received) = come_to_rest(environment).await?;
+    progress.say(format!("  … {sent} changes, {faults} faults, {published} published, {received} received"));
     let foreign = meter.foreign();
-    let lost = [(announced - received) as f64];
+    let lost = [(published - received) as f64];
     let mut rows = vec![Row::alone("soak: events lost", "events", &lost, Target::AtMost(0.0), foreign)];
     rows.extend(sample::rows(&samples, foreign));
     Ok(rows)
 }
 
-/// Waits until nothing moves any more; returns how many events were announced, and how many received.
+/// Waits until nothing is pending; returns how many events were published, and how many received.
 async fn come_to_rest(environment: &Environment) -> Result<(i64, i64)> {
     environment.until_published().await?;
     let ended = Instant::now();
     let mut before = -1;
     loop {
-        let announced: i64 = sqlx::query_scalar("select count(*) from integration_event_log")
+        let published: i64 = sqlx::query_scalar("select count(*) from integration_event_log")
             .fetch_one(&environment.catalog)
             .await?;
         let received: i64 =
             sqlx::query_scalar("select count(*) from inbox").fetch_one(&environment.basket).await?;
-        if received == announced || received == before {
-            return Ok((announced, received));
+        if received == published || received == before {
+            return Ok((published, received));
         }
         ensure!(ended.elapsed() < Duration::from_mins(2), "the consumer does not come to rest");
         before = received;
@@ -94,7 +94,7 @@ async fn load(port: u16, token: String, rate: f64, time: Duration) -> Result<usi
                 let due = Duration::from_secs_f64(count as f64 * 16.0 / rate);
                 tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
                 if connection.call(&change_price(&token, count * 16 + client)).await.is_err() {
-                    // Whether it happened is not known; what was announced counts.
+                    // Whether it happened is not known; what was published counts.
                     tokio::time::sleep(Duration::from_millis(200)).await;
                     connection = Client::connect(port).await?;
                     continue;

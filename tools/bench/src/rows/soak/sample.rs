@@ -1,4 +1,4 @@
-//! What is looked at during a soak, and whether it grows.
+//! Samples during a soak, and whether anything grows.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const STEADY: f64 = 1.25;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What one look saw, under the names of the rows.
+/// One sample, under the names of the rows.
 pub(super) struct Sample {
     second: u64,
     values: Vec<(String, &'static str, f64)>,
@@ -25,7 +25,7 @@ pub(super) struct Sample {
 /// keep their size. The others have a row for each event.
 const LASTING: &str = "('product', 'cart', 'cart_line', 'outbox_partition', 'outbox_relay', 'inbox_version')";
 
-pub(super) async fn look(environment: &Environment, since: Duration) -> Result<Sample> {
+pub(super) async fn take(environment: &Environment, since: Duration) -> Result<Sample> {
     let mut values = Vec::new();
     for name in WATCHED {
         let pid = environment.pid(name)?;
@@ -67,7 +67,7 @@ async fn tables(pool: &PgPool) -> Result<Vec<(String, i64, i64, i64)>> {
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await?)
 }
 
-/// A row for everything that was looked at.
+/// A row for each figure of the samples.
 pub(super) fn rows(samples: &[Sample], foreign: f64) -> Vec<Row> {
     let Some(newest) = samples.last() else { return Vec::new() };
     newest

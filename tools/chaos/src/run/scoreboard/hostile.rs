@@ -1,4 +1,4 @@
-//! What nobody should send, and service should not be let in.
+//! Malformed messages and requests, and attempts without a right.
 
 use std::process::{Command, Stdio};
 

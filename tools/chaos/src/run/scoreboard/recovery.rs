@@ -16,7 +16,7 @@ use crate::{
 use harness::{Service, until};
 
 /// How long an event may take before a measurement is given up.
-const PATIENCE: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// What is killed.
 #[derive(Clone, Copy)]
@@ -99,7 +99,7 @@ impl Runner {
     async fn server_killed(&mut self, name: Name) -> Result<f64> {
         self.settle(1, 1).await?;
         self.environment.kill_server(name)?;
-        // With the broker away the catalog takes changes; with its database away it cannot.
+        // Without the broker the catalog takes changes; without its database it cannot.
         let cents = self.cents();
         let id = match name {
             Name::Rabbitmq => Some(change_price(&self.environment, 1, cents).await?),
@@ -116,14 +116,13 @@ impl Runner {
     async fn first_out(&mut self, product: i64, since: Instant) -> Result<f64> {
         let cents = self.cents();
         let change = async || Ok(change_price(&self.environment, product, cents).await.ok());
-        let id = until(PATIENCE, Duration::from_millis(5), change).await?;
+        let id = until(LIMIT, Duration::from_millis(5), change).await?;
         self.seen(id.context("the catalog takes no price")?, since).await
     }
 
     async fn seen(&self, id: Uuid, since: Instant) -> Result<f64> {
         let seen = async || Ok(self.recorder.first_seen(id));
-        let at =
-            until(PATIENCE, Duration::from_millis(1), seen).await?.context("an event did not come out")?;
+        let at = until(LIMIT, Duration::from_millis(1), seen).await?.context("an event did not come out")?;
         Ok(at.saturating_duration_since(since).as_secs_f64())
     }
 
@@ -145,7 +144,7 @@ impl Runner {
             .await?;
             Ok(product.and_then(|key| key.parse().ok()))
         };
-        let product = until(PATIENCE, Duration::from_millis(50), owned).await?;
+        let product = until(LIMIT, Duration::from_millis(50), owned).await?;
         product.with_context(|| format!("{service} owns no product's partition"))
     }
 

@@ -28,7 +28,7 @@ pub(super) fn rows(outcomes: &[Outcome], heaviest: u64) -> Vec<Row> {
     };
     let mib = heaviest.div_ceil(1024 * 1024);
     let all = [
-        survived("crash points survived, twenty lives each", &points, 1),
+        survived("crash points survived, twenty kills each", &points, 1),
         survived("calls cut one by one, until an event needs no more", &calls, 1),
         survived("outside faults survived", &outside, FAULTS),
         none("events lost", sum(|outcome| outcome.lost), committed >= EVENTS, format!("0 of ≥ {EVENTS}")),
