@@ -1,9 +1,9 @@
 -- Creates the suite's databases and roles, or brings existing ones to this state.
 --
 -- Run with psql as a superuser, as often as you like: `cargo shop up`, `cargo shop test` and
--- docker-compose.yml all run this file. Passwords come from the environment, so that they are
--- seen neither in the process list nor in a file: CATALOG_OWNER_PASSWORD, CATALOG_APP_PASSWORD,
--- CATALOG_RELAY_PASSWORD, BASKET_OWNER_PASSWORD, BASKET_APP_PASSWORD, BASKET_INBOX_READER_PASSWORD.
+-- docker-compose.yml all run this. Passwords come from the environment, so that they are seen
+-- neither in the process list nor in a file: of each role in <ROLE>_PASSWORD. Written by
+-- `cargo shop generate` from services.toml.
 --
 -- A service owns one database. Its `owner` runs migrations, its `app` serves requests, and the
 -- relay reads and marks the event log. A subscriber's `inbox_reader` sees which events it has had, for the
@@ -25,16 +25,15 @@ set client_min_messages = warning;
 do $$ begin perform pg_advisory_lock(hashtext('shop.provision')); end $$;
 
 select format('create role %I', name)
-from unnest(array['catalog_owner', 'catalog_app', 'catalog_relay', 'basket_owner', 'basket_app',
-                  'basket_inbox_reader']) as role(name)
+from unnest(array['catalog_owner', 'catalog_app', 'catalog_relay', 'basket_owner', 'basket_app', 'basket_inbox_reader']) as role(name)
 where not exists (select from pg_catalog.pg_roles where rolname = name)
 \gexec
 
 alter role catalog_owner login nosuperuser nocreatedb nocreaterole password :'catalog_owner_password';
-alter role catalog_app   login nosuperuser nocreatedb nocreaterole password :'catalog_app_password';
+alter role catalog_app login nosuperuser nocreatedb nocreaterole password :'catalog_app_password';
 alter role catalog_relay login nosuperuser nocreatedb nocreaterole password :'catalog_relay_password';
-alter role basket_owner  login nosuperuser nocreatedb nocreaterole password :'basket_owner_password';
-alter role basket_app    login nosuperuser nocreatedb nocreaterole password :'basket_app_password';
+alter role basket_owner login nosuperuser nocreatedb nocreaterole password :'basket_owner_password';
+alter role basket_app login nosuperuser nocreatedb nocreaterole password :'basket_app_password';
 alter role basket_inbox_reader login nosuperuser nocreatedb nocreaterole password :'basket_inbox_reader_password';
 
 -- Nothing that serves traffic may wait for ever: not for a slow statement, not for a lock, and not

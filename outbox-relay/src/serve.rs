@@ -19,7 +19,7 @@ pub(crate) const ABOUT: About = About {
     title: "Outbox relay",
     description: "Publishes the events in the outboxes of services; these are the operator's routes.",
     version: env!("CARGO_PKG_VERSION"),
-    default_port: 5103,
+    default_port: 5150,
 };
 
 /// Publishes and serves the operator's routes, until a signal.

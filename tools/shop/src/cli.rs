@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::suite::{MOST_RELAYS, Name};
+use crate::registry::{MOST_RELAYS, Name, Registry};
 use crate::token::{Lifetime, Scope};
 
 /// Runs the whole shop on this machine, and lets you break it.
@@ -30,22 +30,26 @@ pub enum Command {
     Status,
     /// Kill one process without warning (SIGKILL)
     Kill {
-        /// catalog, basket, relay (relay-2 …), storefront, postgres or rabbitmq
+        /// A process of `cargo shop status`, such as catalog, relay, relay-2 or postgres
+        #[arg(value_parser = process)]
         name: Name,
     },
     /// Stop one process where it is (SIGSTOP), as a machine that hangs would
     Freeze {
-        /// catalog, basket, relay (relay-2 …), storefront, postgres or rabbitmq
+        /// A process of `cargo shop status`, such as catalog, relay, relay-2 or postgres
+        #[arg(value_parser = process)]
         name: Name,
     },
     /// Let a frozen process go on
     Thaw {
-        /// catalog, basket, relay (relay-2 …), storefront, postgres or rabbitmq
+        /// A process of `cargo shop status`, such as catalog, relay, relay-2 or postgres
+        #[arg(value_parser = process)]
         name: Name,
     },
     /// Start one process again
     Start {
-        /// catalog, basket, relay (relay-2 …), storefront, postgres or rabbitmq
+        /// A process of `cargo shop status`, such as catalog, relay, relay-2 or postgres
+        #[arg(value_parser = process)]
         name: Name,
     },
     /// Show what the processes wrote
@@ -60,6 +64,9 @@ pub enum Command {
     Test(TestArgs),
     /// Try the relay's decisions in many schedules of faults, in memory and in virtual time
     Simulate(SimulateArgs),
+    /// Write docker-compose.yml, deploy/Dockerfile, deploy/postgres/provision.sql and
+    /// deploy/rabbitmq/definitions.json from services.toml
+    Generate,
     /// Measure the suite against its ceilings, on private servers of its own
     Bench {
         /// Rows and options of the bench, such as drain --quick or all --json; --help lists them
@@ -82,6 +89,11 @@ pub enum Command {
     },
 }
 
+/// The process of this name in the checkout's registry.
+fn process(text: &str) -> anyhow::Result<Name> {
+    Registry::of_checkout()?.process(text)
+}
+
 /// Arguments of `up`.
 #[derive(Debug, Args)]
 pub struct UpArgs {
@@ -100,6 +112,7 @@ pub struct UpArgs {
 #[derive(Debug, Args)]
 pub struct LogsArgs {
     /// Whose log; all of them when left out
+    #[arg(value_parser = process)]
     pub name: Option<Name>,
     /// Go on showing what is written, until Ctrl-C
     #[arg(short, long)]

@@ -10,14 +10,18 @@
 //! | `servers` | finding, installing and running a private PostgreSQL and RabbitMQ |
 //! | `private` | servers for one run of the tests, or of something that measures or breaks |
 //! | `process` | starting, recognising and ending processes |
+//! | `registry` | `services.toml`: the services, their ports, roles and events |
+//! | `generate` | the files that are written from it |
 //! | `home` | what `.shop/` holds |
 //! | `terminal` | progress, tables, tails of logs, Ctrl-C |
 
 pub mod cli;
 pub mod commands;
+pub mod generate;
 pub mod home;
 pub mod private;
 pub mod process;
+pub mod registry;
 pub mod servers;
 pub mod suite;
 pub mod terminal;

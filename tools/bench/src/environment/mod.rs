@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Result;
 use harness::{Environment as Harness, Options};
-use shop::suite::Name;
+use shop::registry::Name;
 use shop::terminal::Interrupt;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;

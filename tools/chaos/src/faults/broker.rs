@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use shop::suite::Name;
+use shop::registry::Name;
 use tokio::time::Instant;
 
 use super::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use shop::suite::Name;
+use shop::registry::Name;
 use sqlx::{AssertSqlSafe, Connection, PgPool};
 use tokio::time::Instant;
 

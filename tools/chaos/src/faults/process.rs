@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use anyhow::Result;
 use harness::Service;
 use rustix::process::Signal;
-use shop::suite::Name;
+use shop::registry::Name;
 use tokio::time::Instant;
 
 use super::{Injection, Target, injection};

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
-use shop::suite::Name;
+use shop::registry::Name;
 use tokio::time::Instant;
 
 use super::{Fault, Injection, Target, injection};

@@ -186,7 +186,7 @@ impl Runner {
     /// settings alone.
     fn mend(&mut self) -> Result<()> {
         use rustix::process::Signal;
-        use shop::suite::Name;
+        use shop::registry::Name;
         for name in [Name::Postgres, Name::Rabbitmq] {
             // One that is gone cannot be thawed.
             drop(self.environment.signal_server(name, Signal::CONT));

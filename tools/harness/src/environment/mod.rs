@@ -14,11 +14,12 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use shop::{
-    home::{Service as Port, Settled},
+    home::Port,
     private::PrivateServers,
     process::{Launch, Record},
+    registry::{Name, Registry},
     servers::{Postgres, Purpose, Rabbitmq, Tools},
-    suite::{Name, Suite},
+    suite::Suite,
     terminal::{Interrupt, Progress},
 };
 use sqlx::{PgPool, postgres::PgPoolOptions};
@@ -77,32 +78,27 @@ impl Environment {
     pub async fn open(options: Options, interrupt: &Interrupt) -> Result<Self> {
         let progress = Progress::new();
         // The suite's own configuration asks for these; services listen elsewhere, see `ports`.
-        let further: Vec<Port> = all_services().map(|service| service.name().port()).collect();
+        let registry = Registry::of_checkout()?;
+        let further = registry.programs(RELAYS);
         let purpose = options.purpose;
         let (servers, tools) = tokio::task::block_in_place(|| {
             let tools = Tools::find_or_install(&progress, interrupt)?;
             let servers = progress.during(
                 &format!("starting a PostgreSQL and a RabbitMQ {purpose}"),
-                |_| PrivateServers::start(&tools, Purpose::Keep, &further, interrupt),
+                |_| PrivateServers::start(&registry, &tools, Purpose::Keep, &further, interrupt),
                 |_| format!("PostgreSQL and RabbitMQ are ready {purpose}"),
             )?;
             anyhow::Ok((servers, tools))
         })?;
         let (ports, secrets) = (servers.ports().clone(), servers.secrets().clone());
         let broker = Broker::new(
-            Rabbitmq::url(ports.of(Port::Amqp)?, "admin", &secrets.broker_admin),
-            Rabbitmq::management_url(ports.of(Port::Management)?, &secrets.broker_admin),
+            Rabbitmq::url(ports.of(Name::Rabbitmq)?, "admin", secrets.of("broker_admin")?),
+            Rabbitmq::management_url(ports.of(Port::Management)?, secrets.of("broker_admin")?),
         )?;
-        let programs = ["catalog-api", "basket-api", "outbox-relay"];
-        let programs = programs.into_iter().map(|name| Ok((name.to_owned(), beside_this_program(name)?)));
-        let settled =
-            Settled { relays: 1, binaries: programs.collect::<Result<_>>()?, servers: PathBuf::new() };
-        let suite = Suite { home: servers.home().clone(), settled, ports, secrets };
-        tokio::task::block_in_place(|| {
-            suite.migrate(Name::Catalog, interrupt)?;
-            suite.migrate(Name::Basket, interrupt)?;
-            suite.seed(interrupt)
-        })?;
+        let programs =
+            registry.binaries().into_iter().map(|name| Ok((name.to_owned(), beside_this_program(name)?)));
+        let suite = servers.suite(programs.collect::<Result<_>>()?);
+        tokio::task::block_in_place(|| suite.prepare(interrupt))?;
         let mut environment = Self {
             services: BTreeMap::new(),
             proxies: BTreeMap::new(),
@@ -131,7 +127,7 @@ impl Environment {
     }
 
     async fn open_proxies(&mut self) -> Result<()> {
-        let (postgres, amqp) = (self.suite.ports.of(Port::Postgres)?, self.suite.ports.of(Port::Amqp)?);
+        let (postgres, amqp) = (self.suite.ports.of(Name::Postgres)?, self.suite.ports.of(Name::Rabbitmq)?);
         for service in all_services() {
             for (protocol, target) in [(Protocol::Postgres, postgres), (Protocol::Amqp, amqp)] {
                 self.proxies.insert((service, protocol), Proxy::open("127.0.0.1", target, protocol).await?);
@@ -172,8 +168,8 @@ impl Environment {
         for ((of, protocol), proxy) in &self.proxies {
             if *of == service {
                 let server = match protocol {
-                    Protocol::Postgres => self.suite.ports.of(Port::Postgres)?,
-                    Protocol::Amqp => self.suite.ports.of(Port::Amqp)?,
+                    Protocol::Postgres => self.suite.ports.of(Name::Postgres)?,
+                    Protocol::Amqp => self.suite.ports.of(Name::Rabbitmq)?,
                 };
                 let (direct, proxied) = (format!("127.0.0.1:{server}/"), format!("{}/", proxy.address));
                 for (_, value) in &mut variables {
@@ -190,7 +186,7 @@ impl Environment {
         variables.extend(self.variables.iter().cloned());
         let home = self.servers.home();
         let log = home.logs().join(format!("{service}.log"));
-        let launch = Launch::new(self.suite.settled.binary(service.binary())?, &log).envs(variables);
+        let launch = Launch::new(self.suite.plan.binary(service.binary())?, &log).envs(variables);
         let process = Process::start(service.to_string(), launch, &log, Some(port))?;
         // By this record the process is found and ended even after the harness itself was killed.
         Record { process: process.identity.clone() }.write(&home.run(), &process.name)?;
@@ -254,7 +250,7 @@ impl Environment {
     /// Runs a command of the relay's operator tool to its end, with the relay's own configuration, and returns
     /// what it wrote.
     pub fn operate(&self, args: &[&str]) -> Result<String> {
-        let mut command = Command::new(self.suite.settled.binary("outbox-relay")?);
+        let mut command = Command::new(self.suite.plan.binary("outbox-relay")?);
         command.args(args).envs(self.suite.configuration(Name::Relay(1))?).stdin(Stdio::null());
         let output =
             tokio::task::block_in_place(|| command.output()).context("cannot run the relay's tool")?;
@@ -290,7 +286,7 @@ impl Environment {
 }
 
 fn url_of(suite: &Suite, database: &str) -> Result<String> {
-    Ok(Postgres::url(suite.ports.of(Port::Postgres)?, "postgres", &suite.secrets.postgres, database))
+    Ok(Postgres::url(suite.ports.of(Name::Postgres)?, "postgres", suite.secrets.of("postgres")?, database))
 }
 
 fn pool(suite: &Suite, options: &Options, database: &str) -> Result<PgPool> {

@@ -5,10 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use shop::{
-    home::Service as Port,
     process::{Ending, Identity, Record, end, kill},
+    registry::Name,
     servers::{Postgres, Rabbitmq},
-    suite::Name,
 };
 
 use tokio::time::Instant;
@@ -71,8 +70,8 @@ impl Environment {
     /// Whether a server's port is open.
     pub fn listens(&self, name: Name) -> Result<bool> {
         Ok(match name {
-            Name::Postgres => Postgres::answers(self.servers.ports().of(Port::Postgres)?),
-            _ => Rabbitmq::answers(self.servers.ports().of(Port::Amqp)?),
+            Name::Postgres => Postgres::answers(self.servers.ports().of(Name::Postgres)?),
+            _ => Rabbitmq::answers(self.servers.ports().of(Name::Rabbitmq)?),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use shop::suite::Name;
+use shop::registry::Name;
 
 /// A process of a service. Unlike `cargo shop up`, an environment may have several baskets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,8 +19,8 @@ impl Service {
     /// The process of `cargo shop up` whose configuration it gets.
     pub(super) fn name(self) -> Name {
         match self {
-            Self::Catalog => Name::Catalog,
-            Self::Basket(_) => Name::Basket,
+            Self::Catalog => Name::CATALOG,
+            Self::Basket(_) => Name::BASKET,
             Self::Relay(n) => Name::Relay(n),
         }
     }

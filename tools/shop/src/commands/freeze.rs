@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 use rustix::process::Signal;
 
 use super::check_exists;
-use crate::suite::{Name, State, Suite};
+use crate::registry::Name;
+use crate::suite::{State, Suite};
 use crate::terminal;
 
 /// Stops one process where it is (SIGSTOP): it keeps its connections and answers nobody.

@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 
 use super::check_exists;
 use crate::process;
-use crate::suite::{Name, State, Suite};
+use crate::registry::Name;
+use crate::suite::{State, Suite};
 use crate::terminal;
 
 /// Kills one process with SIGKILL, and returns when it is gone.

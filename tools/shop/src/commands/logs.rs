@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 
 use super::check_exists;
 use crate::cli::LogsArgs;
-use crate::suite::{Name, Suite};
+use crate::registry::Name;
+use crate::suite::Suite;
 use crate::terminal::{self, Follower, Interrupt, tail};
 
 /// Prints the last lines of one log or of all, and with `--follow` goes on until Ctrl-C.

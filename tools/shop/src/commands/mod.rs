@@ -6,6 +6,7 @@ mod demo;
 mod down;
 mod freeze;
 mod fuzz;
+mod generate;
 mod kill;
 mod logs;
 mod pictures;
@@ -24,7 +25,8 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use crate::cli::Command;
-use crate::suite::{Name, Suite};
+use crate::registry::Name;
+use crate::suite::Suite;
 
 /// Does what the command line says; the exit code is the command's answer.
 pub fn dispatch(command: Command) -> Result<ExitCode> {
@@ -42,6 +44,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Token(args) => token::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Generate => generate::run(),
         Command::Bench { options } => bench::run(&options),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::SupplyChain(args) => supply_chain::run(&args),
@@ -53,7 +56,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
 /// Fails, saying why, for a process that this suite does not have.
 fn check_exists(suite: &Suite, name: Name) -> Result<()> {
     if !suite.names().contains(&name) {
-        let relays = suite.settled.relays;
+        let relays = suite.plan.relays;
         bail!("there is no {name}: the suite was started with {relays} relay(s), see cargo shop up --relays");
     }
     Ok(())

@@ -20,7 +20,7 @@ pub(super) fn run() -> Result<ExitCode> {
     let _lock = Lock::take(&home, &interrupt)?;
     if let Some(suite) = Suite::of_home(&home)? {
         suite.stop(&Progress::new(), &interrupt)?;
-        Place::clear(&suite.settled.servers)?;
+        Place::clear(&suite.plan.servers)?;
     }
     Place::clear(home.dir())?;
     terminal::say("cleared: the next cargo shop up begins with an empty shop");

@@ -7,8 +7,9 @@ use anyhow::{Result, bail};
 
 use super::check_exists;
 use crate::home::{Home, Lock};
+use crate::registry::Name;
 use crate::servers::Tools;
-use crate::suite::{Name, State, Suite};
+use crate::suite::{State, Suite};
 use crate::terminal::{self, Interrupt, Progress};
 
 /// Starts one process of a suite that is up, and returns when it is ready.

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::registry::Name;
 use crate::servers::{Postgres, Rabbitmq};
 use crate::suite::http::{self, Readiness};
-use crate::suite::{Name, State, Suite};
+use crate::suite::{State, Suite};
 use crate::terminal::{self, table};
 
 /// Prints a table; the exit code is 1 if something that should run does not, or is not ready.
@@ -15,7 +16,7 @@ pub(super) fn run() -> Result<ExitCode> {
     let mut rows = vec![["NAME", "PID", "STATE", "ADDRESS", "HEALTH"].map(str::to_owned).to_vec()];
     let mut is_well = true;
     for name in suite.names() {
-        let port = suite.ports.of(name.port())?;
+        let port = suite.ports.of(name)?;
         let (pid, state, health) = match suite.state(name)? {
             State::Running(process) if process.is_frozen() => {
                 is_well = false;

@@ -2,15 +2,15 @@
 
 mod env_file;
 mod lock;
+mod plan;
 mod ports;
 mod secrets;
-mod settled;
 
 pub use env_file::EnvFile;
 pub use lock::Lock;
-pub use ports::{Ports, Service};
+pub use plan::Plan;
+pub use ports::{Port, Ports};
 pub use secrets::{Secrets, random, random_bytes};
-pub use settled::Settled;
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::Write;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::suite::Name;
+use crate::registry::{Name, SERVICES_TOML};
 
 /// The directory that one running suite, or one test run, keeps its things in.
 #[derive(Debug, Clone)]
@@ -52,12 +52,12 @@ impl Home {
         &self.dir
     }
 
-    /// Where each process has its log.
+    /// The directory of the logs.
     pub fn logs(&self) -> PathBuf {
         self.dir.join("logs")
     }
 
-    /// Where each process has its record.
+    /// The directory of the records of processes.
     pub fn run(&self) -> PathBuf {
         self.dir.join("run")
     }
@@ -67,25 +67,19 @@ impl Home {
         self.logs().join(format!("{name}.log"))
     }
 
-    /// A file that is there while somebody stops the suite, so that nobody mistakes that for a crash.
+    /// A file that exists while a command stops the suite, so that the others do not report a crash.
     pub fn stopping_mark(&self) -> PathBuf {
         self.dir.join("stopping")
     }
 }
 
-/// The root of the checkout: the nearest directory above the present one that has the suite's files,
+/// The root of the checkout: the nearest directory above the present one with a registry of services,
 /// or else the one this tool was built in.
 pub fn checkout() -> PathBuf {
     let present = std::env::current_dir().unwrap_or_default();
     let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("/"));
-    present.ancestors().find(|dir| dir.join(PROVISION_SQL).is_file()).unwrap_or(built_in).to_owned()
+    present.ancestors().find(|dir| dir.join(SERVICES_TOML).is_file()).unwrap_or(built_in).to_owned()
 }
-
-/// The script that creates databases and roles, relative to the checkout.
-pub const PROVISION_SQL: &str = "deploy/postgres/provision.sql";
-
-/// The broker's users and their rights, relative to the checkout.
-pub const BROKER_DEFINITIONS: &str = "deploy/rabbitmq/definitions.json";
 
 /// Creates a directory with exactly these permissions, whatever the umask; one that exists gets them too.
 pub fn create_dir(dir: &Path, mode: u32) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Which loopback ports this checkout uses.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
@@ -8,22 +9,13 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 use super::{Home, write_private};
+use crate::registry::{Name, Registry};
 
 /// Something that listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
-    /// catalog-api, HTTP.
-    Catalog,
-    /// basket-api, HTTP.
-    Basket,
-    /// The n-th outbox-relay (from 1), HTTP.
-    Relay(u8),
-    /// storefront, HTTP.
-    Storefront,
-    /// PostgreSQL.
-    Postgres,
-    /// RabbitMQ, AMQP.
-    Amqp,
+pub enum Port {
+    /// A process: HTTP, PostgreSQL's protocol, or AMQP.
+    Process(Name),
     /// RabbitMQ's management interface, HTTP.
     Management,
     /// RabbitMQ's Erlang distribution, for its own command line tools.
@@ -32,48 +24,43 @@ pub enum Service {
     PortMapper,
 }
 
-impl Service {
-    fn key(self) -> String {
-        match self {
-            Self::Catalog => "catalog".to_owned(),
-            Self::Basket => "basket".to_owned(),
-            Self::Relay(n) => format!("relay-{n}"),
-            Self::Storefront => "storefront".to_owned(),
-            Self::Postgres => "postgres".to_owned(),
-            Self::Amqp => "amqp".to_owned(),
-            Self::Management => "management".to_owned(),
-            Self::Distribution => "distribution".to_owned(),
-            Self::PortMapper => "port-mapper".to_owned(),
-        }
-    }
+impl Port {
+    /// The ports of RabbitMQ beside AMQP.
+    pub const OF_RABBITMQ: [Self; 3] = [Self::Management, Self::Distribution, Self::PortMapper];
+}
 
-    fn preferred(self) -> u16 {
+impl From<Name> for Port {
+    fn from(name: Name) -> Self {
+        Self::Process(name)
+    }
+}
+
+/// The key in the file.
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Catalog => 5101,
-            Self::Basket => 5102,
-            Self::Relay(n) => 5102 + u16::from(n),
-            Self::Storefront => 5100,
-            Self::Postgres => 5433,
-            Self::Amqp => 5673,
-            Self::Management => 15673,
-            Self::Distribution => 25673,
-            Self::PortMapper => 4370,
+            Self::Process(Name::Rabbitmq) => f.write_str("amqp"),
+            Self::Process(Name::Relay(n)) => write!(f, "relay-{n}"),
+            Self::Process(name) => name.fmt(f),
+            Self::Management => f.write_str("management"),
+            Self::Distribution => f.write_str("distribution"),
+            Self::PortMapper => f.write_str("port-mapper"),
         }
     }
 }
 
-/// A taken port is tried again so much higher: the last digit goes on saying what it is.
-const STEP: u16 = 10;
+/// A taken port is tried again so much higher: the last two digits go on saying what it is.
+const STEP: u16 = 100;
 
 /// How many ports are tried before giving up.
 const TRIES: u16 = 90;
 
-/// The ports in use, by service.
+/// The ports in use, by listener.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ports(BTreeMap<String, u16>);
 
 impl Ports {
-    /// Reads what was settled the last time; nothing, if nothing was.
+    /// Reads what was assigned the last time; nothing, if nothing was.
     pub fn load(home: &Home) -> Result<Self> {
         let path = path(home);
         match fs::read(&path) {
@@ -90,30 +77,31 @@ impl Ports {
         write_private(&path(home), &serde_json::to_vec_pretty(&self.0)?)
     }
 
-    /// Gives each of these services a free port: the one it had, the one it prefers, or the next free one.
+    /// Gives each of these listeners a free port: the one it had, the one it prefers, or the next free one.
     ///
     /// `offset` is added to what is preferred; a test run stays out of the way of a running suite by it.
-    pub fn settle(&mut self, services: &[Service], offset: u16) -> Result<()> {
-        for &service in services {
-            let key = service.key();
+    pub fn assign(&mut self, registry: &Registry, listeners: &[Port], offset: u16) -> Result<()> {
+        for &listener in listeners {
+            let key = listener.to_string();
             let taken: Vec<u16> =
                 self.0.iter().filter(|(other, _)| **other != key).map(|(_, port)| *port).collect();
-            let preferred = service.preferred() + offset;
+            let preferred = registry.preferred_port(listener)? + offset;
             let candidates = self.0.get(&key).copied().into_iter();
             let candidates = candidates.chain((0..TRIES).map(|turn| preferred + turn * STEP));
             match candidates.into_iter().find(|port| !taken.contains(port) && is_free(*port)) {
                 Some(port) => self.0.insert(key, port),
                 None => {
-                    bail!("no free port for {service:?}: tried {preferred} and {TRIES} more, {STEP} apart")
+                    bail!("no free port for {key}: tried {preferred} and {TRIES} more, {STEP} apart")
                 }
             };
         }
         Ok(())
     }
 
-    /// The port of one service; fails if none was settled.
-    pub fn of(&self, service: Service) -> Result<u16> {
-        self.0.get(&service.key()).copied().with_context(|| format!("no port is settled for {service:?}"))
+    /// The port of one listener; fails if none was assigned.
+    pub fn of(&self, listener: impl Into<Port>) -> Result<u16> {
+        let key = listener.into().to_string();
+        self.0.get(&key).copied().with_context(|| format!("{key} has no port yet: cargo shop up assigns it"))
     }
 }
 
@@ -121,7 +109,7 @@ fn path(home: &Home) -> PathBuf {
     home.dir().join("ports.json")
 }
 
-/// Whether nobody listens on this loopback port.
+/// Whether nothing listens on this loopback port.
 fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }

@@ -1,83 +1,57 @@
 //! Passwords of the private servers, made up once per checkout.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
 
 use super::{Home, write_private};
+use crate::registry::Registry;
 
-/// One password for each user of the servers. Not `Debug`, so that none gets into a log by accident.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Secrets {
-    /// PostgreSQL's superuser `postgres`.
-    pub postgres: String,
-    /// Role `catalog_owner`.
-    pub catalog_owner: String,
-    /// Role `catalog_app`.
-    pub catalog_app: String,
-    /// Role `catalog_relay`.
-    pub catalog_relay: String,
-    /// Role `basket_owner`.
-    pub basket_owner: String,
-    /// Role `basket_app`.
-    pub basket_app: String,
-    /// Role `basket_inbox_reader`. Younger than the others: a checkout that has none yet gets one.
-    #[serde(default)]
-    pub basket_inbox_reader: String,
-    /// The broker's administrator `admin`.
-    pub broker_admin: String,
-    /// The broker's user `relay`.
-    pub broker_relay: String,
-    /// The broker's user `basket`.
-    pub broker_basket: String,
-}
+/// One password for each user of the servers: PostgreSQL's by their roles, RabbitMQ's after `broker_`.
+///
+/// Not `Debug`, so that no log shows one by accident.
+#[derive(Clone)]
+pub struct Secrets(BTreeMap<String, String>);
 
 impl Secrets {
-    /// Reads the checkout's passwords, or makes them up if there are none yet.
-    pub fn load_or_create(home: &Home) -> Result<Self> {
+    /// Reads the checkout's passwords, and makes up those that are missing.
+    pub fn load_or_create(home: &Home, registry: &Registry) -> Result<Self> {
         let path = home.dir().join("secrets.json");
-        match fs::read(&path) {
-            Ok(bytes) => {
-                let mut secrets: Self = serde_json::from_slice(&bytes).with_context(|| {
-                    format!("{} is damaged: cargo shop reset makes new ones", path.display())
-                })?;
-                if secrets.basket_inbox_reader.is_empty() {
-                    secrets.basket_inbox_reader = random()?;
-                    secrets.write(&path)?;
-                }
-                Ok(secrets)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let secrets = Self::create()?;
-                secrets.write(&path)?;
-                Ok(secrets)
-            }
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        let mut secrets = match fs::read(&path) {
+            Ok(bytes) => Self(serde_json::from_slice(&bytes).with_context(|| {
+                format!("{} is damaged: cargo shop reset makes new ones", path.display())
+            })?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self(BTreeMap::new()),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        if secrets.complete(registry)? {
+            write_private(&path, &serde_json::to_vec_pretty(&secrets.0)?)?;
         }
-    }
-
-    fn write(&self, path: &Path) -> Result<()> {
-        write_private(path, &serde_json::to_vec_pretty(self)?)
+        Ok(secrets)
     }
 
     /// Makes up new ones.
-    pub fn create() -> Result<Self> {
-        Ok(Self {
-            postgres: random()?,
-            catalog_owner: random()?,
-            catalog_app: random()?,
-            catalog_relay: random()?,
-            basket_owner: random()?,
-            basket_app: random()?,
-            basket_inbox_reader: random()?,
-            broker_admin: random()?,
-            broker_relay: random()?,
-            broker_basket: random()?,
-        })
+    pub fn create(registry: &Registry) -> Result<Self> {
+        let mut secrets = Self(BTreeMap::new());
+        secrets.complete(registry)?;
+        Ok(secrets)
+    }
+
+    /// The password of a user: `postgres`, `catalog_owner`, `broker_admin`.
+    pub fn of(&self, user: &str) -> Result<&str> {
+        self.0.get(user).map(String::as_str).with_context(|| format!("there is no password for {user}"))
+    }
+
+    /// Makes up passwords for users that have none; returns whether there were any.
+    fn complete(&mut self, registry: &Registry) -> Result<bool> {
+        let before = self.0.len();
+        for user in registry.users() {
+            let fresh = random()?;
+            self.0.entry(user).or_insert(fresh);
+        }
+        Ok(self.0.len() > before)
     }
 }
 

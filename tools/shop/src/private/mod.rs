@@ -2,15 +2,18 @@
 
 mod leftovers;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 
 use anyhow::{Result, bail};
 
-use crate::home::{BROKER_DEFINITIONS, Home, Ports, Secrets, Service, checkout, create_dir, random};
+use crate::home::{Home, Plan, Port, Ports, Secrets, create_dir, random};
 use crate::process::Running;
+use crate::registry::{Name, Registry};
 use crate::servers::{Place, Postgres, Purpose, Rabbitmq, Tools, is_open_to_all, provision};
+use crate::suite::Suite;
 use crate::terminal::{self, Interrupt};
 
 /// How far above a running suite's ports those of a private run begin. Servers that are to be killed are
@@ -30,17 +33,19 @@ pub struct PrivateServers {
     home: Home,
     ports: Ports,
     secrets: Secrets,
+    registry: Registry,
     tools: Tools,
     purpose: Purpose,
 }
 
 impl PrivateServers {
-    /// Starts both, and creates the suite's roles and databases. `further` are services that get a port
-    /// too. What runs that were themselves killed have left behind is ended and removed first.
+    /// Starts both, and creates the suite's roles and databases. `further` are processes that get a
+    /// port too. Servers of runs that were themselves killed are ended and removed first.
     pub fn start(
+        registry: &Registry,
         tools: &Tools,
         purpose: Purpose,
-        further: &[Service],
+        further: &[Name],
         interrupt: &Interrupt,
     ) -> Result<Self> {
         leftovers::clear()?;
@@ -48,21 +53,16 @@ impl PrivateServers {
         home.create()?;
         leftovers::own(&home)?;
         let mut ports = Ports::default();
-        let mut services = vec![
-            Service::Postgres,
-            Service::Amqp,
-            Service::Management,
-            Service::Distribution,
-            Service::PortMapper,
-        ];
-        services.extend(further);
+        let processes = [Name::Postgres, Name::Rabbitmq].into_iter().chain(further.iter().copied());
+        let listeners: Vec<Port> = processes.map(Port::from).chain(Port::OF_RABBITMQ).collect();
         // Somewhere in the range, so that two runs that begin at the same moment rarely look at the same ports;
         // and next to others of this process, whose ports look free while their servers are down.
         let turn = u16::try_from(std::process::id() % 40)?;
         let others = STARTED.fetch_add(1, Ordering::Relaxed) % 10;
-        ports.settle(&services, offset(purpose) + turn * 10 + others)?;
+        ports.assign(registry, &listeners, offset(purpose) + turn * 10 + others)?;
         // From here on, whatever fails, the servers end with this value.
-        let servers = Self { home, ports, secrets: Secrets::create()?, tools: tools.clone(), purpose };
+        let (secrets, registry, tools) = (Secrets::create(registry)?, registry.clone(), tools.clone());
+        let servers = Self { home, ports, secrets, registry, tools, purpose };
         servers.start_both(interrupt)?;
         Ok(servers)
     }
@@ -77,25 +77,35 @@ impl PrivateServers {
                 broker.join().unwrap_or_else(|_| bail!("the thread that started RabbitMQ has panicked"));
             database.and(broker)
         })?;
-        provision(&self.tools.postgres, &checkout(), self.ports.of(Service::Postgres)?, &self.secrets)
+        provision(&self.tools.postgres, &self.registry, self.ports.of(Name::Postgres)?, &self.secrets)
     }
 
     /// Starts PostgreSQL, also again after it was ended, and waits until it answers.
     pub fn start_postgres(&self, interrupt: &Interrupt) -> Result<Running> {
-        let port = self.ports.of(Service::Postgres)?;
+        let port = self.ports.of(Name::Postgres)?;
         let server = Postgres::new(&self.tools.postgres, &self.place(), &self.home, port)?;
-        server.start(&self.secrets.postgres, interrupt)
+        server.start(self.secrets.of("postgres")?, interrupt)
     }
 
     /// Starts RabbitMQ, also again after it was ended, and waits until it answers.
     pub fn start_rabbitmq(&self, interrupt: &Interrupt) -> Result<Running> {
-        let definitions = std::fs::read_to_string(checkout().join(BROKER_DEFINITIONS))?;
-        self.rabbitmq()?.start(&definitions, &self.secrets, interrupt)
+        self.rabbitmq()?.start(&self.registry, &self.secrets, interrupt)
     }
 
     /// The broker of this run.
     pub fn rabbitmq(&self) -> Result<Rabbitmq> {
         Rabbitmq::new(&self.tools.rabbitmq, &self.place(), &self.home, &self.ports)
+    }
+
+    /// A suite of these programs on these servers, with one relay. Nothing of it runs yet.
+    pub fn suite(&self, binaries: BTreeMap<String, PathBuf>) -> Suite {
+        Suite {
+            home: self.home.clone(),
+            registry: self.registry.clone(),
+            plan: Plan { relays: 1, binaries, servers: PathBuf::new() },
+            ports: self.ports.clone(),
+            secrets: self.secrets.clone(),
+        }
     }
 
     /// The directory of this run.
@@ -115,13 +125,14 @@ impl PrivateServers {
 
     /// Where tests find them: the superuser and the administrator, who may create databases and vhosts.
     pub fn environment(&self) -> Result<Vec<(&'static str, String)>> {
-        let postgres = self.ports.of(Service::Postgres)?;
-        let amqp = self.ports.of(Service::Amqp)?;
-        let management = self.ports.of(Service::Management)?;
+        let postgres = self.ports.of(Name::Postgres)?;
+        let admin = self.secrets.of("broker_admin")?;
+        let amqp = self.ports.of(Name::Rabbitmq)?;
+        let management = self.ports.of(Port::Management)?;
         Ok(vec![
-            ("DATABASE_URL", Postgres::url(postgres, "postgres", &self.secrets.postgres, "postgres")),
-            ("AMQP_URL", Rabbitmq::url(amqp, "admin", &self.secrets.broker_admin)),
-            ("RABBITMQ_MANAGEMENT_URL", Rabbitmq::management_url(management, &self.secrets.broker_admin)),
+            ("DATABASE_URL", Postgres::url(postgres, "postgres", self.secrets.of("postgres")?, "postgres")),
+            ("AMQP_URL", Rabbitmq::url(amqp, "admin", admin)),
+            ("RABBITMQ_MANAGEMENT_URL", Rabbitmq::management_url(management, admin)),
         ])
     }
 

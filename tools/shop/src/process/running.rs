@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use super::launch::START_MARK;
 use super::{Identity, Launch, Record};
 use crate::home::Home;
-use crate::suite::Name;
+use crate::registry::Name;
 use crate::terminal::tail;
 
 /// How many lines of its log are shown when a process has ended unasked.

@@ -32,7 +32,7 @@ impl Place {
     /// It is elsewhere if the servers run as users who cannot get to the home (root has the checkout in a
     /// directory of its own, such as /root), and if the home's path has characters that the servers' start
     /// scripts might take apart. `known` is the place that was chosen before.
-    pub fn settle(home: &Home, known: Option<&Path>, purpose: Purpose) -> Result<Self> {
+    pub fn choose(home: &Home, known: Option<&Path>, purpose: Purpose) -> Result<Self> {
         if let Some(known) = known.filter(|dir| dir.is_dir()) {
             return Ok(Self { dir: known.to_owned(), purpose });
         }

@@ -14,7 +14,7 @@ use super::user::{give, server_user};
 use super::{Place, PostgresTools, Purpose};
 use crate::home::{Home, create_dir, write_private};
 use crate::process::{Launch, RunAs, Running, wait_until};
-use crate::suite::Name;
+use crate::registry::Name;
 use crate::terminal::Interrupt;
 
 /// How long it may take to start, recovery after a kill included.

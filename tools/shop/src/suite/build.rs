@@ -9,10 +9,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::registry::Registry;
 use crate::terminal::{self, Interrupt};
-
-/// The services' programs.
-const BINARIES: [&str; 4] = ["catalog-api", "basket-api", "outbox-relay", "storefront"];
 
 /// A line of `cargo build --message-format=json`, as far as it matters here.
 #[derive(Deserialize)]
@@ -34,14 +32,15 @@ pub fn build(checkout: &Path, release: bool, interrupt: &Interrupt) -> Result<BT
     build_with(checkout, &[], options, interrupt)
 }
 
-/// The same, with programs beside the services' and with further options of cargo's.
+/// The same, with programs beside the registry's and with further options of cargo's.
 pub fn build_with(
     checkout: &Path,
     further: &[&str],
     options: &[&str],
     interrupt: &Interrupt,
 ) -> Result<BTreeMap<String, PathBuf>> {
-    let wanted = || BINARIES.iter().chain(further);
+    let registry = Registry::of(checkout)?;
+    let wanted = || registry.binaries().into_iter().chain(further.iter().copied());
     let mut command = cargo(checkout);
     // --workspace, so that features are those of every other build and nothing is compiled twice.
     command.args(["build", "--workspace", "--message-format=json-render-diagnostics"]);
@@ -65,7 +64,7 @@ pub fn build_with(
     if !status.success() {
         bail!("cargo build failed ({status})");
     }
-    if let Some(missing) = wanted().find(|name| !binaries.contains_key(**name)) {
+    if let Some(missing) = wanted().find(|name| !binaries.contains_key(*name)) {
         bail!("cargo build made no program {missing}");
     }
     Ok(binaries)

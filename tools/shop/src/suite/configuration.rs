@@ -1,9 +1,10 @@
-//! What each service is told by its environment.
+//! What each process is told by its environment.
 
 use anyhow::{Context, Result};
 
-use super::{Name, Suite};
-use crate::home::{EnvFile, Service};
+use super::Suite;
+use crate::home::{EnvFile, Port};
+use crate::registry::{Name, Service};
 use crate::servers::{Postgres, Rabbitmq};
 use crate::token;
 
@@ -11,102 +12,122 @@ use crate::token;
 pub type Variables = Vec<(String, String)>;
 
 impl Suite {
-    /// What a service serves with: its own, lesser users of the servers.
+    /// What a process serves with: its own, lesser users of the servers.
     pub fn configuration(&self, name: Name) -> Result<Variables> {
         let mut variables = self.common(name)?;
-        let mut set = |name: &str, value: String| variables.push((name.to_owned(), value));
-        match name {
-            Name::Catalog => {
-                set(
-                    "APP__DATABASE__URL",
-                    self.database("catalog_app", &self.secrets.catalog_app, "catalog")?,
-                );
+        variables.extend(match name {
+            Name::Service(service) => {
+                let service = self.registry.service(service)?;
+                self.of_service(service, &service.app())?
             }
-            Name::Basket => {
-                set("APP__DATABASE__URL", self.database("basket_app", &self.secrets.basket_app, "basket")?);
-                set("APP__BROKER__URL", self.broker("basket", &self.secrets.broker_basket)?);
-                set("APP__CATALOG__URL", self.url(Service::Catalog)?);
-            }
-            Name::Relay(_) => {
-                let catalog = self.database("catalog_relay", &self.secrets.catalog_relay, "catalog")?;
-                set("APP__DATABASES__CATALOG__URL", catalog);
-                set("APP__BROKER__URL", self.broker("relay", &self.secrets.broker_relay)?);
-                // What `show` and `audit` compare with.
-                let inbox =
-                    self.database("basket_inbox_reader", &self.secrets.basket_inbox_reader, "basket")?;
-                set("APP__CONSUMERS__BASKET__URL", inbox);
-                // The name under which operators know the process.
-                set("APP__RELAY__NAME", name.to_string());
-            }
-            Name::Storefront => {
-                set("APP__SERVICES__CATALOG__URL", self.url(Service::Catalog)?);
-                set("APP__SERVICES__CATALOG__PUBLISHES", "true".to_owned());
-                set("APP__SERVICES__BASKET__URL", self.url(Service::Basket)?);
-                set("APP__SERVICES__BASKET__SUBSCRIBES", "true".to_owned());
-                let relays = (1..=self.settled.relays).map(|number| self.url(Service::Relay(number)));
-                set("APP__RELAY__URL", relays.collect::<Result<Vec<_>>>()?.join(","));
-                // What its control room kills and starts processes with: this very program.
-                let tool = std::env::current_exe().context("cannot find this program's own path")?;
-                set("APP__TOOL__PATH", tool.display().to_string());
-            }
-            Name::Postgres | Name::Rabbitmq => {}
-        }
+            Name::Relay(_) => self.of_relay(name)?,
+            Name::Storefront => self.of_storefront()?,
+            Name::Postgres | Name::Rabbitmq => Variables::new(),
+        });
         Ok(variables)
     }
 
     /// What a service migrates with: the owner of its database.
-    pub(super) fn owner_configuration(&self, name: Name) -> Result<Variables> {
-        let mut variables = self.configuration(name)?;
-        let owner = match name {
-            Name::Basket => self.database("basket_owner", &self.secrets.basket_owner, "basket")?,
-            _ => self.database("catalog_owner", &self.secrets.catalog_owner, "catalog")?,
-        };
-        variables.retain(|(name, _)| name != "APP__DATABASE__URL");
-        variables.push(("APP__DATABASE__URL".to_owned(), owner));
-        Ok(variables)
+    pub(super) fn owner_configuration(&self, service: &Service) -> Result<Variables> {
+        let common = self.common(Name::Service(service.name))?;
+        Ok([common, self.of_service(service, &service.owner())?].concat())
     }
 
     /// The variables of `.shop/env`: addresses, the most powerful users of the servers, and two tokens.
     pub fn env_file(&self) -> Result<EnvFile> {
         let mut env = EnvFile::default();
-        env.set("CATALOG_URL", self.url(Service::Catalog)?)?;
-        env.set("BASKET_URL", self.url(Service::Basket)?)?;
-        env.set("RELAY_URL", self.url(Service::Relay(1))?)?;
-        env.set("STOREFRONT_URL", self.url(Service::Storefront)?)?;
-        env.set("AMQP_URL", self.broker("admin", &self.secrets.broker_admin)?)?;
-        let management = self.ports.of(Service::Management)?;
-        env.set("RABBITMQ_MANAGEMENT_URL", Rabbitmq::management_url(management, &self.secrets.broker_admin))?;
-        env.set(
-            "CATALOG_DATABASE_URL",
-            self.database("catalog_owner", &self.secrets.catalog_owner, "catalog")?,
-        )?;
-        env.set("BASKET_DATABASE_URL", self.database("basket_owner", &self.secrets.basket_owner, "basket")?)?;
+        let services = &self.registry.services;
+        for service in services {
+            env.set(&format!("{}_URL", service.name.to_uppercase()), self.url(Name::Service(service.name))?)?;
+        }
+        env.set("RELAY_URL", self.url(Name::Relay(1))?)?;
+        env.set("STOREFRONT_URL", self.url(Name::Storefront)?)?;
+        env.set("AMQP_URL", self.broker("admin")?)?;
+        let management = self.ports.of(Port::Management)?;
+        let admin = self.secrets.of("broker_admin")?;
+        env.set("RABBITMQ_MANAGEMENT_URL", Rabbitmq::management_url(management, admin))?;
+        for service in services {
+            let name = format!("{}_DATABASE_URL", service.name.to_uppercase());
+            env.set(&name, self.database(service, &service.owner())?)?;
+        }
         env.set("BUYER_TOKEN", token::buyer()?)?;
         env.set("OPS_TOKEN", token::operator()?)?;
         Ok(env)
     }
 
-    /// The base address of a service that speaks HTTP.
-    pub fn url(&self, service: Service) -> Result<String> {
-        Ok(format!("http://127.0.0.1:{}", self.ports.of(service)?))
+    /// The base address of something that speaks HTTP.
+    pub fn url(&self, listener: impl Into<Port>) -> Result<String> {
+        Ok(format!("http://127.0.0.1:{}", self.ports.of(listener)?))
     }
 
     fn common(&self, name: Name) -> Result<Variables> {
+        let port = self.ports.of(name)?.to_string();
         let variables = [
-            ("APP__MODE", "development".to_owned()),
-            ("APP__HTTP__HOST", "127.0.0.1".to_owned()),
-            ("APP__HTTP__PORT", self.ports.of(name.port())?.to_string()),
-            ("APP__LOG__FORMAT", "text".to_owned()),
-            ("APP__AUTH__SECRET", token::DEVELOPMENT_SECRET.to_owned()),
+            ("APP__MODE", "development"),
+            ("APP__HTTP__HOST", "127.0.0.1"),
+            ("APP__HTTP__PORT", &port),
+            ("APP__LOG__FORMAT", "text"),
+            ("APP__AUTH__SECRET", token::DEVELOPMENT_SECRET),
         ];
-        Ok(variables.map(|(name, value)| (name.to_owned(), value)).to_vec())
+        Ok(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
     }
 
-    fn database(&self, role: &str, password: &str, database: &str) -> Result<String> {
-        Ok(Postgres::url(self.ports.of(Service::Postgres)?, role, password, database))
+    fn of_service(&self, service: &Service, role: &str) -> Result<Variables> {
+        let mut variables = vec![("APP__DATABASE__URL".to_owned(), self.database(service, role)?)];
+        if let Some(user) = service.broker_user() {
+            variables.push(("APP__BROKER__URL".to_owned(), self.broker(user)?));
+        }
+        for called in &service.calls {
+            let called = self.registry.service(called)?.name;
+            variables
+                .push((format!("APP__{}__URL", called.to_uppercase()), self.url(Name::Service(called))?));
+        }
+        Ok(variables)
     }
 
-    fn broker(&self, user: &str, password: &str) -> Result<String> {
-        Ok(Rabbitmq::url(self.ports.of(Service::Amqp)?, user, password))
+    /// The databases of all publishers, and those of all subscribers for `show` and `audit`.
+    fn of_relay(&self, name: Name) -> Result<Variables> {
+        let mut variables = Variables::new();
+        for service in &self.registry.services {
+            let (name, roles) = (service.name.to_uppercase(), [service.relay(), service.inbox_reader()]);
+            for (list, role) in ["DATABASES", "CONSUMERS"].into_iter().zip(roles) {
+                if let Some(role) = role {
+                    variables.push((format!("APP__{list}__{name}__URL"), self.database(service, &role)?));
+                }
+            }
+        }
+        variables.push(("APP__BROKER__URL".to_owned(), self.broker("relay")?));
+        // The name under which operators know the process.
+        variables.push(("APP__RELAY__NAME".to_owned(), name.to_string()));
+        Ok(variables)
+    }
+
+    fn of_storefront(&self) -> Result<Variables> {
+        let mut variables = Variables::new();
+        for service in &self.registry.services {
+            let prefix = format!("APP__SERVICES__{}", service.name.to_uppercase());
+            variables.push((format!("{prefix}__URL"), self.url(Name::Service(service.name))?));
+            for (key, types) in [("PUBLISHES", &service.publishes), ("SUBSCRIBES", &service.subscribes)] {
+                if !types.is_empty() {
+                    variables.push((format!("{prefix}__{key}"), "true".to_owned()));
+                }
+            }
+        }
+        let relays = (1..=self.plan.relays).map(|number| self.url(Name::Relay(number)));
+        variables.push(("APP__RELAY__URL".to_owned(), relays.collect::<Result<Vec<_>>>()?.join(",")));
+        // What its control room kills and starts processes with: this very program.
+        let tool = std::env::current_exe().context("cannot find this program's own path")?;
+        variables.push(("APP__TOOL__PATH".to_owned(), tool.display().to_string()));
+        Ok(variables)
+    }
+
+    fn database(&self, service: &Service, role: &str) -> Result<String> {
+        let port = self.ports.of(Name::Postgres)?;
+        Ok(Postgres::url(port, role, self.secrets.of(role)?, &service.database))
+    }
+
+    fn broker(&self, user: &str) -> Result<String> {
+        let password = self.secrets.of(&format!("broker_{user}"))?;
+        Ok(Rabbitmq::url(self.ports.of(Name::Rabbitmq)?, user, password))
     }
 }

@@ -4,27 +4,28 @@ mod build;
 mod configuration;
 pub mod http;
 mod lifecycle;
-mod name;
 mod pending;
 mod state;
 mod summary;
 
 pub use build::{build, build_with, cargo, from_outside};
 pub use configuration::Variables;
-pub use name::{MOST_RELAYS, Name};
 pub use state::State;
 pub use summary::addresses;
 
 use anyhow::{Result, bail};
 
-use crate::home::{Home, Ports, Secrets, Settled};
+use crate::home::{Home, Plan, Ports, Secrets};
+use crate::registry::{Name, Registry};
 
-/// The suite of one checkout: everything that was settled by `up`.
+/// The suite of one checkout: what `up` has assigned to it.
 pub struct Suite {
     /// Where its files are.
     pub home: Home,
+    /// Its services.
+    pub registry: Registry,
     /// What runs, from which files.
-    pub settled: Settled,
+    pub plan: Plan,
     /// Where it listens.
     pub ports: Ports,
     /// Its passwords.
@@ -43,14 +44,15 @@ impl Suite {
 
     /// The suite of this home; `None` if there has been no `up` since the last `reset`.
     pub fn of_home(home: &Home) -> Result<Option<Self>> {
-        let Some(settled) = Settled::load(home)? else { return Ok(None) };
+        let Some(plan) = Plan::load(home)? else { return Ok(None) };
+        let registry = Registry::of_checkout()?;
         let ports = Ports::load(home)?;
-        let secrets = Secrets::load_or_create(home)?;
-        Ok(Some(Self { home: home.clone(), settled, ports, secrets }))
+        let secrets = Secrets::load_or_create(home, &registry)?;
+        Ok(Some(Self { home: home.clone(), registry, plan, ports, secrets }))
     }
 
     /// All its processes, in the order they are started in.
     pub fn names(&self) -> Vec<Name> {
-        Name::all(self.settled.relays)
+        self.registry.processes(self.plan.relays)
     }
 }

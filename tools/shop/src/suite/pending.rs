@@ -5,14 +5,15 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::{Name, Suite};
+use super::Suite;
 use crate::home::checkout;
+use crate::registry::Name;
 
 impl Suite {
     /// How many events wait to be published, as `outbox-relay status` says: it reads the log itself, and so
     /// can tell also when no relay runs.
     pub fn pending_events(&self) -> Result<u64> {
-        let output = std::process::Command::new(self.settled.binary("outbox-relay")?)
+        let output = std::process::Command::new(self.plan.binary(&self.registry.relay.binary)?)
             .args(["status", "--json"])
             .envs(self.configuration(Name::Relay(1))?)
             .current_dir(checkout())

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
-use super::{Name, Suite};
+use super::Suite;
 use crate::process::{Identity, Record};
+use crate::registry::Name;
 
 /// What is known of one process.
 #[derive(Debug, Clone, PartialEq, Eq)]

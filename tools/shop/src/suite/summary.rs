@@ -4,29 +4,30 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use super::{Name, Suite};
-use crate::home::{Service, checkout};
+use super::Suite;
+use crate::home::{Port, checkout};
+use crate::registry::Name;
 use crate::terminal::table;
 use crate::token;
 
 /// Where everything is, a token, and three things to try that work as pasted.
 pub fn addresses(suite: &Suite) -> Result<String> {
     let mut rows = Vec::new();
-    for name in Name::services(suite.settled.relays) {
-        let url = suite.url(name.port())?;
+    for name in suite.registry.programs(suite.plan.relays) {
+        let url = suite.url(name)?;
         let note = match name {
-            Name::Catalog | Name::Basket => format!("{url}/docs"),
+            Name::Service(_) => format!("{url}/docs"),
             Name::Storefront => "in a browser".to_owned(),
             _ => String::new(),
         };
         rows.push(vec![format!("  {name}"), url, note]);
     }
-    let management = suite.url(Service::Management)?;
-    rows.push(vec!["  postgres".to_owned(), format!("127.0.0.1:{}", suite.ports.of(Service::Postgres)?)]);
-    let amqp = format!("127.0.0.1:{}", suite.ports.of(Service::Amqp)?);
+    let management = suite.url(Port::Management)?;
+    rows.push(vec!["  postgres".to_owned(), format!("127.0.0.1:{}", suite.ports.of(Name::Postgres)?)]);
+    let amqp = format!("127.0.0.1:{}", suite.ports.of(Name::Rabbitmq)?);
     rows.push(vec!["  rabbitmq".to_owned(), amqp, format!("{management} (user admin)")]);
 
-    let shop = suite.url(Service::Storefront)?;
+    let shop = suite.url(Name::Storefront)?;
     let mut text = format!("\nThe shop is up.\n\n{}\n", table(&rows));
     let pages = [["  the shop", &format!("{shop}/")], ["  the control room", &format!("{shop}/ops")]];
     let pages: Vec<Vec<String>> = pages.iter().map(|row| row.map(str::to_owned).to_vec()).collect();

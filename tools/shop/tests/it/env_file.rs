@@ -1,20 +1,18 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use shop::home::{EnvFile, Home, Ports, Secrets, Service, Settled};
-use shop::suite::{Name, Suite};
+use shop::home::{EnvFile, Home, Plan, Port, Ports, Secrets};
+use shop::registry::Registry;
+use shop::suite::Suite;
 
 fn suite(home: &Home) -> Suite {
-    let mut services: Vec<Service> = Name::all(1).into_iter().map(Name::port).collect();
-    services.extend([Service::Management, Service::Distribution, Service::PortMapper]);
+    let registry = Registry::of_checkout().unwrap();
+    let listeners: Vec<Port> =
+        registry.processes(1).into_iter().map(Port::from).chain(Port::OF_RABBITMQ).collect();
     let mut ports = Ports::default();
-    ports.settle(&services, 4000).unwrap();
-    Suite {
-        home: home.clone(),
-        settled: Settled { relays: 1, ..Settled::default() },
-        ports,
-        secrets: Secrets::create().unwrap(),
-    }
+    ports.assign(&registry, &listeners, 4000).unwrap();
+    let secrets = Secrets::create(&registry).unwrap();
+    Suite { home: home.clone(), registry, plan: Plan { relays: 1, ..Plan::default() }, ports, secrets }
 }
 
 #[test]

@@ -3,9 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 mod env_file;
+mod generate;
 mod identity;
 mod logs;
-mod names;
 mod ports;
+mod registry;
 mod secrets;
 mod token;

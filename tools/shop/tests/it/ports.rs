@@ -1,26 +1,32 @@
+use std::fmt::Write;
 use std::net::{Ipv4Addr, TcpListener};
 
-use shop::home::{Home, Ports, Service};
+use shop::home::{Home, Port, Ports};
+use shop::registry::{MOST_RELAYS, Name, Registry};
 
 /// Ports far from those that a suite on this machine may be using at this moment.
 const OFFSET: u16 = 3000;
+
+fn assign(ports: &mut Ports, listeners: &[Port]) {
+    ports.assign(&Registry::of_checkout().unwrap(), listeners, OFFSET).unwrap();
+}
 
 fn occupy(port: u16) -> TcpListener {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap()
 }
 
 #[test]
-fn a_taken_port_is_replaced_by_one_that_ends_in_the_same_digit() {
+fn a_taken_port_is_replaced_by_one_that_ends_in_the_same_two_digits() {
     let mut ports = Ports::default();
-    ports.settle(&[Service::Catalog], OFFSET).unwrap();
-    let preferred = ports.of(Service::Catalog).unwrap();
+    assign(&mut ports, &[Name::CATALOG.into()]);
+    let preferred = ports.of(Name::CATALOG).unwrap();
     let _other = occupy(preferred);
 
     let mut others = Ports::default();
-    others.settle(&[Service::Catalog], OFFSET).unwrap();
-    let found = others.of(Service::Catalog).unwrap();
+    assign(&mut others, &[Name::CATALOG.into()]);
+    let found = others.of(Name::CATALOG).unwrap();
     assert!(found > preferred);
-    assert_eq!(found % 10, preferred % 10);
+    assert_eq!(found % 100, preferred % 100);
 }
 
 #[test]
@@ -28,32 +34,42 @@ fn a_port_is_kept_over_a_restart_even_if_the_preferred_one_has_become_free() {
     let dir = tempfile::tempdir().unwrap();
     let home = Home::at(dir.path());
     let mut ports = Ports::default();
-    ports.settle(&[Service::Basket], OFFSET).unwrap();
-    let other = occupy(ports.of(Service::Basket).unwrap());
-    ports.settle(&[Service::Basket], OFFSET).unwrap();
-    let moved = ports.of(Service::Basket).unwrap();
+    assign(&mut ports, &[Name::BASKET.into()]);
+    let other = occupy(ports.of(Name::BASKET).unwrap());
+    assign(&mut ports, &[Name::BASKET.into()]);
+    let moved = ports.of(Name::BASKET).unwrap();
     ports.save(&home).unwrap();
     drop(other);
 
     let mut later = Ports::load(&home).unwrap();
-    later.settle(&[Service::Basket], OFFSET).unwrap();
-    assert_eq!(later.of(Service::Basket).unwrap(), moved);
+    assign(&mut later, &[Name::BASKET.into()]);
+    assert_eq!(later.of(Name::BASKET).unwrap(), moved);
 }
 
 #[test]
-fn no_two_services_get_the_same_port() {
+fn no_two_of_twenty_services_and_ten_relays_get_the_same_port() {
+    let mut text = include_str!("../../../../services.toml").to_owned();
+    for port in 5103..=5120 {
+        let name = format!("s{port}");
+        write!(
+            text,
+            "[[service]]\nname = \"{name}\"\ncrate = \"{name}\"\nport = {port}\ndatabase = \"{name}\"\nsummary = \"-\"\n"
+        )
+        .unwrap();
+    }
+    let registry = Registry::parse(&text, &|_| true).unwrap();
+    assert_eq!(registry.services.len(), 20);
+    let names = registry.processes(MOST_RELAYS).into_iter().map(Port::from);
+    let listeners: Vec<Port> = names.chain(Port::OF_RABBITMQ).collect();
     let mut ports = Ports::default();
-    let mut services = vec![Service::Catalog, Service::Basket, Service::Postgres, Service::Amqp];
-    services.extend((1..=7).map(Service::Relay));
-    services.extend([Service::Management, Service::Distribution, Service::PortMapper]);
-    ports.settle(&services, OFFSET + 100).unwrap();
-    let mut found: Vec<u16> = services.iter().map(|service| ports.of(*service).unwrap()).collect();
+    ports.assign(&registry, &listeners, OFFSET + 100).unwrap();
+    let mut found: Vec<u16> = listeners.iter().map(|listener| ports.of(*listener).unwrap()).collect();
     found.sort_unstable();
     found.dedup();
-    assert_eq!(found.len(), services.len());
+    assert_eq!(found.len(), 2 + 20 + 10 + 1 + 3);
 }
 
 #[test]
-fn a_service_that_was_never_settled_has_no_port() {
-    assert!(Ports::default().of(Service::Catalog).is_err());
+fn a_process_that_was_never_started_has_no_port() {
+    assert!(Ports::default().of(Name::CATALOG).is_err());
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
-use shop::suite::Name;
+use shop::registry::Name;
 use tokio::time::Instant;
 use uuid::Uuid;
 

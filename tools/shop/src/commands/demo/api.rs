@@ -10,7 +10,7 @@ use ureq::http::Response;
 use ureq::{Agent, Body};
 
 use super::cents::Cents;
-use crate::home::Service;
+use crate::registry::Name;
 use crate::suite::{Suite, http};
 use crate::token::{self, Lifetime};
 
@@ -67,8 +67,8 @@ impl Api {
     pub(super) fn sign_in(suite: &Suite, buyer: &str) -> Result<Self> {
         Ok(Self {
             agent: http::agent(DEADLINE),
-            catalog: format!("{}/api/v1/catalog", suite.url(Service::Catalog)?),
-            basket: format!("{}/api/v1/basket/{buyer}", suite.url(Service::Basket)?),
+            catalog: format!("{}/api/v1/catalog", suite.url(Name::CATALOG)?),
+            basket: format!("{}/api/v1/basket/{buyer}", suite.url(Name::BASKET)?),
             buyer: format!("Bearer {}", token::issue(buyer, &[], Lifetime::DAY)?),
             operator: format!("Bearer {}", token::operator()?),
         })

@@ -43,7 +43,7 @@ pub(super) fn run() -> Result<ExitCode> {
 fn start_what_is_down(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
     for name in suite.names() {
         if !matches!(suite.state(name)?, State::Running(_)) {
-            if name.binary().is_none() {
+            if suite.registry.program(name).is_none() {
                 bail!("{name} does not run: cargo shop start {name}");
             }
             terminal::complain(format!("  … starting {name}, which was down"));

@@ -9,7 +9,8 @@ use super::cents::Cents;
 use super::teller::Teller;
 use crate::home::random;
 use crate::process::{kill, wait_until};
-use crate::suite::{Name, State, Suite};
+use crate::registry::Name;
+use crate::suite::{State, Suite};
 use crate::terminal::{self, Interrupt};
 
 /// How long an alert may take to arrive before the demo says that it did not.
@@ -102,7 +103,7 @@ impl Story<'_> {
     }
 
     fn second_change(&self, teller: &mut Teller<'_>) -> Result<()> {
-        let relays: Vec<Name> = (1..=self.suite.settled.relays).map(Name::Relay).collect();
+        let relays: Vec<Name> = (1..=self.suite.plan.relays).map(Name::Relay).collect();
         let by_hand = |verb: &str| {
             relays.iter().map(|name| format!("cargo shop {verb} {name}")).collect::<Vec<_>>().join("\n")
         };

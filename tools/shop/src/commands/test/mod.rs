@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::cli::TestArgs;
 use crate::private::PrivateServers;
+use crate::registry::Registry;
 use crate::servers::{Purpose, Tools, install_for_tests};
 use crate::terminal::{Interrupt, Progress};
 
@@ -17,11 +18,12 @@ use crate::terminal::{Interrupt, Progress};
 pub(super) fn run(args: &TestArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let progress = Progress::new();
+    let registry = Registry::of_checkout()?;
     let tools = Tools::find_or_install(&progress, &interrupt)?;
     install_for_tests(&progress, &interrupt)?;
     let servers = progress.during(
         "starting PostgreSQL and RabbitMQ for the tests",
-        |_| PrivateServers::start(&tools, Purpose::Test, &[], &interrupt),
+        |_| PrivateServers::start(&registry, &tools, Purpose::Test, &[], &interrupt),
         |_| "PostgreSQL and RabbitMQ for the tests are ready".to_owned(),
     )?;
     let code = runner::run(args, &servers.environment()?, &interrupt);

@@ -6,10 +6,11 @@ use anyhow::{Context, Result};
 
 use super::together;
 use crate::cli::UpArgs;
-use crate::home::{Home, Ports, Secrets, Service, Settled};
+use crate::home::{Home, Plan, Port, Ports, Secrets};
 use crate::process::Running;
+use crate::registry::Registry;
 use crate::servers::{Place, Purpose, Tools};
-use crate::suite::{Name, Suite};
+use crate::suite::Suite;
 use crate::terminal::{Interrupt, Progress};
 
 /// Brings everything up. If that fails, what was started is stopped again.
@@ -20,7 +21,7 @@ pub(super) fn bring_up(
     interrupt: &Interrupt,
 ) -> Result<(Suite, Vec<Running>)> {
     let tools = Tools::find_or_install(progress, interrupt)?;
-    let mut suite = settle(args, home, progress)?;
+    let mut suite = decide(args, home, progress)?;
     match start_everything(&mut suite, args, &tools, progress, interrupt) {
         Ok(children) => Ok((suite, children)),
         Err(error) => {
@@ -31,33 +32,34 @@ pub(super) fn bring_up(
 }
 
 /// Decides on ports, passwords and places, and writes them down before anything is started.
-fn settle(args: &UpArgs, home: &Home, progress: &Progress) -> Result<Suite> {
+fn decide(args: &UpArgs, home: &Home, progress: &Progress) -> Result<Suite> {
     // Left behind if a command was killed while it stopped the suite.
     if home.stopping_mark().exists() {
         fs::remove_file(home.stopping_mark()).context("cannot remove the mark of an earlier stop")?;
     }
-    let secrets = Secrets::load_or_create(home)?;
-    let mut settled = Settled::load(home)?.unwrap_or_default();
-    let known = Some(settled.servers.as_path()).filter(|dir| !dir.as_os_str().is_empty());
-    settled.servers = Place::settle(home, known, Purpose::Keep)?.dir;
-    settled.relays = args.relays;
-    settled.save(home)?;
+    let registry = Registry::of_checkout()?;
+    let secrets = Secrets::load_or_create(home, &registry)?;
+    let mut plan = Plan::load(home)?.unwrap_or_default();
+    let known = Some(plan.servers.as_path()).filter(|dir| !dir.as_os_str().is_empty());
+    plan.servers = Place::choose(home, known, Purpose::Keep)?.dir;
+    plan.relays = args.relays;
+    plan.save(home)?;
 
-    let mut services: Vec<Service> = Name::all(args.relays).into_iter().map(Name::port).collect();
-    services.extend([Service::Management, Service::Distribution, Service::PortMapper]);
+    let names = registry.processes(args.relays);
+    let listeners: Vec<Port> = names.iter().copied().map(Port::from).chain(Port::OF_RABBITMQ).collect();
     let before = Ports::load(home)?;
     let mut ports = before.clone();
-    ports.settle(&services, 0)?;
+    ports.assign(&registry, &listeners, 0)?;
     ports.save(home)?;
-    for name in Name::all(args.relays) {
-        let now = ports.of(name.port())?;
-        if let Ok(port) = before.of(name.port())
+    for name in names {
+        let now = ports.of(name)?;
+        if let Ok(port) = before.of(name)
             && port != now
         {
             progress.say(format!("  ! port {port} is taken: {name} is on {now} now"));
         }
     }
-    Ok(Suite { home: home.clone(), settled, ports, secrets })
+    Ok(Suite { home: home.clone(), registry, plan, ports, secrets })
 }
 
 fn start_everything(
@@ -70,21 +72,23 @@ fn start_everything(
     let mut children = together::build_and_start_servers(suite, args, tools, progress, interrupt)?;
     let suite = &*suite;
 
-    for name in [Name::Catalog, Name::Basket] {
-        let what = format!("migrating {name}'s database");
+    for service in &suite.registry.services {
+        let name = service.name;
         progress.during(
-            &what,
-            |_| suite.migrate(name, interrupt),
-            |()| format!("{name}'s database is up to date"),
+            &format!("migrating the database of {name}"),
+            |_| suite.migrate(service, interrupt),
+            |()| format!("the database of {name} is up to date"),
         )?;
+        if service.seeds {
+            progress.during(
+                &format!("seeding the database of {name}"),
+                |_| suite.seed(service, interrupt),
+                |()| format!("the database of {name} has its first data"),
+            )?;
+        }
     }
-    progress.during(
-        "seeding the catalog",
-        |_| suite.seed(interrupt),
-        |()| "the catalog has its products".to_owned(),
-    )?;
-    for name in Name::services(args.relays) {
-        let url = suite.url(name.port())?;
+    for name in suite.registry.programs(args.relays) {
+        let url = suite.url(name)?;
         let started = progress.during(
             &format!("starting {name}"),
             |_| suite.start_service(name, interrupt),

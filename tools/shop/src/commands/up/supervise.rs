@@ -6,7 +6,8 @@ use anyhow::Result;
 
 use crate::home::Lock;
 use crate::process::{Identity, Running, last_words};
-use crate::suite::{Name, State, Suite};
+use crate::registry::Name;
+use crate::suite::{State, Suite};
 use crate::terminal::{self, Interrupt, Progress};
 
 /// Shows each process that ends, until the user asks to stop; then stops everything.

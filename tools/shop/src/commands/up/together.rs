@@ -5,8 +5,9 @@ use std::thread::{self, ScopedJoinHandle};
 use anyhow::{Error, Result, anyhow};
 
 use crate::cli::UpArgs;
-use crate::home::{Service, checkout};
+use crate::home::checkout;
 use crate::process::Running;
+use crate::registry::Name;
 use crate::servers::Tools;
 use crate::suite::{Suite, build};
 use crate::terminal::{Interrupt, Interrupted, Progress};
@@ -39,8 +40,8 @@ pub(super) fn build_and_start_servers(
     });
     match (built, postgres, rabbitmq) {
         (Ok(binaries), Ok(postgres), Ok(rabbitmq)) => {
-            suite.settled.binaries = binaries;
-            suite.settled.save(&suite.home)?;
+            suite.plan.binaries = binaries;
+            suite.plan.save(&suite.home)?;
             Ok(vec![postgres, rabbitmq])
         }
         (built, postgres, rabbitmq) => {
@@ -72,7 +73,7 @@ fn start_postgres(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Running> {
-    let port = suite.ports.of(Service::Postgres)?;
+    let port = suite.ports.of(Name::Postgres)?;
     let major = tools.postgres.major;
     progress.during(
         "starting PostgreSQL",
@@ -87,7 +88,7 @@ fn start_rabbitmq(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Running> {
-    let port = suite.ports.of(Service::Amqp)?;
+    let port = suite.ports.of(Name::Rabbitmq)?;
     progress.during(
         "starting RabbitMQ",
         |_| suite.start_rabbitmq(tools, interrupt),

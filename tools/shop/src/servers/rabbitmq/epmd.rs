@@ -11,7 +11,7 @@ use anyhow::Result;
 
 use super::Rabbitmq;
 use crate::process::{Launch, Record, kill, wait_until};
-use crate::suite::Name;
+use crate::registry::Name;
 use crate::terminal::Interrupt;
 
 /// Its name in the record, which lies with the broker's files: for the user it is part of the broker.

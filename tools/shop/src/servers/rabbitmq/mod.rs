@@ -13,9 +13,9 @@ use anyhow::Result;
 
 use super::user::server_user;
 use super::{ErlangTools, Place};
-use crate::home::{Home, Ports, Secrets, Service};
+use crate::home::{Home, Port, Ports, Secrets};
 use crate::process::{self, Launch, RunAs, Running, wait_until};
-use crate::suite::Name;
+use crate::registry::{Name, Registry};
 use crate::terminal::Interrupt;
 
 /// How long it may take to start: seconds on an idle machine, a minute beside a build.
@@ -47,18 +47,17 @@ impl Rabbitmq {
             tools: tools.clone(),
             dir: place.dir.join(DIRECTORY),
             home: home.clone(),
-            amqp: ports.of(Service::Amqp)?,
-            management: ports.of(Service::Management)?,
-            distribution: ports.of(Service::Distribution)?,
-            port_mapper: ports.of(Service::PortMapper)?,
+            amqp: ports.of(Name::Rabbitmq)?,
+            management: ports.of(Port::Management)?,
+            distribution: ports.of(Port::Distribution)?,
+            port_mapper: ports.of(Port::PortMapper)?,
             user: server_user("rabbitmq")?,
         })
     }
 
-    /// Starts it with the users and rights of `definitions` (the text of `deploy/rabbitmq/definitions.json`),
-    /// and waits until it answers as broker and as management interface.
-    pub fn start(&self, definitions: &str, secrets: &Secrets, interrupt: &Interrupt) -> Result<Running> {
-        self.write_files(&definitions::with_passwords(definitions, secrets)?)?;
+    /// Starts it with the registry's users and rights, and waits until it answers as broker and as management interface.
+    pub fn start(&self, registry: &Registry, secrets: &Secrets, interrupt: &Interrupt) -> Result<Running> {
+        self.write_files(&definitions::with_passwords(registry, secrets)?)?;
         self.start_port_mapper(interrupt)?;
 
         let log = self.home.log(Name::Rabbitmq);
@@ -66,12 +65,13 @@ impl Rabbitmq {
             .envs(self.environment())
             .directory(&self.dir)
             .run_as(self.user);
+        let admin = secrets.of("broker_admin")?;
         let mut broker = Running::start(Name::Rabbitmq, launch, &log)?;
         broker.record(&self.home)?;
         let ready = wait_until("RabbitMQ's start", PATIENCE, interrupt, || {
             broker.must_run()?;
-            Ok((probe::speaks_amqp(self.amqp) && probe::has_vhost(self.management, &secrets.broker_admin))
-                .then_some(()))
+            let is_up = probe::speaks_amqp(self.amqp) && probe::has_vhost(self.management, admin);
+            Ok(is_up.then_some(()))
         });
         if let Err(error) = ready {
             process::kill(&broker.process)?;

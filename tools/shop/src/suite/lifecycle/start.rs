@@ -1,15 +1,15 @@
 //! Starting one process and waiting until it is of use.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::home::{BROKER_DEFINITIONS, Service, checkout};
+use crate::home::checkout;
 use crate::process::{Launch, Running, kill, wait_until};
+use crate::registry::Name;
 use crate::servers::{Place, Postgres, Purpose, Rabbitmq, Tools, provision};
+use crate::suite::Suite;
 use crate::suite::http::{self, Readiness};
-use crate::suite::{Name, Suite};
 use crate::terminal::Interrupt;
 
 /// How long a service may take until it is ready.
@@ -21,12 +21,14 @@ const NOT_SO_FAST: Duration = Duration::from_millis(150);
 impl Suite {
     /// Starts a service, and waits until it says that it is ready.
     pub fn start_service(&self, name: Name, interrupt: &Interrupt) -> Result<Running> {
-        let program = self.settled.binary(name.binary().context("not a service")?)?;
+        let program = self.registry.program(name).context("a server is not a service")?;
         let log = self.home.log(name);
-        let launch = Launch::new(program, &log).envs(self.configuration(name)?).directory(&checkout());
+        let launch = Launch::new(self.plan.binary(&program.binary)?, &log)
+            .envs(self.configuration(name)?)
+            .directory(&checkout());
         let mut service = Running::start(name, launch, &log)?;
         service.record(&self.home)?;
-        let port = self.ports.of(name.port())?;
+        let port = self.ports.of(name)?;
         let mut answer = Readiness::NoAnswer;
         let ready = wait_until(&format!("{name}'s start"), PATIENCE, interrupt, || {
             service.must_run()?;
@@ -52,23 +54,20 @@ impl Suite {
 
     /// Starts PostgreSQL, and brings its databases and roles up to date.
     pub fn start_postgres(&self, tools: &Tools, interrupt: &Interrupt) -> Result<Running> {
-        let port = self.ports.of(Service::Postgres)?;
+        let port = self.ports.of(Name::Postgres)?;
         let server = Postgres::new(&tools.postgres, &self.place(), &self.home, port)?;
-        let running = server.start(&self.secrets.postgres, interrupt)?;
-        provision(&tools.postgres, &checkout(), port, &self.secrets)?;
+        let running = server.start(self.secrets.of("postgres")?, interrupt)?;
+        provision(&tools.postgres, &self.registry, port, &self.secrets)?;
         Ok(running)
     }
 
-    /// Starts RabbitMQ, with users and rights as the checkout has them now.
+    /// Starts RabbitMQ, with the registry's users and rights.
     pub fn start_rabbitmq(&self, tools: &Tools, interrupt: &Interrupt) -> Result<Running> {
-        let definitions = checkout().join(BROKER_DEFINITIONS);
-        let definitions = fs::read_to_string(&definitions)
-            .with_context(|| format!("cannot read {}", definitions.display()))?;
         let broker = Rabbitmq::new(&tools.rabbitmq, &self.place(), &self.home, &self.ports)?;
-        broker.start(&definitions, &self.secrets, interrupt)
+        broker.start(&self.registry, &self.secrets, interrupt)
     }
 
     fn place(&self) -> Place {
-        Place { dir: self.settled.servers.clone(), purpose: Purpose::Keep }
+        Place { dir: self.plan.servers.clone(), purpose: Purpose::Keep }
     }
 }

@@ -7,8 +7,9 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use crate::process::{Ending, Identity, Record, await_end};
+use crate::registry::{MOST_RELAYS, Name};
 use crate::servers::Rabbitmq;
-use crate::suite::{MOST_RELAYS, Name, State, Suite};
+use crate::suite::{State, Suite};
 use crate::terminal::{Interrupt, Progress};
 
 impl Suite {
@@ -18,9 +19,9 @@ impl Suite {
     pub fn stop(&self, progress: &Progress, interrupt: &Interrupt) -> Result<usize> {
         let mark = self.home.stopping_mark();
         fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))?;
-        let services = self.stop_these(&Name::services(MOST_RELAYS), progress, interrupt)?;
+        let services = self.stop_these(&self.registry.programs(MOST_RELAYS), progress, interrupt)?;
         let servers = self.stop_these(&[Name::Postgres, Name::Rabbitmq], progress, interrupt)?;
-        Rabbitmq::stop_port_mapper_in(&self.settled.servers)?;
+        Rabbitmq::stop_port_mapper_in(&self.plan.servers)?;
         fs::remove_file(&mark).with_context(|| format!("cannot remove {}", mark.display()))?;
         Ok(services + servers)
     }

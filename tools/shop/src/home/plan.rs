@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Home, write_private};
 
-/// What runs, from which files, and where the servers have their data.
+/// How many relays run, from which files everything runs, and where the servers have their data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settled {
+pub struct Plan {
     /// How many relays there are.
     pub relays: u8,
     /// The services' programs by the name of their binary.
@@ -20,7 +20,7 @@ pub struct Settled {
     pub servers: PathBuf,
 }
 
-impl Settled {
+impl Plan {
     /// Reads it; `None` if there has been no `up` since the last `reset`.
     pub fn load(home: &Home) -> Result<Option<Self>> {
         let path = path(home);

@@ -1,0 +1,35 @@
+//! The files that are written from `services.toml`.
+//!
+//! What is the same for every service stands in `templates/`, with `{{gaps}}` for the rest.
+
+mod compose;
+mod definitions;
+mod dockerfile;
+mod provision;
+
+pub use definitions::{broker_definitions, password_hash};
+pub use provision::provision_sql;
+
+use crate::registry::Registry;
+
+/// Every generated file: its path in the checkout and its content.
+pub fn files(registry: &Registry) -> [(&'static str, String); 4] {
+    [
+        ("docker-compose.yml", compose::docker_compose(registry)),
+        ("deploy/Dockerfile", dockerfile::dockerfile(registry)),
+        ("deploy/postgres/provision.sql", provision_sql(registry)),
+        ("deploy/rabbitmq/definitions.json", broker_definitions(registry)),
+    ]
+}
+
+/// The template with its gaps filled.
+fn fill(template: &str, gaps: &[(&str, String)]) -> String {
+    let fill_one =
+        |text: String, (gap, value): &(&str, String)| text.replace(&format!("{{{{{gap}}}}}"), value);
+    gaps.iter().fold(template.to_owned(), fill_one)
+}
+
+/// One text for each, put together.
+fn each<T>(items: impl IntoIterator<Item = T>, text: impl Fn(T) -> String) -> String {
+    items.into_iter().map(text).collect()
+}

@@ -1,0 +1,45 @@
+-- Creates the suite's databases and roles, or brings existing ones to this state.
+--
+-- Run with psql as a superuser, as often as you like: `cargo shop up`, `cargo shop test` and
+-- docker-compose.yml all run this. Passwords come from the environment, so that they are seen
+-- neither in the process list nor in a file: of each role in <ROLE>_PASSWORD. Written by
+-- `cargo shop generate` from services.toml.
+--
+-- A service owns one database. Its `owner` runs migrations, its `app` serves requests, and the
+-- relay reads and marks the event log. A subscriber's `inbox_reader` sees which events it has had, for the
+-- operator's `show` and `audit`. What any of them may do with a table is granted by migrations.
+
+\set ON_ERROR_STOP on
+\set QUIET on
+
+{{getenv}}
+set client_min_messages = warning;
+
+-- Roles are shared by the whole server: two runs at once wait for each other.
+do $$ begin perform pg_advisory_lock(hashtext('shop.provision')); end $$;
+
+select format('create role %I', name)
+from unnest(array[{{all_roles}}]) as role(name)
+where not exists (select from pg_catalog.pg_roles where rolname = name)
+\gexec
+
+{{passwords}}
+-- Nothing that serves traffic may wait for ever: not for a slow statement, not for a lock, and not
+-- inside a transaction that its client has forgotten. Owners are free of this: a migration may take long.
+select format('alter role %I set %s = %L', role, setting, value)
+from unnest(array[{{lesser_roles}}]) as role,
+     (values ('statement_timeout', '5s'),
+             ('lock_timeout', '2s'),
+             ('idle_in_transaction_session_timeout', '10s')) as limits(setting, value)
+\gexec
+
+-- C.UTF-8 sorts by code point, the same on every machine and after every upgrade of its C library.
+select format('create database %I owner %I encoding ''UTF8'' locale ''C.UTF-8'' template template0', name, name || '_owner')
+from unnest(array[{{databases}}]) as database(name)
+where not exists (select from pg_catalog.pg_database where datname = name)
+\gexec
+
+revoke all on database {{database_names}} from public;
+{{connections}}
+-- PostgreSQL 14 still lets everybody create tables in `public`; 15 and later do not.
+{{schemas}}

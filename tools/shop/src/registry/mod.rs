@@ -1,0 +1,221 @@
+//! `services.toml`: the services of the shop, and what follows from it by convention.
+
+mod check;
+mod file;
+mod name;
+
+pub use name::Name;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::home::{Port, checkout};
+
+/// The file, relative to the checkout.
+pub const SERVICES_TOML: &str = "services.toml";
+
+/// The most relays there can be: each has a port of its own, beginning with the registry's.
+pub const MOST_RELAYS: u8 = 10;
+
+/// What runs beside PostgreSQL and RabbitMQ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registry {
+    /// The services, in the order they start in.
+    pub services: Vec<Service>,
+    /// The relay; its port is the first relay's.
+    pub relay: Program,
+    /// The pages.
+    pub storefront: Program,
+}
+
+/// A program of the workspace that listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The crate and its binary.
+    pub binary: String,
+    /// The port it prefers.
+    pub port: u16,
+    /// What it is for, in one line.
+    pub summary: String,
+}
+
+/// A service with a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The name of its process. It lives as long as this program, so that a [`Name`] is cheap to copy.
+    pub name: &'static str,
+    /// Its program.
+    pub program: Program,
+    /// Its database.
+    pub database: String,
+    /// Whether its program has a subcommand `seed`.
+    pub seeds: bool,
+    /// The event types that it writes to its outbox.
+    pub publishes: Vec<String>,
+    /// The event types that it handles.
+    pub subscribes: Vec<String>,
+    /// The services that it calls over HTTP.
+    pub calls: Vec<String>,
+}
+
+impl Service {
+    /// The role that owns the database and migrates it.
+    pub fn owner(&self) -> String {
+        format!("{}_owner", self.database)
+    }
+
+    /// The role that the service serves with.
+    pub fn app(&self) -> String {
+        format!("{}_app", self.database)
+    }
+
+    /// The relay's role in the database; `None` if the service publishes nothing.
+    pub fn relay(&self) -> Option<String> {
+        (!self.publishes.is_empty()).then(|| format!("{}_relay", self.database))
+    }
+
+    /// The role that sees which events the service has had; `None` if it subscribes to nothing.
+    pub fn inbox_reader(&self) -> Option<String> {
+        (!self.subscribes.is_empty()).then(|| format!("{}_inbox_reader", self.database))
+    }
+
+    /// All roles of the database that serve: every one but the owner.
+    pub fn lesser_roles(&self) -> Vec<String> {
+        [Some(self.app()), self.relay(), self.inbox_reader()].into_iter().flatten().collect()
+    }
+
+    /// All roles of the database.
+    pub fn roles(&self) -> Vec<String> {
+        [vec![self.owner()], self.lesser_roles()].concat()
+    }
+
+    /// The service's user of the broker; `None` if it subscribes to nothing.
+    pub fn broker_user(&self) -> Option<&'static str> {
+        (!self.subscribes.is_empty()).then_some(self.name)
+    }
+}
+
+impl Registry {
+    /// The registry of the checkout that this is called in.
+    pub fn of_checkout() -> Result<Self> {
+        Self::of(&checkout())
+    }
+
+    /// The registry of the checkout in this directory.
+    pub fn of(checkout: &Path) -> Result<Self> {
+        let path = checkout.join(SERVICES_TOML);
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Self::parse(&text, &|name| checkout.join(name).join("Cargo.toml").is_file())
+    }
+
+    /// Reads the text of the file. The error is one sentence that names the line and says what to do.
+    ///
+    /// `has_crate` says whether the workspace has a crate of this name.
+    pub fn parse(text: &str, has_crate: &dyn Fn(&str) -> bool) -> Result<Self> {
+        let file = file::read(text)?;
+        check::check(&file, text, has_crate)?;
+        Ok(file.into())
+    }
+
+    /// Services that have an outbox.
+    pub fn publishers(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter().filter(|service| !service.publishes.is_empty())
+    }
+
+    /// Services that have an inbox.
+    pub fn subscribers(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter().filter(|service| !service.subscribes.is_empty())
+    }
+
+    /// The service of this name.
+    pub fn service(&self, name: &str) -> Result<&Service> {
+        let service = self.services.iter().find(|service| service.name == name);
+        service.with_context(|| format!("{SERVICES_TOML} has no service {name}"))
+    }
+
+    /// The process that the user means: by its short name or by its program's.
+    pub fn process(&self, text: &str) -> Result<Name> {
+        let is_meant = |service: &&Service| service.name == text || service.program.binary == text;
+        if let Some(service) = self.services.iter().find(is_meant) {
+            return Ok(Name::Service(service.name));
+        }
+        Ok(match text {
+            "postgres" | "postgresql" => Name::Postgres,
+            "rabbitmq" => Name::Rabbitmq,
+            "relay" | "outbox-relay" => Name::Relay(1),
+            "storefront" => Name::Storefront,
+            _ => {
+                let number = text.strip_prefix("outbox-relay-").or_else(|| text.strip_prefix("relay-"));
+                let number = number.and_then(|number| number.parse().ok());
+                let Some(n @ 1..=MOST_RELAYS) = number else {
+                    let services: Vec<&str> = self.services.iter().map(|service| service.name).collect();
+                    bail!(
+                        "there is no process {text:?}: the names are {}, relay (relay-2 …), storefront, postgres \
+                         and rabbitmq",
+                        services.join(", ")
+                    )
+                };
+                Name::Relay(n)
+            }
+        })
+    }
+
+    /// All processes of a suite with so many relays, in the order they start in.
+    pub fn processes(&self, relays: u8) -> Vec<Name> {
+        [vec![Name::Postgres, Name::Rabbitmq], self.programs(relays)].concat()
+    }
+
+    /// The processes but the servers, in the order they start in.
+    pub fn programs(&self, relays: u8) -> Vec<Name> {
+        let services = self.services.iter().map(|service| Name::Service(service.name));
+        services.chain((1..=relays).map(Name::Relay)).chain([Name::Storefront]).collect()
+    }
+
+    /// The program of a process; `None` for the servers.
+    pub fn program(&self, name: Name) -> Option<&Program> {
+        match name {
+            Name::Service(name) => self.service(name).ok().map(|service| &service.program),
+            Name::Relay(_) => Some(&self.relay),
+            Name::Storefront => Some(&self.storefront),
+            Name::Postgres | Name::Rabbitmq => None,
+        }
+    }
+
+    /// The programs to build.
+    pub fn binaries(&self) -> Vec<&str> {
+        self.all_programs().map(|program| program.binary.as_str()).collect()
+    }
+
+    /// Every program once: the services', the relay, the storefront.
+    pub fn all_programs(&self) -> impl Iterator<Item = &Program> {
+        self.services.iter().map(|service| &service.program).chain([&self.relay, &self.storefront])
+    }
+
+    /// The users of the servers that need a password: PostgreSQL's roles, and RabbitMQ's users after `broker_`.
+    pub fn users(&self) -> Vec<String> {
+        let roles = self.services.iter().flat_map(Service::roles);
+        let broker = self.broker_users().into_iter().map(|user| format!("broker_{user}"));
+        ["postgres".to_owned()].into_iter().chain(roles).chain(broker).collect()
+    }
+
+    /// The broker's users.
+    pub fn broker_users(&self) -> Vec<&'static str> {
+        ["admin", "relay"].into_iter().chain(self.services.iter().filter_map(Service::broker_user)).collect()
+    }
+
+    /// The port that a listener prefers.
+    pub fn preferred_port(&self, port: Port) -> Result<u16> {
+        Ok(match port {
+            Port::Process(Name::Service(name)) => self.service(name)?.program.port,
+            Port::Process(Name::Relay(n)) => self.relay.port + u16::from(n.saturating_sub(1)),
+            Port::Process(Name::Storefront) => self.storefront.port,
+            Port::Process(Name::Postgres) => 5433,
+            Port::Process(Name::Rabbitmq) => 5673,
+            Port::Management => 15673,
+            Port::Distribution => 25673,
+            Port::PortMapper => 4370,
+        })
+    }
+}
