@@ -1,9 +1,10 @@
 //! What can be set, and what a command needs of it.
 
 use anyhow::Context;
-use event_bus::BrokerSettings;
 use serde::Deserialize;
-use service_kit::settings::{AuthSettings, DatabaseSettings, HttpSettings, LogSettings, Mode};
+use service_kit::settings::{
+    AuthSettings, BrokerSettings, DatabaseSettings, HttpSettings, LogSettings, Mode,
+};
 
 /// The settings of this service. A section that only some commands need may be missing.
 #[derive(Debug, Clone, Deserialize)]

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, str::FromStr, time::Duration};
 
 use actix_web::web;
 use anyhow::{Context, ensure};
-use event_bus::{Subscriber, broker::Oversight, outbox::WakeUp};
+use event_bus::{Subscriber, outbox::Notifier, rabbitmq::QueueAdmin};
 use secrecy::ExposeSecret;
 use service_kit::{
     auth::Verifier,
@@ -89,11 +89,11 @@ impl Application {
         let verifier = Verifier::new(&settings.auth, settings.mode)?;
         let hub = hub::Hub::new(settings.streams.max, settings.streams.max_per_buyer);
 
-        let alerts_written = WakeUp::start_on(pools.subscriber.clone(), lookout::CHANNEL, stop.clone());
-        let subscriber = subscriptions::subscriber(pools.subscriber.clone(), settings.broker()?.clone())
-            .after_commit(move || alerts_written.ring());
+        let alerts_written = Notifier::start_on(pools.subscriber.clone(), lookout::CHANNEL, stop.clone());
+        let subscriber = subscriptions::subscriber(pools.subscriber.clone(), settings.broker()?.config())?
+            .after_commit(move || alerts_written.notify());
 
-        let oversight = Oversight::new(CONSUMER, settings.broker()?.clone());
+        let queue_admin = QueueAdmin::new(CONSUMER, settings.broker()?.config());
         let health = subscriber.health();
         let subscription = Subscription::new(health.clone(), pools.requests.clone());
         let readiness = readiness(&pools.requests, &subscription);
@@ -104,14 +104,14 @@ impl Application {
             web::Data::new(look_up),
             web::Data::new(hub.clone()),
             web::Data::new(health),
-            web::Data::new(oversight),
+            web::Data::new(queue_admin),
         );
         let statements = Statements::beside(&pools.requests)?;
         let with_data = move |config: &mut ServiceConfig<'_>| {
-            let (pool, stream_pool, look_up, hub, health, oversight) = shared.clone();
+            let (pool, stream_pool, look_up, hub, health, queue_admin) = shared.clone();
             config.app_data(web::Data::new(baskets::store::baskets(statements.clone())));
             config.app_data(pool).app_data(stream_pool).app_data(look_up).app_data(hub);
-            config.app_data(health).app_data(oversight);
+            config.app_data(health).app_data(queue_admin);
             routes(config);
         };
         let server = Server::bind(&settings.http, ABOUT, verifier, readiness, with_data, stop)?;

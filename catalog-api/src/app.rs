@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
-use event_bus::outbox::WakeUp;
+use event_bus::outbox::Notifier;
 use service_kit::auth::Verifier;
 use service_kit::database;
 use service_kit::loader::Loader;
@@ -41,15 +41,15 @@ const ROUNDS_PER_REMOVAL: u32 = 40;
 pub struct Catalog {
     pool: PgPool,
     statements: Statements,
-    wake_up: Arc<WakeUp>,
+    notifier: Arc<Notifier>,
     products: Loader<ProductId, Item>,
 }
 
 impl Catalog {
-    fn new(pool: PgPool, statements: Statements, wake_up: Arc<WakeUp>) -> Self {
+    fn new(pool: PgPool, statements: Statements, notifier: Arc<Notifier>) -> Self {
         let for_reading = statements.clone();
         let products = Loader::new(move |ids| products::find_all(for_reading.clone(), ids));
-        Self { pool, statements, wake_up, products }
+        Self { pool, statements, notifier, products }
     }
 
     /// Products, by their ids.
@@ -118,7 +118,7 @@ impl Catalog {
         }
         match work.commit().await {
             Ok(announced) if announced.is_empty() => {}
-            Ok(_) => self.wake_up.ring(),
+            Ok(_) => self.notifier.notify(),
             Err(CommitError::Overtaken) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
@@ -143,7 +143,7 @@ pub fn bind(
     pool: &PgPool,
     stop: &CancellationToken,
 ) -> anyhow::Result<Server> {
-    let wake_up = Arc::new(WakeUp::start(pool.clone(), stop.clone()));
+    let notifier = Arc::new(Notifier::start(pool.clone(), stop.clone()));
     let (shared, statements) = (pool.clone(), Statements::beside(pool)?);
     let database = pool.clone();
     let readiness = Readiness::new().check("database", move || {
@@ -152,7 +152,7 @@ pub fn bind(
     });
     tokio::spawn(stop.clone().run_until_cancelled_owned(keep_house(pool.clone())));
     let with_data = move |config: &mut ServiceConfig<'_>| {
-        let catalog = Catalog::new(shared.clone(), statements.clone(), Arc::clone(&wake_up));
+        let catalog = Catalog::new(shared.clone(), statements.clone(), Arc::clone(&notifier));
         config.app_data(web::Data::new(catalog));
         routes(config);
     };

@@ -1,9 +1,28 @@
-//! The message: a CloudEvents 1.0 event.
+//! The format of messages: CloudEvents 1.0.
 //!
-//! Written in structured mode (the whole event in the body), read in structured and in binary mode
-//! (attributes in `ce-…` headers, as the RabbitMQ binding of Knative has it). Beside the attributes of
-//! the specification it carries the extensions `partitionkey`, `sequence` (the key's version) and
-//! `traceparent`/`tracestate`.
+//! Events are written in structured mode (the whole event in the body), and read in structured and in binary mode
+//! (attributes in `ce-…` headers, as in the RabbitMQ binding of Knative). Beside the attributes of the specification
+//! they have the extensions `partitionkey`, `sequence` (the key's version) and `traceparent`/`tracestate`.
+//!
+//! ```
+//! use event_bus::{TraceContext, envelope::{self, OutgoingEvent}};
+//!
+//! let event = OutgoingEvent {
+//!     id: uuid::Uuid::now_v7(),
+//!     source: "/library",
+//!     service: "library",
+//!     event_type: "town.library.book_returned.v1",
+//!     key: "Ulysses",
+//!     version: 7,
+//!     occurred_at: chrono::Utc::now(),
+//!     trace: &TraceContext::default(),
+//!     payload: r#"{"book":"Ulysses"}"#,
+//! };
+//! let body = event.to_json()?;
+//! let incoming = envelope::read(Some(envelope::CONTENT_TYPE), |_header| None, &body)?;
+//! assert_eq!((incoming.key.as_str(), incoming.version), ("Ulysses", 7));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::borrow::Cow;
 
@@ -17,10 +36,10 @@ use crate::TraceContext;
 /// The content type of a message in structured mode.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
-/// The largest message body that is read: the largest payload, with room for its envelope.
+/// The largest message body that is read, in bytes: the largest payload, with room for its envelope.
 pub const BODY_LIMIT: usize = crate::outbox::PAYLOAD_LIMIT + 8 * 1024;
 
-/// The longest that an attribute used as an identifier may be, in bytes.
+/// The largest size of an attribute used as an identifier, in bytes.
 const ATTRIBUTE_LIMIT: usize = 255;
 
 #[derive(Serialize)]
@@ -68,7 +87,7 @@ pub struct OutgoingEvent<'a> {
 #[non_exhaustive]
 pub enum WriteError {
     /// A writer that does not use [`append`](crate::outbox::append) stored another text.
-    #[error("the payload is not JSON: {0}")]
+    #[error("the payload is not JSON")]
     NotJson(#[from] serde_json::Error),
     /// PostgreSQL could not store it at a consumer.
     #[error("the payload has a NUL character in it")]
@@ -98,12 +117,13 @@ impl OutgoingEvent<'_> {
     }
 }
 
-/// An event as it was read from a message, its payload not yet.
+/// An event as read from a message, with its payload as JSON text.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct IncomingEvent {
     /// The event's id.
     pub id: Uuid,
-    /// The service that announced it.
+    /// The service that published it.
     pub source: String,
     /// The event's type.
     pub event_type: String,
@@ -119,16 +139,17 @@ pub struct IncomingEvent {
     pub data: Box<RawValue>,
 }
 
-/// Why a message is not an event. Nobody can handle it, now or later.
+/// Why a message is not an event. It can never be handled.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// The body is over [`BODY_LIMIT`].
     #[error("the body is {0} bytes, the limit is {BODY_LIMIT}")]
     TooLarge(usize),
     /// The body is not the JSON of an event, or an attribute is missing or of the wrong type.
-    #[error("the body is not a CloudEvents event: {0}")]
+    #[error("the body is not a CloudEvents event")]
     NotAnEvent(#[from] serde_json::Error),
-    /// An attribute has a value that this system cannot follow.
+    /// An attribute is missing or has an invalid value.
     #[error("the attribute `{attribute}` {problem}")]
     Attribute {
         /// The attribute's name.
@@ -169,8 +190,8 @@ struct Structured<'a> {
     data: &'a RawValue,
 }
 
-/// Reads a message: in structured mode where its content type says so, else in binary mode, with the
-/// attributes taken from `header`.
+/// Reads a message: in structured mode if its content type says so, else in binary mode with the attributes from
+/// `header`.
 pub fn read(
     content_type: Option<&str>,
     header: impl Fn(&str) -> Option<String>,
@@ -230,8 +251,7 @@ fn check(
     if has_nul(data.get()) {
         return Err(ReadError::Nul);
     }
-    // The extension is the trace that caused the event; the header, where a publisher sets no extension,
-    // the hop that brought it.
+    // The extension holds the trace that caused the event. A publisher that sets no extension may set the header.
     let parent = attributes.traceparent.map(Cow::into_owned).or_else(|| header("traceparent"));
     let state = attributes.tracestate.map(Cow::into_owned).or_else(|| header("tracestate"));
     let trace = parent.and_then(|parent| TraceContext::parse(&parent, state.as_deref())).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! W3C trace context, carried from the request that caused an event to those who handle it.
+//! W3C trace context, carried from the request that caused an event to its handlers.
 //!
 //! Source of the format: W3C Trace Context, sections 3.2 and 3.3.
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The limit of W3C Trace Context, section 3.3.1.5, below which `tracestate` should be propagated.
 const TRACESTATE_LIMIT: usize = 512;
 
-/// The trace that something belongs to; empty where nobody traces.
+/// The trace that caused an event; empty where there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TraceContext {
@@ -49,8 +49,8 @@ impl TraceContext {
     }
 }
 
-/// Reads the `headers` of a row of the log. A writer in another language may have put anything there: what
-/// is no trace context is none, and holds no event up.
+/// Reads the `headers` of a row of the log. A writer in another language may store anything there: an invalid trace
+/// context counts as none, and does not stop the event.
 impl From<String> for TraceContext {
     fn from(json: String) -> Self {
         let headers: Self = serde_json::from_str(&json).unwrap_or_default();

@@ -26,9 +26,10 @@ pub(crate) const ABOUT: About = About {
 pub(crate) async fn run(settings: Settings, sources: Sources) -> anyhow::Result<()> {
     telemetry::init(&settings.log)?;
     let stop = shutdown::on_signal()?;
+    let broker = settings.broker.config();
     let verifier = Verifier::new(&settings.auth, settings.mode)?;
     let subscribers = web::Data::new(subscribers(&settings.consumers)?);
-    let shared = (web::Data::new(sources.clone()), subscribers, web::Data::new(settings.broker.clone()));
+    let shared = (web::Data::new(sources.clone()), subscribers, web::Data::new(broker.clone()));
     let routes = move |cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>| {
         let (sources, subscribers, broker) = shared.clone();
         cfg.app_data(sources).app_data(subscribers).app_data(broker);
@@ -36,7 +37,7 @@ pub(crate) async fn run(settings: Settings, sources: Sources) -> anyhow::Result<
     };
     let readiness = readiness(&sources);
     let server = Server::bind(&settings.http, ABOUT, verifier, readiness, routes, &stop)?;
-    let relaying = relay::run(&sources, &settings.broker, &settings.relay, &stop);
+    let relaying = relay::run(&sources, &broker, &settings.relay, &stop);
     tokio::join!(server.run(), relaying).0
 }
 

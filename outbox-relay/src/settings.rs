@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeMap, num::NonZeroU16};
 
-use event_bus::BrokerSettings;
 use secrecy::SecretString;
 use serde::Deserialize;
-use service_kit::settings::{AuthSettings, HttpSettings, LogSettings, Mode};
+use service_kit::settings::{AuthSettings, BrokerSettings, HttpSettings, LogSettings, Mode};
 
 /// The settings of the relay and of its operator's commands.
 #[derive(Debug, Deserialize)]

@@ -2,8 +2,8 @@
 
 use actix_web::{HttpResponse, get, post, web};
 use event_bus::{
-    broker::{DeadLetter, DeadLetters, Oversight, PublishError},
     consumer::ConsumerHealth,
+    rabbitmq::{DeadLetter, DeadLetters, PublishError, QueueAdmin},
 };
 use serde::Deserialize;
 use service_kit::{
@@ -38,10 +38,10 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 async fn inbox_status(
     _: Authorized<Ops>,
     health: web::Data<ConsumerHealth>,
-    oversight: web::Data<Oversight>,
+    queue_admin: web::Data<QueueAdmin>,
     pool: web::Data<PgPool>,
 ) -> web::Json<InboxStatus> {
-    web::Json(InboxStatus::ask(&health, &oversight, &pool).await)
+    web::Json(InboxStatus::ask(&health, &queue_admin, &pool).await)
 }
 
 /// How many dead letters to show.
@@ -63,14 +63,14 @@ struct LettersQuery {
 async fn list_dead_letters(
     _: Authorized<Ops>,
     query: Query<LettersQuery>,
-    oversight: web::Data<Oversight>,
+    queue_admin: web::Data<QueueAdmin>,
 ) -> Result<web::Json<DeadLetters>, Problem> {
     let limit = query.0.limit.unwrap_or(20);
     if !(1..=LETTERS_LIMIT).contains(&limit) {
         let detail = format!("limit must be between 1 and {LETTERS_LIMIT}");
         return Err(Problem::validation(detail.clone()).parameter("limit", detail));
     }
-    oversight.dead_letters(limit).await.map(web::Json).map_err(|error| away(&error))
+    queue_admin.dead_letters(limit).await.map(web::Json).map_err(|error| away(&error))
 }
 
 /// Puts a dead letter back into this service's queue, as if it were new; what the service has had already
@@ -84,9 +84,9 @@ async fn list_dead_letters(
 async fn replay_dead_letter(
     operator: Authorized<Ops>,
     id: web::Path<String>,
-    oversight: web::Data<Oversight>,
+    queue_admin: web::Data<QueueAdmin>,
 ) -> Result<HttpResponse, Problem> {
-    let letter = oversight.replay(&id).await.map_err(|error| away(&error))?.ok_or_else(|| unknown(&id))?;
+    let letter = queue_admin.replay(&id).await.map_err(|error| away(&error))?.ok_or_else(|| unknown(&id))?;
     let by = &operator.identity.subject;
     tracing::info!(letter = letter.id, reason = letter.reason, by, "put a dead letter back into its queue");
     Ok(HttpResponse::Ok().json(letter))
@@ -113,21 +113,21 @@ async fn discard_dead_letter(
     operator: Authorized<Ops>,
     id: web::Path<String>,
     body: Json<DiscardBody>,
-    oversight: web::Data<Oversight>,
+    queue_admin: web::Data<QueueAdmin>,
 ) -> Result<HttpResponse, Problem> {
     let why = body.value.reason.trim();
     if !(1..=REASON_LIMIT).contains(&why.chars().count()) {
         let detail = format!("a reason has 1 to {REASON_LIMIT} characters");
         return Err(Problem::validation(detail.clone()).at("#/reason", detail));
     }
-    let letter = oversight.discard(&id).await.map_err(|error| away(&error))?.ok_or_else(|| unknown(&id))?;
+    let letter = queue_admin.discard(&id).await.map_err(|error| away(&error))?.ok_or_else(|| unknown(&id))?;
     let by = &operator.identity.subject;
     tracing::warn!(letter = letter.id, reason = letter.reason, by, why, "threw a dead letter away");
     Ok(HttpResponse::Ok().json(letter))
 }
 
 fn away(error: &PublishError) -> Problem {
-    tracing::warn!(%error, "an operator's request failed");
+    tracing::warn!(error = error as &dyn std::error::Error, "an operator's request failed");
     Problem::unavailable("the broker cannot be used now, try again", 1)
 }
 

@@ -1,8 +1,8 @@
 //! The figures of the inbox, from three places of which each may be away.
 
 use event_bus::{
-    broker::{Depths, Oversight},
     consumer::{ConsumerHealth, Receipts},
+    rabbitmq::{Depths, QueueAdmin},
 };
 use serde::Serialize;
 use sqlx::PgPool;
@@ -32,8 +32,8 @@ pub struct InboxStatus {
 
 impl InboxStatus {
     /// Asks all three, side by side.
-    pub async fn ask(health: &ConsumerHealth, oversight: &Oversight, pool: &PgPool) -> Self {
-        let (queues, alerts) = tokio::join!(oversight.depths(), alerts_raised(pool));
+    pub async fn ask(health: &ConsumerHealth, queue_admin: &QueueAdmin, pool: &PgPool) -> Self {
+        let (queues, alerts) = tokio::join!(queue_admin.depths(), alerts_raised(pool));
         let mut problems = Vec::new();
         let alerts = alerts.map_err(|error| {
             tracing::warn!(%error, "the alerts cannot be counted");
@@ -44,7 +44,7 @@ impl InboxStatus {
             connected: health.is_connected(),
             in_hand: health.in_hand(),
             receipts: health.receipts(),
-            queues: queues.map_err(|problem| problems.push(problem)).ok(),
+            queues: queues.map_err(|error| problems.push(format!("{:#}", anyhow::Error::new(error)))).ok(),
             alerts_raised: alerts.map_err(|problem| problems.push(problem)).ok(),
             problems,
         }

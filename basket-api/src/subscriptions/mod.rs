@@ -17,7 +17,7 @@ mod product_changed;
 mod product_price_changed;
 mod product_removed;
 
-use event_bus::{BrokerSettings, HandleError, Handler, Received, Subscriber};
+use event_bus::{BatchHandler, BrokerConfig, HandleError, Received, Subscriber, consumer::SubscribeError};
 use sqlx::PgPool;
 
 pub use established::Subscription;
@@ -38,11 +38,11 @@ pub const TOLD_BY_AN_ITEM: [&str; 3] =
     [AddProduct::EVENT_TYPE, RepriceBaskets::EVENT_TYPE, UpdateProduct::EVENT_TYPE];
 
 /// The service's subscription: what is delivered goes to the handlers above.
-pub fn subscriber(pool: PgPool, broker: BrokerSettings) -> Subscriber {
+pub fn subscriber(pool: PgPool, broker: BrokerConfig) -> Result<Subscriber, SubscribeError> {
     Subscriber::new(CONSUMER, pool, broker)
-        .handle(AddProduct)
-        .handle(RepriceBaskets)
-        .handle(UpdateProduct)
+        .handle(AddProduct)?
+        .handle(RepriceBaskets)?
+        .handle(UpdateProduct)?
         .handle(RemoveProduct)
 }
 
@@ -52,6 +52,6 @@ fn check_key<P>(event: &Received<P>, product: ProductId) -> Result<(), HandleErr
     if event.key == product.to_string() {
         Ok(())
     } else {
-        Err(HandleError::Reject(format!("an event with the key {:?} is about product {product}", event.key)))
+        Err(HandleError::reject(format!("an event with the key {:?} is about product {product}", event.key)))
     }
 }

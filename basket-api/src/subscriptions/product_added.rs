@@ -1,8 +1,8 @@
 //! A product came into the catalog: it may be put into carts.
 
-use event_bus::{HandleError, Handler, Received};
+use event_bus::{BatchHandler, HandleError, Received};
 use serde::Deserialize;
-use sqlx::PgConnection;
+use sqlx::{Postgres, Transaction};
 
 use super::check_key;
 use crate::products::{
@@ -25,13 +25,13 @@ pub struct ProductAdded {
     picture_url: PictureUrl,
 }
 
-impl Handler for AddProduct {
+impl BatchHandler for AddProduct {
     const EVENT_TYPE: &'static str = "shop.catalog.product_added.v1";
     type Payload = ProductAdded;
 
-    async fn handle(
+    async fn handle_batch(
         &self,
-        tx: &mut PgConnection,
+        tx: &mut Transaction<'_, Postgres>,
         events: &[Received<ProductAdded>],
     ) -> Result<(), HandleError> {
         let mut products = Vec::with_capacity(events.len());

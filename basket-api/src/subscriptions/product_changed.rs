@@ -1,8 +1,8 @@
 //! A product got another name or picture.
 
-use event_bus::{HandleError, Handler, Received};
+use event_bus::{BatchHandler, HandleError, Received};
 use serde::Deserialize;
-use sqlx::PgConnection;
+use sqlx::{Postgres, Transaction};
 
 use super::check_key;
 use crate::{
@@ -26,13 +26,13 @@ pub struct ProductChanged {
     picture_url: PictureUrl,
 }
 
-impl Handler for UpdateProduct {
+impl BatchHandler for UpdateProduct {
     const EVENT_TYPE: &'static str = "shop.catalog.product_changed.v1";
     type Payload = ProductChanged;
 
-    async fn handle(
+    async fn handle_batch(
         &self,
-        tx: &mut PgConnection,
+        tx: &mut Transaction<'_, Postgres>,
         events: &[Received<ProductChanged>],
     ) -> Result<(), HandleError> {
         let mut changes = Vec::with_capacity(events.len());

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use event_bus::{HandleError, Handler, Received};
+use event_bus::{BatchHandler, HandleError, Received};
 use serde::Deserialize;
-use sqlx::PgConnection;
+use sqlx::{Postgres, Transaction};
 
 use super::check_key;
 use crate::{
@@ -30,13 +30,13 @@ pub struct ProductPriceChanged {
     currency: Currency,
 }
 
-impl Handler for RepriceBaskets {
+impl BatchHandler for RepriceBaskets {
     const EVENT_TYPE: &'static str = "shop.catalog.product_price_changed.v1";
     type Payload = ProductPriceChanged;
 
-    async fn handle(
+    async fn handle_batch(
         &self,
-        tx: &mut PgConnection,
+        tx: &mut Transaction<'_, Postgres>,
         events: &[Received<ProductPriceChanged>],
     ) -> Result<(), HandleError> {
         let mut changes = Vec::with_capacity(events.len());

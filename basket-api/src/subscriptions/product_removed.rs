@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use event_bus::{HandleError, Handler, Received};
+use event_bus::{BatchHandler, HandleError, Received};
 use serde::Deserialize;
-use sqlx::PgConnection;
+use sqlx::{Postgres, Transaction};
 
 use super::check_key;
 use crate::{
@@ -23,13 +23,13 @@ pub struct ProductRemoved {
     product_id: ProductId,
 }
 
-impl Handler for RemoveProduct {
+impl BatchHandler for RemoveProduct {
     const EVENT_TYPE: &'static str = "shop.catalog.product_removed.v1";
     type Payload = ProductRemoved;
 
-    async fn handle(
+    async fn handle_batch(
         &self,
-        tx: &mut PgConnection,
+        tx: &mut Transaction<'_, Postgres>,
         events: &[Received<ProductRemoved>],
     ) -> Result<(), HandleError> {
         for event in events {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, thread::JoinHandle, time::Duration};
 
 use basket_api::{settings::Settings, startup::Application};
 use chrono::Utc;
-use event_bus::{Handler, Received, TraceContext};
+use event_bus::{BatchHandler, Received, TraceContext};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -190,10 +190,10 @@ pub(crate) fn received<P: serde::de::DeserializeOwned>(
 }
 
 /// Has a run of events handled in one transaction with the application's rights.
-pub(crate) async fn handle<H: Handler>(pool: &PgPool, handler: &H, events: &[Received<H::Payload>]) {
+pub(crate) async fn handle<H: BatchHandler>(pool: &PgPool, handler: &H, events: &[Received<H::Payload>]) {
     let mut tx = pool.begin().await.unwrap();
     sqlx::query("set local role basket_app").execute(&mut *tx).await.unwrap();
-    handler.handle(&mut tx, events).await.unwrap();
+    handler.handle_batch(&mut tx, events).await.unwrap();
     tx.commit().await.unwrap();
 }
 

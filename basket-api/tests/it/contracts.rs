@@ -4,14 +4,14 @@ use basket_api::{
     startup::{ABOUT, routes},
     subscriptions::{AddProduct, RemoveProduct, RepriceBaskets, UpdateProduct},
 };
-use event_bus::Handler;
+use event_bus::BatchHandler;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::app::{TestApp, handle, received};
 
 /// The golden payload of an event type, with a field more: within a version, fields are only added.
-fn golden<H: Handler>(_: &H) -> Value {
+fn golden<H: BatchHandler>(_: &H) -> Value {
     let path = format!("{}/../contracts/{}.json", env!("CARGO_MANIFEST_DIR"), H::EVENT_TYPE);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut payload: Value = serde_json::from_str(&text).unwrap();

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use basket_api::subscriptions::{RemoveProduct, RepriceBaskets};
-use event_bus::Handler;
+use event_bus::BatchHandler;
 use serde_json::json;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgPool, Postgres, Transaction};
 use test_kit::{eventually, vhost};
 
 use crate::{
@@ -31,9 +31,9 @@ async fn somebody_waits(pool: &PgPool, statement: &str) {
     .await;
 }
 
-async fn begin_reprice(tx: &mut PgConnection) {
+async fn begin_reprice(tx: &mut Transaction<'_, Postgres>) {
     let event = received(1, 2, repriced(1, "10.00", "12.50", 2));
-    RepriceBaskets.handle(tx, &[event]).await.unwrap();
+    RepriceBaskets.handle_batch(tx, &[event]).await.unwrap();
 }
 
 #[sqlx::test]

@@ -1,156 +1,135 @@
-//! Messages, in one transaction with their effects.
+//! Messages in one transaction with their effects.
 
 use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    handler::HandleError,
-    message::{Handlers, Message},
-};
+use super::{Shared, handler::HandleError, message::Message};
 use crate::{
     DatabaseErrorKind,
     envelope::IncomingEvent,
-    inbox::receive::{Receipt, receive},
+    error::chain,
+    inbox::{Receipt, receive},
 };
-
-/// How long a batch may take; a cut connection says nothing for ever. One that takes longer is tried one
-/// by one.
-const DEADLINE: Duration = Duration::from_secs(30);
-
-/// How long one message may take, such as a change that reaches a million rows; after that the database
-/// counts as away.
-const DEADLINE_ALONE: Duration = Duration::from_secs(330);
-
-/// How long a connection to the database may take. Shorter than the pool's own patience may be: while
-/// it waits, messages are kept from other consumers.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How often one message is tried at once when another transaction was in its way.
 const CONFLICT_TRIES: u32 = 3;
 
-/// What is to become of a message.
+/// The decision about a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Outcome {
     /// Its transaction is committed: acknowledge it.
     Done(Receipt),
     /// It failed, and may work later: send it through a retry queue.
     Retry(String),
-    /// It will never work: send it to the dead-letter queue.
+    /// It will never work: dead-letter it.
     Dead(String),
 }
 
-/// The database is away; nothing that was not committed has happened.
+/// The database is unavailable; no uncommitted effect has happened.
 #[derive(Debug, thiserror::Error)]
-#[error("the database is away: {0}")]
-pub(crate) struct DatabaseAway(pub(crate) String);
+#[error("the database is unavailable: {0}")]
+pub(crate) struct DatabaseUnavailable(pub(crate) String);
 
-/// A batch, and what has been decided about its messages so far.
+/// A batch, and the decisions about its messages so far.
 pub(crate) struct Batch {
     messages: Vec<Message>,
-    verdicts: Vec<Option<Verdict>>,
+    outcomes: Vec<Option<Outcome>>,
 }
 
 impl Batch {
-    /// A batch with nothing decided but about what cannot be read.
+    /// A batch in which only unreadable messages are decided.
     pub(crate) fn new(messages: Vec<Message>) -> Self {
-        let unreadable = |message: &Message| message.event.as_ref().err().cloned().map(Verdict::Dead);
-        Self { verdicts: messages.iter().map(unreadable).collect(), messages }
+        let unreadable = |message: &Message| message.event.as_ref().err().cloned().map(Outcome::Dead);
+        Self { outcomes: messages.iter().map(unreadable).collect(), messages }
     }
 
-    /// Handles what is undecided, in order, in one transaction; where that fails, one by one. Decides
-    /// about everything, or stops where it is when the database goes away or `stop` is asked for: to be
-    /// called again then, since no message is to blame.
+    /// Handles the undecided messages in order, in one transaction; if that fails, one by one.
+    ///
+    /// Stops when the database is unavailable or `stop` is requested, which is no message's fault. It can then be
+    /// called again.
     pub(crate) async fn process(
         &mut self,
-        pool: &PgPool,
-        consumer: &str,
-        handlers: &Handlers,
+        shared: &Shared,
         stop: &CancellationToken,
-    ) -> Result<(), DatabaseAway> {
-        let pairs = self.messages.iter().zip(&mut self.verdicts);
-        let undecided: Vec<(&Message, &mut Option<Verdict>)> =
-            pairs.filter(|(_, verdict)| verdict.is_none()).collect();
+    ) -> Result<(), DatabaseUnavailable> {
+        let pairs = self.messages.iter().zip(&mut self.outcomes);
+        let undecided: Vec<(&Message, &mut Option<Outcome>)> =
+            pairs.filter(|(_, outcome)| outcome.is_none()).collect();
         let together: Vec<&Message> = undecided.iter().map(|(message, _)| *message).collect();
-        let receipts = match attempt(pool, consumer, handlers, &together, DEADLINE).await {
+        let receipts = match attempt(shared, &together, shared.config.batch_timeout()).await {
             Ok(receipts) => receipts,
-            Err(Failed::Away(away)) => return Err(away),
-            Err(Failed::Handling(_) | Failed::Silent) => Vec::new(),
+            Err(Failed::Unavailable(error)) => return Err(error),
+            Err(Failed::Handling(_) | Failed::TimedOut) => Vec::new(),
         };
         let mut receipts = receipts.into_iter();
-        for (message, verdict) in undecided {
-            *verdict = Some(match receipts.next() {
-                Some(receipt) => Verdict::Done(receipt),
-                None if stop.is_cancelled() => return Err(DatabaseAway("asked to stop".to_owned())),
-                None => alone(pool, consumer, handlers, message).await?,
+        for (message, outcome) in undecided {
+            *outcome = Some(match receipts.next() {
+                Some(receipt) => Outcome::Done(receipt),
+                None if stop.is_cancelled() => return Err(DatabaseUnavailable("asked to stop".to_owned())),
+                None => alone(shared, message).await?,
             });
         }
         Ok(())
     }
 
-    /// The messages up to the first that nothing was decided about, with the decisions.
-    pub(crate) fn decided_in_a_row(&self) -> impl Iterator<Item = (&Message, &Verdict)> {
-        let pairs = self.messages.iter().zip(&self.verdicts);
-        pairs.map_while(|(message, verdict)| Some((message, verdict.as_ref()?)))
+    /// The messages before the first undecided one, with their outcomes.
+    pub(crate) fn decided_in_a_row(&self) -> impl Iterator<Item = (&Message, &Outcome)> {
+        let pairs = self.messages.iter().zip(&self.outcomes);
+        pairs.map_while(|(message, outcome)| Some((message, outcome.as_ref()?)))
     }
 }
 
-async fn alone(
-    pool: &PgPool,
-    consumer: &str,
-    handlers: &Handlers,
-    message: &Message,
-) -> Result<Verdict, DatabaseAway> {
+/// Handles one message in a transaction of its own.
+async fn alone(shared: &Shared, message: &Message) -> Result<Outcome, DatabaseUnavailable> {
+    let timeout = shared.config.message_timeout();
     let mut tries = 1;
     loop {
-        let error = match attempt(pool, consumer, handlers, &[message], DEADLINE_ALONE).await {
-            Ok(receipts) => return Ok(Verdict::Done(receipts.first().copied().unwrap_or(Receipt::Repeated))),
-            Err(Failed::Away(away)) => return Err(away),
-            Err(Failed::Silent) => {
-                return Err(DatabaseAway(format!("no answer within {} s", DEADLINE_ALONE.as_secs())));
+        let error = match attempt(shared, &[message], timeout).await {
+            Ok(receipts) => {
+                return Ok(Outcome::Done(receipts.first().copied().unwrap_or(Receipt::Repeated)));
+            }
+            Err(Failed::Unavailable(error)) => return Err(error),
+            Err(Failed::TimedOut) => {
+                return Err(DatabaseUnavailable(format!("no answer within {} s", timeout.as_secs())));
             }
             Err(Failed::Handling(error)) => error,
         };
         match error {
             HandleError::Database(error) if DatabaseErrorKind::of(&error) == DatabaseErrorKind::Conflict => {
-                // Still in the way after several tries: a lock that somebody holds for long, say. That is
-                // the database's state, not this message's fault.
+                // A conflict that lasts, such as a lock held for long, is no fault of the message.
                 if tries == CONFLICT_TRIES {
-                    return Err(DatabaseAway(error.to_string()));
+                    return Err(DatabaseUnavailable(error.to_string()));
                 }
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            HandleError::Reject(reason) => return Ok(Verdict::Dead(reason)),
-            error => return Ok(Verdict::Retry(error.to_string())),
+            HandleError::Reject(reason) => return Ok(Outcome::Dead(chain(&*reason))),
+            error => return Ok(Outcome::Retry(chain(&error))),
         }
     }
 }
 
 enum Failed {
-    /// The database is away: all that is undecided waits.
-    Away(DatabaseAway),
-    /// There was no answer in time. For several messages together that may have been too much.
-    Silent,
+    /// The database is unavailable: all undecided messages wait.
+    Unavailable(DatabaseUnavailable),
+    /// No answer in time. For several messages together the time may have been too short.
+    TimedOut,
     Handling(HandleError),
 }
 
 impl From<HandleError> for Failed {
     fn from(error: HandleError) -> Self {
-        match error {
-            // Every message would meet the same: none of them is at fault.
-            HandleError::Database(error)
-                if matches!(
-                    DatabaseErrorKind::of(&error),
-                    DatabaseErrorKind::Unavailable | DatabaseErrorKind::NotPrepared
-                ) =>
-            {
-                Self::Away(DatabaseAway(error.to_string()))
-            }
-            error => Self::Handling(error),
+        if let HandleError::Database(error) = &error
+            && let DatabaseErrorKind::Unavailable | DatabaseErrorKind::NotPrepared =
+                DatabaseErrorKind::of(error)
+        {
+            // Every message would meet the same error.
+            return Self::Unavailable(DatabaseUnavailable(error.to_string()));
         }
+        Self::Handling(error)
     }
 }
 
@@ -160,33 +139,26 @@ impl From<sqlx::Error> for Failed {
     }
 }
 
-async fn attempt(
-    pool: &PgPool,
-    consumer: &str,
-    handlers: &Handlers,
-    messages: &[&Message],
-    deadline: Duration,
-) -> Result<Vec<Receipt>, Failed> {
+async fn attempt(shared: &Shared, messages: &[&Message], timeout: Duration) -> Result<Vec<Receipt>, Failed> {
     if messages.is_empty() {
         return Ok(Vec::new());
     }
-    // Whatever the code of an error here, it is about the database and not about a message.
-    let away = |problem: String| Failed::Away(DatabaseAway(problem));
-    let acquired = tokio::time::timeout(CONNECT_DEADLINE, pool.acquire()).await;
-    let acquired = acquired.ok().ok_or_else(|| away("no connection in time".to_owned()))?;
-    let mut db = acquired.map_err(|error| away(error.to_string()))?;
-    let outcome = tokio::time::timeout(deadline, transaction(&mut db, consumer, handlers, messages)).await;
-    // A connection that was left in the middle of something must not go back to the pool.
+    // Any error here is about the database, not about a message.
+    let unavailable = |problem: String| Failed::Unavailable(DatabaseUnavailable(problem));
+    let acquired = tokio::time::timeout(shared.config.connect_timeout(), shared.pool.acquire()).await;
+    let acquired = acquired.ok().ok_or_else(|| unavailable("no connection in time".to_owned()))?;
+    let mut db = acquired.map_err(|error| unavailable(error.to_string()))?;
+    let outcome = tokio::time::timeout(timeout, transaction(&mut db, shared, messages)).await;
+    // A connection in the middle of a statement must not return to the pool.
     outcome.unwrap_or_else(|_| {
         db.close_on_drop();
-        Err(Failed::Silent)
+        Err(Failed::TimedOut)
     })
 }
 
 async fn transaction(
     db: &mut PgConnection,
-    consumer: &str,
-    handlers: &Handlers,
+    shared: &Shared,
     messages: &[&Message],
 ) -> Result<Vec<Receipt>, Failed> {
     crate::crash_point!("consumer.after_delivery");
@@ -195,16 +167,16 @@ async fn transaction(
         .iter()
         .filter_map(|message| Some((message.event.as_ref().ok()?, message.delivery.redelivered)))
         .collect();
-    let receipts = receive(&mut tx, consumer, &deliveries).await?;
+    let receipts = receive(&mut tx, &shared.consumer, &deliveries).await?;
     crate::crash_point!("consumer.after_inbox");
 
     let first = messages.iter().zip(&receipts).filter(|(_, receipt)| **receipt == Receipt::First);
     for run in runs(first.filter_map(|(message, _)| Some((*message, message.event.as_ref().ok()?)))) {
-        let Some(handler) = handlers.get(run.event_type) else { continue };
-        let events = run.messages.iter().filter_map(|message| message.decode(handlers)).collect();
-        // A handler that panics must not take the consumer with it.
+        let Some(handler) = shared.handlers.get(run.event_type) else { continue };
+        let events = run.messages.iter().filter_map(|message| message.decode(&shared.handlers)).collect();
+        // A panic in a handler must not end the consumer.
         let outcome = AssertUnwindSafe(handler.handle(&mut tx, events)).catch_unwind().await;
-        outcome.unwrap_or_else(|_| Err(HandleError::Retry("the handler panicked".to_owned())))?;
+        outcome.unwrap_or_else(|_| Err(HandleError::retry("the handler panicked")))?;
     }
     crate::crash_point!("consumer.before_commit");
     tx.commit().await?;
@@ -218,8 +190,8 @@ struct Run<'a, M> {
     messages: Vec<M>,
 }
 
-/// Gathers events into few runs, so that a handler is called rarely: an event joins the last run of its
-/// type, if none of its key is in a later one. So the events of a key keep their order, whatever their types.
+/// Groups events into few runs, so that handlers are called rarely. An event joins the last run of its type if no
+/// event of its key is in a later run, so the events of a key keep their order across types.
 fn runs<'a, M>(events: impl Iterator<Item = (M, &'a IncomingEvent)>) -> Vec<Run<'a, M>> {
     let mut runs: Vec<Run<'a, M>> = Vec::new();
     let mut last_of_key: HashMap<&str, usize> = HashMap::new();

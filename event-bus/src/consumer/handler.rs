@@ -1,20 +1,20 @@
 //! What a subscriber does with one type of event.
 
-use std::{any::Any, pin::Pin};
+use std::{any::Any, error::Error, pin::Pin};
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use sqlx::PgConnection;
+use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{TraceContext, envelope::IncomingEvent};
 
-/// An event as a handler gets it.
+/// An event as a handler receives it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Received<P> {
     /// The event's id.
     pub id: Uuid,
-    /// The service that announced it.
+    /// The service that published it.
     pub source: String,
     /// What it is about.
     pub key: String,
@@ -30,52 +30,102 @@ pub struct Received<P> {
     pub data: P,
 }
 
-/// Reacts to one type of event.
+/// Reacts to one type of event, one event at a time.
 ///
-/// `handle` runs inside the transaction that enters the events in the inbox. It must not commit, and
-/// must not do anything that a rollback cannot undo.
+/// `handle` runs inside the transaction that enters the event in the inbox. It must not do anything that a
+/// rollback cannot undo. It may append events of its own to the outbox of the same database.
 pub trait Handler: Send + Sync + 'static {
     /// The event's type on the wire.
     const EVENT_TYPE: &'static str;
-    /// The fields of the event's payload that are read. A message without them is dead-lettered.
+    /// The fields of the payload that are read. A message without them is dead-lettered.
     type Payload: DeserializeOwned + Send + Sync + 'static;
 
-    /// Handles a run of events of this type, in their order: each for the first time, and newer than
-    /// what was known of its key.
+    /// Handles an event that is received for the first time and is newer than all known ones of its key.
     fn handle(
         &self,
-        tx: &mut PgConnection,
+        tx: &mut Transaction<'_, Postgres>,
+        event: &Received<Self::Payload>,
+    ) -> impl Future<Output = Result<(), HandleError>> + Send;
+}
+
+/// Reacts to one type of event, many events at a time: one statement can then write the effects of all of them.
+///
+/// Every [`Handler`] is one. The same rules hold.
+pub trait BatchHandler: Send + Sync + 'static {
+    /// The event's type on the wire.
+    const EVENT_TYPE: &'static str;
+    /// The fields of the payload that are read. A message without them is dead-lettered.
+    type Payload: DeserializeOwned + Send + Sync + 'static;
+
+    /// Handles events of this type in their order: each received for the first time, and newer than all known ones
+    /// of its key.
+    fn handle_batch(
+        &self,
+        tx: &mut Transaction<'_, Postgres>,
         events: &[Received<Self::Payload>],
     ) -> impl Future<Output = Result<(), HandleError>> + Send;
 }
 
+impl<H: Handler> BatchHandler for H {
+    const EVENT_TYPE: &'static str = H::EVENT_TYPE;
+    type Payload = H::Payload;
+
+    async fn handle_batch(
+        &self,
+        tx: &mut Transaction<'_, Postgres>,
+        events: &[Received<H::Payload>],
+    ) -> Result<(), HandleError> {
+        for event in events {
+            self.handle(tx, event).await?;
+        }
+        Ok(())
+    }
+}
+
 /// Why events were not handled. The transaction is rolled back, and each event is tried alone.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum HandleError {
-    /// May work later: tried again after a delay, a bounded number of times, then dead-lettered.
-    #[error("{0}")]
-    Retry(String),
+    /// May work later: tried again after a delay, four times, then dead-lettered.
+    #[error(transparent)]
+    Retry(Box<dyn Error + Send + Sync>),
     /// Will never work: dead-lettered at once, with this reason.
-    #[error("{0}")]
-    Reject(String),
-    /// A statement failed. Whether to try again, to wait for the database or to give up is read from
-    /// its code.
-    #[error("{0}")]
+    #[error(transparent)]
+    Reject(Box<dyn Error + Send + Sync>),
+    /// A statement failed. [`DatabaseErrorKind`](crate::DatabaseErrorKind) decides whether to try again, to wait
+    /// for the database or to give up.
+    #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+impl HandleError {
+    /// The event may be handled later.
+    pub fn retry(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Retry(reason.into())
+    }
+
+    /// The event is wrong, and always will be.
+    pub fn reject(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Reject(reason.into())
+    }
 }
 
 type HandleFuture<'a> = Pin<Box<dyn Future<Output = Result<(), HandleError>> + Send + 'a>>;
 
-/// An event, its payload read; only its handler knows the type.
+/// An event with its payload; only its handler knows the type.
 pub(crate) type Decoded = Box<dyn Any + Send>;
 
-/// A [`Handler`] of whatever payload.
+/// A [`BatchHandler`] of any payload.
 pub(crate) trait AnyHandler: Send + Sync {
     fn decode(&self, incoming: &IncomingEvent, redelivered: bool) -> Result<Decoded, serde_json::Error>;
-    fn handle<'a>(&'a self, tx: &'a mut PgConnection, events: Vec<Decoded>) -> HandleFuture<'a>;
+    fn handle<'a, 't: 'a>(
+        &'a self,
+        tx: &'a mut Transaction<'t, Postgres>,
+        events: Vec<Decoded>,
+    ) -> HandleFuture<'a>;
 }
 
-impl<H: Handler> AnyHandler for H {
+impl<H: BatchHandler> AnyHandler for H {
     fn decode(&self, incoming: &IncomingEvent, redelivered: bool) -> Result<Decoded, serde_json::Error> {
         Ok(Box::new(Received::<H::Payload> {
             id: incoming.id,
@@ -89,10 +139,14 @@ impl<H: Handler> AnyHandler for H {
         }))
     }
 
-    fn handle<'a>(&'a self, tx: &'a mut PgConnection, events: Vec<Decoded>) -> HandleFuture<'a> {
-        // What `decode` of the same handler made: nothing is filtered out.
+    fn handle<'a, 't: 'a>(
+        &'a self,
+        tx: &'a mut Transaction<'t, Postgres>,
+        events: Vec<Decoded>,
+    ) -> HandleFuture<'a> {
+        // `decode` of the same handler made these: none is filtered out.
         let events: Vec<Received<H::Payload>> =
             events.into_iter().filter_map(|event| event.downcast().ok()).map(|event| *event).collect();
-        Box::pin(async move { Handler::handle(self, tx, &events).await })
+        Box::pin(async move { self.handle_batch(tx, &events).await })
     }
 }

@@ -1,4 +1,4 @@
-//! A delivery, read as far as it can be without the database.
+//! A delivery, read as far as possible without the database.
 
 use std::collections::HashMap;
 
@@ -6,14 +6,15 @@ use lapin::message::Delivery;
 
 use super::handler::{AnyHandler, Decoded};
 use crate::{
-    broker::headers,
     envelope::{self, IncomingEvent},
+    error::chain,
+    rabbitmq::headers,
 };
 
 /// The handlers of a subscriber, by event type.
 pub(crate) type Handlers = HashMap<&'static str, Box<dyn AnyHandler>>;
 
-/// A message and what it says, or why it says nothing.
+/// A message and its event, or why it cannot be read.
 pub(crate) struct Message {
     pub(crate) delivery: Delivery,
     pub(crate) event: Result<IncomingEvent, String>,
@@ -22,7 +23,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Reads a delivery. What cannot be read keeps its reason, for the dead-letter queue.
+    /// Reads a delivery. An unreadable one keeps the reason, for the dead-letter queue.
     pub(crate) fn read(delivery: Delivery, handlers: &Handlers) -> Self {
         let event = read(&delivery, handlers);
         let failures = headers::number(&delivery.properties, headers::FAILURES);
@@ -30,7 +31,7 @@ impl Message {
         Self { delivery, event, failures }
     }
 
-    /// The event with its payload, for its handler; `None` for what cannot be read.
+    /// The event with its payload, for its handler; `None` for an unreadable one.
     pub(crate) fn decode(&self, handlers: &Handlers) -> Option<Decoded> {
         let event = self.event.as_ref().ok()?;
         handlers.get(event.event_type.as_str())?.decode(event, self.delivery.redelivered).ok()
@@ -41,11 +42,12 @@ fn read(delivery: &Delivery, handlers: &Handlers) -> Result<IncomingEvent, Strin
     let content_type = delivery.properties.content_type().as_ref().map(lapin::types::ShortString::as_str);
     let event =
         envelope::read(content_type, |name| headers::text(&delivery.properties, name), &delivery.data)
-            .map_err(|malformed| malformed.to_string())?;
+            .map_err(|error| chain(&error))?;
     let handler = handlers
         .get(event.event_type.as_str())
-        .ok_or_else(|| format!("nobody here handles events of type {:?}", event.event_type))?;
-    // Read once more when it is handled: what cannot be read must not reach the transaction of others.
+        .ok_or_else(|| format!("no handler for events of type {:?}", event.event_type))?;
+    // It is decoded again when it is handled. A message that cannot be decoded must not reach the transaction of
+    // others.
     handler
         .decode(&event, delivery.redelivered)
         .map_err(|error| format!("the data is not that of a {}: {error}", event.event_type))?;

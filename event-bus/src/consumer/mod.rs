@@ -1,57 +1,105 @@
-//! The consumer runtime: deliveries in, effects committed once, acknowledgements out.
+//! Subscribing to events: deliveries in, effects committed once, acknowledgements out.
 //!
-//! A batch of deliveries is one transaction with the inbox; a batch that fails is tried one message at
-//! a time. What a message meets decides what becomes of it:
+//! A batch of deliveries is one transaction with the inbox. The messages of a batch that fails are tried one by
+//! one:
 //!
-//! | it | becomes |
+//! | a message that | is |
 //! |---|---|
-//! | is handled, known already, or older than what is known | acknowledged |
-//! | cannot be read, is of a type nobody handles, or is rejected by its handler | dead-lettered, with the reason |
+//! | was handled, is known, or is older than a known event of its key | acknowledged |
+//! | cannot be read, has no handler for its type, or is rejected by its handler | dead-lettered, with the reason |
 //! | fails | tried again after 0.5, 2, 10 and 30 s, then dead-lettered |
-//! | meets a database that is away | kept, and nothing else is taken until the database is back |
+//! | meets an unavailable database | kept; the consumer takes no more until the database is back |
+//!
+//! ```
+//! use event_bus::{BrokerConfig, HandleError, Handler, Received, Subscriber, inbox};
+//! use sqlx::{PgPool, Postgres, Transaction};
+//!
+//! /// The fields of the event that this service reads.
+//! #[derive(serde::Deserialize)]
+//! struct BookReturned {
+//!     book: String,
+//! }
+//!
+//! struct CallNextReader;
+//!
+//! impl Handler for CallNextReader {
+//!     const EVENT_TYPE: &'static str = "town.library.book_returned.v1";
+//!     type Payload = BookReturned;
+//!
+//!     async fn handle(
+//!         &self,
+//!         tx: &mut Transaction<'_, Postgres>,
+//!         event: &Received<BookReturned>,
+//!     ) -> Result<(), HandleError> {
+//!         let insert = sqlx::query("insert into call (book) values ($1)").bind(&event.data.book);
+//!         insert.execute(&mut **tx).await?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (Ok(database_url), Ok(amqp_url)) = (std::env::var("DATABASE_URL"), std::env::var("AMQP_URL")) else {
+//! #     return Ok(());
+//! # };
+//! let pool = PgPool::connect(&database_url).await?;
+//! let broker = BrokerConfig::new(amqp_url, "town.events");
+//! let subscriber = Subscriber::new("desk", pool, broker).handle(CallNextReader)?;
+//! let (health, stop) = (subscriber.health(), tokio_util::sync::CancellationToken::new());
+//! let running = tokio::spawn(subscriber.run(stop.clone()));
+//!
+//! // A readiness probe reads `health`; a shutdown cancels `stop`. No event is lost or half handled.
+//! println!("connected: {}", health.is_connected());
+//! stop.cancel();
+//! running.await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod batch;
+mod config;
+mod forward;
 mod handler;
+mod health;
 mod message;
-mod redirect;
 mod session;
-mod tally;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::hash_map::Entry, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    handler::{HandleError, Handler, Received},
-    tally::Receipts,
+    config::SubscriberConfig,
+    handler::{BatchHandler, HandleError, Handler, Received},
+    health::{ConsumerHealth, Receipts},
 };
-use self::{message::Handlers, session::session, tally::Tally};
+use self::{message::Handlers, session::session};
 use crate::{
-    broker::{BrokerSettings, SubscriberTopology},
-    inbox::{receive::Receipt, retention},
+    error::chain,
+    inbox::{self, Receipt},
+    rabbitmq::{BrokerConfig, SubscriberTopology},
 };
 
-/// The longest pause before something is tried again.
+/// The longest pause before a retry.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// A session that lasted this long was a good one: the next failure starts with short pauses again.
+/// After a session of this length the next failure starts with short pauses again.
 const GOOD_SESSION: Duration = Duration::from_secs(30);
 
+/// How often old inbox rows are deleted.
+const PURGE_INTERVAL: Duration = Duration::from_hours(1);
+
 /// A service's subscription to events: its queue, its handlers and its inbox.
+#[must_use = "a subscriber does nothing before it is run"]
 pub struct Subscriber(Shared);
 
 struct Shared {
     consumer: String,
     pool: PgPool,
-    broker: BrokerSettings,
+    broker: BrokerConfig,
+    config: SubscriberConfig,
     topology: SubscriberTopology,
     handlers: Handlers,
     after_commit: Box<dyn Fn() + Send + Sync>,
@@ -62,55 +110,23 @@ impl Shared {
     fn count(&self, receipt: Receipt) {
         let labels = [("consumer", self.consumer.clone()), ("receipt", receipt.name().to_owned())];
         metrics::counter!("inbox_deliveries_total", &labels).increment(1);
-        self.health.0.tally.count(receipt);
+        self.health.count(receipt);
     }
 }
 
-/// How a subscriber stands.
-#[derive(Debug, Clone, Default)]
-pub struct ConsumerHealth(Arc<Standing>);
-
-#[derive(Debug, Default)]
-struct Standing {
-    is_connected: AtomicBool,
-    has_subscribed: AtomicBool,
-    tally: Tally,
-}
-
-impl ConsumerHealth {
-    /// Whether events are arriving, as far as one knows.
-    pub fn is_connected(&self) -> bool {
-        self.0.is_connected.load(Ordering::Relaxed)
-    }
-
-    /// Whether the queue has been bound since the process started: from then on no event is missed,
-    /// though it may be late. What was announced before a queue was bound for the very first time never
-    /// reaches it, so a fact that is asked for before that must not be kept.
-    pub fn has_subscribed(&self) -> bool {
-        self.0.has_subscribed.load(Ordering::Acquire)
-    }
-
-    /// What the deliveries were, since the process started.
-    pub fn receipts(&self) -> Receipts {
-        self.0.tally.receipts()
-    }
-
-    /// How many messages are being handled just now: taken, and not acknowledged yet.
-    pub fn in_hand(&self) -> u64 {
-        self.0.tally.in_hand()
-    }
-
-    fn set_connected(&self, connected: bool) {
-        self.0.is_connected.store(connected, Ordering::Relaxed);
-        self.0.has_subscribed.fetch_or(connected, Ordering::AcqRel);
-        metrics::gauge!("amqp_consumer_connected").set(if connected { 1.0 } else { 0.0 });
-    }
+/// Why a handler was not added.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// There is a handler for this type already.
+    #[error("there is a handler for events of type {0} already")]
+    DuplicateHandler(&'static str),
 }
 
 impl Subscriber {
-    /// A subscriber with the queue `<consumer>.events`. The name is also the inbox's: a subscriber that
-    /// is renamed has its history again.
-    pub fn new(consumer: &str, pool: PgPool, broker: BrokerSettings) -> Self {
+    /// Creates a subscriber with the queue `<consumer>.events`. The name is also its name in the inbox: a renamed
+    /// subscriber receives its whole history again.
+    pub fn new(consumer: &str, pool: PgPool, broker: BrokerConfig) -> Self {
         for receipt in [Receipt::First, Receipt::RedeliveredKnown, Receipt::Repeated, Receipt::Stale] {
             let labels = [("consumer", consumer.to_owned()), ("receipt", receipt.name().to_owned())];
             metrics::counter!("inbox_deliveries_total", &labels).absolute(0);
@@ -119,6 +135,7 @@ impl Subscriber {
             consumer: consumer.to_owned(),
             pool,
             broker,
+            config: SubscriberConfig::default(),
             topology: SubscriberTopology::of(consumer),
             handlers: Handlers::new(),
             after_commit: Box::new(|| {}),
@@ -126,56 +143,77 @@ impl Subscriber {
         })
     }
 
-    /// Has events of the handler's type delivered to it. A second handler of a type replaces the first.
-    #[must_use]
-    pub fn handle<H: Handler>(mut self, handler: H) -> Self {
-        self.0.handlers.insert(H::EVENT_TYPE, Box::new(handler));
+    /// Replaces the default limits.
+    pub fn config(mut self, config: SubscriberConfig) -> Self {
+        self.0.config = config;
         self
     }
 
-    /// Calls `notify` after a commit that applied something. It must be quick.
-    #[must_use]
+    /// Subscribes to the handler's type of event. A second handler for a type is refused.
+    pub fn handle<H: BatchHandler>(mut self, handler: H) -> Result<Self, SubscribeError> {
+        match self.0.handlers.entry(H::EVENT_TYPE) {
+            Entry::Occupied(_) => Err(SubscribeError::DuplicateHandler(H::EVENT_TYPE)),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Box::new(handler));
+                Ok(self)
+            }
+        }
+    }
+
+    /// Calls `notify` after each commit that had an effect. It must be quick.
     pub fn after_commit(mut self, notify: impl Fn() + Send + Sync + 'static) -> Self {
         self.0.after_commit = Box::new(notify);
         self
     }
 
-    /// Tells, now and later, how the subscriber stands.
+    /// The status of the subscriber, now and later.
     pub fn health(&self) -> ConsumerHealth {
         self.0.health.clone()
     }
 
-    /// Consumes until `stop`: survives the broker and the database being away, at start and later, and
-    /// says so once. Returns when what was begun is committed and acknowledged.
+    /// Consumes until `stop`. Outages of the broker and of the database, at start and later, do not end it, and
+    /// are logged once each. Returns when the batch under way is committed and acknowledged.
     pub async fn run(self, stop: CancellationToken) {
         let shared = &self.0;
-        let tidying = retention::keep_tidy(&shared.pool, &shared.consumer);
         tokio::select! {
-            () = consume_again_and_again(shared, &stop) => {}
-            () = tidying => {}
+            () = consume(shared, &stop) => {}
+            () = purge(shared) => {}
         }
         tracing::info!(consumer = %shared.consumer, "stopped consuming");
     }
 }
 
-async fn consume_again_and_again(shared: &Shared, stop: &CancellationToken) {
+async fn consume(shared: &Shared, stop: &CancellationToken) {
     let mut pauses = pauses();
     while !stop.is_cancelled() {
         let started = tokio::time::Instant::now();
-        // Not cancelled from outside: a session that is told to stop finishes its batch first.
-        let end = match session(shared, stop).await {
-            Ok(()) => return,
-            Err(end) => end,
-        };
+        // Not cancelled from outside: a stopped session finishes its batch first.
+        let Err(end) = session(shared, stop).await else { return };
         if started.elapsed() > GOOD_SESSION {
             pauses = self::pauses();
         }
-        tracing::warn!(consumer = %shared.consumer, reason = %end, "consuming stopped; will start again");
+        tracing::warn!(consumer = %shared.consumer, reason = chain(&end), "consuming stopped; will start again");
         stop.run_until_cancelled(tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE))).await;
     }
 }
 
-/// The one back-off of the consumer: 0.2 s, doubling to 2 s, with jitter, for ever.
+/// Deletes old inbox rows, now and every hour, without end.
+async fn purge(shared: &Shared) {
+    let consumer = shared.consumer.as_str();
+    loop {
+        match inbox::purge(&shared.pool, consumer, shared.config.retention()).await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(consumer, rows, "deleted old inbox rows"),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(consumer, error, "could not delete old inbox rows; will try again");
+            }
+        }
+        tokio::time::sleep(PURGE_INTERVAL).await;
+    }
+}
+
+/// The back-off of the consumer: 0.2 s, doubling to 2 s, with jitter, without end.
 fn pauses() -> impl Iterator<Item = Duration> {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(200))

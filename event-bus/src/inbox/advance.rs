@@ -1,14 +1,14 @@
-//! Facts that reach a consumer by another way than events.
+//! Facts that reach a consumer in another way than by events.
 
-use sqlx::PgConnection;
+use sqlx::{Postgres, Transaction};
 
-/// Raises what `consumer` knows of `key` to `version` for each of `event_types`, and returns those
-/// types for which that was news: only what they carry may be written.
+/// Raises the version of `key` that `consumer` knows to `version`, for each of `event_types`. Returns the types
+/// for which that was news: only the facts that they carry may be written.
 ///
-/// For an answer to a request, say, that may be older or newer than the events which arrived
-/// meanwhile. Waits for a consumer's transaction that is at the same key.
+/// An example is an answer to a request, which may be older or newer than the events that arrived meanwhile. Waits
+/// for a concurrent transaction of the consumer on the same key.
 pub async fn advance<'a>(
-    tx: &mut PgConnection,
+    tx: &mut Transaction<'_, Postgres>,
     consumer: &str,
     key: &str,
     event_types: &[&'a str],
@@ -26,7 +26,7 @@ pub async fn advance<'a>(
     .bind(key)
     .bind(event_types)
     .bind(version)
-    .fetch_all(tx)
+    .fetch_all(&mut **tx)
     .await?;
     Ok(event_types.iter().copied().filter(|known| advanced.iter().any(|text| text == known)).collect())
 }

@@ -1,32 +1,30 @@
-//! Entering deliveries in the inbox, in the transaction of their effect.
+//! Enters deliveries in the inbox, in the transaction of their effect.
 
 use std::collections::HashMap;
 
-use sqlx::PgConnection;
+use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::{
-    envelope::IncomingEvent,
-    without::{Safety, without},
-};
+use crate::envelope::IncomingEvent;
 
-/// What a delivery is to this consumer. Each case is counted apart.
+/// What a delivery is to this consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Receipt {
-    /// Seen for the first time, and newer than what is known of its key: to be handled.
+#[non_exhaustive]
+pub enum Receipt {
+    /// Received for the first time, and newer than all known events of its key: to be handled.
     First,
-    /// Delivered again by the broker, flag set, and known: acknowledged without touching anything.
+    /// Known, and delivered again with the broker's flag: to be acknowledged.
     RedeliveredKnown,
-    /// Known, although the flag is not set: sent a second time by a relay that died between confirm and
-    /// mark, or come back through a dead-letter exchange, which clears the flag.
+    /// Known, and delivered without the flag: to be acknowledged. A relay died between confirm and mark, or the
+    /// message came through a dead-letter exchange, which clears the flag.
     Repeated,
-    /// Seen for the first time, but older than what is known of its key: entered, without effect.
+    /// Received for the first time, but older than a known event of its key: entered, without effect.
     Stale,
 }
 
 impl Receipt {
-    /// The case, as a metric's label.
-    pub(crate) fn name(self) -> &'static str {
+    /// The name of the case, as metrics have it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::First => "first",
             Self::RedeliveredKnown => "redelivered_known",
@@ -36,24 +34,24 @@ impl Receipt {
     }
 }
 
-/// Enters deliveries, in their order, and says what each of them is. One statement for any number.
+/// Enters deliveries in their order, and returns what each of them is. One statement for any number.
 ///
-/// Where the broker's flag is set on one of them, the inbox is asked first whether it knows it. For the
-/// others the insert itself decides. The version guard of each (key, type) is raised to the newest version,
-/// and says what was known before: sorted, so that two transactions take the rows in the same order, and
-/// read under the row's lock, so that whoever raised it meanwhile is counted in.
-pub(crate) async fn receive(
-    tx: &mut PgConnection,
+/// A delivery is an event and the broker's redelivered flag. Where the flag is set the inbox is asked first whether
+/// it knows the event; otherwise the insert decides. The version guard of each (key, type) is raised to the newest
+/// version and returns the one before: sorted, so that two transactions take the rows in the same order, and read
+/// under the row's lock, so that concurrent changes count.
+pub async fn receive(
+    tx: &mut Transaction<'_, Postgres>,
     consumer: &str,
     deliveries: &[(&IncomingEvent, bool)],
 ) -> Result<Vec<Receipt>, sqlx::Error> {
     if deliveries.is_empty() {
         return Ok(Vec::new());
     }
-    if without(Safety::Inbox) {
+    if crate::without!("inbox") {
         return Ok(vec![Receipt::First; deliveries.len()]);
     }
-    // Known ones are not in the answer.
+    // Known events are not in the answer.
     let entered: Vec<(Uuid, bool, bool)> = sqlx::query_as(
         "with delivery as materialized (
              select * from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bool[])
@@ -91,10 +89,10 @@ pub(crate) async fn receive(
     .bind(column(deliveries, |event, _| event.key.as_str()))
     .bind(column(deliveries, |event, _| event.version))
     .bind(column(deliveries, |_, redelivered| redelivered))
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await?;
     let entered =
-        if without(Safety::VersionGuard) { apply_all(tx, consumer, entered).await? } else { entered };
+        if crate::without!("version-guard") { apply_all(tx, consumer, entered).await? } else { entered };
     let mut entered: HashMap<Uuid, Receipt> = entered
         .into_iter()
         .rev()
@@ -110,23 +108,23 @@ pub(crate) async fn receive(
     Ok(deliveries
         .iter()
         .map(|(event, _)| match entered.get_mut(&event.id) {
-            // Once: the same event again in one batch is a repetition.
+            // Only the first: the same event again in one batch is a repeat.
             Some(receipt) => std::mem::replace(receipt, Receipt::Repeated),
             None => Receipt::RedeliveredKnown,
         })
         .collect())
 }
 
-/// Has stale events applied as well, for a test that must find that out.
+/// Applies stale events as well, for a test whose checks must detect that.
 async fn apply_all(
-    tx: &mut PgConnection,
+    tx: &mut Transaction<'_, Postgres>,
     consumer: &str,
     entered: Vec<(Uuid, bool, bool)>,
 ) -> Result<Vec<(Uuid, bool, bool)>, sqlx::Error> {
     sqlx::query("update inbox set applied = true where consumer = $1 and event_id = any($2)")
         .bind(consumer)
         .bind(entered.iter().map(|(id, ..)| *id).collect::<Vec<_>>())
-        .execute(tx)
+        .execute(&mut **tx)
         .await?;
     Ok(entered.into_iter().map(|(id, is_entered, _)| (id, is_entered, true)).collect())
 }

@@ -1,38 +1,20 @@
-//! Inbox rows leave after a while; the version guard stays.
+//! Deletes old inbox rows.
 
 use std::time::Duration;
 
 use sqlx::PgPool;
 
-/// How long an inbox row is kept: far longer than any message waits anywhere.
-const KEPT: chrono::TimeDelta = chrono::TimeDelta::days(7);
-
-/// How often old rows are looked for.
-const EVERY: Duration = Duration::from_hours(1);
-
-/// How long one statement may take.
+/// How long one statement may take. A cut connection gives no answer and no error.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Rows a statement deletes, so that none holds its locks for long.
-const CHUNK: i64 = 5_000;
+/// Rows that one statement deletes, so that none holds its locks for long.
+const BATCH_SIZE: i64 = 5_000;
 
-/// Deletes what is too old, now and every hour. Ends when it is dropped.
-pub(crate) async fn keep_tidy(pool: &PgPool, consumer: &str) {
-    loop {
-        match purge(pool, consumer).await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(consumer, rows, "deleted old inbox rows"),
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(consumer, error, "could not delete old inbox rows; will try again");
-            }
-        }
-        tokio::time::sleep(EVERY).await;
-    }
-}
-
-async fn purge(pool: &PgPool, consumer: &str) -> Result<u64, sqlx::Error> {
-    let before = chrono::Utc::now() - KEPT;
+/// Deletes a consumer's inbox rows that are older than `older_than`, and returns their number. The version guard
+/// stays. Keep rows far longer than a message waits in any queue: a repeat that comes later counts as new.
+pub async fn purge(pool: &PgPool, consumer: &str, older_than: Duration) -> Result<u64, sqlx::Error> {
+    let older_than = chrono::TimeDelta::from_std(older_than).unwrap_or(chrono::TimeDelta::MAX);
+    let Some(before) = chrono::Utc::now().checked_sub_signed(older_than) else { return Ok(0) };
     let mut total = 0;
     loop {
         let delete = sqlx::query(
@@ -41,9 +23,8 @@ async fn purge(pool: &PgPool, consumer: &str) -> Result<u64, sqlx::Error> {
         )
         .bind(consumer)
         .bind(before)
-        .bind(CHUNK)
+        .bind(BATCH_SIZE)
         .execute(pool);
-        // A connection that was cut says nothing, for ever.
         let deleted = tokio::time::timeout(DEADLINE, delete).await;
         let rows = deleted.unwrap_or(Err(sqlx::Error::PoolTimedOut))?.rows_affected();
         total += rows;

@@ -1,19 +1,72 @@
-//! The transactional outbox: a change and its announcement, in one transaction.
+//! The transactional outbox: a change and its event in one transaction.
 //!
-//! A service calls [`append`] inside the transaction of the change. A relay reads the pending rows, publishes
-//! them and marks them published.
+//! A service calls [`append`] inside the transaction of the change. A relay reads the pending rows, publishes them
+//! and marks them published.
+//!
+//! ```
+//! use event_bus::{Event, TraceContext, outbox};
+//! use sqlx::PgPool;
+//!
+//! #[derive(serde::Serialize)]
+//! struct BookReturned {
+//!     book: String,
+//!     times_lent: i64,
+//! }
+//!
+//! impl Event for BookReturned {
+//!     const TYPE: &'static str = "town.library.book_returned.v1";
+//!
+//!     fn key(&self) -> String {
+//!         self.book.clone()
+//!     }
+//!
+//!     fn version(&self) -> i64 {
+//!         self.times_lent
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let Ok(server) = std::env::var("DATABASE_URL") else { return Ok(()) };
+//! # let administrator = PgPool::connect(&server).await?;
+//! # let name = format!("doc_{}", uuid::Uuid::new_v4().simple());
+//! # let create = sqlx::AssertSqlSafe(format!("create database {name}"));
+//! # sqlx::raw_sql(create).execute(&administrator).await?;
+//! # let database_url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
+//! let pool = PgPool::connect(&database_url).await?;
+//! sqlx::raw_sql(outbox::SCHEMA).execute(&pool).await?;
+//! sqlx::raw_sql("create table book (title text primary key, times_lent bigint not null)").execute(&pool).await?;
+//!
+//! let mut tx = pool.begin().await?;
+//! // The change comes first: it locks the book's row, and so puts the events of a book in order.
+//! let change = "insert into book values ('Ulysses', 1)
+//!               on conflict (title) do update set times_lent = book.times_lent + 1 returning times_lent";
+//! let times_lent = sqlx::query_scalar(change).fetch_one(&mut *tx).await?;
+//! let returned = BookReturned { book: "Ulysses".to_owned(), times_lent };
+//! outbox::append(&mut tx, &returned, &TraceContext::default()).await?;
+//! tx.commit().await?;
+//!
+//! assert_eq!(outbox::status(&pool).await?.pending, 1);
+//! # pool.close().await;
+//! # let drop = sqlx::AssertSqlSafe(format!("drop database {name} with (force)"));
+//! # sqlx::raw_sql(drop).execute(&administrator).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod append;
+mod notifier;
 mod partition;
 mod status;
-mod wake_up;
 
 use crate::Migration;
 
 pub use append::{Announcement, AppendError, Change, append};
+pub use notifier::Notifier;
+#[cfg(feature = "rabbitmq")]
+pub(crate) use partition::fnv1a;
 pub use partition::{PARTITIONS, partition_of};
 pub use status::{LogStatus, Progress, progress, status};
-pub use wake_up::WakeUp;
 
 macro_rules! create_log {
     () => {
@@ -23,15 +76,15 @@ macro_rules! create_log {
 
 /// The migrations of the outbox, in the order of their versions.
 ///
-/// A service runs them with its own, and grants its relay's role what `docs/` names.
+/// A service runs them with its own, and grants its relay's role the rights that `docs/own-service.md` lists.
 pub const MIGRATIONS: &[Migration] =
     &[Migration::new(202_611_221_210, "create integration event log", create_log!())];
 
-/// All [`MIGRATIONS`] as one text, for a service that keeps the tables in its own way.
+/// All [`MIGRATIONS`] as one text, for a service with another migration tool.
 pub const SCHEMA: &str = create_log!();
 
-/// The channel on which [`WakeUp`] tells relays that there may be something to publish.
+/// The channel on which [`Notifier`] notifies relays of new events.
 pub const CHANNEL: &str = "integration_event_log";
 
-/// The largest payload that [`append`] takes, in bytes of JSON: 256 KiB.
+/// The largest payload that [`append`] accepts, in bytes of JSON: 256 KiB.
 pub const PAYLOAD_LIMIT: usize = 256 * 1024;

@@ -7,11 +7,15 @@ pub const PARTITIONS: i16 = 64;
 ///
 /// The rule is part of the table's contract, so that a writer in any language computes the same.
 pub fn partition_of(key: &str) -> i16 {
+    // The remainder is below 64, so the conversion cannot fail.
+    i16::try_from(fnv1a(key.as_bytes()) % u64::from(PARTITIONS.unsigned_abs())).unwrap_or_default()
+}
+
+/// 64-bit FNV-1a.
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;
-    let hash = key.bytes().fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
-    // The remainder is below 64, so the conversion cannot fail; the default is never taken.
-    i16::try_from(hash % u64::from(PARTITIONS.unsigned_abs())).unwrap_or_default()
+    bytes.iter().fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use sqlx::{Connection, PgConnection, PgPool};
 use test_kit::eventually;
 
-use crate::support::{LONG, Stage, raised};
+use crate::support::{LONG, Stage, broker, raised};
 
 #[sqlx::test(migrations = false)]
 async fn while_the_database_is_away_nothing_is_consumed_and_nothing_is_lost(pool: PgPool) {
@@ -58,8 +58,8 @@ async fn a_binding_that_went_with_its_exchange_is_made_again(pool: PgPool) {
     let stage = Stage::set(pool).await;
     stage.vhost.delete("exchanges", "/shop.events").await;
     // Declared anew by whoever publishes, with no queue bound to it but the one for unrouted events.
-    let settings = event_bus::BrokerSettings::new(stage.vhost.url.clone());
-    let publisher = event_bus::broker::Publisher::connect(&settings, "relay").await.unwrap();
+    let config = broker(&stage.vhost);
+    let publisher = event_bus::rabbitmq::Publisher::connect(&config, "relay").await.unwrap();
     let mut version = 0;
     eventually("an event arrives again", LONG, async || {
         version += 1;
@@ -73,18 +73,32 @@ async fn a_binding_that_went_with_its_exchange_is_made_again(pool: PgPool) {
 #[sqlx::test(migrations = false)]
 async fn a_subscriber_waits_for_the_exchange_that_the_relay_declares(pool: PgPool) {
     let vhost = test_kit::vhost().await;
-    let settings = event_bus::BrokerSettings::new(vhost.url.clone());
+    let config = broker(&vhost);
     sqlx::raw_sql(event_bus::inbox::SCHEMA).execute(&pool).await.unwrap();
-    let subscriber = event_bus::Subscriber::new("early", pool, settings.clone())
-        .handle(crate::support::CountUp { met: std::sync::Arc::default() });
+    let subscriber = event_bus::Subscriber::new("early", pool, config.clone())
+        .handle(crate::support::CountUp { met: std::sync::Arc::default() })
+        .unwrap();
     let health = subscriber.health();
     let stop = tokio_util::sync::CancellationToken::new();
     let running = tokio::spawn(subscriber.run(stop.clone()));
-    let publisher = event_bus::broker::Publisher::connect(&settings, "relay").await.unwrap();
+    let publisher = event_bus::rabbitmq::Publisher::connect(&config, "relay").await.unwrap();
     eventually("it consumes", LONG, async || health.is_connected().then_some(())).await;
     publisher.close().await;
     stop.cancel();
     tokio::time::timeout(LONG, running).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_second_handler_for_one_type_is_refused() {
+    let pool = PgPool::connect_lazy("postgres://localhost/none").unwrap();
+    let count_up = || crate::support::CountUp { met: std::sync::Arc::default() };
+    let broker = event_bus::BrokerConfig::new("amqp://localhost", "shop.events");
+    let one = event_bus::Subscriber::new("twice", pool, broker).handle(count_up()).unwrap();
+    let error = one.handle(count_up()).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "there is a handler for events of type shop.test.counter_raised.v1 already"
+    );
 }
 
 /// Fails unless every event was applied at its first delivery, none of them through a retry queue.

@@ -1,23 +1,23 @@
 //! What an operator does about dead letters.
 
 use event_bus::{
-    BrokerSettings,
-    broker::{DeadLetter, Oversight},
+    BrokerConfig,
+    rabbitmq::{DeadLetter, QueueAdmin},
 };
 use lapin::BasicProperties;
 use sqlx::PgPool;
 use test_kit::eventually;
 
-use crate::support::{LONG, RAISED, Stage, raised};
+use crate::support::{LONG, RAISED, Stage, broker, raised};
 
-fn oversight(stage: &Stage) -> Oversight {
-    Oversight::new(&stage.consumer, BrokerSettings::new(stage.vhost.url.clone()))
+fn queue_admin(stage: &Stage) -> QueueAdmin {
+    QueueAdmin::new(&stage.consumer, broker(&stage.vhost))
 }
 
 /// Waits until there are so many dead letters, and shows them.
-async fn letters(oversight: &Oversight, count: usize) -> Vec<DeadLetter> {
+async fn letters(admin: &QueueAdmin, count: usize) -> Vec<DeadLetter> {
     eventually(&format!("{count} dead letters"), LONG, async || {
-        let seen = oversight.dead_letters(100).await.unwrap();
+        let seen = admin.dead_letters(100).await.unwrap();
         assert_eq!(seen.count, seen.data.len() as u64);
         (seen.data.len() == count).then_some(seen.data)
     })
@@ -27,12 +27,12 @@ async fn letters(oversight: &Oversight, count: usize) -> Vec<DeadLetter> {
 #[sqlx::test(migrations = false)]
 async fn a_dead_letter_says_what_it_is_and_why_it_is_there(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    let oversight = oversight(&stage);
-    assert_eq!(oversight.dead_letters(10).await.unwrap().data, []);
+    let admin = queue_admin(&stage);
+    assert_eq!(admin.dead_letters(10).await.unwrap().data, []);
     let event = raised("a", 1, "reject");
     stage.send(&event).await;
     stage.vhost.publish("shop.events", RAISED, b"not an event", BasicProperties::default()).await;
-    let mut seen = letters(&oversight, 2).await;
+    let mut seen = letters(&admin, 2).await;
     seen.sort_by_key(|letter| letter.event_id.is_none());
     let [rejected, nonsense] = seen.try_into().unwrap();
 
@@ -48,7 +48,7 @@ async fn a_dead_letter_says_what_it_is_and_why_it_is_there(pool: PgPool) {
 #[sqlx::test(migrations = false)]
 async fn a_repaired_message_is_handled_again_as_if_it_were_new(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    let oversight = oversight(&stage);
+    let admin = queue_admin(&stage);
     sqlx::query("alter table applied add constraint not_yet check (value <> 7)")
         .execute(&stage.pool)
         .await
@@ -62,47 +62,47 @@ async fn a_repaired_message_is_handled_again_as_if_it_were_new(pool: PgPool) {
         .with_headers(headers);
     let body = event.outgoing().to_json().unwrap();
     stage.vhost.publish("shop.events", RAISED, &body, properties).await;
-    let letter = letters(&oversight, 1).await.remove(0);
+    let letter = letters(&admin, 1).await.remove(0);
     assert_eq!(letter.failures, 5, "{letter:?}");
 
     sqlx::query("alter table applied drop constraint not_yet").execute(&stage.pool).await.unwrap();
-    assert_eq!(oversight.replay(&letter.id).await.unwrap(), Some(letter.clone()));
+    assert_eq!(admin.replay(&letter.id).await.unwrap(), Some(letter.clone()));
     assert_eq!(stage.until_applied(1).await, [("a".to_owned(), 7)]);
-    letters(&oversight, 0).await;
-    assert_eq!(oversight.replay(&letter.id).await.unwrap(), None, "it is gone");
+    letters(&admin, 0).await;
+    assert_eq!(admin.replay(&letter.id).await.unwrap(), None, "it is gone");
 }
 
 #[sqlx::test(migrations = false)]
 async fn a_message_that_still_fails_comes_back_with_a_new_history(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    let oversight = oversight(&stage);
+    let admin = queue_admin(&stage);
     stage.send(&raised("a", 1, "reject")).await;
     for _ in 0..3 {
-        let letter = letters(&oversight, 1).await.remove(0);
+        let letter = letters(&admin, 1).await.remove(0);
         assert_eq!((letter.failures, letter.event_type.as_deref()), (0, Some(RAISED)), "{letter:?}");
-        assert!(oversight.replay(&letter.id).await.unwrap().is_some());
+        assert!(admin.replay(&letter.id).await.unwrap().is_some());
     }
-    letters(&oversight, 1).await;
+    letters(&admin, 1).await;
 }
 
 #[sqlx::test(migrations = false)]
 async fn a_discarded_dead_letter_is_gone_and_the_others_stay(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    let oversight = oversight(&stage);
+    let admin = queue_admin(&stage);
     for version in 1..=3 {
         stage.send(&raised(&version.to_string(), 1, "reject")).await;
     }
-    let before = letters(&oversight, 3).await;
-    assert!(oversight.discard("another").await.unwrap().is_none());
-    assert!(oversight.discard(&before[1].id).await.unwrap().is_some());
-    let after = letters(&oversight, 2).await;
+    let before = letters(&admin, 3).await;
+    assert!(admin.discard("another").await.unwrap().is_none());
+    assert!(admin.discard(&before[1].id).await.unwrap().is_some());
+    let after = letters(&admin, 2).await;
     assert!(after.iter().all(|letter| letter.id != before[1].id), "{after:?}");
 }
 
 #[sqlx::test(migrations = false)]
 async fn looking_often_and_by_several_at_once_loses_nothing(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    let (one, other) = (oversight(&stage), oversight(&stage));
+    let (one, other) = (queue_admin(&stage), queue_admin(&stage));
     let ids: Vec<String> = (1..=5).map(|version| version.to_string()).collect();
     for key in &ids {
         stage.send(&raised(key, 1, "reject")).await;
@@ -131,11 +131,11 @@ async fn looking_often_and_by_several_at_once_loses_nothing(pool: PgPool) {
 #[sqlx::test(migrations = false)]
 async fn the_depths_of_all_queues_are_seen_without_touching_a_message(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    let oversight = oversight(&stage);
+    let admin = queue_admin(&stage);
     stage.send(&raised("a", 1, "reject")).await;
     stage.send(&raised("b", 1, "retry")).await;
     let seen = eventually("one is dead, one waits", LONG, async || {
-        let depths = oversight.depths().await.unwrap();
+        let depths = admin.depths().await.unwrap();
         (depths.dead == 1 && depths.waiting() == 1).then_some(depths)
     })
     .await;
@@ -151,7 +151,7 @@ async fn the_depths_of_all_queues_are_seen_without_touching_a_message(pool: PgPo
     eventually("it is counted", LONG, async || (stage.health.receipts().first == 1).then_some(())).await;
     eventually("nothing is in hand", LONG, async || (stage.health.in_hand() == 0).then_some(())).await;
 
-    let nowhere = Oversight::new("counter", BrokerSettings::new("amqp://127.0.0.1:1/%2f"));
-    assert!(nowhere.depths().await.unwrap_err().contains("connect"), "it says why");
+    let nowhere = QueueAdmin::new("counter", BrokerConfig::new("amqp://127.0.0.1:1/%2f", "shop.events"));
+    assert!(nowhere.depths().await.unwrap_err().to_string().contains("connect"), "it says why");
     assert!(nowhere.dead_letters(1).await.is_err());
 }

@@ -25,7 +25,7 @@ async fn messages_that_are_no_events_are_dead_lettered_with_the_reason(pool: PgP
         (event("1", &id, r#"{"value":1,"wish":"a\u0000b"}"#), "NUL"),
         (
             event("1", &id, r#"{"value":1}"#).replace("counter_raised.v1", "counter_raised.v9"),
-            "nobody here handles",
+            "no handler for",
         ),
         ("x".repeat(300_000), "the limit is"),
     ] {

@@ -6,12 +6,12 @@ use std::{
 };
 
 use event_bus::{
-    BrokerSettings, HandleError, Handler, Received, Subscriber, TraceContext, broker::Publisher,
-    consumer::ConsumerHealth, envelope::OutgoingEvent, inbox,
+    BrokerConfig, HandleError, Handler, Received, Subscriber, TraceContext, consumer::ConsumerHealth,
+    envelope::OutgoingEvent, inbox, rabbitmq::Publisher,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgPool, Postgres, Transaction};
 use test_kit::{Vhost, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -40,32 +40,34 @@ impl Handler for CountUp {
     const EVENT_TYPE: &'static str = RAISED;
     type Payload = Raised;
 
-    async fn handle(&self, tx: &mut PgConnection, events: &[Received<Raised>]) -> Result<(), HandleError> {
-        for event in events {
-            let wish = event.data.wish.clone().unwrap_or_default();
-            let times = {
-                let mut met = self.met.lock().unwrap();
-                met.push(wish.clone());
-                met.iter().filter(|other| **other == wish).count()
-            };
-            match wish.as_str() {
-                "reject" => return Err(HandleError::Reject("this one is rejected".to_owned())),
-                "retry" => return Err(HandleError::Retry("not today".to_owned())),
-                // Alone in a batch it fails once in the batch and once by itself.
-                "retry twice" if times <= 2 => return Err(HandleError::Retry("not yet".to_owned())),
-                "panic" => panic!("a bug in a handler"),
-                "break a constraint" => {
-                    sqlx::query("insert into applied values (null, 0, null)").execute(&mut *tx).await?;
-                }
-                _ => {}
+    async fn handle(
+        &self,
+        tx: &mut Transaction<'_, Postgres>,
+        event: &Received<Raised>,
+    ) -> Result<(), HandleError> {
+        let wish = event.data.wish.clone().unwrap_or_default();
+        let times = {
+            let mut met = self.met.lock().unwrap();
+            met.push(wish.clone());
+            met.iter().filter(|other| **other == wish).count()
+        };
+        match wish.as_str() {
+            "reject" => return Err(HandleError::reject("this one is rejected")),
+            "retry" => return Err(HandleError::retry("not today")),
+            // Alone in a batch it fails once in the batch and once by itself.
+            "retry twice" if times <= 2 => return Err(HandleError::retry("not yet")),
+            "panic" => panic!("a bug in a handler"),
+            "break a constraint" => {
+                sqlx::query("insert into applied values (null, 0, null)").execute(&mut **tx).await?;
             }
-            sqlx::query("insert into applied values ($1, $2, $3)")
-                .bind(&event.key)
-                .bind(event.version)
-                .bind(event.data.value)
-                .execute(&mut *tx)
-                .await?;
+            _ => {}
         }
+        sqlx::query("insert into applied values ($1, $2, $3)")
+            .bind(&event.key)
+            .bind(event.version)
+            .bind(event.data.value)
+            .execute(&mut **tx)
+            .await?;
         Ok(())
     }
 }
@@ -79,6 +81,11 @@ pub(crate) struct Stage {
     pub(crate) publisher: Publisher,
     pub(crate) stop: CancellationToken,
     pub(crate) running: JoinHandle<()>,
+}
+
+/// The broker of a virtual host.
+pub(crate) fn broker(vhost: &Vhost) -> BrokerConfig {
+    BrokerConfig::new(vhost.url.clone(), "shop.events")
 }
 
 fn recorder() -> &'static PrometheusHandle {
@@ -104,11 +111,12 @@ impl Stage {
             .await
             .unwrap();
         let vhost = Arc::new(test_kit::vhost().await);
-        let settings = BrokerSettings::new(vhost.url.clone());
-        let publisher = Publisher::connect(&settings, "test").await.unwrap();
+        let config = broker(&vhost);
+        let publisher = Publisher::connect(&config, "test").await.unwrap();
         let consumer = format!("counter-{}", Uuid::new_v4().simple());
-        let subscriber = Subscriber::new(&consumer, pool.clone(), settings)
+        let subscriber = Subscriber::new(&consumer, pool.clone(), config)
             .handle(CountUp { met: Arc::default() })
+            .unwrap()
             .after_commit({
                 let (vhost, consumer) = (Arc::clone(&vhost), consumer.clone());
                 move || after_commit(&vhost, &consumer)

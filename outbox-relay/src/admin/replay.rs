@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{bail, ensure};
 use event_bus::{
-    BrokerSettings,
-    broker::{PublishError, Publisher},
+    BrokerConfig,
+    rabbitmq::{PublishError, Publisher},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use relay_engine::Backlog;
@@ -62,7 +62,7 @@ pub(crate) struct Replayed {
 /// Carries out a replay, one database after the other; ends at the first error, and on `stop`.
 pub(crate) async fn replay(
     sources: &Sources,
-    broker: &BrokerSettings,
+    broker: &BrokerConfig,
     order: &Order,
     stop: &CancellationToken,
 ) -> anyhow::Result<Vec<Replayed>> {

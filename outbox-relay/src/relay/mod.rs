@@ -11,7 +11,7 @@ mod worker;
 
 use std::sync::Arc;
 
-use event_bus::BrokerSettings;
+use event_bus::BrokerConfig;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,7 @@ use crate::{settings::RelaySettings, source::Source};
 /// it. Returns when all confirmed events are marked.
 pub(crate) async fn run(
     sources: &[Arc<Source>],
-    broker: &BrokerSettings,
+    broker: &BrokerConfig,
     settings: &RelaySettings,
     stop: &CancellationToken,
 ) {

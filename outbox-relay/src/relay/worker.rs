@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use event_bus::BrokerSettings;
+use event_bus::BrokerConfig;
 use futures_util::FutureExt;
 use relay_engine::{Action, Config, Engine, Refusal};
 use tokio::sync::watch;
@@ -52,7 +52,7 @@ type Opening = futures_util::future::BoxFuture<'static, Result<(Session, Session
 /// Publishes the pending events of one database until `stop`.
 pub(crate) async fn run(
     source: Arc<Source>,
-    broker: &BrokerSettings,
+    broker: &BrokerConfig,
     settings: &RelaySettings,
     stop: &CancellationToken,
 ) {
@@ -200,13 +200,13 @@ impl Worker {
             BrokerEvent::Confirmed(id) => self.engine.confirmed(id, now),
             BrokerEvent::Refused(id, error) => {
                 let refusal = self.broker.refused(&error);
-                self.refusal = error.to_string();
+                self.refusal = format!("{:#}", anyhow::Error::new(error));
                 self.engine.refused(id, refusal, now);
             }
             BrokerEvent::Failed(id, reason) => self.engine.failed(id, reason),
             BrokerEvent::Connected(Ok(())) => self.engine.connected(),
             BrokerEvent::Connected(Err(error)) => {
-                self.refusal = error.to_string();
+                self.refusal = format!("{:#}", anyhow::Error::new(error));
                 self.engine.broker_lost(now);
             }
         }

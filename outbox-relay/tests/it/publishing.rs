@@ -40,14 +40,14 @@ async fn an_event_of_a_running_relay_is_announced_without_waiting_for_the_next_p
     let relay = stage.relay().start();
     relay.until_ready(true).await;
     let stop = tokio_util::sync::CancellationToken::new();
-    let wake_up = outbox::WakeUp::start(stage.log.pool.clone(), stop.clone());
+    let notifier = outbox::Notifier::start(stage.log.pool.clone(), stop.clone());
     let mut took = Vec::new();
     for value in 1..=9 {
         // After a second of rest the next poll is a second away.
         tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
         let committed = std::time::Instant::now();
         stage.log.raise("a", value..=value).await;
-        wake_up.ring();
+        notifier.notify();
         stage.seen(1).await;
         took.push(committed.elapsed());
     }

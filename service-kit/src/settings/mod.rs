@@ -3,6 +3,7 @@
 //! An environment variable is `APP__SECTION__NAME`. A secret may also be given as the path of a
 //! file that holds it, as Compose and Kubernetes do: `APP__AUTH__SECRET_FILE=/run/secrets/auth`.
 
+mod broker;
 mod sections;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use anyhow::{Context, bail};
 use config::{Config, Environment, File, FileFormat};
 use serde::de::DeserializeOwned;
 
+pub use broker::BrokerSettings;
 pub use sections::{AuthSettings, DatabaseSettings, HttpSettings, LogFormat, LogSettings, Mode};
 
 /// What every variable of ours starts with.

@@ -3,7 +3,7 @@
 
 use basket_api::subscriptions::{AddProduct, RemoveProduct, RepriceBaskets, UpdateProduct};
 use catalog_api::products::{Details, Price, PriceChange};
-use event_bus::Handler;
+use event_bus::BatchHandler;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|json: &[u8]| {
@@ -24,7 +24,7 @@ fuzz_target!(|json: &[u8]| {
     }
 });
 
-fn payload<H: Handler>(_: &H, json: &[u8]) {
+fn payload<H: BatchHandler>(_: &H, json: &[u8]) {
     drop(serde_json::from_slice::<H::Payload>(json));
 }
 

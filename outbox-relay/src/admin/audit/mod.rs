@@ -10,8 +10,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use event_bus::{
-    BrokerSettings,
-    broker::{Depths, depths},
+    BrokerConfig,
+    rabbitmq::{Depths, depths},
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -55,7 +55,7 @@ struct Absent {
 pub(crate) async fn audit(
     sources: &Sources,
     subscribers: &[Subscriber],
-    broker: &BrokerSettings,
+    broker: &BrokerConfig,
     from: DateTime<Utc>,
 ) -> anyhow::Result<Report> {
     let mut report = Report::new(from, subscribers.iter().map(|subscriber| subscriber.name.as_str()));
@@ -125,7 +125,7 @@ async fn compare(
 async fn settle(
     subscriber: &Subscriber,
     mut absent: Absent,
-    broker: &BrokerSettings,
+    broker: &BrokerConfig,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     for event_type in absent.counts.keys().cloned().collect::<Vec<_>>() {
@@ -147,7 +147,7 @@ async fn settle(
     while is_unexplained(&absent, &depths) && Instant::now() < arrived_by {
         tokio::time::sleep(ARRIVAL_POLL).await;
         check_again(subscriber, &mut absent, report).await?;
-        depths = event_bus::broker::depths(broker, &subscriber.name, name).await?;
+        depths = event_bus::rabbitmq::depths(broker, &subscriber.name, name).await?;
     }
     let (mut in_dead, mut in_line) = (depths.dead, depths.waiting());
     for (event_type, count) in absent.counts {

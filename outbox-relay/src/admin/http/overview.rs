@@ -2,7 +2,7 @@
 
 use actix_web::{get, web};
 use chrono::{DateTime, Utc};
-use event_bus::BrokerSettings;
+use event_bus::BrokerConfig;
 use serde::Deserialize;
 use service_kit::{
     auth::{Authorized, Ops},
@@ -66,7 +66,7 @@ async fn outbox_audit(
     query: Query<AuditQuery>,
     sources: web::Data<Sources>,
     subscribers: web::Data<Vec<Subscriber>>,
-    broker: web::Data<BrokerSettings>,
+    broker: web::Data<BrokerConfig>,
 ) -> Result<web::Json<Report>, Problem> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
     if subscribers.is_empty() {

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use event_bus::{
-    BrokerSettings,
-    broker::{BrokerError, PublishError, Publisher},
-    crash_point,
+    BrokerConfig, crash_point,
+    rabbitmq::{BrokerError, PublishError, Publisher},
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use relay_engine::Refusal;
@@ -25,7 +24,7 @@ pub(crate) enum BrokerEvent {
 }
 
 pub(crate) struct BrokerConnection {
-    settings: BrokerSettings,
+    settings: BrokerConfig,
     name: String,
     publisher: Option<Arc<Publisher>>,
     connecting: Option<BoxFuture<'static, Result<Publisher, BrokerError>>>,
@@ -33,7 +32,7 @@ pub(crate) struct BrokerConnection {
 }
 
 impl BrokerConnection {
-    pub(crate) fn new(settings: &BrokerSettings, name: &str) -> Self {
+    pub(crate) fn new(settings: &BrokerConfig, name: &str) -> Self {
         Self {
             settings: settings.clone(),
             name: name.to_owned(),
@@ -93,7 +92,7 @@ impl BrokerConnection {
             biased;
             Some((id, outcome)) = self.confirmations.next(), if !self.confirmations.is_empty() => match outcome {
                 Ok(()) => BrokerEvent::Confirmed(id),
-                Err(PublishError::Unwritable(error)) => BrokerEvent::Failed(id, error.to_string()),
+                Err(PublishError::Unwritable(error)) => BrokerEvent::Failed(id, format!("{:#}", anyhow::Error::new(error))),
                 Err(error) => BrokerEvent::Refused(id, error),
             },
             connected = connected(&mut self.connecting) => {

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use event_bus::{
-    crash_point,
-    outbox::PARTITIONS,
-    without::{Safety, without},
-};
+use event_bus::{crash_point, outbox::PARTITIONS};
 use relay_engine::{Lease, Renewed};
 use uuid::Uuid;
 
@@ -54,7 +50,7 @@ impl Registration {
         crash_point!("relay.before_ownership");
         let rebalance = ownership::rebalance(&mut session, self.id, &self.name, self.liveness, LEASE);
         let mut rebalanced = within("share the partitions with other relays", rebalance).await;
-        if without(Safety::Ownership)
+        if event_bus::without!("ownership")
             && let Ok(rebalanced) = &mut rebalanced
         {
             rebalanced.leases = (0..PARTITIONS).map(|partition| Lease { partition, epoch: 0 }).collect();
@@ -66,7 +62,7 @@ impl Registration {
     pub(crate) async fn renew(self, mut session: Session) -> (Session, Result<Answer, StoreError>) {
         crash_point!("relay.while_renewing");
         let mut renewed = within("renew ownership", ownership::renew(&mut session, self.id, LEASE)).await;
-        if without(Safety::Ownership) && renewed.is_ok() {
+        if event_bus::without!("ownership") && renewed.is_ok() {
             renewed = Ok(Renewed { owned: usize::from(PARTITIONS.unsigned_abs()), is_unbalanced: false });
         }
         (session, renewed.map(Answer::Renewed))

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use event_bus::outbox::WakeUp;
+use event_bus::outbox::Notifier;
 use futures_util::{FutureExt, StreamExt};
 use lapin::options::{BasicAckOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
@@ -35,7 +35,7 @@ pub(crate) type Done = Arc<Mutex<HashMap<Uuid, Instant>>>;
 /// A running loop; it ends when it is dropped.
 pub(crate) struct Bare {
     catalog: PgPool,
-    wake_up: WakeUp,
+    notifier: Notifier,
     done: Done,
     stop: CancellationToken,
 }
@@ -80,8 +80,8 @@ impl Bare {
         tokio::spawn(stop.clone().run_until_cancelled_owned(relay));
         let consumer = consume(environment.basket.clone(), queue, effect, Arc::clone(&done));
         tokio::spawn(stop.clone().run_until_cancelled_owned(consumer));
-        let wake_up = WakeUp::start_on(environment.catalog.clone(), CHANNEL, stop.clone());
-        Ok(Self { catalog: environment.catalog.clone(), wake_up, done, stop })
+        let notifier = Notifier::start_on(environment.catalog.clone(), CHANNEL, stop.clone());
+        Ok(Self { catalog: environment.catalog.clone(), notifier, done, stop })
     }
 
     /// Changes the price of the n-th product; returns the event's id, when this began and when it was committed.
@@ -119,7 +119,7 @@ impl Bare {
         .await?;
         tx.commit().await?;
         let committed = Instant::now();
-        self.wake_up.ring();
+        self.notifier.notify();
         Ok((event_id, begun, committed))
     }
 

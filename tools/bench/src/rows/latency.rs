@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use event_bus::outbox::{self, WakeUp};
+use event_bus::outbox::{self, Notifier};
 use event_bus::{Event, TraceContext};
 use futures_util::StreamExt;
 use harness::Service;
@@ -96,16 +96,16 @@ async fn of_relay(environment: &Environment, rate: u32, time: Duration) -> Resul
             }
         }
     }));
-    let wake_up = WakeUp::start(environment.catalog.clone(), stop.clone());
+    let notifier = Notifier::start(environment.catalog.clone(), stop.clone());
     let sent = paced(rate, time, |number| {
-        let (pool, wake_up) = (environment.catalog.clone(), wake_up.clone());
+        let (pool, notifier) = (environment.catalog.clone(), notifier.clone());
         async move {
             let mut tx = pool.begin().await?;
             let event = Ticked { number, padding: "x".repeat(460) };
             let id = outbox::append(&mut tx, &event, &TraceContext::default()).await?;
             tx.commit().await?;
             let committed = Instant::now();
-            wake_up.ring();
+            notifier.notify();
             anyhow::Ok((id, committed))
         }
     })

@@ -1,44 +1,46 @@
-//! Messages that are not acknowledged as done: to a retry queue, or to the dead-letter queue with the
-//! reason.
+//! Forwards failed messages to a retry queue or to the dead-letter queue, with the reason.
 
 use lapin::types::AMQPValue;
 use uuid::Uuid;
 
 use super::message::Message;
-use crate::broker::{
-    BrokerSettings, Confirm, PublishError, Publisher, SubscriberTopology,
+use crate::rabbitmq::{
+    BrokerConfig, Confirm, PublishError, Publisher, SubscriberTopology,
     headers::{CONSUMER, FAILED_AT, FAILURES, REASON, ROUTING_KEY, carried, without_copies},
     topology,
 };
 
-/// A reason is for people: its first bytes are enough.
+/// The first bytes of a reason are enough for people.
 const REASON_LIMIT: usize = 1_000;
 
-/// Publishes to the subscriber's redirect exchange, on a connection of its own that is opened when it
-/// is first needed.
-pub(crate) struct Redirect<'a> {
-    settings: &'a BrokerSettings,
+/// Publishes to the subscriber's redirect exchange, on a connection of its own that is opened on first use.
+pub(crate) struct Forwarder<'a> {
+    settings: &'a BrokerConfig,
     topology: &'a SubscriberTopology,
     consumer: &'a str,
     publisher: Option<Publisher>,
 }
 
-impl<'a> Redirect<'a> {
+impl<'a> Forwarder<'a> {
     pub(crate) fn new(
-        settings: &'a BrokerSettings,
+        settings: &'a BrokerConfig,
         topology: &'a SubscriberTopology,
         consumer: &'a str,
     ) -> Self {
         Self { settings, topology, consumer, publisher: None }
     }
 
-    /// Sends a message to the dead-letter queue, with why. The original may be acknowledged when the
-    /// returned confirmation is there.
-    pub(crate) async fn bury(&mut self, message: &Message, reason: &str) -> Result<Confirm, PublishError> {
-        self.give_up(message, reason, message.failures).await
+    /// Sends a message to the dead-letter queue, with the reason. The original may be acknowledged after the
+    /// returned confirmation.
+    pub(crate) async fn dead_letter(
+        &mut self,
+        message: &Message,
+        reason: &str,
+    ) -> Result<Confirm, PublishError> {
+        self.dead_letter_after(message, reason, message.failures).await
     }
 
-    async fn give_up(
+    async fn dead_letter_after(
         &mut self,
         message: &Message,
         reason: &str,
@@ -51,12 +53,12 @@ impl<'a> Redirect<'a> {
         self.send(message, topology::DEAD, reason, failures).await
     }
 
-    /// Sends a message through a retry queue, or to the dead-letter queue when it has had all its tries.
+    /// Sends a message through a retry queue, or to the dead-letter queue after its last try.
     pub(crate) async fn retry(&mut self, message: &Message, reason: &str) -> Result<Confirm, PublishError> {
         let failures = message.failures.saturating_add(1);
         let Some(key) = SubscriberTopology::retry_key(failures) else {
             let reason = format!("failed {failures} times, the last time: {reason}");
-            return self.give_up(message, &reason, failures).await;
+            return self.dead_letter_after(message, &reason, failures).await;
         };
         metrics::counter!("inbox_retried_total", "consumer" => self.consumer.to_owned()).increment(1);
         self.send(message, &key, reason, failures).await

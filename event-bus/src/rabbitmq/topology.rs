@@ -1,17 +1,17 @@
-//! What stands on the broker, declared again at every connection: a declaration that finds the same
-//! thing there does nothing.
+//! The exchanges and queues on the broker. They are declared at every connection; a repeated declaration does
+//! nothing.
 //!
 //! ```text
-//! shop.events (topic) ── <event type> ──> <subscriber>.events
+//! <exchange> (topic) ── <event type> ──> <subscriber>.events
 //!      │ nothing bound                        │ rejected, delivery limit
 //!      v                                      v
-//! shop.unrouted (fanout)              <subscriber>.events.redirect (direct)
+//! <unrouted> (fanout)                 <subscriber>.events.redirect (direct)
 //!      v                                ├─ dead ──> <subscriber>.events.dead
-//! shop.unrouted (queue)                 ├─ retry.<delay> ──> <subscriber>.events.retry.<delay>
+//! <unrouted> (queue)                    ├─ retry.<delay> ──> <subscriber>.events.retry.<delay>
 //!                                       └─ again ──> <subscriber>.events   (after the delay)
 //! ```
 //!
-//! Every argument is spelled out, since the broker's defaults changed between 3.13 and 4.0.
+//! Every argument is explicit, because the broker's defaults changed between 3.13 and 4.0.
 
 use std::time::Duration;
 
@@ -21,19 +21,17 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use super::{BrokerError, BrokerSettings, connection::deadline};
-use crate::without::{Safety, without};
+use super::{BrokerConfig, BrokerError, connection::deadline};
 
-/// How often the broker hands out one message before it gives it up. High, and not the bound of
-/// retries: every crash of a consumer and every cut connection counts against all messages that were
-/// with it, innocent ones too. That there is a limit also keeps a returned message at its place in
-/// the queue (RabbitMQ 3.10 puts it at the end otherwise).
+/// How often the broker delivers one message before it dead-letters it. This is not the limit of retries: every
+/// crash of a consumer and every cut connection counts against all messages that it held. A limit also keeps a
+/// returned message at its position in the queue (without one RabbitMQ 3.10 puts it at the end).
 const DELIVERY_LIMIT: i64 = 100;
 
-/// How many unroutable events are kept to be looked at; the oldest go first.
+/// How many unroutable events are kept; the oldest are dropped first.
 const UNROUTED_LIMIT: i64 = 100_000;
 
-/// Delays after the first, second, … failure of one message; after the last it is dead-lettered.
+/// The delays after the first, second, … failure of a message; after the last it is dead-lettered.
 pub(crate) const RETRY_DELAYS: [Duration; 4] =
     [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(30)];
 
@@ -49,9 +47,9 @@ const DURABLE: ExchangeDeclareOptions = ExchangeDeclareOptions {
     nowait: false,
 };
 
-/// Declares the exchange for events and, behind it, the place for those that nobody wants.
-pub(crate) async fn declare_events(channel: &Channel, settings: &BrokerSettings) -> Result<(), BrokerError> {
-    let unrouted = settings.unrouted.as_str();
+/// Declares the exchange for events and, behind it, the exchange and queue for unroutable ones.
+pub(crate) async fn declare_events(channel: &Channel, config: &BrokerConfig) -> Result<(), BrokerError> {
+    let unrouted = config.unrouted.as_str();
     let declare =
         channel.exchange_declare(unrouted.into(), ExchangeKind::Fanout, DURABLE, FieldTable::default());
     deadline("declare the exchange for unrouted events", declare).await?;
@@ -60,11 +58,11 @@ pub(crate) async fn declare_events(channel: &Channel, settings: &BrokerSettings)
     bind(channel, unrouted, unrouted, "").await?;
 
     let mut arguments = table([("alternate-exchange", text(unrouted))]);
-    if without(Safety::AlternateExchange) {
+    if crate::without!("alternate-exchange") {
         arguments = FieldTable::default();
     }
     let declare =
-        channel.exchange_declare(settings.exchange.as_str().into(), ExchangeKind::Topic, DURABLE, arguments);
+        channel.exchange_declare(config.exchange.as_str().into(), ExchangeKind::Topic, DURABLE, arguments);
     deadline("declare the exchange for events", declare).await
 }
 
@@ -83,25 +81,23 @@ impl SubscriberTopology {
         Self { redirect: format!("{queue}.redirect"), dead: format!("{queue}.dead"), queue }
     }
 
-    /// The routing key on which a message waits after its `failures`-th failure, or `None` when it has
-    /// had all its retries.
+    /// The routing key of a message after its `failures`-th failure; `None` after its last retry.
     pub(crate) fn retry_key(failures: u32) -> Option<String> {
         let index = usize::try_from(failures).ok()?.checked_sub(1)?;
         RETRY_DELAYS.get(index).map(|delay| format!("retry.{}ms", delay.as_millis()))
     }
 
-    /// The queue in which a message waits after its `failures`-th failure, or `None` when it has had all its
-    /// retries.
+    /// The queue of a message after its `failures`-th failure; `None` after its last retry.
     pub(crate) fn retry_queue(&self, failures: u32) -> Option<String> {
         Self::retry_key(failures).map(|key| format!("{}.{key}", self.queue))
     }
 
-    /// Declares the queues and binds the events that the subscriber handles. Fails while the exchange
-    /// for events is not there: its owner, the relay, declares it.
+    /// Declares the queues and binds the types that the subscriber handles. Fails while the exchange for events does
+    /// not exist: the relay declares it.
     pub(crate) async fn declare(
         &self,
         channel: &Channel,
-        settings: &BrokerSettings,
+        config: &BrokerConfig,
         event_types: impl Iterator<Item = &'static str>,
     ) -> Result<(), BrokerError> {
         let (queue, redirect) = (self.queue.as_str(), self.redirect.as_str());
@@ -126,32 +122,32 @@ impl SubscriberTopology {
             &dead_lettering_to(redirect, DEAD)[..],
             &[
                 ("x-delivery-limit", number(DELIVERY_LIMIT)),
-                // One consumer at a time, whatever the number of processes: two would overtake each other
-                // within a key. The broker picks the next when one goes away.
+                // One active consumer, whatever the number of processes: two would overtake each other within a key.
+                // The broker activates the next one when it ends.
                 ("x-single-active-consumer", AMQPValue::Boolean(true)),
             ],
         ]
         .concat();
         declare_queue(channel, queue, &arguments).await?;
         bind(channel, queue, redirect, AGAIN).await?;
-        self.bind(channel, settings, event_types).await
+        self.bind(channel, config, event_types).await
     }
 
-    /// Binds the events that the subscriber handles; those that are bound stay so.
+    /// Binds the types that the subscriber handles; existing bindings stay.
     pub(crate) async fn bind(
         &self,
         channel: &Channel,
-        settings: &BrokerSettings,
+        config: &BrokerConfig,
         event_types: impl Iterator<Item = &'static str>,
     ) -> Result<(), BrokerError> {
         for event_type in event_types {
-            bind(channel, &self.queue, &settings.exchange, event_type).await?;
+            bind(channel, &self.queue, &config.exchange, event_type).await?;
         }
         Ok(())
     }
 }
 
-/// At least once, like everything else: without the strategy the broker forgets a message on its way.
+/// At least once: without the strategy the broker may lose a message on its way to the other queue.
 fn dead_lettering_to(exchange: &str, key: &str) -> [(&'static str, AMQPValue); 4] {
     [
         ("x-dead-letter-exchange", text(exchange)),

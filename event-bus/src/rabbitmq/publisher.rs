@@ -8,20 +8,18 @@ use lapin::{
 use uuid::Uuid;
 
 use super::{
-    BrokerError, BrokerSettings,
+    BrokerConfig, BrokerError,
     connection::{Connected, deadline},
     topology,
 };
-use crate::{
-    envelope::{OutgoingEvent, WriteError},
-    without::{Safety, without},
-};
+use crate::envelope::{OutgoingEvent, WriteError};
 
 /// Persistent: kept on disk before it is confirmed.
 const PERSISTENT: u8 = 2;
 
-/// What became of a message that was to be published, other than a confirmation.
+/// Why an event is not confirmed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PublishError {
     /// No queue took it, not even the one for unrouted events: the topology is broken.
     #[error("no queue took the event {0}")]
@@ -29,11 +27,11 @@ pub enum PublishError {
     /// A queue refused it: it is full, or its leader has just gone.
     #[error("the broker refused the event {0}")]
     Rejected(Uuid),
-    /// The channel gives no confirms: nothing that it takes can be called published.
+    /// The channel gives no confirms, so no event counts as published.
     #[error("the channel is not in confirm mode")]
     NotConfirming,
-    /// Nobody knows: the connection ended, or the broker was silent for too long. It may still have
-    /// been published, or even be published later.
+    /// The outcome is unknown: the connection ended, or the broker did not answer in time. The event may have been
+    /// published, or may be published later.
     #[error(transparent)]
     Unknown(#[from] BrokerError),
     /// The event can never be sent as it is.
@@ -42,47 +40,47 @@ pub enum PublishError {
 }
 
 impl PublishError {
-    /// Whether the publisher that said so can be used further.
+    /// Whether the publisher can be used further.
     pub fn leaves_channel_usable(&self) -> bool {
         matches!(self, Self::Unroutable(_) | Self::Rejected(_))
     }
 }
 
-/// A connection that publishes, and only that: a broker short of memory blocks whole connections, and
-/// consumers' acknowledgements must not wait behind that.
+/// A connection that only publishes: a broker short of memory blocks whole publishing connections, and the
+/// acknowledgements of consumers must not wait behind that.
 pub struct Publisher {
     connected: Connected,
     exchange: String,
-    /// The one queue that everything is for, instead of those that the exchange finds.
+    /// The only queue to send to, instead of those that the exchange routes to.
     queue: Option<String>,
 }
 
 impl Publisher {
-    /// Connects, turns confirms on and declares the exchange for events.
-    pub async fn connect(settings: &BrokerSettings, name: &str) -> Result<Self, BrokerError> {
-        let publisher = Self::to_exchange(settings, name, &settings.exchange).await?;
-        topology::declare_events(&publisher.connected.channel, settings).await?;
+    /// Connects, turns confirms on, and declares the exchange for events and the queue for unroutable ones.
+    pub async fn connect(config: &BrokerConfig, name: &str) -> Result<Self, BrokerError> {
+        let publisher = Self::to_exchange(config, name, &config.exchange).await?;
+        topology::declare_events(&publisher.connected.channel, config).await?;
         Ok(publisher)
     }
 
-    /// Connects and turns confirms on, to send to this one queue and to nobody else. The queue is not
-    /// declared: where it is not there, sending ends in [`PublishError::Unroutable`].
+    /// Connects and turns confirms on, to send to this queue only. The queue is not declared: if it does not exist,
+    /// sending ends in [`PublishError::Unroutable`].
     pub async fn connect_to_queue(
-        settings: &BrokerSettings,
+        config: &BrokerConfig,
         name: &str,
         queue: &str,
     ) -> Result<Self, BrokerError> {
-        // The default exchange takes the routing key for the name of a queue.
-        Ok(Self { queue: Some(queue.to_owned()), ..Self::to_exchange(settings, name, "").await? })
+        // The default exchange takes the routing key as the name of a queue.
+        Ok(Self { queue: Some(queue.to_owned()), ..Self::to_exchange(config, name, "").await? })
     }
 
-    /// The same for an exchange that somebody else declares.
+    /// The same for an exchange that is declared elsewhere.
     pub(crate) async fn to_exchange(
-        settings: &BrokerSettings,
+        config: &BrokerConfig,
         name: &str,
         exchange: &str,
     ) -> Result<Self, BrokerError> {
-        let connected = Connected::open(settings, name).await?;
+        let connected = Connected::open(config, name).await?;
         let select = connected.channel.confirm_select(ConfirmSelectOptions::default());
         deadline("turn confirms on", select).await?;
         Ok(Self { connected, exchange: exchange.to_owned(), queue: None })
@@ -122,12 +120,12 @@ impl Publisher {
         Ok(Confirm { confirm: deadline("publish", publish).await?, event_id })
     }
 
-    /// Whether the broker has stopped taking messages, because it is short of memory or disk.
+    /// Whether the broker takes no messages because it is short of memory or disk.
     pub fn is_blocked(&self) -> bool {
         self.connected.is_blocked()
     }
 
-    /// Whether the connection still stands, as far as one knows.
+    /// Whether the connection is open, as far as known.
     pub fn is_open(&self) -> bool {
         self.connected.is_open()
     }
@@ -138,23 +136,23 @@ impl Publisher {
     }
 }
 
-/// The confirmation of one message, to come.
-#[must_use = "a message counts as published only when its confirmation says so"]
+/// The pending confirmation of one event.
+#[must_use = "an event counts as published only after its confirmation"]
 pub struct Confirm {
     confirm: PublisherConfirm,
     event_id: Uuid,
 }
 
 impl Confirm {
-    /// Waits until the broker has taken the message or said that it will not.
+    /// Waits until the broker has confirmed or refused the event.
     pub async fn outcome(self) -> Result<(), PublishError> {
         let Self { confirm, event_id } = self;
-        if without(Safety::Confirms) {
+        if crate::without!("confirms") {
             return Ok(());
         }
         match deadline("have an event confirmed", confirm).await? {
             Confirmation::Ack(None) => Ok(()),
-            // A message that no queue takes is returned and *then* acknowledged.
+            // An unroutable message is returned and *then* acknowledged.
             Confirmation::Ack(Some(_)) => Err(PublishError::Unroutable(event_id)),
             Confirmation::Nack(_) => Err(PublishError::Rejected(event_id)),
             Confirmation::NotRequested => Err(PublishError::NotConfirming),

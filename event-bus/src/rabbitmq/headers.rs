@@ -1,15 +1,14 @@
-//! The headers that a message gets where handling it failed, and what of a message is carried on.
+//! The headers of a failed message, and the properties that a forwarded message keeps.
 
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable},
 };
 
-/// Why the message is where it is.
+/// Why the message was forwarded.
 pub(crate) const REASON: &str = "x-reason";
 
-/// How often handling it has failed. Our own: `x-death` is not kept the same way by all versions of the
-/// broker.
+/// How often handling it has failed. It is our own, because versions of the broker keep `x-death` differently.
 pub(crate) const FAILURES: &str = "x-failures";
 
 /// Which subscriber could not handle it.
@@ -21,17 +20,17 @@ pub(crate) const FAILED_AT: &str = "x-failed-at";
 /// The routing key that it was published with.
 pub(crate) const ROUTING_KEY: &str = "x-original-routing-key";
 
-/// How often the broker has handed it out before, where it counts that.
+/// How often the broker has delivered it before, where it counts that.
 pub(crate) const DELIVERY_COUNT: &str = "x-delivery-count";
 
-/// What a message carries of an earlier failure, and must not have when it is handled as if it were new.
+/// The headers of an earlier failure. A replayed message must not have them.
 const OF_A_FAILURE: [&str; 5] = [REASON, FAILURES, CONSUMER, FAILED_AT, DELIVERY_COUNT];
 
-/// Further routing keys, which the broker follows whoever publishes. A message that we send on would send
-/// copies of itself wherever its first author wished, back into the queue that it comes from among others.
+/// Further routing keys, which the broker follows for every publisher. A forwarded message must not have them: it
+/// would be copied again, even into the queue that it comes from.
 const COPIES: [&str; 2] = ["CC", "BCC"];
 
-/// The headers without the wish for copies.
+/// The headers without further routing keys.
 pub(crate) fn without_copies(properties: &BasicProperties) -> FieldTable {
     let mut kept = FieldTable::default();
     for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
@@ -62,7 +61,7 @@ pub(crate) fn number(properties: &BasicProperties, name: &str) -> Option<u64> {
     }
 }
 
-/// The headers without those that tell of a failure, ours and the broker's.
+/// The headers without those of a failure, ours and the broker's.
 pub(crate) fn without_failure(properties: &BasicProperties) -> FieldTable {
     let mut kept = FieldTable::default();
     for (name, value) in without_copies(properties).inner() {
@@ -75,8 +74,8 @@ pub(crate) fn without_failure(properties: &BasicProperties) -> FieldTable {
     kept
 }
 
-/// The properties that another user may send on: not the expiration, which would count again in the next
-/// queue, nor the user, whom we are not.
+/// The properties that another user may forward: not the expiration, which would count again in the next queue, and
+/// not the user id, which the broker checks.
 pub(crate) fn carried(properties: &BasicProperties) -> BasicProperties {
     let mut kept = BasicProperties::default();
     if properties.headers().is_some() {

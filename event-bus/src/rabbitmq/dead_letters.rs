@@ -1,8 +1,7 @@
-//! A subscriber's dead letters: to be looked at, handled again or thrown away.
+//! A subscriber's dead letters: listing them, handling them again, and discarding them.
 //!
-//! A look takes messages off the queue without acknowledging them and gives them back by closing its
-//! connection, so a process that is killed in between loses nothing. Meanwhile nobody else sees them: two
-//! looks at once share the queue between them.
+//! Each of these takes messages off the queue without acknowledging them, and returns them by closing its
+//! connection, so a killed process loses nothing. Two of them at once share the queue between them.
 
 use std::time::{Duration, Instant};
 
@@ -15,45 +14,46 @@ use lapin::{
 use uuid::Uuid;
 
 use super::{
-    BrokerError, BrokerSettings, PublishError, Publisher,
+    BrokerConfig, BrokerError, PublishError, Publisher,
     connection::{Connected, deadline},
-    depth::absent_as_none,
+    depths::absent_as_none,
     headers,
     topology::{self, SubscriberTopology},
 };
+use crate::outbox::fnv1a;
 
-/// How much of a body is shown, in bytes.
+/// How much of a body is listed, in bytes.
 const BODY_LIMIT: usize = 4 * 1024;
 
-/// How long one walk through the queue may take.
-const WALK_LIMIT: Duration = Duration::from_secs(8);
+/// How long one scan of the queue may take.
+const SCAN_LIMIT: Duration = Duration::from_secs(8);
 
-/// Every look counts as a delivery, and some versions of the broker drop a message after twenty of them. One
-/// that was handed out this often is replaced by a copy, which begins again.
-const LOOKS: u64 = 10;
+/// Every scan counts as a delivery, and some versions of the broker drop a message after twenty of them. A message
+/// that was delivered this often is replaced by a copy, whose count starts again.
+const MAX_DELIVERIES: u64 = 10;
 
 /// A message that a subscriber could not handle.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
-    /// How to name it here: its message id or, where it came without one, a hash of its body.
+    /// Its id here: its message id or, where it has none, a hash of its body.
     pub id: String,
-    /// The event's id, where it says one.
+    /// The event's id, where it has one.
     pub event_id: Option<Uuid>,
-    /// The type that it came with: not always one that exists.
+    /// The type that it came with; it may be unknown.
     pub event_type: Option<String>,
-    /// Why it is here.
+    /// Why it was dead-lettered.
     pub reason: String,
     /// How often handling it has failed.
     pub failures: u64,
-    /// When it was given up; unknown where the broker did that.
+    /// When it was dead-lettered; unknown where the broker did that.
     pub failed_at: Option<DateTime<Utc>>,
-    /// What its body is said to be.
+    /// The content type that it came with.
     pub content_type: Option<String>,
     /// The beginning of its body, as text.
     pub body: String,
-    /// How many bytes the whole of it has.
+    /// The size of its whole body, in bytes.
     pub body_bytes: usize,
 }
 
@@ -68,93 +68,91 @@ pub struct DeadLetters {
     pub data: Vec<DeadLetter>,
 }
 
-/// Shows the first `limit` dead letters of a subscriber.
-pub(super) async fn peek(
-    settings: &BrokerSettings,
+/// Lists the first `limit` dead letters of a subscriber.
+pub(super) async fn list(
+    config: &BrokerConfig,
     subscriber: &str,
     limit: usize,
 ) -> Result<DeadLetters, PublishError> {
-    let mut walk = Walk::begin(settings, subscriber).await?;
+    let mut scan = Scan::begin(config, subscriber).await?;
     let outcome = async {
         let mut seen = DeadLetters { count: 0, data: Vec::new() };
         while seen.data.len() < limit
-            && let Some(message) = walk.next().await?
+            && let Some(message) = scan.next().await?
         {
             seen.data.push(DeadLetter::of(&message.delivery));
-            walk.leave(&message.delivery).await?;
+            scan.leave(&message.delivery).await?;
         }
-        seen.count = walk.count;
+        seen.count = scan.count;
         Ok(seen)
     }
     .await;
-    walk.end().await;
+    scan.end().await;
     outcome
 }
 
-/// What is to become of a dead letter.
+/// What to do with a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// Its subscriber has it again, as if it were new.
-    Again,
-    /// It is gone.
-    Gone,
+pub(super) enum Action {
+    /// Deliver it to its subscriber again, as if it were new.
+    Replay,
+    /// Delete it.
+    Discard,
 }
 
-/// Finds a dead letter and decides about it; `None` if it is not there, or not among as many as can be
-/// looked through in eight seconds.
+/// Finds a dead letter and replays or discards it; `None` if it is not there, or cannot be found within eight
+/// seconds.
 ///
-/// A process that is killed in between may leave the message in both queues: the inbox makes that
-/// harmless.
-pub(super) async fn decide(
-    settings: &BrokerSettings,
+/// A process that is killed meanwhile may leave the message in both queues. The inbox makes that harmless.
+pub(super) async fn act(
+    config: &BrokerConfig,
     subscriber: &str,
     id: &str,
-    fate: Fate,
+    action: Action,
 ) -> Result<Option<DeadLetter>, PublishError> {
-    let mut walk = Walk::begin(settings, subscriber).await?;
+    let mut scan = Scan::begin(config, subscriber).await?;
     let outcome = async {
-        while let Some(message) = walk.next().await? {
+        while let Some(message) = scan.next().await? {
             let letter = DeadLetter::of(&message.delivery);
             if letter.id != id {
-                walk.leave(&message.delivery).await?;
+                scan.leave(&message.delivery).await?;
                 continue;
             }
-            if fate == Fate::Again {
+            if action == Action::Replay {
                 let headers = headers::without_failure(&message.delivery.properties);
-                walk.send(topology::AGAIN, &message.delivery, headers).await?;
+                scan.send(topology::AGAIN, &message.delivery, headers).await?;
             }
-            walk.take(&message.delivery).await?;
+            scan.take(&message.delivery).await?;
             return Ok(Some(letter));
         }
         Ok(None)
     }
     .await;
-    walk.end().await;
+    scan.end().await;
     outcome
 }
 
-/// One walk through a dead-letter queue.
-struct Walk<'a> {
-    settings: &'a BrokerSettings,
+/// One scan of a dead-letter queue.
+struct Scan<'a> {
+    config: &'a BrokerConfig,
     topology: SubscriberTopology,
     connected: Connected,
-    /// Opened when it is first needed: a connection that publishes may be blocked, this walk may not.
+    /// Opened on first use, because a publishing connection may be blocked.
     publisher: Option<Publisher>,
     until: Instant,
-    /// How many messages there were when it began, and how many of them are still to be seen: what is put
-    /// back behind them is not looked at twice.
+    /// The number of messages when it started, and of those still to come. Copies behind them are not read.
     count: u64,
     left: Option<u64>,
 }
 
-impl<'a> Walk<'a> {
-    async fn begin(settings: &'a BrokerSettings, subscriber: &str) -> Result<Self, BrokerError> {
+impl<'a> Scan<'a> {
+    async fn begin(config: &'a BrokerConfig, subscriber: &str) -> Result<Self, BrokerError> {
         Ok(Self {
-            settings,
+            config,
             topology: SubscriberTopology::of(subscriber),
-            connected: Connected::open(settings, &format!("{subscriber} (dead letters)")).await?,
+            connected: Connected::open(config, &format!("{subscriber} (dead letters)")).await?,
             publisher: None,
-            until: Instant::now() + WALK_LIMIT,
+            until: Instant::now() + SCAN_LIMIT,
             count: 0,
             left: None,
         })
@@ -166,7 +164,7 @@ impl<'a> Walk<'a> {
         }
         let get =
             self.connected.channel.basic_get(self.topology.dead.as_str().into(), BasicGetOptions::default());
-        // A queue that is not there has nothing in it.
+        // A missing queue is empty.
         let Some(message) = deadline("take a dead letter", absent_as_none(get)).await?.flatten() else {
             return Ok(None);
         };
@@ -178,10 +176,10 @@ impl<'a> Walk<'a> {
         Ok(Some(message))
     }
 
-    /// Leaves a message where it is, or a copy of it that can be looked at as often again.
+    /// Leaves a message where it is, or replaces it by a copy with a new count.
     async fn leave(&mut self, delivery: &Delivery) -> Result<(), PublishError> {
-        let looks = headers::number(&delivery.properties, headers::DELIVERY_COUNT).unwrap_or_default();
-        if looks < LOOKS {
+        let deliveries = headers::number(&delivery.properties, headers::DELIVERY_COUNT).unwrap_or_default();
+        if deliveries < MAX_DELIVERIES {
             return Ok(());
         }
         let mut headers = lapin::types::FieldTable::default();
@@ -204,7 +202,7 @@ impl<'a> Walk<'a> {
             Some(publisher) => publisher,
             vacant => {
                 let name = "dead letters (redirect)";
-                vacant.insert(Publisher::to_exchange(self.settings, name, &self.topology.redirect).await?)
+                vacant.insert(Publisher::to_exchange(self.config, name, &self.topology.redirect).await?)
             }
         };
         let properties = headers::carried(&delivery.properties).with_headers(headers);
@@ -217,7 +215,7 @@ impl<'a> Walk<'a> {
         Ok(deadline("take a dead letter off its queue", ack).await?)
     }
 
-    /// Gives back what was not decided about.
+    /// Returns the messages that were not acknowledged.
     async fn end(self) {
         if let Some(publisher) = self.publisher {
             publisher.close().await;
@@ -253,10 +251,4 @@ impl DeadLetter {
             body_bytes: delivery.data.len(),
         }
     }
-}
-
-/// 64-bit FNV-1a: only a name for a message that has none.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    let (basis, prime) = (0xcbf2_9ce4_8422_2325_u64, 0x0000_0100_0000_01b3);
-    bytes.iter().fold(basis, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(prime))
 }

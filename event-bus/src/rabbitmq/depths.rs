@@ -1,4 +1,4 @@
-//! How many messages wait in a subscriber's queues, without touching any of them.
+//! The number of messages in a subscriber's queues.
 
 use lapin::{
     options::QueueDeclareOptions,
@@ -7,12 +7,12 @@ use lapin::{
 };
 
 use super::{
-    BrokerError, BrokerSettings,
+    BrokerConfig, BrokerError,
     connection::{Connected, deadline},
     topology::{RETRY_DELAYS, SubscriberTopology},
 };
 
-/// Messages that wait in a subscriber's queues; those that are with its consumer just now do not count.
+/// Messages that wait in a subscriber's queues. Delivered and unacknowledged ones do not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -25,7 +25,7 @@ pub struct Depths {
     pub retries: Vec<Retry>,
     /// In its dead-letter queue.
     pub dead: u64,
-    /// Events, anybody's, that no queue was bound for.
+    /// Events of all services that no queue was bound for.
     pub unrouted: u64,
 }
 
@@ -41,26 +41,22 @@ pub struct Retry {
 }
 
 impl Depths {
-    /// All that is still to be handled, now or after a delay.
+    /// All messages that are still to be handled, now or after a delay.
     pub fn waiting(&self) -> u64 {
         self.ready + self.retries.iter().map(|retry| retry.messages).sum::<u64>()
     }
 }
 
-/// Looks at the queues of a subscriber, on a connection of its own with this name. A queue that is not there
-/// has nothing in it. Needs no permission on the queues.
-pub async fn depths(settings: &BrokerSettings, subscriber: &str, name: &str) -> Result<Depths, BrokerError> {
-    let connected = Connected::open(settings, name).await?;
-    let looked = look(&connected, settings, subscriber).await;
+/// Reads the depths of a subscriber's queues, on a connection of its own with this name. A missing queue is empty.
+/// Needs no permission on the queues.
+pub async fn depths(config: &BrokerConfig, subscriber: &str, name: &str) -> Result<Depths, BrokerError> {
+    let connected = Connected::open(config, name).await?;
+    let depths = read(&connected, config, subscriber).await;
     connected.close().await;
-    looked
+    depths
 }
 
-async fn look(
-    connected: &Connected,
-    settings: &BrokerSettings,
-    subscriber: &str,
-) -> Result<Depths, BrokerError> {
+async fn read(connected: &Connected, config: &BrokerConfig, subscriber: &str) -> Result<Depths, BrokerError> {
     let topology = SubscriberTopology::of(subscriber);
     let (ready, consumers) = depth(connected, &topology.queue).await?;
     let mut retries = Vec::new();
@@ -70,16 +66,16 @@ async fn look(
         retries.push(Retry { delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), messages });
     }
     let (dead, _) = depth(connected, &topology.dead).await?;
-    let (unrouted, _) = depth(connected, &settings.unrouted).await?;
+    let (unrouted, _) = depth(connected, &config.unrouted).await?;
     Ok(Depths { ready, consumers, retries, dead, unrouted })
 }
 
 async fn depth(connected: &Connected, queue: &str) -> Result<(u64, u32), BrokerError> {
-    // The answer that a queue is not there ends the channel: each look has one of its own.
+    // The answer that a queue is missing closes the channel, so each call has its own.
     let channel = deadline("open a channel", connected.create_channel()).await?;
     let options = QueueDeclareOptions { passive: true, ..Default::default() };
-    let looked = channel.queue_declare(queue.into(), options, FieldTable::default());
-    match deadline("look at a queue", absent_as_none(looked)).await? {
+    let declared = channel.queue_declare(queue.into(), options, FieldTable::default());
+    match deadline("look at a queue", absent_as_none(declared)).await? {
         None => Ok((0, 0)),
         Some(queue) => {
             let closed = channel.close(200, "OK".into());
@@ -89,7 +85,7 @@ async fn depth(connected: &Connected, queue: &str) -> Result<(u64, u32), BrokerE
     }
 }
 
-/// Takes the answer that something is not there for an answer.
+/// Maps the error that an object is missing to `None`.
 pub(super) async fn absent_as_none<T>(
     call: impl Future<Output = Result<T, lapin::Error>>,
 ) -> Result<Option<T>, lapin::Error> {

@@ -1,0 +1,68 @@
+//! The limits of a subscriber.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// The limits of a subscriber. The defaults suit a service with handlers that take milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SubscriberConfig {
+    /// Messages that the broker delivers before they are acknowledged. They wait in memory, up to 264 KiB each.
+    /// Default 128.
+    pub prefetch: u16,
+    /// The largest number of messages in one transaction. Default 64: while one batch is written, the next one is
+    /// delivered.
+    pub batch_size: usize,
+    /// Bytes of messages after which a batch is full. Default 4 MiB.
+    pub batch_bytes: usize,
+    /// How long a batch waits for more messages under load, in milliseconds. Default 5. A message that finds the
+    /// consumer idle does not wait.
+    pub linger_ms: u64,
+    /// How long a batch may take, in seconds; then its messages are tried one by one. Default 30.
+    pub batch_timeout_s: u64,
+    /// How long one message may take, in seconds; then the database counts as unavailable. Default 330.
+    pub message_timeout_s: u64,
+    /// How long to wait for a database connection, in seconds. Default 5.
+    pub connect_timeout_s: u64,
+    /// How long inbox rows are kept, in days. Default 7: far longer than a message waits in any queue.
+    pub retention_days: u32,
+}
+
+impl Default for SubscriberConfig {
+    fn default() -> Self {
+        Self {
+            prefetch: 128,
+            batch_size: 64,
+            batch_bytes: 4 * 1024 * 1024,
+            linger_ms: 5,
+            batch_timeout_s: 30,
+            message_timeout_s: 330,
+            connect_timeout_s: 5,
+            retention_days: 7,
+        }
+    }
+}
+
+impl SubscriberConfig {
+    pub(crate) fn linger(&self) -> Duration {
+        Duration::from_millis(self.linger_ms)
+    }
+
+    pub(crate) fn batch_timeout(&self) -> Duration {
+        Duration::from_secs(self.batch_timeout_s)
+    }
+
+    pub(crate) fn message_timeout(&self) -> Duration {
+        Duration::from_secs(self.message_timeout_s)
+    }
+
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        Duration::from_secs(self.connect_timeout_s)
+    }
+
+    pub(crate) fn retention(&self) -> Duration {
+        Duration::from_hours(24 * u64::from(self.retention_days))
+    }
+}

@@ -1,0 +1,22 @@
+//! RabbitMQ: publishing with confirms, the topology, and the administration of a subscriber's queues.
+//!
+//! No other module of the crate, and no other crate of the workspace, publishes or consumes with the AMQP client
+//! library.
+
+mod config;
+mod connection;
+mod dead_letters;
+mod depths;
+pub(crate) mod headers;
+mod publisher;
+mod queue_admin;
+pub(crate) mod topology;
+
+pub use config::BrokerConfig;
+pub use connection::{BrokerError, BrokerErrorKind};
+pub(crate) use connection::{Connected, deadline};
+pub use dead_letters::{DeadLetter, DeadLetters};
+pub use depths::{Depths, Retry, depths};
+pub use publisher::{Confirm, PublishError, Publisher};
+pub use queue_admin::QueueAdmin;
+pub(crate) use topology::SubscriberTopology;

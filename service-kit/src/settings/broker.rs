@@ -1,0 +1,36 @@
+//! The broker, with the names that the shop's services share.
+
+use event_bus::BrokerConfig;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// Where the broker is, and the names of the shop's exchanges.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BrokerSettings {
+    /// `amqp://user:password@host:port/vhost`, or `amqps://…`.
+    url: SecretString,
+    /// The topic exchange to which events are published. Default `shop.events`.
+    #[serde(default = "default_exchange")]
+    exchange: String,
+    /// The exchange, and the queue behind it, for events that no queue is bound for. Default `shop.unrouted`.
+    #[serde(default = "default_unrouted")]
+    unrouted: String,
+}
+
+impl BrokerSettings {
+    /// The settings as event-bus takes them.
+    pub fn config(&self) -> BrokerConfig {
+        let mut config = BrokerConfig::new(self.url.clone(), &self.exchange);
+        config.unrouted.clone_from(&self.unrouted);
+        config
+    }
+}
+
+fn default_exchange() -> String {
+    "shop.events".to_owned()
+}
+
+fn default_unrouted() -> String {
+    "shop.unrouted".to_owned()
+}
