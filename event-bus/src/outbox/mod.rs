@@ -74,14 +74,22 @@ macro_rules! create_log {
     };
 }
 
+macro_rules! drop_in_progress {
+    () => {
+        include_str!("../../migrations/outbox/202611281200_drop_state_in_progress.sql")
+    };
+}
+
 /// The migrations of the outbox, in the order of their versions.
 ///
 /// A service runs them with its own, and grants its relay's role the rights that `docs/own-service.md` lists.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration::new(202_611_221_210, "create integration event log", create_log!())];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration::new(202_611_221_210, "create integration event log", create_log!()),
+    Migration::new(202_611_281_200, "drop state in progress", drop_in_progress!()),
+];
 
 /// All [`MIGRATIONS`] as one text, for a service with another migration tool.
-pub const SCHEMA: &str = create_log!();
+pub const SCHEMA: &str = concat!(create_log!(), drop_in_progress!());
 
 /// The channel on which [`Notifier`] notifies relays of new events.
 pub const CHANNEL: &str = "integration_event_log";

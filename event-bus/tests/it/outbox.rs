@@ -77,6 +77,7 @@ async fn a_writer_in_another_language_is_held_to_the_same_limits(pool: PgPool) {
         ("payload", format!("'\"{}\"'", "x".repeat(outbox::PAYLOAD_LIMIT))),
         ("payload", "'{'".to_owned()),
         ("state", "'Lost'".to_owned()),
+        ("state", "'InProgress'".to_owned()),
         ("skipped_by", "'me'".to_owned()),
     ] {
         let row = [

@@ -105,7 +105,7 @@ impl Environment {
         let begun = Instant::now();
         loop {
             let pending: Option<i64> = sqlx::query_scalar(
-                "select position from integration_event_log where state in ('NotPublished', 'InProgress')
+                "select position from integration_event_log where state = 'NotPublished'
                   order by position desc limit 1",
             )
             .fetch_optional(&self.catalog)

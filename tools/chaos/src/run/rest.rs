@@ -32,7 +32,7 @@ pub(crate) async fn at_rest(
 
 /// How many events wait to be published.
 pub(crate) async fn pending(environment: &Environment) -> Result<i64> {
-    let pending = "select count(*) from integration_event_log where state in ('NotPublished', 'InProgress')";
+    let pending = "select count(*) from integration_event_log where state = 'NotPublished'";
     Ok(sqlx::query_scalar(pending).fetch_one(&environment.catalog).await?)
 }
 

@@ -69,7 +69,7 @@ impl Timeline {
             let mut points = Vec::new();
             let mut pause = Duration::ZERO;
             while until.run_until_cancelled(sleep(pause)).await.is_some() {
-                let pending = "select count(*) from integration_event_log where state in ('NotPublished', 'InProgress')";
+                let pending = "select count(*) from integration_event_log where state = 'NotPublished'";
                 let alerts = "select n_tup_ins from pg_stat_user_tables where relname = 'alert'";
                 let asked = Instant::now();
                 points.push(Point {
