@@ -132,11 +132,11 @@ fn tell(outcome: &Outcome) {
         outcome.name,
         outcome.verdict,
         outcome.seconds,
-        outcome.seen,
-        outcome.ok,
-        outcome.failed,
-        outcome.unknown,
-        outcome.repeats,
+        outcome.counts.seen,
+        outcome.counts.ok,
+        outcome.counts.failed,
+        outcome.counts.unknown,
+        outcome.counts.found.repeats,
     );
     for violation in &outcome.violations {
         text.push_str("\n      ");

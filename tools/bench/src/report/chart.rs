@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use shop::home::checkout;
+use storefront::chart::polylines;
 
 use super::short;
 use crate::figures::Row;
@@ -144,22 +145,19 @@ fn draw_bars(bars: &[Bar<'_>], svg: &mut String) -> f64 {
 fn draw_line(values: &[(String, f64)], top: f64, svg: &mut String) -> f64 {
     let highest = values.iter().map(|(_, value)| *value).fold(1e-9, f64::max);
     let (bottom, width) = (top + PLOT, WIDTH - LEFT - RIGHT);
-    let step = width / (values.len() - 1).max(1) as f64;
-    let point = |(place, (_, value)): (usize, &(String, f64))| {
-        format!("{:.1},{:.1}", LEFT + place as f64 * step, bottom - value / highest * (PLOT - 14.0))
-    };
-    let points: Vec<String> = values.iter().enumerate().map(point).collect();
+    let last = (values.len() - 1).max(1) as f64;
+    let points = values.iter().enumerate().map(|(n, (_, value))| (n as f64 / last, Some(*value)));
+    let points = polylines(&points.collect::<Vec<_>>(), highest, (width, PLOT)).concat();
     let (first, last) = (&values[0].0, &values[values.len() - 1].0);
     let _ok = write!(
         svg,
         "<path class=\"a\" d=\"M{LEFT} {bottom:.0}H{right:.0}\"/>\n\
-         <polyline class=\"l\" points=\"{points}\"/>\n\
+         <polyline class=\"l\" transform=\"translate({LEFT} {top:.0})\" points=\"{points}\"/>\n\
          <text class=\"e\" x=\"{label:.0}\" y=\"{high:.0}\">{most}</text>\n\
          <text class=\"e\" x=\"{label:.0}\" y=\"{bottom:.0}\">0</text>\n\
          <text class=\"f\" x=\"{LEFT}\" y=\"{under:.0}\">{first}</text>\n\
          <text class=\"f e\" x=\"{right:.0}\" y=\"{under:.0}\">{last}</text>\n",
         right = LEFT + width,
-        points = points.join(" "),
         label = LEFT - 8.0,
         high = top + 19.0,
         most = short(highest),

@@ -11,12 +11,11 @@ use uuid::Uuid;
 
 use super::latency::milliseconds;
 use super::writes::change_price;
-use super::{paced, warm_up};
+use super::{latencies, paced, rounds, warm_up};
 use crate::ceiling::{Bare, Effect};
 use crate::cli::Cli;
 use crate::environment::{Client, Environment, header};
-use crate::figures::{Row, Target, percentile};
-use crate::machine::Meter;
+use crate::figures::{Row, Target};
 
 /// How long the last effects may take.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -30,43 +29,24 @@ pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<
     environment.run_only(&[Service::Catalog, Service::Basket(1), Service::Relay(1)]).await?;
     let bare = Arc::new(Bare::start(environment, Effect::Cart).await?);
     let time = Duration::from_secs(cli.seconds());
-    let mut rows = Vec::new();
-
-    let (mut ours, mut ceiling) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
-    let before: &Environment = environment;
-    warm_up(async || at_a_rate(before, 100, time / 2).await).await?;
+    let environment: &Environment = environment;
+    warm_up(async || at_a_rate(environment, 100, time / 2).await).await?;
     bare_at_a_rate(&bare, 100, time / 2).await?;
-    let meter = Meter::start();
-    for _ in 0..cli.rounds() {
-        let measured = at_a_rate(environment, 100, time).await?;
-        ours.0.push(percentile(&measured, 0.5));
-        ours.1.push(percentile(&measured, 0.99));
-        let measured = bare_at_a_rate(&bare, 100, time).await?;
-        ceiling.0.push(percentile(&measured, 0.5));
-        ceiling.1.push(percentile(&measured, 0.99));
-    }
-    let foreign = meter.foreign();
-    let row = |share, figures, most| {
-        let name = format!("request → cart and alert at 100/s, {share}");
-        Row::against(name, "ms", figures, "bare loop", Target::AtMost(most), foreign)
-    };
-    rows.push(row("p50", (&ours.0, &ceiling.0), 1.5));
-    rows.push(row("p99", (&ours.1, &ceiling.1), 2.0));
+    let ours = async || at_a_rate(environment, 100, time).await;
+    let ceiling = async || bare_at_a_rate(&bare, 100, time).await;
+    let name = "request → cart and alert at 100/s";
+    let mut rows = latencies(environment, cli, name, [1.5, 2.0], ours, ceiling).await?.to_vec();
 
-    let (mut ours, mut ceiling) = (Vec::new(), Vec::new());
-    let meter = Meter::start();
-    for _ in 0..cli.rounds() {
-        environment.interrupt.check()?;
-        ours.push(sustained(environment, time).await?);
-        ceiling.push(bare_sustained(&bare, time).await?);
-    }
+    let ours = async || sustained(environment, time).await;
+    let (ours, ceiling, foreign) =
+        rounds(environment, cli, ours, async || bare_sustained(&bare, time).await).await?;
     rows.push(Row::against(
         "highest rate, request → cart and alert",
         "changes/s",
         (&ours, &ceiling),
         "bare loop",
         Target::AtLeast(0.7),
-        meter.foreign(),
+        foreign,
     ));
     Ok(rows)
 }

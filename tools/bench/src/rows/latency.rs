@@ -13,12 +13,11 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::paced;
+use super::{latencies, paced};
 use crate::ceiling::{Bare, Effect};
 use crate::cli::Cli;
 use crate::environment::{Environment, Queue};
-use crate::figures::{Row, Target, percentile};
-use crate::machine::Meter;
+use crate::figures::Row;
 
 /// How long the last events may take.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -48,26 +47,13 @@ pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<
     let mut rows = Vec::new();
     for rate in [100, 1_000] {
         let time = Duration::from_secs(cli.seconds());
-        let (mut ours, mut ceiling) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+        let environment: &Environment = environment;
         of_relay(environment, rate, time / 2).await?;
         of_bare(&bare, rate, time / 2).await?;
-        let meter = Meter::start();
-        for _ in 0..cli.rounds() {
-            environment.interrupt.check()?;
-            let measured = of_relay(environment, rate, time).await?;
-            ours.0.push(percentile(&measured, 0.5));
-            ours.1.push(percentile(&measured, 0.99));
-            let measured = of_bare(&bare, rate, time).await?;
-            ceiling.0.push(percentile(&measured, 0.5));
-            ceiling.1.push(percentile(&measured, 0.99));
-        }
-        let foreign = meter.foreign();
-        let row = |share, figures, most| {
-            let name = format!("commit → consumer at {rate}/s, {share}");
-            Row::against(name, "ms", figures, "bare loop", Target::AtMost(most), foreign)
-        };
-        rows.push(row("p50", (&ours.0, &ceiling.0), 2.0));
-        rows.push(row("p99", (&ours.1, &ceiling.1), 3.0));
+        let ours = async || of_relay(environment, rate, time).await;
+        let ceiling = async || of_bare(&bare, rate, time).await;
+        let name = format!("commit → consumer at {rate}/s");
+        rows.extend(latencies(environment, cli, &name, [2.0, 3.0], ours, ceiling).await?);
     }
     Ok(rows)
 }

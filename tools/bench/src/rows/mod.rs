@@ -19,7 +19,8 @@ use tokio::time::MissedTickBehavior;
 
 use crate::cli::{Cli, Section};
 use crate::environment::Environment;
-use crate::figures::Row;
+use crate::figures::{Row, Target, percentile};
+use crate::machine::Meter;
 use crate::report;
 
 /// Measures what is asked for and reports it; returns whether every target was met.
@@ -64,6 +65,50 @@ pub(crate) async fn run(cli: &Cli) -> Result<bool> {
     environment.run_only(&[]).await?;
     report::print(&rows, cli)?;
     Ok(rows.iter().all(Row::is_met))
+}
+
+/// Measures something and its ceiling in rounds; returns both, and the share of the machine that other processes
+/// took.
+async fn rounds<T>(
+    environment: &Environment,
+    cli: &Cli,
+    ours: impl AsyncFn() -> Result<T>,
+    ceiling: impl AsyncFn() -> Result<T>,
+) -> Result<(Vec<T>, Vec<T>, f64)> {
+    let (mut all_ours, mut all_ceilings) = (Vec::new(), Vec::new());
+    let meter = Meter::start();
+    for _ in 0..cli.rounds() {
+        environment.interrupt.check()?;
+        all_ours.push(ours().await?);
+        all_ceilings.push(ceiling().await?);
+    }
+    Ok((all_ours, all_ceilings, meter.foreign()))
+}
+
+/// Measures latencies, in ms, against a bare loop: a row for p50 and a row for p99, at most so many times the
+/// bare loop's.
+async fn latencies(
+    environment: &Environment,
+    cli: &Cli,
+    name: &str,
+    most: [f64; 2],
+    ours: impl AsyncFn() -> Result<Vec<f64>>,
+    bare: impl AsyncFn() -> Result<Vec<f64>>,
+) -> Result<[Row; 2]> {
+    let (ours, bare, foreign) = rounds(environment, cli, ours, bare).await?;
+    let row = |label: &str, share: f64, most: f64| {
+        let each = |all: &[Vec<f64>]| all.iter().map(|one| percentile(one, share)).collect::<Vec<_>>();
+        let (ours, bare) = (each(&ours), each(&bare));
+        Row::against(
+            format!("{name}, {label}"),
+            "ms",
+            (&ours, &bare),
+            "bare loop",
+            Target::AtMost(most),
+            foreign,
+        )
+    };
+    Ok([row("p50", 0.5, most[0]), row("p99", 0.99, most[1])])
 }
 
 /// Does something until it works once: a service that has just started opens its connections first, which

@@ -6,12 +6,11 @@ use anyhow::Result;
 use harness::Service;
 use shop::token::Lifetime;
 
-use super::warm_up;
+use super::{rounds, warm_up};
 use crate::ceiling::pgbench;
 use crate::cli::Cli;
 use crate::environment::{CARTS, Client, Environment, FIRST, Load, PRODUCTS, closed_loop};
 use crate::figures::{Row, Target};
-use crate::machine::Meter;
 
 const PAGE: &str = "\\set page random(0, 99)
 with page as (
@@ -70,21 +69,16 @@ async fn row(
     let load = Load { clients: 16, time: Duration::from_secs(cli.seconds().min(2)) };
     let port = environment.port(service)?;
     warm_up(async || closed_loop(port, load, next.clone()).await).await?;
-    let (mut ours, mut ceiling) = (Vec::new(), Vec::new());
-    let meter = Meter::start();
-    for _ in 0..cli.rounds() {
-        environment.interrupt.check()?;
-        ours.push(closed_loop(port, load, next.clone()).await?);
-        ceiling.push(pgbench(environment, database, load, script).await?);
-    }
-    let figures = (ours.as_slice(), ceiling.as_slice());
+    let ours = async || closed_loop(port, load, next.clone()).await;
+    let ceiling = async || pgbench(environment, database, load, script).await;
+    let (ours, ceiling, foreign) = rounds(environment, cli, ours, ceiling).await?;
     Ok(Row::against(
         name,
         "requests/s",
-        figures,
+        (&ours, &ceiling),
         "pgbench, same statement",
         Target::AtLeast(0.5),
-        meter.foreign(),
+        foreign,
     ))
 }
 

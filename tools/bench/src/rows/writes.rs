@@ -6,12 +6,11 @@ use std::time::Duration;
 use anyhow::Result;
 use harness::Service;
 
-use super::warm_up;
+use super::{rounds, warm_up};
 use crate::ceiling::pgbench;
 use crate::cli::Cli;
 use crate::environment::{Client, Environment, FIRST, Load, PRODUCTS, closed_loop};
 use crate::figures::{Row, Target};
-use crate::machine::Meter;
 
 /// What a change of price executes: the read, and the change with its outbox message. Texts stay as they are in
 /// the row: pgbench cannot quote them.
@@ -40,24 +39,23 @@ pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<
     let mut rows = Vec::new();
     for clients in [16, 32] {
         let load = Load { clients, time: Duration::from_secs(cli.seconds()) };
-        let (mut ours, mut ceiling) = (Vec::new(), Vec::new());
         let token = environment.token.clone();
         let next = move |n| change_price(&token, n);
         warm_up(async || closed_loop(port, load, next.clone()).await).await?;
-        let meter = Meter::start();
-        for _ in 0..cli.rounds() {
-            environment.interrupt.check()?;
-            ours.push(closed_loop(port, load, next.clone()).await?);
-            ceiling.push(pgbench(environment, "catalog", load, SCRIPT).await?);
+        let ours = async || closed_loop(port, load, next.clone()).await;
+        let ceiling = async || {
+            let rate = pgbench(environment, "catalog", load, SCRIPT).await?;
             environment.clear_log().await?;
-        }
+            Ok(rate)
+        };
+        let (ours, ceiling, foreign) = rounds(environment, cli, ours, ceiling).await?;
         rows.push(Row::against(
             format!("price changes over HTTP, {clients} clients"),
             "requests/s",
             (&ours, &ceiling),
             "pgbench, same statements",
             Target::AtLeast(0.6),
-            meter.foreign(),
+            foreign,
         ));
     }
     Ok(rows)

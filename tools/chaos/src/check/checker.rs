@@ -1,7 +1,11 @@
 //! The checks: pure, so that each of them can be shown to fail.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::AddAssign,
+};
 
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
@@ -38,9 +42,9 @@ pub(crate) struct Expected {
     pub(crate) is_recorder_blind: bool,
 }
 
-/// What the checks have found.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Findings {
+/// What the checks have counted.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Found {
     /// Events that the catalog has committed.
     pub(crate) committed: usize,
     /// Promised or committed events that a consumer never got.
@@ -53,8 +57,25 @@ pub(crate) struct Findings {
     pub(crate) wrong_at_rest: usize,
     /// Messages that were published again, and absorbed.
     pub(crate) repeats: usize,
+}
+
+/// What the checks have found.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Findings {
+    pub(crate) found: Found,
     /// Each broken promise, in words.
     pub(crate) violations: Vec<String>,
+}
+
+impl AddAssign for Found {
+    fn add_assign(&mut self, more: Self) {
+        self.committed += more.committed;
+        self.lost += more.lost;
+        self.twice += more.twice;
+        self.out_of_order += more.out_of_order;
+        self.wrong_at_rest += more.wrong_at_rest;
+        self.repeats += more.repeats;
+    }
 }
 
 impl Findings {
@@ -73,7 +94,7 @@ pub(crate) fn check(observations: &Observations, expected: &Expected) -> Finding
     let mut findings = Findings::default();
     conserved(observations, expected, &mut findings);
     once(observations, &mut findings);
-    findings.wrong_at_rest = findings.note("converged", observations.wrong_prices.iter().cloned());
+    findings.found.wrong_at_rest = findings.note("converged", observations.wrong_prices.iter().cloned());
     monotone(observations, &mut findings);
     if !expected.is_recorder_blind {
         in_order(observations, &mut findings);
@@ -89,18 +110,19 @@ fn conserved(observations: &Observations, expected: &Expected, findings: &mut Fi
     let logged: HashSet<Uuid> = observations.log.iter().map(|row| row.event_id).collect();
     let received: HashSet<Uuid> = observations.inbox.iter().map(|row| row.event_id).collect();
     let forgotten = observations.promised.iter().filter(|id| !logged.contains(id));
-    findings.lost += findings.note("promised and not in the log", forgotten.map(Uuid::to_string));
+    findings.found.lost += findings.note("promised and not in the log", forgotten.map(Uuid::to_string));
     let seen: HashSet<Uuid> = observations.publications.iter().map(|publication| publication.id).collect();
     let missing = observations.log.iter().filter(|row| {
         let arrived = if row.event_type == ONLY_RECORDED { &seen } else { &received };
         !row.is_skipped && !arrived.contains(&row.event_id) && !expected.unrouted.contains(&row.event_id)
     });
-    findings.lost += findings.note(
+    findings.found.lost += findings.note(
         "committed and never received",
         missing.map(|row| format!("{} of key {}, {}", row.event_id, row.key, row.state)),
     );
     let nowhere = expected.unrouted.iter().filter(|id| !observations.unrouted.contains(id));
-    findings.lost += findings.note("unroutable and not with the unrouted", nowhere.map(Uuid::to_string));
+    findings.found.lost +=
+        findings.note("unroutable and not with the unrouted", nowhere.map(Uuid::to_string));
     let strangers = observations.strangers.iter().filter(|id| !expected.forged.contains(id));
     findings.note("received and never committed", strangers.map(Uuid::to_string));
 }
@@ -108,7 +130,7 @@ fn conserved(observations: &Observations, expected: &Expected, findings: &mut Fi
 /// 2. No effect twice; and, for buyers service held the product all the time, each effect.
 fn once(observations: &Observations, findings: &mut Findings) {
     let doubled = observations.alerts.iter().filter(|(_, count)| **count > 1);
-    findings.twice += findings.note(
+    findings.found.twice += findings.note(
         "told more than once",
         doubled.map(|((event, buyer), count)| format!("{buyer}, {count} times of {event}")),
     );
@@ -117,7 +139,8 @@ fn once(observations: &Observations, findings: &mut Findings) {
         *entered.entry(row.event_id).or_default() += 1;
     }
     let again = entered.iter().filter(|(_, count)| **count > 1);
-    findings.twice += findings.note("entered more than once", again.map(|(event, _)| event.to_string()));
+    findings.found.twice +=
+        findings.note("entered more than once", again.map(|(event, _)| event.to_string()));
     let untold =
         observations.inbox.iter().filter(|row| row.applied && row.event_type == PRICE_CHANGED).flat_map(
             |row| {
@@ -126,7 +149,7 @@ fn once(observations: &Observations, findings: &mut Findings) {
                 holders(&row.key).filter(untold).map(|buyer| format!("{buyer} of {}", row.event_id))
             },
         );
-    findings.lost += findings.note("applied and a buyer was not told", untold);
+    findings.found.lost += findings.note("applied and a buyer was not told", untold);
 }
 
 /// 4. What is applied to a product is always newer than what was applied before.
@@ -138,7 +161,7 @@ fn monotone(observations: &Observations, findings: &mut Findings) {
         Some(format!("version {} of key {} after {before}", row.key_version, row.key))
     });
     let broken: Vec<String> = backwards.collect();
-    findings.out_of_order += findings.note("applied after a newer one", broken);
+    findings.found.out_of_order += findings.note("applied after a newer one", broken);
 }
 
 /// 5. First publications keep their key's commit order.
@@ -153,7 +176,7 @@ fn in_order(observations: &Observations, findings: &mut Findings) {
         Some(format!("version {} of key {} after position {before}", publication.version, publication.key))
     });
     let broken: Vec<String> = overtaken.collect();
-    findings.out_of_order += findings.note("published after a later one", broken);
+    findings.found.out_of_order += findings.note("published after a later one", broken);
 }
 
 /// 6. What is marked published was taken by the broker, so it was recorded or received.
@@ -185,7 +208,7 @@ fn innocents(observations: &Observations, expected: &Expected, findings: &mut Fi
 /// Repeats are counted; without a reason there may be none.
 fn repeated(observations: &Observations, expected: &Expected, findings: &mut Findings) {
     let repeats = observations.publications.iter().filter(|publication| publication.is_repeat);
-    findings.repeats = repeats.clone().count();
+    findings.found.repeats = repeats.clone().count();
     if expected.repeats == Repeats::None {
         findings
             .note("published again without a reason", repeats.map(|publication| publication.id.to_string()));

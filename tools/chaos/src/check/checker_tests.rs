@@ -70,12 +70,12 @@ fn a_run_in_which_all_is_well_has_no_violation() {
 
 #[test]
 fn a_promised_event_that_no_log_has_is_lost() {
-    assert_eq!(violations(|observations| observations.promised.push(id(9))).lost, 1);
+    assert_eq!(violations(|observations| observations.promised.push(id(9))).found.lost, 1);
 }
 
 #[test]
 fn a_committed_event_that_was_never_received_is_lost() {
-    assert_eq!(violations(|observations| drop(observations.inbox.pop())).lost, 1);
+    assert_eq!(violations(|observations| drop(observations.inbox.pop())).found.lost, 1);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn an_event_that_only_the_probe_is_bound_for_must_be_seen_by_it() {
     observations.inbox.pop();
     assert_eq!(check(&observations, &Expected::default()).violations.len(), 0);
     observations.publications.pop();
-    assert_eq!(check(&observations, &Expected::default()).lost, 1);
+    assert_eq!(check(&observations, &Expected::default()).found.lost, 1);
 }
 
 #[test]
@@ -96,28 +96,28 @@ fn an_event_that_was_received_and_never_committed_is_a_violation() {
 #[test]
 fn an_alert_too_many_is_an_effect_twice() {
     let findings = violations(|observations| observations.alerts.values_mut().for_each(|count| *count = 2));
-    assert_eq!(findings.twice, 2);
+    assert_eq!(findings.found.twice, 2);
 }
 
 #[test]
 fn an_applied_event_that_a_holder_was_not_told_of_is_lost() {
-    assert_eq!(violations(|observations| observations.alerts.clear()).lost, 2);
+    assert_eq!(violations(|observations| observations.alerts.clear()).found.lost, 2);
 }
 
 #[test]
 fn a_cart_with_another_price_is_wrong_at_rest() {
     let findings = violations(|observations| observations.wrong_prices.push("anna pays too much".to_owned()));
-    assert_eq!(findings.wrong_at_rest, 1);
+    assert_eq!(findings.found.wrong_at_rest, 1);
 }
 
 #[test]
 fn an_older_version_applied_after_a_newer_one_is_out_of_order() {
-    assert_eq!(violations(|observations| observations.inbox.reverse()).out_of_order, 1);
+    assert_eq!(violations(|observations| observations.inbox.reverse()).found.out_of_order, 1);
 }
 
 #[test]
 fn a_first_publication_before_an_earlier_one_is_out_of_order() {
-    assert_eq!(violations(|observations| observations.publications.reverse()).out_of_order, 1);
+    assert_eq!(violations(|observations| observations.publications.reverse()).found.out_of_order, 1);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_repeat_of_an_earlier_event_is_not_out_of_order() {
     let mut observations = well();
     observations.publications.push(Publication { is_repeat: true, ..publication(1) });
     let findings = check(&observations, &Expected::default());
-    assert_eq!((findings.repeats, findings.violations.len()), (1, 0));
+    assert_eq!((findings.found.repeats, findings.violations.len()), (1, 0));
     let nobody_repeats = Expected { repeats: Repeats::None, ..Expected::default() };
     assert_eq!(check(&observations, &nobody_repeats).violations.len(), 1);
 }
@@ -153,7 +153,7 @@ fn an_innocent_dead_letter_and_a_missing_poison_are_violations() {
 #[test]
 fn an_unroutable_event_must_be_with_the_unrouted() {
     let expected = Expected { unrouted: HashSet::from([id(2)]), ..Expected::default() };
-    assert_eq!(check(&well(), &expected).lost, 1);
+    assert_eq!(check(&well(), &expected).found.lost, 1);
     let mut observations = well();
     observations.inbox.pop();
     observations.unrouted.insert(id(2));

@@ -6,7 +6,7 @@ mod observations;
 mod recorder;
 
 pub(crate) use self::{
-    checker::{Expected, Findings, Repeats, check},
+    checker::{Expected, Findings, Found, Repeats, check},
     footprint::Footprint,
     observations::{Mark, Observations, POISON},
     recorder::{ONLY_RECORDED, Recorder},

@@ -129,8 +129,7 @@ async fn disk_full(target: &mut Target<'_>) -> Result<Injection> {
     else {
         return Ok(injection(0, Instant::now()));
     };
-    let create = format!("create tablespace chaos_small location '{}'", disk.path().display());
-    sqlx::raw_sql(AssertSqlSafe(create)).execute(&catalog).await?;
+    execute(&catalog, format!("create tablespace chaos_small location '{}'", disk.path().display())).await?;
     move_tables(&catalog, &basket, "chaos_small").await?;
     disk.fill()?;
     target.hold(5.0..=6.0).await;
@@ -149,18 +148,16 @@ async fn disk_full(target: &mut Target<'_>) -> Result<Injection> {
 async fn move_tables(catalog: &PgPool, basket: &PgPool, to: &str) -> Result<()> {
     for (pool, tables) in [(catalog, &["integration_event_log"][..]), (basket, &["alert", "inbox"])] {
         for table in tables {
-            let statement = format!("alter table {table} set tablespace {to}");
-            sqlx::raw_sql(AssertSqlSafe(statement)).execute(pool).await?;
+            execute(pool, format!("alter table {table} set tablespace {to}")).await?;
         }
     }
     Ok(())
 }
 
 async fn read_only(target: &mut Target<'_>) -> Result<Injection> {
-    let set = |on: &str| format!("alter system set default_transaction_read_only = {on}");
     let reload = "select pg_reload_conf()";
     let pool = target.environment.catalog.clone();
-    sqlx::raw_sql(AssertSqlSafe(set("on"))).execute(&pool).await?;
+    sqlx::query("alter system set default_transaction_read_only = on").execute(&pool).await?;
     sqlx::query(reload).execute(&pool).await?;
     target.hold(4.0..=5.0).await;
     let mut session = sqlx::PgConnection::connect_with(&pool.connect_options()).await?;
@@ -172,31 +169,29 @@ async fn read_only(target: &mut Target<'_>) -> Result<Injection> {
 
 async fn migration(target: &mut Target<'_>) -> Result<Injection> {
     let (catalog, basket) = (target.environment.catalog.clone(), target.environment.basket.clone());
-    let add = "add column if not exists chaos_note text";
-    for (pool, table) in [
+    let tables = [
         (&catalog, "integration_event_log"),
         (&catalog, "product"),
         (&basket, "cart_line"),
         (&basket, "inbox"),
-    ] {
-        let statement = format!("alter table {table} {add}");
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(pool).await?;
+    ];
+    for (pool, table) in tables {
+        execute(pool, format!("alter table {table} add column if not exists chaos_note text")).await?;
         let index = format!("create index concurrently if not exists chaos_{table} on {table} (chaos_note)");
-        sqlx::raw_sql(AssertSqlSafe(index)).execute(pool).await?;
+        execute(pool, index).await?;
         target.hold(0.3..=0.8).await;
     }
     // Contracted again, as the release after the next would.
-    for (pool, table) in [
-        (&catalog, "integration_event_log"),
-        (&catalog, "product"),
-        (&basket, "cart_line"),
-        (&basket, "inbox"),
-    ] {
-        let statement = format!("alter table {table} drop column chaos_note");
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(pool).await?;
+    for (pool, table) in tables {
+        execute(pool, format!("alter table {table} drop column chaos_note")).await?;
         target.hold(0.1..=0.3).await;
     }
     Ok(injection(8, Instant::now()))
+}
+
+async fn execute(pool: &PgPool, statement: String) -> Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(pool).await?;
+    Ok(())
 }
 
 async fn held_transaction(target: &mut Target<'_>) -> Result<Injection> {
@@ -213,8 +208,7 @@ async fn held_transaction(target: &mut Target<'_>) -> Result<Injection> {
 
 async fn for_all_roles(environment: &Environment, what: &str) -> Result<()> {
     for role in ROLES {
-        let statement = format!("alter role {role} {what}");
-        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&environment.catalog).await?;
+        execute(&environment.catalog, format!("alter role {role} {what}")).await?;
     }
     Ok(())
 }

@@ -1,12 +1,13 @@
-//! The report as one page, with a time line for each run.
+//! The report as one page, with a timeline for each run.
 
 use std::fmt::Write;
 
-use crate::run::{Outcome, Point, Verdict};
+use storefront::chart::polylines;
 
-/// The size of a time line, in pixels.
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 90.0;
+use crate::run::{Outcome, Point, totals};
+
+/// The size of a timeline, in pixels.
+const SIZE: (f64, f64) = (720.0, 90.0);
 
 const STYLE: &str = "
 body{font:15px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#1c2430;background:#fbfbf9}
@@ -20,14 +21,11 @@ svg{display:block;background:#fff;border:1px solid #e2e2dc}.fault{fill:#f6d9d5}.
 
 /// The whole page.
 pub(crate) fn page(seed: u64, outcomes: &[Outcome]) -> String {
-    let with = |verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>cargo shop chaos</title><style>{STYLE}</style><h1>What was broken, and what became of it</h1>\
-         <p>{} passed, {} failed, {} void. Seed {seed}.</p>{}",
-        with(Verdict::Pass),
-        with(Verdict::Fail),
-        with(Verdict::Void),
+         <p>{}. Seed {seed}.</p>{}",
+        totals(outcomes),
         table(outcomes),
     );
     for outcome in outcomes {
@@ -38,45 +36,19 @@ pub(crate) fn page(seed: u64, outcomes: &[Outcome]) -> String {
 }
 
 fn table(outcomes: &[Outcome]) -> String {
-    let head = [
-        "fault",
-        "seen",
-        "ok",
-        "failed",
-        "unknown",
-        "repeats",
-        "lost",
-        "twice",
-        "out of order",
-        "wrong",
-        "recovery p50",
-        "p99",
-        "verdict",
-    ];
-    let head = head.map(|name| format!("<th scope=\"col\">{name}</th>")).concat();
+    let heads = outcomes.first().map(Outcome::columns).unwrap_or_default().map(|(head, _)| head);
+    let heads = heads.map(|head| format!("<th scope=\"col\">{head}</th>")).concat();
     let rows: String = outcomes.iter().map(row).collect();
-    format!("<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
+    format!(
+        "<table><thead><tr><th scope=\"col\">fault</th>{heads}<th scope=\"col\">verdict</th></tr></thead>\
+         <tbody>{rows}</tbody></table>"
+    )
 }
 
 fn row(outcome: &Outcome) -> String {
-    let seconds = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2} s"));
-    let verdict = outcome.verdict;
-    format!(
-        "<tr><td><a href=\"#{name}\">{name}</a></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
-         <td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"{verdict}\">{verdict}</td></tr>",
-        outcome.seen,
-        outcome.ok,
-        outcome.failed,
-        outcome.unknown,
-        outcome.repeats,
-        outcome.lost,
-        outcome.twice,
-        outcome.out_of_order,
-        outcome.wrong_at_rest,
-        seconds(outcome.recovery_p50_s),
-        seconds(outcome.recovery_p99_s),
-        name = outcome.name,
-    )
+    let cells = outcome.columns().map(|(_, value)| format!("<td>{value}</td>")).concat();
+    let (name, verdict) = (outcome.name, outcome.verdict);
+    format!("<tr><td><a href=\"#{name}\">{name}</a></td>{cells}<td class=\"{verdict}\">{verdict}</td></tr>")
 }
 
 fn section(outcome: &Outcome) -> String {
@@ -118,21 +90,18 @@ fn rates(points: &[Point]) -> Vec<(f64, f64)> {
 
 fn chart(what: &str, class: &str, line: &[(f64, f64)], end: f64, outcome: &Outcome) -> String {
     let most = line.iter().map(|(_, value)| *value).fold(1.0, f64::max);
-    let x = |at: f64| at / end * WIDTH;
-    let path: Vec<String> = line
-        .iter()
-        .map(|(at, value)| format!("{:.1},{:.1}", x(*at), HEIGHT - 4.0 - value / most * (HEIGHT - 12.0)))
-        .collect();
+    let points: Vec<_> = line.iter().map(|(at, value)| (at / end, Some(*value))).collect();
     let (injected, healed) = (outcome.timeline.injected, outcome.timeline.healed);
+    let (left, right) = (injected / end * SIZE.0, healed / end * SIZE.0);
+    let (width, height) = SIZE;
     format!(
-        "<figure><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{what} during {}\">\
-         <rect class=\"fault\" x=\"{:.1}\" y=\"0\" width=\"{:.1}\" height=\"{HEIGHT}\"/>\
+        "<figure><svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{what} during {}\">\
+         <rect class=\"fault\" x=\"{left:.1}\" y=\"0\" width=\"{:.1}\" height=\"{height}\"/>\
          <polyline class=\"line {class}\" points=\"{}\"/></svg><figcaption>{what}, at most {most:.0}, over {end:.0} s; \
          the fault lasted from {injected:.1} s to {healed:.1} s</figcaption></figure>",
         outcome.name,
-        x(injected),
-        (x(healed) - x(injected)).max(1.0),
-        path.join(" "),
+        (right - left).max(1.0),
+        polylines(&points, most, SIZE).concat(),
     )
 }
 

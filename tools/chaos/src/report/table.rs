@@ -2,33 +2,29 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::run::{Broken, Outcome, Row, Verdict};
+use crate::run::{Broken, Outcome, Row, Verdict, totals};
+
+/// A table with this head.
+fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(head);
+    table
+}
 
 /// Prints one line for each fault, and each broken promise after it.
 pub(crate) fn print_table(outcomes: &[Outcome]) {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header([
-        "fault", "seen", "ok", "failed", "unknown", "repeats", "lost", "twice", "order", "wrong", "p50 s",
-        "p99 s", "verdict",
-    ]);
+    let Some(first) = outcomes.first() else { return };
+    let head: Vec<&str> = std::iter::once("fault")
+        .chain(first.columns().map(|(head, _)| head))
+        .chain(std::iter::once("verdict"))
+        .collect();
+    let mut table = table(&head);
     for outcome in outcomes {
-        let seconds = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2}"));
-        table.add_row([
-            outcome.name.clone(),
-            outcome.seen.to_string(),
-            outcome.ok.to_string(),
-            outcome.failed.to_string(),
-            outcome.unknown.to_string(),
-            outcome.repeats.to_string(),
-            outcome.lost.to_string(),
-            outcome.twice.to_string(),
-            outcome.out_of_order.to_string(),
-            outcome.wrong_at_rest.to_string(),
-            seconds(outcome.recovery_p50_s),
-            seconds(outcome.recovery_p99_s),
-            outcome.verdict.to_string(),
-        ]);
+        let mut row = vec![outcome.name.to_owned()];
+        row.extend(outcome.columns().map(|(_, value)| value));
+        row.push(outcome.verdict.to_string());
+        table.add_row(row);
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -40,16 +36,12 @@ pub(crate) fn print_table(outcomes: &[Outcome]) {
             println!("    {violation}");
         }
     }
-    let with = |verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
-    let (pass, fail, void) = (with(Verdict::Pass), with(Verdict::Fail), with(Verdict::Void));
-    println!("{pass} passed, {fail} failed, {void} void");
+    println!("{}", totals(outcomes));
 }
 
 /// Prints what the suite has reached.
 pub(crate) fn print_scoreboard(rows: &[Row]) {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["figure", "of", "measured", "must be", "met"]);
+    let mut table = table(&["figure", "of", "measured", "must be", "met"]);
     for row in rows {
         table.add_row([
             row.name.to_owned(),
@@ -64,9 +56,7 @@ pub(crate) fn print_scoreboard(rows: &[Row]) {
 
 /// Prints whether each missing safety was noticed.
 pub(crate) fn print_broken(all: &[Broken]) {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["without", "fault", "noticed", "as"]);
+    let mut table = table(&["without", "fault", "noticed", "as"]);
     for broken in all {
         let noticed = if broken.noticed { "yes" } else { "no" };
         let said = broken.violations.first().cloned().unwrap_or_default();

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 pub(crate) use self::{
     broken::Broken,
-    outcome::{Outcome, Verdict},
+    outcome::{Outcome, Verdict, totals},
     rest::pending,
     scoreboard::{Row, scoreboard},
     soak::{soak, strike_relays},
@@ -146,7 +146,7 @@ impl Runner {
         let observations =
             Observations::read(&self.environment, &self.recorder, &mark, promised.promised()).await?;
         let mut findings = check(&observations, expected);
-        findings.committed = observations.log.len();
+        findings.found.committed = observations.log.len();
         findings.violations.extend(late);
         findings.violations.extend(self.not_clean(&before).await?);
         // What was deleted came back by the operator's hand, not by itself.

@@ -6,23 +6,23 @@ use serde::Serialize;
 
 use super::Timeline;
 use crate::{
-    check::{Findings, Repeats},
+    check::{Findings, Found, Repeats},
     faults::{Fault, Injection},
 };
 
 /// Operations that must have been done for a run to say anything.
 const ENOUGH: u64 = 40;
 
-/// Whether the suite has kept its promises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Whether the suite has kept its promises; the worst is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Verdict {
     /// All of them.
     Pass,
-    /// Not all.
-    Fail,
     /// The run does not say: the fault was not seen to happen, or too little was done.
     Void,
+    /// Not all.
+    Fail,
 }
 
 impl fmt::Display for Verdict {
@@ -35,25 +35,26 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// One fault's line in the report.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Outcome {
-    pub(crate) name: String,
-    pub(crate) group: &'static str,
-    pub(crate) about: &'static str,
+/// What is counted in the runs of a fault.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(crate) struct Counts {
     /// How often the fault was seen to happen.
     pub(crate) seen: u64,
     pub(crate) ok: u64,
     pub(crate) failed: u64,
     pub(crate) unknown: u64,
-    /// Events that were committed meanwhile.
-    pub(crate) committed: usize,
-    pub(crate) lost: usize,
-    pub(crate) twice: usize,
-    pub(crate) out_of_order: usize,
-    pub(crate) wrong_at_rest: usize,
-    /// Messages that were published again, and absorbed.
-    pub(crate) repeats: usize,
+    #[serde(flatten)]
+    pub(crate) found: Found,
+}
+
+/// One fault's line in the report.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Outcome {
+    pub(crate) name: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) about: &'static str,
+    #[serde(flatten)]
+    pub(crate) counts: Counts,
     pub(crate) recovery_p50_s: Option<f64>,
     pub(crate) recovery_p99_s: Option<f64>,
     pub(crate) verdict: Verdict,
@@ -79,51 +80,30 @@ impl Outcome {
     ) -> Self {
         let is_void = injection.seen == 0
             || ok < ENOUGH
-            || (injection.expected.repeats == Repeats::Provoked && findings.repeats == 0);
+            || (injection.expected.repeats == Repeats::Provoked && findings.found.repeats == 0);
         let verdict = match (findings.violations.is_empty(), is_void) {
             (false, _) => Verdict::Fail,
             (true, true) => Verdict::Void,
             (true, false) => Verdict::Pass,
         };
         Self {
-            name: fault.name.to_owned(),
-            group: fault.group,
-            about: fault.about,
-            seen: injection.seen,
-            ok,
-            failed,
-            unknown,
-            committed: findings.committed,
-            lost: findings.lost,
-            twice: findings.twice,
-            out_of_order: findings.out_of_order,
-            wrong_at_rest: findings.wrong_at_rest,
-            repeats: findings.repeats,
+            counts: Counts { seen: injection.seen, ok, failed, unknown, found: findings.found },
             recovery_p50_s: recovery,
             recovery_p99_s: recovery,
             verdict,
             violations: findings.violations,
-            seconds: 0.0,
             recoveries: recovery.into_iter().collect(),
             timeline,
+            ..Self::failed(fault, String::new())
         }
     }
 
     pub(crate) fn failed(fault: &Fault, why: String) -> Self {
         Self {
-            name: fault.name.to_owned(),
+            name: fault.name,
             group: fault.group,
             about: fault.about,
-            seen: 0,
-            ok: 0,
-            failed: 0,
-            unknown: 0,
-            committed: 0,
-            lost: 0,
-            twice: 0,
-            out_of_order: 0,
-            wrong_at_rest: 0,
-            repeats: 0,
+            counts: Counts::default(),
             recovery_p50_s: None,
             recovery_p99_s: None,
             verdict: Verdict::Fail,
@@ -134,33 +114,50 @@ impl Outcome {
         }
     }
 
-    /// Adds a further run of the same fault: the worst verdict counts, its time line is kept.
+    /// Adds a further run of the same fault: the worst verdict counts, and its timeline is kept.
     pub(crate) fn add(&mut self, other: Self) {
-        self.seen += other.seen;
-        self.ok += other.ok;
-        self.failed += other.failed;
-        self.unknown += other.unknown;
-        self.committed += other.committed;
-        self.lost += other.lost;
-        self.twice += other.twice;
-        self.out_of_order += other.out_of_order;
-        self.wrong_at_rest += other.wrong_at_rest;
-        self.repeats += other.repeats;
+        let (all, more) = (&mut self.counts, other.counts);
+        all.seen += more.seen;
+        all.ok += more.ok;
+        all.failed += more.failed;
+        all.unknown += more.unknown;
+        all.found += more.found;
         self.seconds += other.seconds;
         self.recoveries.extend(other.recoveries);
         self.recovery_p50_s = percentile(&self.recoveries, 50);
         self.recovery_p99_s = percentile(&self.recoveries, 99);
-        let severity = |verdict| match verdict {
-            Verdict::Pass => 0,
-            Verdict::Void => 1,
-            Verdict::Fail => 2,
-        };
-        if severity(other.verdict) > severity(self.verdict) {
+        if other.verdict > self.verdict {
             self.verdict = other.verdict;
             self.timeline = other.timeline;
         }
         self.violations.extend(other.violations);
     }
+
+    /// The numbers of the report's tables, with what they are called.
+    pub(crate) fn columns(&self) -> [(&'static str, String); 11] {
+        let (counts, found) = (&self.counts, &self.counts.found);
+        let seconds = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2}"));
+        [
+            ("seen", counts.seen.to_string()),
+            ("ok", counts.ok.to_string()),
+            ("failed", counts.failed.to_string()),
+            ("unknown", counts.unknown.to_string()),
+            ("repeats", found.repeats.to_string()),
+            ("lost", found.lost.to_string()),
+            ("twice", found.twice.to_string()),
+            ("order", found.out_of_order.to_string()),
+            ("wrong", found.wrong_at_rest.to_string()),
+            ("p50 s", seconds(self.recovery_p50_s)),
+            ("p99 s", seconds(self.recovery_p99_s)),
+        ]
+    }
+}
+
+/// How many runs passed, failed and were void, in words.
+pub(crate) fn totals(outcomes: &[Outcome]) -> String {
+    let with = |verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
+    let (pass, fail, void) = (with(Verdict::Pass), with(Verdict::Fail), with(Verdict::Void));
+    format!("{pass} passed, {fail} failed, {void} void")
 }
 
 /// The value below which so many per cent of the values are; the largest, where there are few.

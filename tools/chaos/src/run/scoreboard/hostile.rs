@@ -30,7 +30,7 @@ impl Runner {
         };
         Ok(Row {
             name: "malformed messages",
-            of: usize::try_from(outcome.seen).unwrap_or(usize::MAX),
+            of: usize::try_from(outcome.counts.seen).unwrap_or(usize::MAX),
             measured,
             must_be: "no consumer exit, no innocent dead-lettered".to_owned(),
             met: outcome.verdict == Verdict::Pass,

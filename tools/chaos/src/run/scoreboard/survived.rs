@@ -1,7 +1,10 @@
 //! What all faults together have left intact.
 
 use super::Row;
-use crate::run::{Outcome, Verdict};
+use crate::{
+    check::Found,
+    run::{Outcome, Verdict},
+};
 
 /// Events that must have been committed for "none was lost" to say something.
 const EVENTS: usize = 1_000_000;
@@ -17,8 +20,9 @@ const MEMORY: u64 = 64;
 pub(super) fn rows(outcomes: &[Outcome], heaviest: u64) -> Vec<Row> {
     let (points, rest): (Vec<_>, Vec<_>) = outcomes.iter().partition(|outcome| outcome.group == "points");
     let (calls, outside): (Vec<_>, Vec<_>) = rest.into_iter().partition(|outcome| outcome.group == "calls");
-    let committed = outcomes.iter().map(|outcome| outcome.committed).sum();
-    let sum = |of: fn(&Outcome) -> usize| outcomes.iter().map(of).sum::<usize>();
+    let committed = outcomes.iter().map(|outcome| outcome.counts.found.committed).sum();
+    let sum =
+        |of: fn(&Found) -> usize| outcomes.iter().map(|outcome| of(&outcome.counts.found)).sum::<usize>();
     let none = |name, broken: usize, enough: bool, must_be: String| Row {
         name,
         of: committed,
@@ -31,10 +35,10 @@ pub(super) fn rows(outcomes: &[Outcome], heaviest: u64) -> Vec<Row> {
         survived("crash points survived, twenty kills each", &points, 1),
         survived("calls cut one by one, until an event needs no more", &calls, 1),
         survived("outside faults survived", &outside, FAULTS),
-        none("events lost", sum(|outcome| outcome.lost), committed >= EVENTS, format!("0 of ≥ {EVENTS}")),
-        none("effects twice", sum(|outcome| outcome.twice), true, "0".to_owned()),
-        none("final prices wrong", sum(|outcome| outcome.wrong_at_rest), true, "0".to_owned()),
-        none("key order broken", sum(|outcome| outcome.out_of_order), true, "0".to_owned()),
+        none("events lost", sum(|found| found.lost), committed >= EVENTS, format!("0 of ≥ {EVENTS}")),
+        none("effects twice", sum(|found| found.twice), true, "0".to_owned()),
+        none("final prices wrong", sum(|found| found.wrong_at_rest), true, "0".to_owned()),
+        none("key order broken", sum(|found| found.out_of_order), true, "0".to_owned()),
         Row {
             name: "resident memory of a relay or basket in the flood (unoptimised build)",
             of: 1,
@@ -64,8 +68,11 @@ mod tests {
 
     /// What every fault has left, with so many events committed in each.
     fn outcomes(committed: usize) -> Vec<Outcome> {
-        let passed =
-            |fault| Outcome { verdict: Verdict::Pass, committed, ..Outcome::failed(fault, String::new()) };
+        let passed = |fault| {
+            let mut outcome = Outcome { verdict: Verdict::Pass, ..Outcome::failed(fault, String::new()) };
+            outcome.counts.found.committed = committed;
+            outcome
+        };
         faults::all().iter().map(passed).collect()
     }
 
@@ -86,7 +93,7 @@ mod tests {
     #[test]
     fn one_lost_event_one_void_run_or_no_weight_at_all_is_not_met() {
         let mut all = outcomes(20_000);
-        all[0].lost = 1;
+        all[0].counts.found.lost = 1;
         assert!(!met(&all, 1, "events lost"));
         all.iter_mut().find(|outcome| outcome.name == "calm").unwrap().verdict = Verdict::Void;
         assert!(!met(&all, 1, "outside faults survived"));
