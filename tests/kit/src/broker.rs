@@ -145,8 +145,16 @@ impl Vhost {
     /// # Panics
     /// When the broker does not take it.
     pub async fn publish(&self, exchange: &str, key: &str, body: &[u8], properties: BasicProperties) {
-        let message = (key.to_owned(), body.to_owned(), properties);
-        assert_eq!(self.broker.publish(exchange, &[message]).await.unwrap(), 1, "the broker takes it");
+        self.publish_all(exchange, &[(key.to_owned(), body.to_owned(), properties)]).await;
+    }
+
+    /// Publishes messages (routing key, body, properties), and waits until the broker has them.
+    ///
+    /// # Panics
+    /// When the broker does not take them all.
+    pub async fn publish_all(&self, exchange: &str, messages: &[(String, Vec<u8>, BasicProperties)]) {
+        let taken = self.broker.publish(exchange, messages).await.unwrap();
+        assert_eq!(taken, messages.len(), "the broker takes all messages");
     }
 
     /// Takes one message off a queue; `None` when it is empty or does not exist. Not for queues with a single

@@ -1,4 +1,4 @@
-//! The people of the shop, as HTTP clients.
+//! Merchants and buyers as HTTP clients.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use test_kit::{Process, eventually};
 /// How long an effect may take to arrive on a busy machine, recovery included.
 const LONG: Duration = Duration::from_secs(30);
 
-/// Whoever sets prices.
+/// A client that sets prices.
 pub struct Merchant {
     client: Client,
     url: String,
 }
 
-/// Whoever has a cart.
+/// A client with a cart.
 pub struct Buyer {
     client: Client,
     url: String,

@@ -1,4 +1,4 @@
-//! The catalog is killed: the change and its announcement happen both, or neither.
+//! The catalog is killed: the change and its event are both committed, or neither.
 #![cfg(feature = "crash-points")]
 
 use suite_tests::{Buyer, Merchant, Suite};
@@ -19,13 +19,13 @@ async fn killed_at(point: &str, is_changed: bool) {
     let expected = if is_changed { "77.00" } else { before.as_str() };
     assert_eq!(Merchant::of(&catalog).price_of(7).await, expected, "after {point}");
     alice.until_price(expected).await;
-    let announced: i64 = sqlx::query_scalar(
+    let events: i64 = sqlx::query_scalar(
         "select count(*) from integration_event_log where event_type = 'shop.catalog.product_price_changed.v1'",
     )
     .fetch_one(&suite.catalog.pool)
     .await
     .unwrap();
-    assert_eq!(announced, i64::from(is_changed), "after {point}");
+    assert_eq!(events, i64::from(is_changed), "after {point}");
 }
 
 #[tokio::test]

@@ -1,16 +1,16 @@
-//! A service of somebody else's, with the outbox and a relay: `event-bus/examples`.
+//! A service outside this workspace with the outbox and a relay: `event-bus/examples`.
 
 use std::{path::Path, process::Command, time::Duration};
 
 use suite_tests::{Database, path_of};
 use test_kit::Process;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn a_program_of_sixty_lines_and_four_lines_of_configuration_publish_what_happened() {
     let vhost = test_kit::vhost().await;
-    let mut probe = vhost.recorder().await;
+    let mut recorder = vhost.recorder().await;
     let library = Database::create("library").await;
     let run = |books: &[&str]| {
         let mut program = Command::new(path_of("examples/library"));
@@ -34,11 +34,11 @@ async fn a_program_of_sixty_lines_and_four_lines_of_configuration_publish_what_h
     relay.envs([secret, ("APP__HTTP__PORT", "0")]);
     let _relay = Process::start("relay", relay);
 
-    // It goes on publishing what is announced later.
+    // It goes on publishing what is appended later.
     run(&["Emma"]);
     let mut returned = Vec::new();
     for _ in 0..4 {
-        let event = probe.next(PATIENCE).await.json();
+        let event = recorder.next(LIMIT).await.json();
         assert_eq!(event["type"], "town.library.book_returned.v1");
         returned
             .push((event["data"]["book"].as_str().unwrap().to_owned(), event["data"]["timesLent"].clone()));

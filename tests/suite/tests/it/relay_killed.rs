@@ -46,7 +46,7 @@ async fn killed_between_confirm_and_mark_the_relay_sends_again_and_the_cart_show
     alice.until_price("60.00").await;
     let state = "select state from integration_event_log order by position desc limit 1";
     let before: String = sqlx::query_scalar(state).fetch_one(&suite.catalog.pool).await.unwrap();
-    assert_eq!(before, "NotPublished", "confirmed and consumed, and nobody wrote it down");
+    assert_eq!(before, "NotPublished", "confirmed and consumed, and not marked");
 
     let _relay = suite.start_relay(&[]);
     test_kit::eventually("the repeat is absorbed", std::time::Duration::from_secs(20), async || {

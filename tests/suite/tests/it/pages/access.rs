@@ -43,14 +43,18 @@ async fn a_form_of_another_site_changes_nothing() {
     let shop = Shop::open().await;
     let session = format!("shop-session={}", test_kit::token("alice", "catalog:write ops"));
     for path in FORMS {
-        for stranger in [
+        for credentials in [
             &[("cookie", session.as_str())][..],
             &[("cookie", &session), ("sec-fetch-site", "cross-site")],
             &[("cookie", &session), ("sec-fetch-site", "same-site")],
             &[("cookie", &session), ("origin", "null")],
             &[("cookie", &session), ("origin", "https://evil.example")],
         ] {
-            assert_eq!(post(&shop.storefront, path, stranger).await.status(), 403, "{path} {stranger:?}");
+            assert_eq!(
+                post(&shop.storefront, path, credentials).await.status(),
+                403,
+                "{path} {credentials:?}"
+            );
         }
     }
     assert!(shop.buyer("alice").cart().await["items"].as_array().unwrap().is_empty());

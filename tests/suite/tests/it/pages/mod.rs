@@ -2,11 +2,11 @@
 
 mod access;
 mod alerts;
-mod away;
 mod browsing;
 mod control_room;
 mod keyboard;
 mod merchant;
 mod shop;
+mod unavailable;
 
 use shop::Shop;

@@ -10,7 +10,7 @@ use test_kit::{Process, eventually};
 
 /// Everything that a visitor's page needs.
 pub(super) struct Shop {
-    // The browser first: it is gone before what it looks at is.
+    // The browser is dropped before the services.
     pub(super) browser: Browser,
     pub(super) storefront: Process,
     pub(super) basket: Process,
@@ -43,7 +43,7 @@ impl Shop {
         page
     }
 
-    /// Whoever changes prices without a browser.
+    /// A merchant without a browser.
     pub(super) fn merchant(&self) -> Merchant {
         Merchant::of(&self.catalog)
     }

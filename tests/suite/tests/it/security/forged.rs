@@ -13,7 +13,7 @@ const SECRET: &[u8] = b"shop-development-secret-not-for-production";
 /// Every scope there is.
 const SCOPES: &str = "catalog:write ops";
 
-/// How a stranger shows himself.
+/// Credentials in the headers of a request.
 #[derive(Clone)]
 pub(super) struct Credentials {
     /// What is wrong with them.
@@ -30,7 +30,7 @@ impl Credentials {
         Self::new(what, [format!("Bearer {token}")])
     }
 
-    /// The request, by this stranger.
+    /// The request with these credentials.
     pub(super) fn on(&self, request: RequestBuilder) -> RequestBuilder {
         self.headers.iter().fold(request, |request, value| request.header(AUTHORIZATION, value))
     }
@@ -104,7 +104,7 @@ pub(super) fn credentials(sub: &str) -> Vec<Credentials> {
     all
 }
 
-/// A good token, for somebody with these scopes.
+/// A good token with these scopes.
 pub(super) fn good(what: &'static str, sub: &str, scope: &str) -> Credentials {
     Credentials::bearer(what, &test_kit::token(sub, scope))
 }

@@ -1,11 +1,7 @@
-//! What nobody can handle harms nobody else.
+//! Messages that cannot be handled do not hold up other messages.
 
 use std::{collections::HashSet, time::Duration};
 
-use lapin::{
-    Channel, Connection,
-    options::{BasicPublishOptions, ConfirmSelectOptions},
-};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
@@ -38,26 +34,22 @@ const EACH: usize = 60;
 
 const QUIET: Duration = Duration::from_mins(1);
 
-/// A suite at work, and a way into every queue.
-struct Scene {
+/// A suite at work.
+struct Running {
     suite: Suite,
     basket: Process,
     alice: Buyer,
-    channel: Channel,
-    _others: (Process, Process, Connection),
+    _others: (Process, Process),
 }
 
-impl Scene {
+impl Running {
     async fn open() -> Self {
         let suite = Suite::set_up().await;
         let (catalog, relay) = (suite.start_catalog(&[]), suite.start_relay(&[]));
         let basket = suite.start_basket(&catalog, &[]);
         let alice = Buyer::of(&basket, "alice");
         alice.takes(7, 1).await;
-        let connection = suite.vhost.connect().await;
-        let channel = connection.create_channel().await.unwrap();
-        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        Self { suite, basket, alice, channel, _others: (catalog, relay, connection) }
+        Self { suite, basket, alice, _others: (catalog, relay) }
     }
 }
 
@@ -74,7 +66,7 @@ fn chance() -> TestRunner {
 async fn every_hostile_message_is_dead_lettered_with_a_reason_and_no_innocent_one_is() {
     let count = std::env::var("HOSTILE_MESSAGES").map_or(USUALLY, |text| text.parse().expect("a number"));
     let mut runner = chance();
-    let Scene { suite, basket, alice, channel, .. } = &Scene::open().await;
+    let Running { suite, basket, alice, .. } = &Running::open().await;
     let (strategy, mut innocents, mut batch) = (poison(), Vec::new(), Vec::new());
     for number in 0..count {
         batch.push(strategy.new_tree(&mut runner).unwrap().current());
@@ -84,7 +76,7 @@ async fn every_hostile_message_is_dead_lettered_with_a_reason_and_no_innocent_on
             innocents.push(id);
         }
         if batch.len() >= WINDOW || number + 1 == count {
-            publish(channel, &std::mem::take(&mut batch)).await;
+            suite.vhost.publish_all("shop.events", &std::mem::take(&mut batch)).await;
         }
     }
 
@@ -115,7 +107,7 @@ async fn every_hostile_message_is_dead_lettered_with_a_reason_and_no_innocent_on
 #[tokio::test]
 async fn hostile_messages_in_the_retry_and_dead_letter_queues_harm_nobody_either() {
     let mut runner = chance();
-    let Scene { suite, basket, alice, channel, .. } = &Scene::open().await;
+    let Running { suite, basket, alice, .. } = &Running::open().await;
     let (strategy, mut innocents) = (poison(), Vec::new());
     let mut hostile =
         || -> Vec<Message> { (0..EACH).map(|_| strategy.new_tree(&mut runner).unwrap().current()).collect() };
@@ -123,27 +115,31 @@ async fn hostile_messages_in_the_retry_and_dead_letter_queues_harm_nobody_either
         let (mut batch, id) = (hostile(), Uuid::now_v7());
         batch.insert(EACH / 2, innocent(id, 100 + number));
         innocents.push(id);
-        // So that nobody waits for half a minute.
-        for message in &mut batch {
-            message.properties = message.properties.clone().with_expiration("100".into());
+        // So that the test does not wait for half a minute.
+        for (key, _, properties) in &mut batch {
+            (*key, *properties) = ((*queue).to_owned(), properties.clone().with_expiration("100".into()));
         }
-        publish_to(channel, "", Some(queue), &batch).await;
+        suite.vhost.publish_all("", &batch).await;
     }
-    publish_to(channel, "", Some("basket.events.dead"), &hostile()).await;
+    let mut batch = hostile();
+    for (key, ..) in &mut batch {
+        "basket.events.dead".clone_into(key);
+    }
+    suite.vhost.publish_all("", &batch).await;
 
     let all = EACH * (RETRIES.len() + 1);
     let ops = test_kit::token("olga", "ops");
-    let letters = format!("{}/api/v1/inbox/dead-letters", basket.url);
+    let dead_letters = format!("{}/api/v1/inbox/dead-letters", basket.url);
     let client = reqwest::Client::new();
-    let seen = eventually("all are dead letters, and can be looked at", QUIET, async || {
-        let answer = client.get(&letters).bearer_auth(&ops).send().await.unwrap();
+    let seen = eventually("all are dead dead_letters, and can be read", QUIET, async || {
+        let answer = client.get(&dead_letters).bearer_auth(&ops).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         let seen: serde_json::Value = answer.json().await.unwrap();
         (seen["count"] == all).then_some(seen)
     })
     .await;
     // One of them is tried again, and comes back.
-    let mut url = reqwest::Url::parse(&letters).unwrap();
+    let mut url = reqwest::Url::parse(&dead_letters).unwrap();
     let id = seen["data"][0]["id"].as_str().unwrap();
     url.path_segments_mut().unwrap().extend([id, "replay"]);
     let answer = client.post(url).bearer_auth(&ops).send().await.unwrap();
@@ -163,22 +159,4 @@ async fn hostile_messages_in_the_retry_and_dead_letter_queues_harm_nobody_either
     assert_eq!(received, i64::try_from(innocents.len()).unwrap());
     alice.until_price("9.99").await;
     basket.until_ready(true).await;
-}
-
-async fn publish(channel: &Channel, messages: &[Message]) {
-    publish_to(channel, "shop.events", None, messages).await;
-}
-
-/// Publishes with this routing key or, without, with each message's own.
-async fn publish_to(channel: &Channel, exchange: &str, key: Option<&str>, messages: &[Message]) {
-    let mut confirms = Vec::new();
-    for message in messages {
-        let (options, properties) = (BasicPublishOptions::default(), message.properties.clone());
-        let key = key.unwrap_or(message.key);
-        let publish = channel.basic_publish(exchange.into(), key.into(), options, &message.body, properties);
-        confirms.push(publish.await.unwrap());
-    }
-    for confirm in confirms {
-        assert!(confirm.await.unwrap().is_ack(), "the broker has it");
-    }
 }

@@ -1,4 +1,4 @@
-//! Everybody who must not × everything that may not be done.
+//! Every credential without a right × every operation that demands one.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{
     traces::contents,
 };
 
-/// What anybody may ask for: everything else in the documents must demand a token.
+/// The public operations: every other operation in the documents must demand a token.
 const PUBLIC: [&str; 8] = [
     "GET /api/v1/catalog/catalogbrands",
     "GET /api/v1/catalog/catalogtypes",
@@ -27,16 +27,16 @@ const PUBLIC: [&str; 8] = [
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// The suite with something in it that a stranger could want: a cart with an alert, an event and a dead letter.
-struct Prey {
+/// The suite with things worth protecting: a cart with an alert, an event and a dead letter.
+struct Fixture {
     suite: Suite,
     services: [Process; 3],
     event: String,
-    letter: String,
+    dead_letter: String,
 }
 
-impl Prey {
-    async fn lay_out() -> Self {
+impl Fixture {
+    async fn set_up() -> Self {
         let suite = Suite::set_up().await;
         let catalog = suite.start_catalog(&[]);
         let relay = suite.start_relay(&[]);
@@ -47,29 +47,34 @@ impl Prey {
         alice.until_alerts(1).await;
         let poison = "shop.catalog.product_removed.v1";
         suite.vhost.publish("shop.events", poison, b"poison", lapin::BasicProperties::default()).await;
-        let mut prey =
-            Self { suite, services: [catalog, basket, relay], event: String::new(), letter: String::new() };
-        prey.event = sqlx::query_scalar("select event_id::text from integration_event_log limit 1")
-            .fetch_one(&prey.suite.catalog.pool)
+        let mut fixture = Self {
+            suite,
+            services: [catalog, basket, relay],
+            event: String::new(),
+            dead_letter: String::new(),
+        };
+        fixture.event = sqlx::query_scalar("select event_id::text from integration_event_log limit 1")
+            .fetch_one(&fixture.suite.catalog.pool)
             .await
             .unwrap();
-        let letters = eventually("a dead letter", LONG, async || {
-            let letters = prey.letters().await;
-            (letters["count"] == 1).then_some(letters)
+        let dead_letters = eventually("a dead letter", LONG, async || {
+            let dead_letters = fixture.dead_letters().await;
+            (dead_letters["count"] == 1).then_some(dead_letters)
         })
         .await;
-        prey.letter = letters["data"][0]["id"].as_str().unwrap().to_owned();
+        fixture.dead_letter = dead_letters["data"][0]["id"].as_str().unwrap().to_owned();
         eventually("everything is published", LONG, async || {
             let pending = "select count(*) from integration_event_log where state <> 'Published'";
-            let pending: i64 = sqlx::query_scalar(pending).fetch_one(&prey.suite.catalog.pool).await.unwrap();
+            let pending: i64 =
+                sqlx::query_scalar(pending).fetch_one(&fixture.suite.catalog.pool).await.unwrap();
             (pending == 0).then_some(())
         })
         .await;
-        prey
+        fixture
     }
 
     /// What an operator sees in the dead-letter queue.
-    async fn letters(&self) -> Value {
+    async fn dead_letters(&self) -> Value {
         let request = Client::new().get(format!("{}/api/v1/inbox/dead-letters", self.services[1].url));
         let answer = request.bearer_auth(test_kit::token("olga", "ops")).send().await.unwrap();
         answer.json().await.unwrap()
@@ -81,7 +86,7 @@ impl Prey {
             (_, "productId") => "7".to_owned(),
             (path, "id") if path.contains("/catalog/items/") => "7".to_owned(),
             (path, "id") if path.contains("/outbox/events/") => self.event.clone(),
-            (path, "id") if path.contains("/dead-letters/") => self.letter.clone(),
+            (path, "id") if path.contains("/dead-letters/") => self.dead_letter.clone(),
             other => panic!("{other:?}: say in this test what stands for this parameter"),
         };
         let mut all = Vec::new();
@@ -93,14 +98,14 @@ impl Prey {
 
     async fn everything(&self) -> (Vec<(String, String)>, Vec<(String, String)>, Value) {
         let (catalog, basket) = (&self.suite.catalog.pool, &self.suite.basket.pool);
-        (contents(catalog).await, contents(basket).await, self.letters().await)
+        (contents(catalog).await, contents(basket).await, self.dead_letters().await)
     }
 }
 
 /// Asks, and returns the status; the answer must be a problem that says nothing of the inside.
-async fn refused(client: &Client, operation: &Operation, stranger: &Credentials) -> u16 {
-    let what = || format!("{} with {}", operation.name, stranger.what);
-    let request = stranger.on(operation.request(client)).timeout(LONG);
+async fn refused(client: &Client, operation: &Operation, credentials: &Credentials) -> u16 {
+    let what = || format!("{} with {}", operation.name, credentials.what);
+    let request = credentials.on(operation.request(client)).timeout(LONG);
     let answer = request.send().await.unwrap_or_else(|error| panic!("{}: {error}", what()));
     let status = answer.status().as_u16();
     assert_eq!(answer.headers()["content-type"], "application/problem+json", "{}: {status}", what());
@@ -111,28 +116,28 @@ async fn refused(client: &Client, operation: &Operation, stranger: &Credentials)
 }
 
 #[tokio::test]
-async fn nobody_does_what_is_not_theirs_to_do() {
-    let prey = Prey::lay_out().await;
-    let all = prey.operations().await;
+async fn every_credential_without_the_right_is_refused() {
+    let fixture = Fixture::set_up().await;
+    let all = fixture.operations().await;
     let public: BTreeSet<&str> =
         all.iter().filter(|one| one.scopes.is_none()).map(|one| one.name.as_str()).collect();
     assert_eq!(public, BTreeSet::from(PUBLIC), "operations that demand no token, and the list of them above");
 
-    let before = prey.everything().await;
+    let before = fixture.everything().await;
     let (client, mut attempts, mut wrong) = (Client::new(), 0, Vec::new());
-    let mut expect = |operation: &Operation, stranger: &Credentials, status: u16, expected: u16| {
+    let mut expect = |operation: &Operation, credentials: &Credentials, status: u16, expected: u16| {
         attempts += 1;
         if status != expected {
-            wrong.push(format!("{} with {}: {status}, not {expected}", operation.name, stranger.what));
+            wrong.push(format!("{} with {}: {status}, not {expected}", operation.name, credentials.what));
         }
     };
     let uncounted = forged::credentials("alice");
     for operation in all.iter().filter(|one| one.scopes.is_some()) {
-        for stranger in &uncounted {
-            expect(operation, stranger, refused(&client, operation, stranger).await, 401);
+        for credentials in &uncounted {
+            expect(operation, credentials, refused(&client, operation, credentials).await, 401);
         }
         let others = if operation.demands().is_empty() {
-            // A buyer's own: to everybody else, operators too, it is not there.
+            // It belongs to a buyer: to all others, operators too, it does not exist.
             [("another buyer's token", "mallory", ""), ("an operator's token", "olga", "ops catalog:write")]
         } else {
             let nearly =
@@ -140,22 +145,22 @@ async fn nobody_does_what_is_not_theirs_to_do() {
             [("no scope", "alice", ""), ("other scopes", "alice", nearly)]
         };
         for (what, sub, scope) in others {
-            let stranger = forged::good(what, sub, scope);
+            let credentials = forged::good(what, sub, scope);
             let expected = if operation.demands().is_empty() { 404 } else { 403 };
-            expect(operation, &stranger, refused(&client, operation, &stranger).await, expected);
+            expect(operation, &credentials, refused(&client, operation, &credentials).await, expected);
         }
     }
     let guarded = all.iter().filter(|one| one.scopes.is_some()).count();
     println!("{attempts} attempts on {guarded} operations, none of which may succeed");
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(attempts >= 300, "{attempts} attempts");
-    assert_eq!(prey.everything().await, before, "something was changed");
+    assert_eq!(fixture.everything().await, before, "something was changed");
 
-    // The same requests by those who may: what kept the others out was who they are.
+    // The same requests with the right token succeed: only the credentials were refused.
     for operation in all.iter().filter(|one| one.scopes.is_some()) {
         let owner = forged::good("the right token", "alice", &operation.demands().join(" "));
         let status = owner.on(operation.request(&client)).send().await.unwrap().status().as_u16();
         assert!(status < 500 && ![401, 403].contains(&status), "{}: {status}", operation.name);
     }
-    assert_ne!(prey.everything().await, before, "nothing was changed by those who may, either");
+    assert_ne!(fixture.everything().await, before, "the right tokens change nothing either");
 }

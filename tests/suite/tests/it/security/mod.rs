@@ -1,4 +1,4 @@
-//! Nobody gets in, nothing gets through: the processes from outside, as a stranger meets them.
+//! Security: the processes as an attacker outside meets them.
 
 mod broker;
 mod clients;

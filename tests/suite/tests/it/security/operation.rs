@@ -8,7 +8,7 @@ use test_kit::Process;
 pub(super) struct Operation {
     /// As in `PUT /api/v1/catalog/items/{id}/price`.
     pub(super) name: String,
-    /// The scopes that it asks for; `None` for everybody, token or not.
+    /// The scopes that it demands; `None` for a public operation.
     pub(super) scopes: Option<Vec<String>>,
     pub(super) method: Method,
     pub(super) url: String,
@@ -62,7 +62,7 @@ impl Operation {
 }
 
 fn scopes(requirements: &[Value]) -> Vec<String> {
-    assert!(!requirements.is_empty(), "an empty list of requirements means everybody: leave it out");
+    assert!(!requirements.is_empty(), "an empty list of requirements means public: leave it out");
     let of_one = |one: &Value| {
         let bearer = one["bearer"].as_array().expect("the scheme bearer, and no other").clone();
         bearer.into_iter().map(|scope| scope.as_str().unwrap().to_owned())

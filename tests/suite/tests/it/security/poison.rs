@@ -1,4 +1,4 @@
-//! Messages that nobody can handle, of every kind that somebody could think of.
+//! Messages that cannot be handled, of every kind.
 
 use lapin::{
     BasicProperties,
@@ -18,18 +18,13 @@ pub(super) const TYPES: [&str; 4] = [
 const PRICED: &str = TYPES[2];
 const CLOUD_EVENT: &str = "application/cloudevents+json";
 
-/// A message to publish.
-#[derive(Debug, Clone)]
-pub(super) struct Message {
-    pub(super) key: &'static str,
-    pub(super) body: Vec<u8>,
-    pub(super) properties: BasicProperties,
-}
+/// A message to publish: routing key, body, properties.
+pub(super) type Message = (String, Vec<u8>, BasicProperties);
 
 /// An event that is as it should be: another price for product 7.
 pub(super) fn innocent(id: Uuid, version: usize) -> Message {
     let properties = BasicProperties::default().with_content_type(CLOUD_EVENT.into());
-    Message { key: PRICED, body: event(id, version).to_string().into(), properties }
+    (PRICED.to_owned(), event(id, version).to_string().into(), properties)
 }
 
 /// Any message that is not.
@@ -46,8 +41,11 @@ pub(super) fn poison() -> impl Strategy<Value = Message> {
         }),
         1 => (280_000..320_000_usize).prop_map(|length| vec![b'x'; length]),
     ];
-    let structured = (body, proptest::sample::select(&TYPES[..]), odd_headers())
-        .prop_map(|(body, key, headers)| message(key, body, headers).structured());
+    let structured =
+        (body, proptest::sample::select(&TYPES[..]), odd_headers()).prop_map(|(body, key, headers)| {
+            let (key, body, properties) = message(key, body, headers);
+            (key, body, properties.with_content_type(CLOUD_EVENT.into()))
+        });
     // In binary mode, with attributes that are missing or no texts.
     let binary = (odd_values(), odd_headers()).prop_map(|(values, mut headers)| {
         for (name, value) in ["ce-id", "ce-type", "ce-source", "ce-subject", "ce-sequence"].iter().zip(values)
@@ -59,15 +57,8 @@ pub(super) fn poison() -> impl Strategy<Value = Message> {
     prop_oneof![6 => structured, 1 => binary]
 }
 
-fn message(key: &'static str, body: Vec<u8>, headers: FieldTable) -> Message {
-    Message { key, body, properties: BasicProperties::default().with_headers(headers) }
-}
-
-impl Message {
-    fn structured(mut self) -> Self {
-        self.properties = self.properties.with_content_type(CLOUD_EVENT.into());
-        self
-    }
+fn message(key: &str, body: Vec<u8>, headers: FieldTable) -> Message {
+    (key.to_owned(), body, BasicProperties::default().with_headers(headers))
 }
 
 fn event(id: Uuid, version: usize) -> Value {

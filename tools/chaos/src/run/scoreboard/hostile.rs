@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The test that tries every operation as everybody service may not, and says how often it has.
-const MATRIX: &str = "nobody_does_what_is_not_theirs_to_do";
+const MATRIX: &str = "every_credential_without_the_right_is_refused";
 
 /// The test that makes malformed requests, `MALFORMED_REQUESTS` of them.
 const MALFORMED: &str = "no_malformed_request_is_answered_with_5xx";

@@ -63,13 +63,13 @@ async fn no_malformed_request_is_answered_with_5xx_or_changes_a_price() {
         all.into_iter().find(|(table, _)| table == "product").expect("a table of products")
     };
 
-    // Whoever may not change prices does not, whatever they say.
+    // Clients without the scope change no price, whatever they send.
     let (before, mut random) = (products().await, Rng::with_seed(seed));
     let visitors = [None, Some(test_kit::token("alice", "")), Some(test_kit::token("olga", "ops"))];
     let mut answers = ask(&targets, &visitors, count / 4 * 3, &mut random).await;
     assert_eq!(products().await, before, "a product was changed by those who must not");
 
-    // Whoever may makes no event of nonsense that those who listen could not handle.
+    // Clients with the scope cause no event that a consumer cannot handle.
     let merchant = [Some(test_kit::token("alice", "catalog:write"))];
     for (status, times) in ask(&targets[..1], &merchant, count / 4, &mut random).await {
         *answers.entry(status).or_default() += times;
@@ -88,7 +88,7 @@ async fn no_malformed_request_is_answered_with_5xx_or_changes_a_price() {
         (pending == 0 && line).then_some(())
     })
     .await;
-    assert!(suite.vhost.take("basket.events.dead").await.is_none(), "an event that nobody can handle");
+    assert!(suite.vhost.take("basket.events.dead").await.is_none(), "an event that cannot be handled");
     assert!(answers.range(400..500).map(|(_, times)| times).sum::<usize>() > count / 2, "{answers:?}");
 }
 

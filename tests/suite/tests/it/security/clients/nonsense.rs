@@ -1,4 +1,4 @@
-//! Requests that are wrong in every way that somebody could think of.
+//! Requests that are malformed in many ways.
 
 use fastrand::Rng;
 use serde_json::{Value, json};

@@ -14,7 +14,7 @@ const EACH: usize = 250;
 const FLOOD: usize = 600;
 
 /// What the service gives a client for most things, in milliseconds.
-const PATIENCE: &str = "1500";
+const LIMIT: &str = "1500";
 
 /// How long it may take until the last has lost its connection: several times the patience, and a busy machine.
 const ALL: Duration = Duration::from_secs(25);
@@ -25,7 +25,7 @@ async fn slow_clients_of_every_kind_hold_up_nobody_and_lose_their_connections() 
     let suite = Suite::set_up().await;
     // A head gets its usual 5 s: those who are served meanwhile need them on a busy machine.
     let settings = ["BODY", "UNREAD", "IDLE"].map(|of| format!("APP__HTTP__{of}_TIMEOUT_MS"));
-    let settings: Vec<(&str, &str)> = settings.iter().map(|name| (name.as_str(), PATIENCE)).collect();
+    let settings: Vec<(&str, &str)> = settings.iter().map(|name| (name.as_str(), LIMIT)).collect();
     let catalog = suite.start_catalog(&settings);
     let product = format!("{}/api/v1/catalog/items/7", catalog.url);
     Merchant::of(&catalog).price(7, "11.00").await;
@@ -50,7 +50,7 @@ async fn slow_clients_of_every_kind_hold_up_nobody_and_lose_their_connections() 
         let (page, large) = (get("/api/v1/catalog/items?pageSize=100"), get("/openapi.json"));
         let unread = |number| if number % 5 == 0 { page.clone() } else { large.clone() } + "\r\n";
         let unread = open(address, EACH, |number| unread(number).repeat(2)).await;
-        // Nobody reads from them until the service has closed its side of all.
+        // They are read only after the service has closed its side of all.
         before.bounds(&catalog, 64);
         before.is_back(&catalog, ALL).await;
         let kinds = [

@@ -1,4 +1,4 @@
-//! Streams of alerts that are left open, and some that nobody reads.
+//! Streams of alerts that are left open, and some that are never read.
 
 use std::{
     net::SocketAddr,

@@ -1,4 +1,4 @@
-//! Pages whose services are away.
+//! Pages whose services are unavailable.
 
 use super::{
     Shop,
