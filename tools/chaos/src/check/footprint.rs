@@ -31,9 +31,12 @@ impl Footprint {
         let each = environment.services().map(|(_, process)| process.identity.pid);
         let each = each.map(|pid| (memory(pid), open_files(pid)));
         let (memory, files) = each.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+        let roles: Vec<String> =
+            environment.registry().services.iter().flat_map(|service| service.roles()).collect();
         let sessions = sqlx::query_scalar(
-            "select count(*) from pg_stat_activity where usename ~ '^(catalog|basket)_' and backend_type = 'client backend'",
+            "select count(*) from pg_stat_activity where usename = any($1) and backend_type = 'client backend'",
         )
+        .bind(roles)
         .fetch_one(&environment.catalog)
         .await?;
         let overview = environment.broker.manage(reqwest::Method::GET, "overview", &Value::Null).await?;

@@ -18,22 +18,12 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use harness::Broker;
+use harness::{Broker, Environment};
 
 const QUEUE: &str = "chaos.recorder";
 
 /// A type of event that the recorder alone is bound for: many of them cost no consumer anything.
 pub(crate) const ONLY_RECORDED: &str = "shop.catalog.shelf_counted.v1";
-
-/// What it is bound for: every type that the suite publishes. An event of another type goes to the alternate
-/// exchange.
-const TYPES: [&str; 5] = [
-    ONLY_RECORDED,
-    "shop.catalog.product_added.v1",
-    "shop.catalog.product_price_changed.v1",
-    "shop.catalog.product_changed.v1",
-    "shop.catalog.product_removed.v1",
-];
 
 /// How often the binding is made again: a fault may delete the exchange.
 const REBIND: Duration = Duration::from_millis(500);
@@ -59,6 +49,9 @@ pub(crate) struct Publication {
 #[derive(Clone)]
 pub(crate) struct Recorder {
     seen: Arc<Mutex<Seen>>,
+    /// What it is bound for: every type that the suite publishes. An event of another type goes to the alternate
+    /// exchange.
+    types: Arc<[String]>,
 }
 
 #[derive(Default)]
@@ -76,8 +69,11 @@ struct Envelope {
 
 impl Recorder {
     /// Watches from now on, until the runtime ends; survives the broker. Returns when it is bound.
-    pub(crate) async fn start(broker: &Broker) -> Result<Self> {
-        let recorder = Self { seen: Arc::default() };
+    pub(crate) async fn start(environment: &Environment) -> Result<Self> {
+        let published =
+            environment.registry().publishers().flat_map(|service| service.publishes.iter().cloned());
+        let types = published.chain([ONLY_RECORDED.to_owned()]).collect();
+        let (broker, recorder) = (&environment.broker, Self { seen: Arc::default(), types });
         let (watcher, broker) = (recorder.clone(), broker.clone());
         let (bound, is_bound) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
@@ -126,7 +122,7 @@ impl Recorder {
         // With a limit, a message that is handed back keeps its place.
         quorum.insert("x-delivery-limit".into(), AMQPValue::LongInt(1_000_000));
         channel.queue_declare(QUEUE.into(), QueueDeclareOptions::durable(), quorum).await?;
-        bind(&channel).await?;
+        bind(&channel, &self.types).await?;
         channel.basic_qos(1_000, BasicQosOptions::default()).await?;
         let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
         let mut deliveries = channel.basic_consume(QUEUE.into(), "recorder".into(), options, none).await?;
@@ -150,7 +146,7 @@ impl Recorder {
                 acknowledged = recorded;
             }
             if is_tick {
-                bind(&channel).await?;
+                bind(&channel, &self.types).await?;
             }
         }
     }
@@ -179,10 +175,12 @@ impl Recorder {
     }
 }
 
-async fn bind(channel: &Channel) -> Result<()> {
-    for event_type in TYPES {
+async fn bind(channel: &Channel, types: &[String]) -> Result<()> {
+    for event_type in types {
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());
-        channel.queue_bind(QUEUE.into(), "shop.events".into(), event_type.into(), options, none).await?;
+        channel
+            .queue_bind(QUEUE.into(), "shop.events".into(), event_type.as_str().into(), options, none)
+            .await?;
     }
     Ok(())
 }

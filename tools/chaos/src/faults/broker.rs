@@ -100,7 +100,8 @@ async fn exchange_deleted(target: &mut Target<'_>) -> Result<Injection> {
 async fn connections_closed(target: &mut Target<'_>) -> Result<Injection> {
     let mut seen = 0;
     for _ in 0..3 {
-        for user in ["relay", "basket"] {
+        let users = target.environment.registry().broker_users();
+        for user in users.into_iter().filter(|user| *user != "admin") {
             let path = format!("connections/username/{user}");
             target.environment.broker.manage(Method::DELETE, &path, &Value::Null).await?;
             seen += 1;

@@ -37,9 +37,6 @@ pub(super) const FAULTS: &[Fault] = faults! {
         "an open transaction keeps vacuum from its work" => held_transaction;
 };
 
-/// The roles that serve traffic.
-const ROLES: [&str; 3] = ["catalog_app", "catalog_relay", "basket_app"];
-
 async fn backends_ended(target: &mut Target<'_>) -> Result<Injection> {
     let mut seen = 0;
     for _ in 0..6 {
@@ -207,7 +204,7 @@ async fn held_transaction(target: &mut Target<'_>) -> Result<Injection> {
 }
 
 async fn for_all_roles(environment: &Environment, what: &str) -> Result<()> {
-    for role in ROLES {
+    for role in environment.serving_roles() {
         execute(&environment.catalog, format!("alter role {role} {what}")).await?;
     }
     Ok(())
@@ -218,7 +215,7 @@ async fn end_sessions(environment: &Environment) -> Result<u64> {
     let ended: i64 = sqlx::query_scalar(
         "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = any($1)",
     )
-    .bind(ROLES)
+    .bind(environment.serving_roles())
     .fetch_one(&environment.catalog)
     .await
     .context("cannot end sessions")?;

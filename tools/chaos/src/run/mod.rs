@@ -62,7 +62,7 @@ pub(crate) struct Runner {
 impl Runner {
     /// Brings the environment up, and waits until the first products have reached the basket.
     pub(crate) async fn open(environment: Environment, seed: u64) -> Result<Self> {
-        let recorder = Recorder::start(&environment.broker).await?;
+        let recorder = Recorder::start(&environment).await?;
         let (rng, forged) = (fastrand::Rng::new(), HashSet::new());
         let mut runner = Self { environment, recorder, rng, heaviest: 0, seed, limit: RESTING, forged };
         runner.settle(1, 1).await?;

@@ -259,6 +259,17 @@ impl Environment {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// The services of the shop.
+    pub fn registry(&self) -> &Registry {
+        &self.suite.registry
+    }
+
+    /// The database roles that services and relays serve with.
+    pub fn serving_roles(&self) -> Vec<String> {
+        let roles = |service: &shop::registry::Service| [Some(service.app()), service.relay()];
+        self.registry().services.iter().flat_map(roles).flatten().collect()
+    }
+
     /// The directory of this environment; removed with it.
     pub fn directory(&self) -> PathBuf {
         self.servers.home().dir().to_owned()
