@@ -1,16 +1,15 @@
 //! Signing in and out.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{get, post, web};
 use askama::Template;
 use secrecy::SecretString;
 use serde::Deserialize;
 use service_kit::problem::{Problem, Query};
 
-use crate::pages::{Frame, Section, Visit, html, local, see_other};
+use crate::pages::{Answer, Frame, Section, Visit, html, local, see_other};
 use crate::session::{CATALOG_WRITE, Nothing, OPS, Posted};
 
-/// Adds the routes.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(show).service(sign_in).service(sign_out);
 }
@@ -47,23 +46,18 @@ struct SignIn {
 }
 
 #[get("/sign-in")]
-async fn show(visit: Visit, Query(Next { next }): Query<Next>) -> Result<HttpResponse, Problem> {
+async fn show(visit: Visit, Query(Next { next }): Query<Next>) -> Answer {
     page(&visit, next, String::new(), None).await
 }
 
-async fn page(
-    visit: &Visit,
-    next: String,
-    name: String,
-    fault: Option<&'static str>,
-) -> Result<HttpResponse, Problem> {
+async fn page(visit: &Visit, next: String, name: String, fault: Option<&'static str>) -> Answer {
     let frame = visit.frame("Sign in", Section::SignIn).await;
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     html(status, &SignInPage { frame, next: local(&next).to_owned(), name, fault })
 }
 
 #[post("/sign-in")]
-async fn sign_in(visit: Visit, Posted(form): Posted<SignIn>) -> Result<HttpResponse, Problem> {
+async fn sign_in(visit: Visit, Posted(form): Posted<SignIn>) -> Answer {
     let name = form.name.trim().to_owned();
     let token = match &visit.shop.issuer {
         Some(_) if !is_name(&name) => {
@@ -87,7 +81,7 @@ async fn sign_in(visit: Visit, Posted(form): Posted<SignIn>) -> Result<HttpRespo
 }
 
 #[post("/sign-out")]
-async fn sign_out(visit: Visit, _: Posted<Nothing>) -> Result<HttpResponse, Problem> {
+async fn sign_out(visit: Visit, _: Posted<Nothing>) -> Answer {
     let mut answer = see_other("/");
     answer.add_cookie(&visit.shop.cookie.clear()).map_err(|error| Problem::internal(&error))?;
     Ok(answer)

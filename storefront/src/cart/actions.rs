@@ -1,13 +1,12 @@
 //! What a buyer does with the cart.
 
-use actix_web::{HttpResponse, post, web};
+use actix_web::{post, web};
 use reqwest::StatusCode;
 use serde::Deserialize;
-use service_kit::problem::Problem;
 
 use crate::clients::MAX_QUANTITY;
 use crate::live::Hub;
-use crate::pages::{Visit, see_other};
+use crate::pages::{Answer, Visit, see_other};
 use crate::session::{Nothing, Posted};
 
 /// How often adding is tried when another page changes the cart at the same time.
@@ -32,7 +31,7 @@ pub(super) async fn add(
     hub: web::Data<Hub>,
     id: web::Path<i64>,
     Posted(form): Posted<Quantity>,
-) -> Result<HttpResponse, Problem> {
+) -> Answer {
     let user = visit.user()?;
     let pieces = form.quantity.clamp(1, MAX_QUANTITY);
     let mut tries = 0;
@@ -54,7 +53,7 @@ pub(super) async fn set(
     hub: web::Data<Hub>,
     id: web::Path<i64>,
     Posted(form): Posted<Quantity>,
-) -> Result<HttpResponse, Problem> {
+) -> Answer {
     let user = visit.user()?;
     visit.shop.basket.put(user, *id, form.quantity, &visit.trace).await?;
     hub.cart_changed(&user.name);
@@ -68,7 +67,7 @@ pub(super) async fn remove(
     hub: web::Data<Hub>,
     id: web::Path<i64>,
     _: Posted<Nothing>,
-) -> Result<HttpResponse, Problem> {
+) -> Answer {
     let user = visit.user()?;
     visit.shop.basket.remove(user, *id).await?;
     hub.cart_changed(&user.name);
@@ -77,11 +76,7 @@ pub(super) async fn remove(
 
 /// Accepts the prices of the news that the buyer has seen.
 #[post("/cart/acknowledge")]
-pub(super) async fn acknowledge(
-    visit: Visit,
-    hub: web::Data<Hub>,
-    Posted(seen): Posted<Seen>,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn acknowledge(visit: Visit, hub: web::Data<Hub>, Posted(seen): Posted<Seen>) -> Answer {
     let user = visit.user()?;
     let ids: Vec<i64> = seen.ids.split(',').filter_map(|id| id.trim().parse().ok()).collect();
     visit.shop.basket.acknowledge(user, &ids).await?;

@@ -6,7 +6,6 @@ mod page;
 
 use actix_web::web;
 
-/// Adds the routes.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(page::show)

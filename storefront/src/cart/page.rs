@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
+use actix_web::get;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, get};
 use askama::Template;
-use service_kit::problem::Problem;
 
 use super::news::News;
-use crate::clients::{Alert, AlertKind, Basket, BasketLine, ClientError};
-use crate::pages::{CartMark, Change, Frame, Money, Section, Visit, html};
+use crate::clients::{self, Alert, AlertKind, Basket, BasketLine};
+use crate::pages::{Answer, CartMark, Change, Frame, Money, Section, Visit, html};
 
 /// How long the page waits for the cart.
 const DEADLINE: Duration = Duration::from_secs(4);
@@ -21,7 +20,7 @@ const RECENT: usize = 10;
 #[template(path = "cart/page.html")]
 struct Page {
     frame: Frame,
-    cart: Result<Cart, ClientError>,
+    cart: clients::Result<Cart>,
 }
 
 #[derive(Template)]
@@ -55,7 +54,7 @@ struct RecentAlert {
 }
 
 #[get("/cart")]
-pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
+pub(super) async fn show(visit: Visit) -> Answer {
     let cart = visit.shop.basket.cart(visit.user()?, DEADLINE).await;
     let mut frame = visit.frame_with("Your cart", Section::Cart, CartMark::of(&cart));
     frame.is_partial = cart.is_err();
@@ -66,7 +65,7 @@ pub(super) async fn show(visit: Visit) -> Result<HttpResponse, Problem> {
 
 /// The part of the header that shows the cart: an open page renews it.
 #[get("/cart/mark")]
-pub(super) async fn show_mark(visit: Visit) -> Result<HttpResponse, Problem> {
+pub(super) async fn show_mark(visit: Visit) -> Answer {
     visit.user()?;
     html(StatusCode::OK, &MarkPage { frame: visit.frame("Your cart", Section::Other).await })
 }

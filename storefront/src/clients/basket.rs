@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::Result;
 use chrono::{DateTime, Utc};
 use reqwest::{Method, Response, StatusCode};
 use rust_decimal::Decimal;
@@ -11,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use service_kit::trace::RequestTrace;
 
-use super::{Client, ClientError, Request};
+use super::{Client, Request, Result};
 use crate::session::User;
 use crate::settings::{Settings, service_variable};
 
@@ -96,17 +95,13 @@ impl Basket {
 
 impl BasketClient {
     /// A client of the configured basket. Does not connect.
-    pub(crate) fn new(settings: &Settings) -> Result<Self> {
+    pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
         let url = settings.service_url("basket")?;
         Client::new("cart", &service_variable("basket"), url).map(Self)
     }
 
     /// The buyer's cart, and the newest alerts about it.
-    pub(crate) async fn cart(
-        &self,
-        user: &User,
-        deadline: Duration,
-    ) -> Result<(Basket, Vec<Alert>), ClientError> {
+    pub(crate) async fn cart(&self, user: &User, deadline: Duration) -> Result<(Basket, Vec<Alert>)> {
         let query = [("pageSize", ALERTS.to_string())];
         let alerts = self.call(Method::GET, user, &["alerts"], &query).deadline(deadline);
         let (basket, alerts) = tokio::try_join!(self.basket(user, deadline), alerts.json::<AlertPage>())?;
@@ -120,7 +115,7 @@ impl BasketClient {
         product: i64,
         quantity: i64,
         trace: &RequestTrace,
-    ) -> Result<(), ClientError> {
+    ) -> Result<()> {
         self.put_request(user, product, quantity, trace).send().await.map(drop)
     }
 
@@ -131,7 +126,7 @@ impl BasketClient {
         product: i64,
         pieces: i64,
         trace: &RequestTrace,
-    ) -> Result<(), ClientError> {
+    ) -> Result<()> {
         let basket = self.basket(user, READ_BEFORE_ADD).await?;
         let present = basket.items.iter().find(|line| line.product_id == product);
         let quantity = (present.map_or(0, |line| line.quantity) + pieces).min(MAX_QUANTITY);
@@ -140,29 +135,25 @@ impl BasketClient {
     }
 
     /// Removes a product from the cart.
-    pub(crate) async fn remove(&self, user: &User, product: i64) -> Result<(), ClientError> {
+    pub(crate) async fn remove(&self, user: &User, product: i64) -> Result<()> {
         self.call(Method::DELETE, user, &["items", &product.to_string()], &[]).send().await.map(drop)
     }
 
     /// Acknowledges these alerts, or all alerts if there are none.
-    pub(crate) async fn acknowledge(&self, user: &User, ids: &[i64]) -> Result<(), ClientError> {
+    pub(crate) async fn acknowledge(&self, user: &User, ids: &[i64]) -> Result<()> {
         let request = self.call(Method::POST, user, &["alerts", "acknowledge"], &[]);
         let request = if ids.is_empty() { request } else { request.body(&json!({"ids": ids})) };
         request.send().await.map(drop)
     }
 
     /// The stream of the buyer's alerts after the alert `after`, or from now on.
-    pub(crate) async fn alert_stream(
-        &self,
-        user: &User,
-        after: Option<i64>,
-    ) -> Result<Response, ClientError> {
+    pub(crate) async fn alert_stream(&self, user: &User, after: Option<i64>) -> Result<Response> {
         let query: Vec<_> = after.map(|id| ("lastEventId", id.to_string())).into_iter().collect();
         self.call(Method::GET, user, &["alerts", "stream"], &query).open_stream().await
     }
 
     /// The cart's version. The call is cheap while the version is still the `known` one.
-    pub(crate) async fn version(&self, user: &User, known: Option<i64>) -> Result<i64, ClientError> {
+    pub(crate) async fn version(&self, user: &User, known: Option<i64>) -> Result<i64> {
         let request = self.call(Method::GET, user, &[], &[]);
         let Some(known) = known else { return Ok(request.json::<Basket>().await?.version) };
         let reply = request.header("if-none-match", &format!("\"{known}\"")).send().await?;
@@ -170,7 +161,7 @@ impl BasketClient {
         if is_known { Ok(known) } else { Ok(reply.json::<Basket>()?.version) }
     }
 
-    async fn basket(&self, user: &User, deadline: Duration) -> Result<Basket, ClientError> {
+    async fn basket(&self, user: &User, deadline: Duration) -> Result<Basket> {
         self.call(Method::GET, user, &[], &[]).deadline(deadline).json().await
     }
 

@@ -1,13 +1,12 @@
 //! The routes of catalog-api that pages need.
 
-use anyhow::Result;
 use reqwest::Method;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::http::Reply;
-use super::{Client, ClientError, Request};
+use super::{Client, Request, Result};
 use crate::session::User;
 use crate::settings::{Settings, service_variable};
 
@@ -70,18 +69,13 @@ pub(crate) struct Details {
 
 impl CatalogClient {
     /// A client of the configured catalog. Does not connect.
-    pub(crate) fn new(settings: &Settings) -> Result<Self> {
+    pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
         let url = settings.service_url("catalog")?;
         Client::new("catalogue", &service_variable("catalog"), url).map(Self)
     }
 
     /// One page (from 0) of the products that match the filter.
-    pub(crate) async fn list(
-        &self,
-        filter: &ItemFilter,
-        page: u32,
-        size: u8,
-    ) -> Result<ItemPage, ClientError> {
+    pub(crate) async fn list(&self, filter: &ItemFilter, page: u32, size: u8) -> Result<ItemPage> {
         let mut query = vec![("pageIndex", page.to_string()), ("pageSize", size.to_string())];
         if !filter.name.is_empty() {
             query.push(("name", filter.name.clone()));
@@ -91,20 +85,20 @@ impl CatalogClient {
         self.0.get(&["api", "v1", "catalog", "items"], &query).json().await
     }
 
-    pub(crate) async fn item(&self, id: i64) -> Result<Item, ClientError> {
+    pub(crate) async fn item(&self, id: i64) -> Result<Item> {
         self.call(Method::GET, id, &[]).json().await
     }
 
-    pub(crate) async fn types(&self) -> Result<Vec<Named>, ClientError> {
+    pub(crate) async fn types(&self) -> Result<Vec<Named>> {
         self.0.get(&["api", "v1", "catalog", "catalogtypes"], &[]).json().await
     }
 
-    pub(crate) async fn brands(&self) -> Result<Vec<Named>, ClientError> {
+    pub(crate) async fn brands(&self) -> Result<Vec<Named>> {
         self.0.get(&["api", "v1", "catalog", "catalogbrands"], &[]).json().await
     }
 
     /// A product's picture. The reply is 304 without a body if the visitor has the picture with the tag `known`.
-    pub(crate) async fn picture(&self, id: i64, known: Option<&str>) -> Result<Reply, ClientError> {
+    pub(crate) async fn picture(&self, id: i64, known: Option<&str>) -> Result<Reply> {
         let request = self.call(Method::GET, id, &["pic"]);
         let request = if let Some(tag) = known { request.header("if-none-match", tag) } else { request };
         request.send().await
@@ -119,14 +113,14 @@ impl CatalogClient {
         (id, version): (i64, i64),
         price: Decimal,
         key: &str,
-    ) -> Result<bool, ClientError> {
+    ) -> Result<bool> {
         let request = self.call(Method::PUT, id, &["price"]).by(user).if_version(version);
         let request = request.header("idempotency-key", key).body(&json!({"price": price.to_string()}));
         Ok(request.send().await?.header("event-id").is_some())
     }
 
     /// Adds a product. A repeated `key` adds nothing more.
-    pub(crate) async fn add(&self, user: &User, details: &Details, key: &str) -> Result<Item, ClientError> {
+    pub(crate) async fn add(&self, user: &User, details: &Details, key: &str) -> Result<Item> {
         let request = self.0.request(Method::POST, &["api", "v1", "catalog", "items"], &[]).by(user);
         request.header("idempotency-key", key).body(details).json().await
     }
@@ -137,12 +131,12 @@ impl CatalogClient {
         user: &User,
         (id, version): (i64, i64),
         details: &Details,
-    ) -> Result<Item, ClientError> {
+    ) -> Result<Item> {
         self.call(Method::PUT, id, &[]).by(user).if_version(version).body(details).json().await
     }
 
     /// Withdraws a product, if it still has this version.
-    pub(crate) async fn remove(&self, user: &User, (id, version): (i64, i64)) -> Result<(), ClientError> {
+    pub(crate) async fn remove(&self, user: &User, (id, version): (i64, i64)) -> Result<()> {
         self.call(Method::DELETE, id, &[]).by(user).if_version(version).send().await.map(drop)
     }
 

@@ -1,6 +1,5 @@
 //! The one HTTP client of this service. Every call has a deadline, and every answer a size limit.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -11,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use service_kit::trace::RequestTrace;
 
-use super::ClientError;
+use super::{ClientError, Result};
 use crate::session::User;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -122,20 +121,19 @@ impl Request {
     }
 
     /// Calls, and reads the answer.
-    pub(crate) async fn send(self) -> Result<Reply, ClientError> {
+    pub(crate) async fn send(self) -> Result<Reply> {
         let Self { service, builder, deadline } = self;
-        let call = async { check(read(&service, open(&service, builder).await?).await?) };
-        let reply = tokio::time::timeout(deadline, call).await;
-        reply.unwrap_or_else(|_elapsed| Err(unavailable(&service, format!("no answer within {deadline:?}"))))
+        let answer = open(&service, builder.timeout(deadline)).await?;
+        check(read(&service, answer).await?)
     }
 
     /// Calls, and reads the answer as JSON.
-    pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<T, ClientError> {
+    pub(crate) async fn json<T: DeserializeOwned>(self) -> Result<T> {
         self.send().await?.json()
     }
 
     /// Calls, and returns when the headers have arrived. The body is an endless stream without a deadline.
-    pub(crate) async fn open_stream(self) -> Result<Response, ClientError> {
+    pub(crate) async fn open_stream(self) -> Result<Response> {
         let Self { service, builder, deadline } = self;
         let call = async {
             let answer = open(&service, builder).await?;
@@ -151,7 +149,7 @@ impl Request {
 }
 
 impl Reply {
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.body)
             .map_err(|error| unavailable(&self.service, format!("its answer cannot be read: {error}")))
     }
@@ -162,14 +160,14 @@ impl Reply {
     }
 }
 
-async fn open(service: &str, builder: RequestBuilder) -> Result<Response, ClientError> {
-    builder.send().await.map_err(|error| broken(service, &error))
+async fn open(service: &str, builder: RequestBuilder) -> Result<Response> {
+    builder.send().await.map_err(|error| broken(service, error))
 }
 
-async fn read(service: &str, mut answer: Response) -> Result<Reply, ClientError> {
+async fn read(service: &str, mut answer: Response) -> Result<Reply> {
     let (status, headers) = (answer.status(), answer.headers().clone());
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| broken(service, &error))? {
+    while let Some(chunk) = answer.chunk().await.map_err(|error| broken(service, error))? {
         if body.len() + chunk.len() > MAX_ANSWER {
             return Err(unavailable(service, format!("its answer is larger than {MAX_ANSWER} bytes")));
         }
@@ -179,7 +177,7 @@ async fn read(service: &str, mut answer: Response) -> Result<Reply, ClientError>
 }
 
 /// Turns an answer that is a refusal or a failure into an error.
-fn check(reply: Reply) -> Result<Reply, ClientError> {
+fn check(reply: Reply) -> Result<Reply> {
     let status = reply.status;
     if status.is_success() || status == StatusCode::NOT_MODIFIED {
         return Ok(reply);
@@ -197,12 +195,6 @@ fn unavailable(service: &str, cause: impl Into<String>) -> ClientError {
 }
 
 /// The error without its URL, which may name a person.
-fn broken(service: &str, error: &reqwest::Error) -> ClientError {
-    let mut cause = if error.is_connect() { "cannot connect" } else { "the call failed" }.to_owned();
-    let mut source = error.source();
-    while let Some(error) = source {
-        cause = format!("{cause}: {error}");
-        source = error.source();
-    }
-    unavailable(service, cause)
+fn broken(service: &str, error: reqwest::Error) -> ClientError {
+    unavailable(service, format!("{:#}", anyhow::Error::new(error.without_url())))
 }

@@ -5,6 +5,9 @@ mod catalog;
 mod error;
 mod http;
 
+/// The answer of a service, or why there is none.
+pub(crate) type Result<T> = std::result::Result<T, ClientError>;
+
 pub(crate) use basket::{Alert, AlertKind, Basket, BasketClient, BasketLine, MAX_QUANTITY};
 pub(crate) use catalog::{CatalogClient, Details, Item, ItemFilter, Named};
 pub(crate) use error::ClientError;

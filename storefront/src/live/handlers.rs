@@ -1,46 +1,31 @@
 //! The route of a buyer's stream.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, get, web};
-use chrono::Utc;
+use actix_web::{get, web};
 use service_kit::problem::Problem;
 use service_kit::server::Stopping;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::hub::{Hub, Subscription};
 use super::stream::{Signal, Signals, respond};
-use crate::pages::Visit;
+use crate::pages::{Answer, Visit};
 
-/// Adds the route.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(live);
 }
 
-/// Tells an open page what happens to the visitor's cart, until the page disconnects, the session is over, or the
-/// service stops.
+/// Tells an open page what happens to the visitor's cart.
 #[get("/live")]
-async fn live(
-    visit: Visit,
-    hub: web::Data<Hub>,
-    stopping: web::Data<Stopping>,
-) -> Result<HttpResponse, Problem> {
+async fn live(visit: Visit, hub: web::Data<Hub>, stopping: web::Data<Stopping>) -> Answer {
     let user = visit.user()?;
     let subscription = hub.subscribe(user).ok_or_else(|| {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-pages", "too many pages are open")
             .detail("close some of them: this page works, but is not live")
     })?;
-    let left = (user.expires_at - Utc::now()).to_std().unwrap_or_default();
-    let stopping = stopping.0.clone();
-    Ok(respond(async move |signals| {
-        tokio::select! {
-            () = follow(subscription, &signals) => {}
-            () = tokio::time::sleep(left) => drop(signals.send(Signal::Over).await),
-            () = stopping.cancelled() => {}
-        }
-    }))
+    Ok(respond(user, &stopping, |signals| follow(subscription, signals)))
 }
 
-async fn follow(mut subscription: Subscription, signals: &Signals) {
+async fn follow(mut subscription: Subscription, signals: Signals) {
     if let Some(first) = subscription.first.take() {
         signals.send(first).await;
     }

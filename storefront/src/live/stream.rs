@@ -6,9 +6,13 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::Bytes;
+use chrono::Utc;
 use futures_util::{StreamExt, stream};
+use service_kit::server::Stopping;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+
+use crate::session::User;
 
 /// A silent stream sends a comment this often, so that proxies and browsers keep the connection.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -43,18 +47,23 @@ impl Signals {
     }
 }
 
-/// Answers with a stream that `feed` writes until it returns. The feed is dropped when the page disconnects.
-pub(crate) fn respond<F, R>(feed: F) -> HttpResponse
+/// Answers with a stream that `feed` writes until it returns, the page disconnects, the user's session is over, or
+/// the service stops. A page that is cut off by a stop connects again, to the next process.
+pub(crate) fn respond<F, R>(user: &User, stopping: &Stopping, feed: F) -> HttpResponse
 where
     F: FnOnce(Signals) -> R,
     R: Future<Output = ()> + 'static,
 {
     let (sender, receiver) = mpsc::channel(BUFFER);
     let feed = feed(Signals(sender.clone()));
+    let left = (user.expires_at - Utc::now()).to_std().unwrap_or_default();
+    let stop = stopping.0.clone();
     actix_web::rt::spawn(async move {
         tokio::select! {
             () = feed => {}
             () = sender.closed() => {}
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(left) => drop(sender.send(Signal::Over).await),
         }
     });
     let greeting = stream::iter([Ok::<_, Infallible>(Bytes::from_static(GREETING.as_bytes()))]);

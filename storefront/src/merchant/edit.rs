@@ -1,16 +1,15 @@
 //! Adding, changing and withdrawing a product.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{get, post, web};
 use askama::Template;
 use serde::Deserialize;
-use service_kit::problem::Problem;
 use uuid::Uuid;
 
 use super::form::ProductForm;
 use super::refusal;
 use crate::clients::Named;
-use crate::pages::{Frame, Section, Visit, html, see_other};
+use crate::pages::{Answer, Frame, Section, Visit, html, see_other};
 use crate::session::{CATALOG_WRITE, Posted};
 
 #[derive(Template)]
@@ -26,24 +25,19 @@ struct Page {
 }
 
 #[get("/merchant/products/new")]
-pub(super) async fn show_new(visit: Visit) -> Result<HttpResponse, Problem> {
+pub(super) async fn show_new(visit: Visit) -> Answer {
     visit.allowed(CATALOG_WRITE)?;
     page(&visit, None, ProductForm::default().with_new_key(), None).await
 }
 
 #[get("/merchant/products/{id}")]
-pub(super) async fn show(visit: Visit, id: web::Path<i64>) -> Result<HttpResponse, Problem> {
+pub(super) async fn show(visit: Visit, id: web::Path<i64>) -> Answer {
     visit.allowed(CATALOG_WRITE)?;
     let item = visit.shop.catalog.item(*id).await?;
     page(&visit, Some(*id), ProductForm::of(&item), None).await
 }
 
-async fn page(
-    visit: &Visit,
-    id: Option<i64>,
-    form: ProductForm,
-    fault: Option<String>,
-) -> Result<HttpResponse, Problem> {
+async fn page(visit: &Visit, id: Option<i64>, form: ProductForm, fault: Option<String>) -> Answer {
     let catalog = &visit.shop.catalog;
     let (types, brands) = tokio::try_join!(catalog.types(), catalog.brands())?;
     let title = if id.is_some() { "Change a product" } else { "Add a product" };
@@ -53,7 +47,7 @@ async fn page(
 }
 
 #[post("/merchant/products")]
-pub(super) async fn create(visit: Visit, Posted(form): Posted<ProductForm>) -> Result<HttpResponse, Problem> {
+pub(super) async fn create(visit: Visit, Posted(form): Posted<ProductForm>) -> Answer {
     let user = visit.allowed(CATALOG_WRITE)?;
     let key = if form.key.is_empty() { Uuid::new_v4().to_string() } else { form.key.clone() };
     let added = match form.details() {
@@ -68,11 +62,7 @@ pub(super) async fn create(visit: Visit, Posted(form): Posted<ProductForm>) -> R
 }
 
 #[post("/merchant/products/{id}")]
-pub(super) async fn save(
-    visit: Visit,
-    id: web::Path<i64>,
-    Posted(form): Posted<ProductForm>,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn save(visit: Visit, id: web::Path<i64>, Posted(form): Posted<ProductForm>) -> Answer {
     let user = visit.allowed(CATALOG_WRITE)?;
     let product = (*id, form.version.parse().unwrap_or_default());
     let saved = match form.details() {
@@ -94,11 +84,7 @@ struct Withdrawal {
 
 /// Withdraws a product from sale, if it still has the version that the merchant saw.
 #[post("/merchant/products/{id}/withdraw")]
-pub(super) async fn withdraw(
-    visit: Visit,
-    id: web::Path<i64>,
-    Posted(form): Posted<Withdrawal>,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn withdraw(visit: Visit, id: web::Path<i64>, Posted(form): Posted<Withdrawal>) -> Answer {
     let user = visit.allowed(CATALOG_WRITE)?;
     visit.shop.catalog.remove(user, (*id, form.version)).await?;
     Ok(see_other("/merchant?did=withdrawn"))

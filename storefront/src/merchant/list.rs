@@ -1,17 +1,17 @@
 //! The list of products, with a field for each price.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{get, post, web};
 use askama::Template;
 use serde::Deserialize;
-use service_kit::problem::{Problem, Query};
+use service_kit::problem::Query;
 use uuid::Uuid;
 
 use super::form::price;
 use super::refusal;
 use crate::browse::{FilterForm, Listing};
-use crate::clients::ClientError;
-use crate::pages::{Frame, Section, Visit, html, local, see_other};
+use crate::clients;
+use crate::pages::{Answer, Frame, Section, Visit, html, local, see_other};
 use crate::session::{CATALOG_WRITE, Posted};
 
 /// Products on a page.
@@ -22,7 +22,7 @@ const PAGE: u8 = 20;
 struct Page {
     frame: Frame,
     form: FilterForm,
-    products: Result<Listing, ClientError>,
+    products: clients::Result<Listing>,
     /// Why a price was not changed.
     fault: Option<String>,
 }
@@ -37,12 +37,12 @@ struct NewPrice {
 }
 
 #[get("/merchant")]
-pub(super) async fn show(visit: Visit, Query(form): Query<FilterForm>) -> Result<HttpResponse, Problem> {
+pub(super) async fn show(visit: Visit, Query(form): Query<FilterForm>) -> Answer {
     visit.allowed(CATALOG_WRITE)?;
     page(visit, form, None).await
 }
 
-async fn page(visit: Visit, form: FilterForm, fault: Option<String>) -> Result<HttpResponse, Problem> {
+async fn page(visit: Visit, form: FilterForm, fault: Option<String>) -> Answer {
     let (mut frame, products) = tokio::join!(
         visit.frame("Prices and products", Section::Merchant),
         Listing::read(&visit.shop.catalog, &form, "/merchant", PAGE),
@@ -58,11 +58,7 @@ async fn page(visit: Visit, form: FilterForm, fault: Option<String>) -> Result<H
 
 /// Changes one price.
 #[post("/merchant/products/{id}/price")]
-pub(super) async fn set_price(
-    visit: Visit,
-    id: web::Path<i64>,
-    Posted(form): Posted<NewPrice>,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn set_price(visit: Visit, id: web::Path<i64>, Posted(form): Posted<NewPrice>) -> Answer {
     let user = visit.allowed(CATALOG_WRITE)?;
     let back = local(&form.back).to_owned();
     let key = Uuid::new_v4().to_string();

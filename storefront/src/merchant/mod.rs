@@ -12,7 +12,6 @@ use crate::clients::ClientError;
 
 pub(crate) use bulk::Batches;
 
-/// Adds the routes.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(list::show).service(list::set_price).configure(bulk::routes);
     // The route of "new" comes before the route of an id.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::clients::{Client, ClientError};
+use crate::clients::{self, Client, ClientError};
 use crate::session::User;
 use crate::settings::{ServiceSettings, Settings, service_variable};
 
@@ -149,15 +149,10 @@ pub(super) struct Event {
     pub(super) skipped_at: Option<DateTime<Utc>>,
     pub(super) skipped_by: Option<String>,
     pub(super) skip_reason: Option<String>,
-    pub(super) headers: Headers,
+    pub(super) headers: serde_json::Value,
     pub(super) payload: serde_json::Value,
     #[serde(default)]
     pub(super) deliveries: Vec<Delivery>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Headers {
-    pub(super) traceparent: Option<String>,
 }
 
 /// What one subscriber's inbox says about an event, or why it cannot be read.
@@ -223,8 +218,8 @@ impl OpsApi {
     /// The first answer of a relay that is available.
     pub(super) async fn any_relay<T>(
         &self,
-        ask: impl AsyncFn(&Client) -> Result<T, ClientError>,
-    ) -> Result<T, ClientError> {
+        ask: impl AsyncFn(&Client) -> clients::Result<T>,
+    ) -> clients::Result<T> {
         let mut last =
             ClientError::Unavailable { service: "relay".to_owned(), cause: "no relay answers".to_owned() };
         for relay in &self.relays {
@@ -243,7 +238,7 @@ impl OpsApi {
         id: &str,
         action: &str,
         reason: Option<&str>,
-    ) -> Result<(), ClientError> {
+    ) -> clients::Result<()> {
         self.any_relay(async |relay| act(relay, user, &["outbox", "events", id, action], reason).await).await
     }
 }
@@ -252,9 +247,9 @@ impl OpsApi {
 pub(super) async fn ask_all<'a, T, F>(
     clients: &'a [Client],
     ask: impl Fn(&'a Client) -> F,
-) -> Vec<(String, Result<T, ClientError>)>
+) -> Vec<(String, clients::Result<T>)>
 where
-    F: Future<Output = Result<T, ClientError>>,
+    F: Future<Output = clients::Result<T>>,
 {
     let answers = join_all(clients.iter().map(ask)).await;
     clients.iter().map(|client| client.service().to_owned()).zip(answers).collect()
@@ -266,19 +261,19 @@ pub(super) async fn read<T: DeserializeOwned>(
     user: &User,
     path: &[&str],
     query: &[(&str, String)],
-) -> Result<T, ClientError> {
+) -> clients::Result<T> {
     let path = [&["api", "v1"], path].concat();
     client.get(&path, query).by(user).deadline(STATUS_DEADLINE).json().await
 }
 
 /// Reads the status of a subscriber.
-pub(super) async fn inbox_status(client: &Client, user: &User) -> Result<InboxStatus, ClientError> {
+pub(super) async fn inbox_status(client: &Client, user: &User) -> clients::Result<InboxStatus> {
     let request = client.get(&["api", "v1", "inbox", "status"], &[]);
     request.by(user).deadline(INBOX_DEADLINE).json().await
 }
 
 /// Lists the dead letters of a subscriber.
-pub(super) async fn dead_letters(client: &Client, user: &User) -> Result<DeadLetters, ClientError> {
+pub(super) async fn dead_letters(client: &Client, user: &User) -> clients::Result<DeadLetters> {
     let request = client.get(&["api", "v1", "inbox", "dead-letters"], &[]);
     request.by(user).deadline(ACTION_DEADLINE).json().await
 }
@@ -289,7 +284,7 @@ pub(super) async fn act(
     user: &User,
     path: &[&str],
     reason: Option<&str>,
-) -> Result<(), ClientError> {
+) -> clients::Result<()> {
     let path = [&["api", "v1"], path].concat();
     let request = client.request(Method::POST, &path, &[]).by(user).deadline(ACTION_DEADLINE);
     let request = if let Some(reason) = reason { request.body(&json!({"reason": reason})) } else { request };

@@ -2,28 +2,19 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | `api` | the operator routes of services and relays |
+//! | `routes` | the pages and actions |
+//! | `operator` | an operator's request, and what it works with |
 //! | `dashboard` | the pipeline with its figures, the charts, the relays |
-//! | `events` | the event log, one event's timeline, requeue and skip |
-//! | `dead_letters` | list, replay, discard |
-//! | `processes` | in development mode: kill, freeze, thaw and start relays |
+//! | `event_row` | an event as one line of a list |
+//! | `tool` | in development mode: kill, freeze, thaw and start relays |
+//! | `api` | the operator routes of services and relays |
 
 mod api;
 mod dashboard;
-mod dead_letters;
-mod events;
+mod event_row;
 mod operator;
-mod processes;
-
-use actix_web::web;
+mod routes;
+mod tool;
 
 pub(crate) use operator::ControlRoom;
-
-/// Adds the routes.
-pub(crate) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .configure(dashboard::routes)
-        .configure(events::routes)
-        .configure(dead_letters::routes)
-        .configure(processes::routes);
-}
+pub(crate) use routes::routes;

@@ -11,7 +11,7 @@ use service_kit::problem::Problem;
 
 use super::api::OpsApi;
 use super::dashboard::Poller;
-use super::processes::Tool;
+use super::tool::Tool;
 use crate::pages::Visit;
 use crate::session::{OPS, User};
 use crate::settings::Settings;

@@ -12,8 +12,11 @@ use service_kit::problem::Problem;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// The answer to a visitor, or the problem that its page shows.
+pub(crate) type Answer = Result<HttpResponse, Problem>;
+
 /// Answers with a page.
-pub(crate) fn html(status: StatusCode, page: &impl Template) -> Result<HttpResponse, Problem> {
+pub(crate) fn html(status: StatusCode, page: &impl Template) -> Answer {
     let text = page.render().map_err(|error| Problem::internal(&error))?;
     Ok(HttpResponse::build(status)
         .insert_header((CONTENT_TYPE, "text/html; charset=utf-8"))

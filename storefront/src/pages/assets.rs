@@ -45,7 +45,6 @@ static URLS: LazyLock<Vec<(&'static str, String)>> = LazyLock::new(|| {
     ASSETS.iter().map(url).collect()
 });
 
-/// Adds the route.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(show);
 }
@@ -56,7 +55,7 @@ pub(crate) fn asset_url(name: &'static str) -> &'static str {
 }
 
 #[get("/assets/{name}")]
-async fn show(name: web::Path<String>) -> Result<HttpResponse, Problem> {
+async fn show(name: web::Path<String>) -> super::Answer {
     let asset = ASSETS.iter().find(|asset| asset.name == name.as_str());
     let asset = asset.ok_or_else(|| Problem::not_found("there is no such file"))?;
     Ok(HttpResponse::Ok()

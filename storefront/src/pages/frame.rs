@@ -4,7 +4,7 @@ use super::notice::Notice;
 use crate::session::User;
 
 /// The part of the site that a page belongs to; the navigation marks it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Section {
     Shop,
     Cart,
@@ -12,6 +12,7 @@ pub(crate) enum Section {
     Ops,
     SignIn,
     /// None of the others.
+    #[default]
     Other,
 }
 
@@ -26,6 +27,7 @@ pub(crate) struct CartMark {
 }
 
 /// What surrounds a page.
+#[derive(Default)]
 pub(crate) struct Frame {
     pub(crate) title: String,
     pub(crate) section: Section,
@@ -44,17 +46,7 @@ pub(crate) struct Frame {
 impl Frame {
     /// A frame for a problem's page, which needs no other service.
     pub(crate) fn bare(title: &str) -> Self {
-        Self {
-            title: title.to_owned(),
-            section: Section::Other,
-            user: None,
-            cart: CartMark::default(),
-            notice: None,
-            is_partial: false,
-            here: "/".to_owned(),
-            is_development: false,
-            has_control_room: false,
-        }
+        Self { title: title.to_owned(), here: "/".to_owned(), ..Self::default() }
     }
 
     /// The value of `aria-current` of a link in the navigation.

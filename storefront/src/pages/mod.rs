@@ -6,13 +6,11 @@ mod format;
 mod frame;
 mod notice;
 mod problem;
-mod shop;
 mod visit;
 
-pub(crate) use answer::{html, local, see_other};
+pub(crate) use answer::{Answer, html, local, see_other};
 pub(crate) use assets::{asset_url, routes};
 pub(crate) use format::{Change, Money, count, title};
 pub(crate) use frame::{CartMark, Frame, Section};
 pub(crate) use problem::PROBLEM_PAGE;
-pub(crate) use shop::Shop;
-pub(crate) use visit::Visit;
+pub(crate) use visit::{Shop, Visit};

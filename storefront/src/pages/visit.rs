@@ -1,4 +1,4 @@
-//! One request by one visitor.
+//! One request by one visitor, and what it works with.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,16 +6,50 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
+use secrecy::{ExposeSecret, SecretString};
+use service_kit::auth::Verifier;
 use service_kit::problem::Problem;
 use service_kit::trace::RequestTrace;
 
 use super::notice::{self, Notice};
-use super::{CartMark, Frame, Section, Shop};
-use crate::clients::{Alert, Basket, ClientError};
-use crate::session::User;
+use super::{CartMark, Frame, Section};
+use crate::clients::{self, Alert, Basket, BasketClient, CatalogClient};
+use crate::session::{Issuer, SessionCookie, User};
+use crate::settings::Settings;
 
 /// How long a page waits for the cart in its header.
 const CART_DEADLINE: Duration = Duration::from_secs(1);
+
+/// What every request of a visitor works with; one for the whole process.
+pub(crate) struct Shop {
+    pub(crate) catalog: CatalogClient,
+    pub(crate) basket: BasketClient,
+    /// Only in development mode, where a visitor signs in by name.
+    pub(crate) issuer: Option<Issuer>,
+    pub(crate) cookie: SessionCookie,
+    pub(crate) has_control_room: bool,
+    verifier: Verifier,
+}
+
+impl Shop {
+    /// Does not connect.
+    pub(crate) fn new(settings: &Settings, verifier: Verifier) -> anyhow::Result<Self> {
+        Ok(Self {
+            catalog: CatalogClient::new(settings)?,
+            basket: BasketClient::new(settings)?,
+            issuer: Issuer::new(&settings.auth, settings.mode),
+            cookie: SessionCookie::new(settings.mode),
+            has_control_room: settings.relay.is_some(),
+            verifier,
+        })
+    }
+
+    /// The user whose token this is; an error if the token is not valid.
+    pub(crate) async fn user(&self, token: SecretString) -> Result<User, Problem> {
+        let identity = self.verifier.verify(token.expose_secret()).await?;
+        Ok(User::new(identity, token))
+    }
+}
 
 /// One request by one visitor, signed in or not.
 #[derive(Clone)]
@@ -30,7 +64,7 @@ pub(crate) struct Visit {
 
 impl CartMark {
     /// What the header shows of this cart.
-    pub(crate) fn of(cart: &Result<(Basket, Vec<Alert>), ClientError>) -> Self {
+    pub(crate) fn of(cart: &clients::Result<(Basket, Vec<Alert>)>) -> Self {
         match cart {
             Ok((basket, alerts)) => Self {
                 pieces: basket.pieces(),

@@ -1,4 +1,4 @@
-//! While everything else is away.
+//! The pages while every other service is unavailable.
 
 use std::process::Command;
 
@@ -8,6 +8,10 @@ use test_kit::Process;
 const NOBODY: &str = "http://127.0.0.1:1";
 
 fn start() -> Process {
+    start_with(&[])
+}
+
+fn start_with(settings: &[(&str, &str)]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_storefront"));
     command
         .env_clear()
@@ -15,7 +19,8 @@ fn start() -> Process {
         .env("APP__HTTP__PORT", "0")
         .env("APP__AUTH__SECRET", "shop-development-secret-not-for-production")
         .env("APP__SERVICES__CATALOG__URL", NOBODY)
-        .env("APP__SERVICES__BASKET__URL", NOBODY);
+        .env("APP__SERVICES__BASKET__URL", NOBODY)
+        .envs(settings.iter().copied());
     Process::start("storefront", command)
 }
 
@@ -55,4 +60,34 @@ async fn a_file_whose_content_changes_gets_another_address() {
     let answer = reqwest::get(format!("{}{style}", storefront.url)).await.unwrap();
     assert_eq!(answer.headers()["cache-control"], "public, max-age=31536000, immutable");
     assert_eq!(answer.headers()["content-type"], "text/css; charset=utf-8");
+}
+
+#[tokio::test]
+async fn the_control_room_shows_every_service_of_the_settings() {
+    let storefront = start_with(&[
+        ("APP__RELAY__URL", NOBODY),
+        ("APP__SERVICES__CATALOG__PUBLISHES", "true"),
+        ("APP__SERVICES__BASKET__SUBSCRIBES", "true"),
+        ("APP__SERVICES__GIFT_WRAPPING__URL", NOBODY),
+        ("APP__SERVICES__GIFT_WRAPPING__PUBLISHES", "true"),
+        ("APP__SERVICES__GIFT_WRAPPING__SUBSCRIBES", "true"),
+    ]);
+    let page = operator_page(&storefront, "/ops").await;
+    for card in ["outbox-catalog", "outbox-gift_wrapping", "inbox-basket", "inbox-gift_wrapping"] {
+        assert!(page.contains(&format!(r#"id="{card}""#)), "{card}: {page}");
+    }
+    assert!(!page.contains("inbox-catalog"), "the catalog has no inbox: {page}");
+    assert!(page.contains("The gift wrapping does not answer"), "{page}");
+    let page = operator_page(&storefront, "/ops/dead-letters").await;
+    for subscriber in ["dead-letters-basket", "dead-letters-gift_wrapping"] {
+        assert!(page.contains(&format!(r#"id="{subscriber}""#)), "{subscriber}: {page}");
+    }
+}
+
+async fn operator_page(storefront: &Process, path: &str) -> String {
+    let request = reqwest::Client::new().get(format!("{}{path}", storefront.url));
+    let session = format!("shop-session={}", test_kit::token("olga", "ops"));
+    let answer = request.header("cookie", session).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{path}");
+    answer.text().await.unwrap()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{get, post, web};
 use askama::Template;
 use serde::Deserialize;
 use service_kit::problem::{Problem, Query};
@@ -17,7 +17,7 @@ use super::{Batches, worker};
 use crate::browse::FilterForm;
 use crate::clients::{CatalogClient, Item, ItemFilter};
 use crate::live::{Signal, respond};
-use crate::pages::{Change, Frame, Section, Visit, html, see_other};
+use crate::pages::{Answer, Change, Frame, Section, Visit, html, see_other};
 use crate::session::{CATALOG_WRITE, Nothing, Posted};
 
 /// The most products of a batch.
@@ -32,19 +32,14 @@ const SHOWN: usize = 50;
 /// The shortest time between two signals to a page.
 const PACE: Duration = Duration::from_millis(200);
 
-/// Adds the routes.
 pub(in crate::merchant) fn routes(config: &mut web::ServiceConfig) {
     config.service(show_preview).service(start).service(show).service(stream).service(retry);
 }
 
 #[derive(Deserialize)]
 struct Plan {
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    type_id: String,
-    #[serde(default)]
-    brand_id: String,
+    #[serde(flatten)]
+    products: FilterForm,
     percent: String,
     /// The batch's id; only in the form that starts the batch.
     #[serde(default)]
@@ -90,12 +85,12 @@ impl RowView {
 
 /// Shows what a percentage would change.
 #[get("/merchant/batches/new")]
-async fn show_preview(visit: Visit, Query(plan): Query<Plan>) -> Result<HttpResponse, Problem> {
+async fn show_preview(visit: Visit, Query(plan): Query<Plan>) -> Answer {
     visit.allowed(CATALOG_WRITE)?;
     let frame = visit.frame("Change many prices", Section::Merchant).await;
     let preview = match plan.percent.parse::<Percent>() {
         Err(error) => Err(error.to_string()),
-        Ok(percent) => collect(&visit.shop.catalog, &plan.filter()).await.map(|items| Preview {
+        Ok(percent) => collect(&visit.shop.catalog, &plan.products.filter()).await.map(|items| Preview {
             percent,
             count: items.len(),
             rows: items.iter().take(SHOWN).map(|item| RowView::new(Row::new(item, percent))).collect(),
@@ -107,17 +102,14 @@ async fn show_preview(visit: Visit, Query(plan): Query<Plan>) -> Result<HttpResp
 
 /// Starts a batch, once for each id.
 #[post("/merchant/batches")]
-async fn start(
-    visit: Visit,
-    Posted(plan): Posted<Plan>,
-    batches: web::Data<Batches>,
-) -> Result<HttpResponse, Problem> {
+async fn start(visit: Visit, Posted(plan): Posted<Plan>, batches: web::Data<Batches>) -> Answer {
     let user = visit.allowed(CATALOG_WRITE)?;
     let id = plan.id.unwrap_or_else(Uuid::new_v4);
     if batches.find(id, &user.name).is_none() {
         let percent: Percent =
             plan.percent.parse().map_err(|error: PercentError| Problem::unprocessable(error.to_string()))?;
-        let items = collect(&visit.shop.catalog, &plan.filter()).await.map_err(Problem::unprocessable)?;
+        let items =
+            collect(&visit.shop.catalog, &plan.products.filter()).await.map_err(Problem::unprocessable)?;
         let batch = batches.keep(Batch::new(id, &user.name, percent, &items));
         let batch = batch.ok_or_else(|| {
             Problem::conflict("Too many batches are running: wait until one of them is complete.")
@@ -128,11 +120,7 @@ async fn start(
 }
 
 #[get("/merchant/batches/{id}")]
-async fn show(
-    visit: Visit,
-    id: web::Path<Uuid>,
-    batches: web::Data<Batches>,
-) -> Result<HttpResponse, Problem> {
+async fn show(visit: Visit, id: web::Path<Uuid>, batches: web::Data<Batches>) -> Answer {
     let batch = find(&visit, &batches, *id)?;
     let mut rows = batch.rows();
     // The failed changes need attention, so they come first.
@@ -149,33 +137,24 @@ async fn stream(
     id: web::Path<Uuid>,
     batches: web::Data<Batches>,
     stopping: web::Data<Stopping>,
-) -> Result<HttpResponse, Problem> {
+) -> Answer {
     let batch = find(&visit, &batches, *id)?;
-    let stopping = stopping.0.clone();
-    Ok(respond(async move |signals| {
+    Ok(respond(visit.user()?, &stopping, |signals| async move {
         let mut changes = batch.subscribe();
-        let follow = async {
-            loop {
-                let is_running = batch.count().is_running;
-                if !signals.send(Signal::Changed).await || !is_running || changes.changed().await.is_err() {
-                    break;
-                }
-                tokio::time::sleep(PACE).await;
+        loop {
+            let is_running = batch.count().is_running;
+            if !signals.send(Signal::Changed).await || !is_running || changes.changed().await.is_err() {
+                break;
             }
-            signals.send(Signal::Over).await;
-        };
-        stopping.run_until_cancelled(follow).await;
+            tokio::time::sleep(PACE).await;
+        }
+        signals.send(Signal::Over).await;
     }))
 }
 
 /// Tries the failed changes again.
 #[post("/merchant/batches/{id}/again")]
-async fn retry(
-    visit: Visit,
-    id: web::Path<Uuid>,
-    _: Posted<Nothing>,
-    batches: web::Data<Batches>,
-) -> Result<HttpResponse, Problem> {
+async fn retry(visit: Visit, id: web::Path<Uuid>, _: Posted<Nothing>, batches: web::Data<Batches>) -> Answer {
     let batch = find(&visit, &batches, *id)?;
     run(&visit, &batches, &batch, true)?;
     Ok(see_other(&format!("/merchant/batches/{id}")))
@@ -217,11 +196,4 @@ async fn collect(catalog: &CatalogClient, filter: &ItemFilter) -> Result<Vec<Ite
         }
     }
     if items.is_empty() { Err("No product has such a name, type and brand.".to_owned()) } else { Ok(items) }
-}
-
-impl Plan {
-    fn filter(&self) -> ItemFilter {
-        let (name, type_id, brand_id) = (self.name.clone(), self.type_id.clone(), self.brand_id.clone());
-        FilterForm { name, type_id, brand_id, page: String::new() }.filter()
-    }
 }

@@ -9,28 +9,28 @@ use crate::chart::{polylines, round_up, short};
 const SIZE: (f64, f64) = (600.0, 150.0);
 
 /// Some figures over the last minutes.
-pub(super) struct Chart {
-    pub(super) id: &'static str,
-    pub(super) title: &'static str,
-    pub(super) lines: Vec<Line>,
+pub(crate) struct Chart {
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) lines: Vec<Line>,
     /// The value at the upper edge.
-    pub(super) top: String,
+    pub(crate) top: String,
     /// The times without a relay, each with its left edge and its width.
-    pub(super) gaps: Vec<(f64, f64)>,
+    pub(crate) gaps: Vec<(f64, f64)>,
 }
 
 /// One figure.
-pub(super) struct Line {
-    pub(super) name: &'static str,
-    pub(super) class: &'static str,
-    pub(super) now: String,
-    pub(super) polylines: Vec<String>,
+pub(crate) struct Line {
+    pub(crate) name: &'static str,
+    pub(crate) class: &'static str,
+    pub(crate) now: String,
+    pub(crate) polylines: Vec<String>,
 }
 
 type Points = Vec<(f64, Option<f64>)>;
 
 /// The events that wait, and the events per second.
-pub(super) fn charts(end: DateTime<Utc>, samples: &Samples) -> Vec<Chart> {
+pub(crate) fn charts(end: DateTime<Utc>, samples: &Samples) -> Vec<Chart> {
     let level = |figure: fn(&Sample) -> Option<i64>| -> Points {
         let value = |sample| figure(sample).and_then(|value| i32::try_from(value).ok()).map(f64::from);
         samples.iter().map(|sample| (place(sample.at, end), value(sample))).collect()
@@ -73,7 +73,7 @@ impl Chart {
     }
 
     /// What the chart shows, for screen readers.
-    pub(super) fn description(&self) -> String {
+    pub(crate) fn description(&self) -> String {
         let now: Vec<_> = self.lines.iter().map(|line| format!("{} {}", line.name, line.now)).collect();
         format!("{} in the last five minutes. Now: {}.", self.title, now.join(", "))
     }

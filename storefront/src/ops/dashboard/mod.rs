@@ -1,7 +1,6 @@
 //! The dashboard: the pipeline of events with live figures, charts of the last minutes, and the relays.
 
 mod charts;
-mod handlers;
 mod pipeline;
 mod poller;
 mod relays;
@@ -9,5 +8,5 @@ mod samples;
 mod snapshot;
 mod view;
 
-pub(super) use handlers::routes;
-pub(super) use poller::Poller;
+pub(crate) use poller::Poller;
+pub(crate) use view::Dashboard;

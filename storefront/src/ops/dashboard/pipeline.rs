@@ -2,7 +2,7 @@
 
 use super::samples::Samples;
 use super::snapshot::Snapshot;
-use crate::clients::ClientError;
+use crate::clients;
 use crate::ops::api::{InboxStatus, OutboxStatus, Queues};
 use crate::pages::{count, title};
 
@@ -10,68 +10,52 @@ use crate::pages::{count, title};
 const LATE: f64 = 10.0;
 
 /// A stage of the pipeline.
-pub(super) struct Stage {
-    pub(super) name: &'static str,
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
     /// What happens to an event there.
-    pub(super) what: &'static str,
-    pub(super) cards: Vec<Card>,
+    pub(crate) what: &'static str,
+    pub(crate) cards: Vec<Card>,
 }
 
 /// One service in a stage.
-pub(super) struct Card {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) status: Status,
-    pub(super) figures: Vec<Figure>,
+pub(crate) struct Card {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) status: Status,
+    pub(crate) figures: Vec<Figure>,
     /// What is wrong, in sentences.
-    pub(super) problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
-pub(super) enum Status {
-    Ok,
-    Busy,
-    Error,
-    Unavailable,
+/// The status of a service: its CSS class and its word on the screen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Status {
+    pub(crate) class: &'static str,
+    pub(crate) word: &'static str,
 }
+
+const OK: Status = Status { class: "ok", word: "OK" };
+const BUSY: Status = Status { class: "busy", word: "busy" };
+const ERROR: Status = Status { class: "error", word: "needs attention" };
+const UNAVAILABLE: Status = Status { class: "unavailable", word: "no answer" };
 
 /// A figure, and whether it needs attention.
-pub(super) struct Figure {
-    pub(super) name: &'static str,
-    pub(super) value: String,
-    pub(super) is_bad: bool,
+pub(crate) struct Figure {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+    pub(crate) is_bad: bool,
 }
 
 impl Status {
-    pub(super) fn is_ok(self) -> bool {
-        matches!(self, Self::Ok | Self::Busy)
-    }
-
-    /// The CSS class.
-    pub(super) fn class(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Busy => "busy",
-            Self::Error => "error",
-            Self::Unavailable => "unavailable",
-        }
-    }
-
-    /// The word on the screen.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "OK",
-            Self::Busy => "busy",
-            Self::Error => "needs attention",
-            Self::Unavailable => "no answer",
-        }
+    pub(crate) fn is_ok(self) -> bool {
+        self == OK || self == BUSY
     }
 }
 
 impl Card {
     fn new(id: impl Into<String>, name: impl Into<String>) -> Self {
         let (figures, problems) = (Vec::new(), Vec::new());
-        Self { id: id.into(), name: name.into(), status: Status::Ok, figures, problems }
+        Self { id: id.into(), name: name.into(), status: OK, figures, problems }
     }
 
     fn figure(&mut self, name: &'static str, value: impl Into<String>) {
@@ -83,57 +67,46 @@ impl Card {
         let number = number.into();
         self.figures.push(Figure { name, value: count(number), is_bad: number > 0 });
         if number > 0 {
-            self.status = Status::Error;
+            self.status = ERROR;
         }
     }
 
     fn busy_if(&mut self, is_busy: bool) {
-        if is_busy && self.status == Status::Ok {
-            self.status = Status::Busy;
+        if is_busy && self.status == OK {
+            self.status = BUSY;
         }
     }
 
     fn problem(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
-        self.status = Status::Error;
+        self.status = ERROR;
     }
 
     fn unavailable(mut self, why: impl Into<String>) -> Self {
         self.problem(why);
-        self.status = Status::Unavailable;
+        self.status = UNAVAILABLE;
         self
     }
 }
 
 /// The stages in the order in which an event passes them.
-pub(super) fn pipeline(now: &Snapshot, samples: &Samples) -> Vec<Stage> {
+pub(crate) fn pipeline(now: &Snapshot, samples: &Samples) -> Vec<Stage> {
     let outboxes = now.outboxes.iter().map(|(name, status)| outbox(name, status));
     let inboxes = now.inboxes.iter().map(|(name, status)| inbox(name, status));
-    vec![
-        Stage {
-            name: "Outbox",
-            what: "A service commits a change and its event in one transaction.",
-            cards: outboxes.collect(),
-        },
-        Stage {
-            name: "Relay",
-            what: "A relay publishes the events of a key in order, and marks those that the broker confirmed.",
-            cards: vec![relays(now, samples)],
-        },
-        Stage {
-            name: "Broker",
-            what: "A queue for each subscriber keeps the events until they are handled.",
-            cards: vec![broker(now)],
-        },
-        Stage {
-            name: "Inbox",
-            what: "A subscriber applies each event once, however often it is delivered.",
-            cards: inboxes.collect(),
-        },
-    ]
+    let stages = [
+        ("Outbox", "A service commits a change and its event in one transaction.", outboxes.collect()),
+        (
+            "Relay",
+            "A relay publishes the events of a key in order, and marks those that the broker confirmed.",
+            vec![relays(now, samples)],
+        ),
+        ("Broker", "A queue for each subscriber keeps the events until they are handled.", vec![broker(now)]),
+        ("Inbox", "A subscriber applies each event once, however often it is delivered.", inboxes.collect()),
+    ];
+    stages.into_iter().map(|(name, what, cards)| Stage { name, what, cards }).collect()
 }
 
-fn outbox(name: &str, status: &Result<OutboxStatus, ClientError>) -> Card {
+fn outbox(name: &str, status: &clients::Result<OutboxStatus>) -> Card {
     let mut card = Card::new(format!("outbox-{name}"), title(name));
     let outbox = match status {
         Ok(outbox) => outbox,
@@ -172,7 +145,7 @@ fn relays(now: &Snapshot, samples: &Samples) -> Card {
     }
     card.figure("since start", count(published));
     if now.is_without_relay() {
-        card.status = Status::Unavailable;
+        card.status = UNAVAILABLE;
     }
     card
 }
@@ -199,7 +172,7 @@ fn broker(now: &Snapshot) -> Card {
     card
 }
 
-fn inbox(name: &str, status: &Result<InboxStatus, ClientError>) -> Card {
+fn inbox(name: &str, status: &clients::Result<InboxStatus>) -> Card {
     let mut card = Card::new(format!("inbox-{name}"), title(name));
     let inbox = match status {
         Ok(inbox) => inbox,

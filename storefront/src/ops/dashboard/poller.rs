@@ -17,7 +17,7 @@ const FRESH: Duration = Duration::from_millis(500);
 
 /// Takes snapshots, at most one at a time.
 #[derive(Default)]
-pub(in crate::ops) struct Poller(Mutex<State>);
+pub(crate) struct Poller(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -27,7 +27,7 @@ struct State {
 
 impl Poller {
     /// The dashboard of this moment. Takes a snapshot on behalf of this user, unless there is a fresh one.
-    pub(super) async fn latest(&self, api: &OpsApi, user: &User) -> Arc<Dashboard> {
+    pub(crate) async fn latest(&self, api: &OpsApi, user: &User) -> Arc<Dashboard> {
         let mut state = self.0.lock().await;
         if let Some((at, dashboard)) = &state.latest
             && at.elapsed() < FRESH

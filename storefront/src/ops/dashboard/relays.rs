@@ -7,35 +7,35 @@ use crate::ops::api::{DatabaseRelays, RegisteredRelay};
 const PARTITIONS: usize = 64;
 
 /// A relay: its process, its entries in the registries, or both.
-pub(super) struct RelayCard {
-    pub(super) name: String,
-    pub(super) mark: Option<Mark>,
-    pub(super) status: &'static str,
-    pub(super) class: &'static str,
-    pub(super) since: String,
-    pub(super) owned: usize,
+pub(crate) struct RelayCard {
+    pub(crate) name: String,
+    pub(crate) mark: Option<Mark>,
+    pub(crate) status: &'static str,
+    pub(crate) class: &'static str,
+    pub(crate) since: String,
+    pub(crate) owned: usize,
     /// Whether it is a process of the settings, which the tool may kill.
-    pub(super) is_configured: bool,
-    pub(super) answers: bool,
+    pub(crate) is_configured: bool,
+    pub(crate) answers: bool,
 }
 
 /// The letter and the colour of a relay on the partition maps.
 #[derive(Clone, Copy)]
-pub(super) struct Mark {
-    pub(super) letter: char,
-    pub(super) colour: usize,
+pub(crate) struct Mark {
+    pub(crate) letter: char,
+    pub(crate) colour: usize,
 }
 
 /// Who owns each partition of one database.
-pub(super) struct PartitionMap {
-    pub(super) database: String,
-    pub(super) cells: Vec<Cell>,
+pub(crate) struct PartitionMap {
+    pub(crate) database: String,
+    pub(crate) cells: Vec<Cell>,
 }
 
 /// A partition.
-pub(super) struct Cell {
-    pub(super) owner: Option<Mark>,
-    pub(super) title: String,
+pub(crate) struct Cell {
+    pub(crate) owner: Option<Mark>,
+    pub(crate) title: String,
 }
 
 /// The names of all registered relays. The place of a name decides the mark.
@@ -56,7 +56,7 @@ fn mark(names: &[&str], name: &str) -> Option<Mark> {
 }
 
 /// The configured relays, and behind them the others that are registered.
-pub(super) fn cards(now: &Snapshot) -> Vec<RelayCard> {
+pub(crate) fn cards(now: &Snapshot) -> Vec<RelayCard> {
     let registries = now.registries.as_deref().unwrap_or_default();
     let names = names(registries);
     let configured = now.relays.iter().map(|(name, status)| (name.as_str(), Some(status.is_ok())));
@@ -94,7 +94,7 @@ fn card(name: &str, answers: Option<bool>, names: &[&str], registries: &[Databas
 }
 
 /// A map for each database; `None` where no relay answers.
-pub(super) fn maps(now: &Snapshot) -> Option<Vec<PartitionMap>> {
+pub(crate) fn maps(now: &Snapshot) -> Option<Vec<PartitionMap>> {
     let registries = now.registries.as_deref().ok()?;
     let names = names(registries);
     let cell = |registry: &DatabaseRelays, partition: usize| {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::clients::ClientError;
+use crate::clients::{self, ClientError};
 use crate::ops::api::{
     DatabaseRelays, Event, InboxStatus, OpsApi, OutboxStatus, RelayStatus, ask_all, inbox_status, read,
 };
@@ -12,7 +12,7 @@ use crate::session::User;
 const NEWEST: usize = 8;
 
 /// The answers of one kind, each with the name of the service or relay that gave it.
-pub(super) type Answers<T> = Vec<(String, Result<T, ClientError>)>;
+pub(super) type Answers<T> = Vec<(String, clients::Result<T>)>;
 
 /// The statuses of all services and relays at one moment.
 pub(super) struct Snapshot {
@@ -21,8 +21,8 @@ pub(super) struct Snapshot {
     pub(super) inboxes: Answers<InboxStatus>,
     pub(super) relays: Answers<Vec<RelayStatus>>,
     /// The relay registries of all databases, from a relay that answers; so are the newest events.
-    pub(super) registries: Result<Vec<DatabaseRelays>, ClientError>,
-    pub(super) newest: Result<Vec<Event>, ClientError>,
+    pub(super) registries: clients::Result<Vec<DatabaseRelays>>,
+    pub(super) newest: clients::Result<Vec<Event>>,
 }
 
 impl Snapshot {
@@ -57,8 +57,7 @@ pub(super) fn total<T>(answers: &Answers<T>, figure: impl Fn(&T) -> Option<i64>)
     answers.iter().map(|(_, answer)| answer.as_ref().ok().and_then(&figure)).sum()
 }
 
-type Relays =
-    (Answers<Vec<RelayStatus>>, Result<Vec<DatabaseRelays>, ClientError>, Result<Vec<Event>, ClientError>);
+type Relays = (Answers<Vec<RelayStatus>>, clients::Result<Vec<DatabaseRelays>>, clients::Result<Vec<Event>>);
 
 async fn ask_relays(api: &OpsApi, user: &User) -> Relays {
     let statuses: Answers<Vec<RelayStatus>> =

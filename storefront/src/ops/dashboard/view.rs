@@ -6,23 +6,23 @@ use super::relays::{PartitionMap, RelayCard, cards, maps};
 use super::samples::Samples;
 use super::snapshot::{Snapshot, total};
 use crate::ops::api::InboxStatus;
-use crate::ops::events::Row;
+use crate::ops::event_row::Row;
 use crate::pages::{count, title};
 
 /// What the dashboard shows.
-pub(super) struct Dashboard {
+pub(crate) struct Dashboard {
     /// The state of the whole pipeline in a sentence.
-    pub(super) summary: String,
-    pub(super) is_ok: bool,
-    pub(super) stages: Vec<Stage>,
-    pub(super) charts: Vec<Chart>,
-    pub(super) relays: Vec<RelayCard>,
+    pub(crate) summary: String,
+    pub(crate) is_ok: bool,
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) charts: Vec<Chart>,
+    pub(crate) relays: Vec<RelayCard>,
     /// `None` where no relay answers.
-    pub(super) maps: Option<Vec<PartitionMap>>,
+    pub(crate) maps: Option<Vec<PartitionMap>>,
     /// The newest events, or why they are unknown.
-    pub(super) newest: Result<Vec<Row>, String>,
+    pub(crate) newest: Result<Vec<Row>, String>,
     /// Dead letters of all subscribers that answer.
-    pub(super) dead: u64,
+    pub(crate) dead: u64,
 }
 
 impl Dashboard {

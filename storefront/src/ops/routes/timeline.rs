@@ -1,22 +1,23 @@
-//! One event's timeline, from its commit to its effect at each subscriber.
+//! One event's timeline, from its commit to its effect at each subscriber; requeue and skip.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, get, web};
+use actix_web::{get, post, web};
 use askama::Template;
 use chrono::{DateTime, Utc};
-use service_kit::problem::Problem;
+use serde::Deserialize;
 
-use super::status;
-use crate::clients::ClientError;
+use crate::clients;
 use crate::ops::api::{Event, read};
+use crate::ops::event_row::status;
 use crate::ops::operator::Operator;
-use crate::pages::{Frame, Section, html};
+use crate::pages::{Answer, Frame, Section, html, see_other};
+use crate::session::{Nothing, Posted};
 
 #[derive(Template)]
 #[template(path = "ops/event.html")]
 struct Page {
     frame: Frame,
-    timeline: Result<Timeline, ClientError>,
+    timeline: clients::Result<Timeline>,
 }
 
 struct Timeline {
@@ -48,7 +49,7 @@ impl Step {
 }
 
 #[get("/ops/events/{id}")]
-pub(super) async fn show(operator: Operator, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn show(operator: Operator, id: web::Path<String>) -> Answer {
     let Operator { visit, user, room } = &operator;
     let event = room.api.any_relay(async |relay| read(relay, user, &["outbox", "events", &id], &[]).await);
     let (mut frame, event) = tokio::join!(visit.frame("Event timeline", Section::Ops), event);
@@ -60,13 +61,35 @@ pub(super) async fn show(operator: Operator, id: web::Path<String>) -> Result<Ht
     html(StatusCode::OK, &Page { frame, timeline })
 }
 
+#[derive(Debug, Deserialize)]
+struct Reason {
+    #[serde(default)]
+    reason: String,
+}
+
+#[post("/ops/events/{id}/requeue")]
+pub(super) async fn requeue_event(_: Posted<Nothing>, operator: Operator, id: web::Path<String>) -> Answer {
+    operator.room.api.act_on_event(&operator.user, &id, "requeue", None).await?;
+    Ok(see_other(&format!("/ops/events/{id}?did=requeued")))
+}
+
+#[post("/ops/events/{id}/skip")]
+pub(super) async fn skip_event(
+    Posted(form): Posted<Reason>,
+    operator: Operator,
+    id: web::Path<String>,
+) -> Answer {
+    operator.room.api.act_on_event(&operator.user, &id, "skip", Some(&form.reason)).await?;
+    Ok(see_other(&format!("/ops/events/{id}?did=skipped")))
+}
+
 impl Timeline {
     fn new(event: Event) -> Self {
         let (state, class) = status(&event);
         let mut steps = past(&event);
         steps.sort_by_key(|step| step.at);
         steps.extend(future(&event));
-        let traceparent = event.headers.traceparent.as_deref();
+        let traceparent = event.headers["traceparent"].as_str();
         Self {
             state,
             class,

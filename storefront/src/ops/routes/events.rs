@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use actix_web::get;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, get};
 use askama::Template;
 use serde::Deserialize;
-use service_kit::problem::{Problem, Query};
+use service_kit::problem::Query;
 
-use super::status;
-use crate::clients::ClientError;
+use crate::clients;
 use crate::ops::api::{Event, OpsApi, read};
+use crate::ops::event_row::Row;
 use crate::ops::operator::Operator;
-use crate::pages::{Frame, Section, count, html};
+use crate::pages::{Answer, Frame, Section, html};
 use crate::session::User;
 
 /// Events on a page.
@@ -39,54 +39,6 @@ pub(super) struct Search {
     before: String,
 }
 
-/// One event in a list.
-pub(in crate::ops) struct Row {
-    pub(in crate::ops) id: String,
-    /// When it was committed, for programs and for people.
-    pub(in crate::ops) at: (String, String),
-    pub(in crate::ops) kind: String,
-    pub(in crate::ops) key: String,
-    pub(in crate::ops) version: i64,
-    pub(in crate::ops) state: &'static str,
-    pub(in crate::ops) class: &'static str,
-    pub(in crate::ops) sent: i32,
-    /// The time from the commit to the broker's confirmation.
-    pub(in crate::ops) took: String,
-}
-
-impl Row {
-    pub(in crate::ops) fn new(event: &Event) -> Self {
-        let (state, class) = status(event);
-        let took = event.published_at.map(|at| (at - event.created_at).num_milliseconds());
-        Self {
-            id: event.event_id.clone(),
-            at: (event.created_at.to_rfc3339(), event.created_at.format("%H:%M:%S%.3f").to_string()),
-            kind: short_type(&event.event_type),
-            key: event.key.clone(),
-            version: event.key_version,
-            state,
-            class,
-            sent: event.times_sent,
-            took: took.map(milliseconds).unwrap_or_default(),
-        }
-    }
-
-    /// The last characters of the id, which differ between neighbours.
-    pub(in crate::ops) fn short_id(&self) -> &str {
-        self.id.get(self.id.len().saturating_sub(6)..).unwrap_or(&self.id)
-    }
-}
-
-/// `shop.catalog.product_added.v1` as `catalog: product added`.
-fn short_type(event_type: &str) -> String {
-    let short = event_type.strip_prefix("shop.").unwrap_or(event_type);
-    short.replace('_', " ").replace(".v1", "").replace('.', ": ")
-}
-
-fn milliseconds(ms: i64) -> String {
-    if ms < 10_000 { format!("{} ms", count(ms)) } else { format!("{} s", count(ms / 1_000)) }
-}
-
 #[derive(Template)]
 #[template(path = "ops/events.html")]
 struct Page {
@@ -95,7 +47,7 @@ struct Page {
     states: [(&'static str, &'static str); 4],
     /// The types of the events on this page, to choose from.
     types: BTreeSet<String>,
-    rows: Result<Vec<Row>, ClientError>,
+    rows: clients::Result<Vec<Row>>,
     /// The address of the older events.
     older: Option<String>,
 }
@@ -122,7 +74,7 @@ impl Search {
 }
 
 #[get("/ops/events")]
-pub(super) async fn show(operator: Operator, Query(search): Query<Search>) -> Result<HttpResponse, Problem> {
+pub(super) async fn show(operator: Operator, Query(search): Query<Search>) -> Answer {
     let Operator { visit, user, room } = &operator;
     let (mut frame, events) =
         tokio::join!(visit.frame("Event log", Section::Ops), list(&room.api, user, search.query()));
@@ -145,7 +97,7 @@ async fn list(
     api: &OpsApi,
     user: &User,
     mut query: Vec<(&'static str, String)>,
-) -> Result<Vec<Event>, ClientError> {
+) -> clients::Result<Vec<Event>> {
     query.push(("limit", (PAGE + 1).to_string()));
     api.any_relay(async |relay| read(relay, user, &["outbox", "events"], &query).await).await
 }

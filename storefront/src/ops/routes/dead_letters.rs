@@ -1,28 +1,23 @@
 //! Dead letters: the messages that a subscriber could not handle.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{get, post};
 use askama::Template;
 use serde::Deserialize;
 use service_kit::problem::Problem;
 
-use super::api::{DeadLetter, DeadLetters, act, ask_all, dead_letters};
-use super::operator::Operator;
-use crate::clients::ClientError;
-use crate::pages::{Frame, Section, html, see_other};
+use crate::clients;
+use crate::ops::api::{DeadLetter, DeadLetters, act, ask_all, dead_letters};
+use crate::ops::operator::Operator;
+use crate::pages::{Answer, Frame, Section, html, see_other};
 use crate::session::Posted;
-
-/// Adds the routes.
-pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(show).service(replay).service(discard);
-}
 
 #[derive(Template)]
 #[template(path = "ops/dead_letters.html")]
 struct Page {
     frame: Frame,
     /// By subscriber.
-    subscribers: Vec<(String, Result<DeadLetters, ClientError>)>,
+    subscribers: Vec<(String, clients::Result<DeadLetters>)>,
 }
 
 impl DeadLetter {
@@ -43,7 +38,7 @@ impl DeadLetter {
 }
 
 #[get("/ops/dead-letters")]
-async fn show(operator: Operator) -> Result<HttpResponse, Problem> {
+pub(super) async fn show(operator: Operator) -> Answer {
     let Operator { visit, user, room } = &operator;
     let (frame, subscribers) = tokio::join!(
         visit.frame("Dead letters", Section::Ops),
@@ -62,13 +57,13 @@ struct Selected {
 }
 
 #[post("/ops/dead-letters/replay")]
-async fn replay(Posted(form): Posted<Selected>, operator: Operator) -> Result<HttpResponse, Problem> {
+pub(super) async fn replay(Posted(form): Posted<Selected>, operator: Operator) -> Answer {
     act_on(&operator, &form, "replay", None).await?;
     Ok(see_other("/ops/dead-letters?did=replayed"))
 }
 
 #[post("/ops/dead-letters/discard")]
-async fn discard(Posted(form): Posted<Selected>, operator: Operator) -> Result<HttpResponse, Problem> {
+pub(super) async fn discard(Posted(form): Posted<Selected>, operator: Operator) -> Answer {
     act_on(&operator, &form, "discard", Some(&form.reason)).await?;
     Ok(see_other("/ops/dead-letters?did=discarded"))
 }

@@ -1,0 +1,20 @@
+//! The pages of the control room, and the actions of operators.
+
+mod dashboard;
+mod dead_letters;
+mod events;
+mod processes;
+mod timeline;
+
+use actix_web::web;
+
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
+    config.service(dashboard::show).service(dashboard::refresh).service(dashboard::stream);
+    config
+        .service(events::show)
+        .service(timeline::show)
+        .service(timeline::requeue_event)
+        .service(timeline::skip_event);
+    config.service(dead_letters::show).service(dead_letters::replay).service(dead_letters::discard);
+    config.service(processes::run_action);
+}
