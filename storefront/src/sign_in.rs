@@ -31,17 +31,13 @@ struct Next {
 }
 
 /// A name and roles in development mode, a token in production mode.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct SignIn {
-    #[serde(default)]
     name: String,
-    #[serde(default)]
     merchant: Option<String>,
-    #[serde(default)]
     operator: Option<String>,
-    #[serde(default)]
     token: String,
-    #[serde(default)]
     next: String,
 }
 

@@ -1,12 +1,11 @@
 //! An operator's request, and what the control room answers it with.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use anyhow::Result;
+use futures_util::future::LocalBoxFuture;
 use service_kit::problem::Problem;
 
 use super::api::OpsApi;
@@ -47,7 +46,7 @@ pub(super) struct Operator {
 
 impl FromRequest for Operator {
     type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let visit = Visit::from_request(request, payload);

@@ -1,11 +1,10 @@
 //! One request by one visitor, and what it works with.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
+use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use service_kit::auth::Verifier;
 use service_kit::problem::Problem;
@@ -117,7 +116,7 @@ impl Visit {
 
 impl FromRequest for Visit {
     type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let shop = request.app_data::<web::Data<Shop>>().cloned();

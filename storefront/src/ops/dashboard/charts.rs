@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::samples::{KEPT, Sample, Samples};
+use super::samples::{Figures, KEPT, Sample, Samples, sum};
 use crate::chart::{polylines, round_up, short};
 
 /// The size of a chart in its own units.
@@ -31,22 +31,24 @@ type Points = Vec<(f64, Option<f64>)>;
 
 /// The events that wait, and the events per second.
 pub(crate) fn charts(end: DateTime<Utc>, samples: &Samples) -> Vec<Chart> {
-    let level = |figure: fn(&Sample) -> Option<i64>| -> Points {
-        let value = |sample| figure(sample).and_then(|value| i32::try_from(value).ok()).map(f64::from);
+    let level = |figure: fn(&Sample) -> &Figures| -> Points {
+        let value = |sample| {
+            sum(figure(sample).iter().copied()).and_then(|value| i32::try_from(value).ok()).map(f64::from)
+        };
         samples.iter().map(|sample| (place(sample.at, end), value(sample))).collect()
     };
-    let rates = |figure: fn(&Sample) -> Option<i64>| -> Points {
+    let rates = |figure: fn(&Sample) -> &Figures| -> Points {
         let points = samples.iter().enumerate();
         points.map(|(index, sample)| (place(sample.at, end), samples.rate_at(index, figure))).collect()
     };
     let waiting = [
-        ("in outboxes", "one", level(|sample| sample.pending)),
-        ("in queues", "two", level(|sample| sample.queued)),
+        ("in outboxes", "one", level(|sample| &sample.pending)),
+        ("in queues", "two", level(|sample| &sample.queued)),
     ];
     let rates = [
-        ("committed", "one", rates(|sample| sample.committed)),
-        ("published", "two", rates(|sample| sample.published)),
-        ("received", "three", rates(|sample| sample.received)),
+        ("committed", "one", rates(|sample| &sample.committed)),
+        ("published", "two", rates(|sample| &sample.published)),
+        ("received", "three", rates(|sample| &sample.received)),
     ];
     vec![
         Chart::new("chart-waiting", "Events that wait", &waiting, gaps(end, samples)),

@@ -126,7 +126,7 @@ fn outbox(name: &str, status: &clients::Result<OutboxStatus>) -> Card {
 
 fn relays(now: &Snapshot, samples: &Samples) -> Card {
     let mut card = Card::new("relays", "Relays");
-    let rate = samples.rate(|sample| sample.published);
+    let rate = samples.rate(|sample| &sample.published);
     card.figure("alive", now.alive().map_or_else(|| "?".to_owned(), count));
     card.figure("rate", rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1} /s")));
     card.busy_if(rate > Some(0.0));

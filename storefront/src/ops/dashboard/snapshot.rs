@@ -52,11 +52,6 @@ impl Snapshot {
     }
 }
 
-/// The sum of a figure over all services; `None` where one of them is unknown.
-pub(super) fn total<T>(answers: &Answers<T>, figure: impl Fn(&T) -> Option<i64>) -> Option<i64> {
-    answers.iter().map(|(_, answer)| answer.as_ref().ok().and_then(&figure)).sum()
-}
-
 type Relays = (Answers<Vec<RelayStatus>>, clients::Result<Vec<DatabaseRelays>>, clients::Result<Vec<Event>>);
 
 async fn ask_relays(api: &OpsApi, user: &User) -> Relays {

@@ -4,7 +4,7 @@ use super::charts::{Chart, charts};
 use super::pipeline::{Stage, pipeline};
 use super::relays::{PartitionMap, RelayCard, cards, maps};
 use super::samples::Samples;
-use super::snapshot::{Snapshot, total};
+use super::snapshot::Snapshot;
 use crate::ops::api::InboxStatus;
 use crate::ops::event_row::Row;
 use crate::pages::{count, title};
@@ -54,7 +54,8 @@ fn summary(now: &Snapshot) -> String {
             title(name)
         );
     }
-    let pending = total(&now.outboxes, |outbox| Some(outbox.log.pending)).unwrap_or_default();
+    let logs = || now.outboxes.iter().filter_map(|(_, outbox)| Some(&outbox.as_ref().ok()?.log));
+    let pending: i64 = logs().map(|log| log.pending).sum();
     let waiting = match pending {
         0 => "No event waits".to_owned(),
         1 => "1 event waits".to_owned(),
@@ -69,7 +70,7 @@ fn summary(now: &Snapshot) -> String {
     if let Some((name, _)) = absent {
         return format!("{} does not answer. Its events wait in its queue.", title(name));
     }
-    if total(&now.outboxes, |outbox| Some(outbox.log.failed)) != Some(0) {
+    if logs().any(|log| log.failed > 0) {
         return "An event cannot be published. It blocks its key until you decide.".to_owned();
     }
     let inboxes = || now.inboxes.iter().filter_map(|(_, inbox)| inbox.as_ref().ok());
