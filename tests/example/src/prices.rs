@@ -5,7 +5,7 @@ use event_bus::{HandleError, Handler, Received};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use service_kit::problem::Problem;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgPool, Postgres, Transaction};
 
 /// Notes new prices.
 pub(crate) struct NotePrice;
@@ -24,16 +24,14 @@ impl Handler for NotePrice {
 
     async fn handle(
         &self,
-        tx: &mut PgConnection,
-        events: &[Received<ProductPriceChanged>],
+        tx: &mut Transaction<'_, Postgres>,
+        event: &Received<ProductPriceChanged>,
     ) -> Result<(), HandleError> {
-        for event in events {
-            sqlx::query("insert into noted_price (product_id, price) values ($1, $2)")
-                .bind(event.data.product_id)
-                .bind(event.data.new_price)
-                .execute(&mut *tx)
-                .await?;
-        }
+        sqlx::query("insert into noted_price (product_id, price) values ($1, $2)")
+            .bind(event.data.product_id)
+            .bind(event.data.new_price)
+            .execute(&mut **tx)
+            .await?;
         Ok(())
     }
 }
