@@ -1,6 +1,7 @@
 //! The whole suite: one price change, whatever is killed on its way; the pages; and who is kept out.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 
+mod arrows;
 mod catalog_killed;
 mod consumer_killed;
 mod own_service;
