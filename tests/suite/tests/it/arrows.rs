@@ -9,7 +9,14 @@ use std::{
 
 /// Modules that depend on each other in a circle, and have to be untangled: a crate and its modules in order. The test
 /// fails on a further one, and on an entry that is longer than what is left of it.
-const KNOWN_CIRCLES: &[&str] = &[];
+const KNOWN_CIRCLES: &[&str] = &[
+    "basket-api: alerts baskets operations products startup subscriptions",
+    "catalog-api: app classification operations pictures products",
+    "chaos: faults parallel run",
+    "event-bus: envelope outbox",
+    "shop: home registry",
+    "shop: servers suite",
+];
 
 /// A member of the workspace.
 struct Member {
@@ -42,11 +49,17 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// Every crate, one or two folders below the root. The fuzz targets are a workspace of their own.
 fn members() -> Vec<Member> {
-    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let list = manifest.split_once("members = [").unwrap().1.split_once(']').unwrap().0;
-    let folders = list.split('"').skip(1).step_by(2);
-    folders.map(member).collect()
+    let below = |folder: &str| -> Vec<String> {
+        let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap());
+        let folders = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+        folders.map(|entry| format!("{folder}{}", entry.file_name().to_string_lossy())).collect()
+    };
+    let first = below("").into_iter().filter(|name| !name.starts_with('.') && name != "target");
+    let all = first.flat_map(|one| [vec![one.clone()], below(&format!("{one}/"))].concat());
+    let is_member = |one: &String| root().join(one).join("Cargo.toml").is_file() && one != "tests/fuzz";
+    all.filter(is_member).map(|one| member(&one)).collect()
 }
 
 fn member(folder: &str) -> Member {

@@ -4,6 +4,7 @@
 mod arrows;
 mod catalog_killed;
 mod consumer_killed;
+mod documents;
 mod own_service;
 mod pages;
 mod price_change;
