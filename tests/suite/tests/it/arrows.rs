@@ -76,7 +76,7 @@ fn member(folder: &str) -> Member {
         match section {
             _ if line.starts_with('[') => section = line,
             _ if word.is_empty() || word.starts_with('#') => {}
-            "[package]" if word == "name" => found.name = line.split('"').nth(1).unwrap().to_owned(),
+            "[package]" if word == "name" => line.split('"').nth(1).unwrap().clone_into(&mut found.name),
             "[dependencies]" | "[build-dependencies]" => drop(found.dependencies.insert(word.to_owned())),
             "[dev-dependencies]" => drop(found.dev_dependencies.insert(word.to_owned())),
             _ => {}

@@ -43,8 +43,8 @@ fn every_path_that_a_document_names_exists() {
 
 #[test]
 fn every_test_that_a_document_names_exists() {
-    let mut names = BTreeSet::new();
-    functions(&root(), &mut names);
+    let mut existing = BTreeSet::new();
+    functions(&root(), &mut existing);
     let mut missing = Vec::new();
     for document in DOCUMENTS {
         let text = fs::read_to_string(root().join(document)).unwrap();
@@ -52,7 +52,8 @@ fn every_test_that_a_document_names_exists() {
             name.matches('_').count() >= 4 && name.chars().all(|one| one.is_ascii_lowercase() || one == '_')
         };
         let named = quoted(&text).into_iter().filter(is_test);
-        missing.extend(named.filter(|name| !names.contains(*name)).map(|name| format!("{document}: {name}")));
+        missing
+            .extend(named.filter(|name| !existing.contains(*name)).map(|name| format!("{document}: {name}")));
     }
     assert!(missing.is_empty(), "{missing:#?}");
 }
