@@ -9,13 +9,13 @@ use std::{borrow::Cow, process::ExitCode};
 
 use actix_web::web;
 use anyhow::{bail, ensure};
-use event_bus::{BrokerConfig, Subscriber, consumer::ConsumerHealth, inbox};
+use event_bus::{Subscriber, consumer::ConsumerHealth, inbox};
 use serde::Deserialize;
 use service_kit::{
     auth::Verifier,
     database, healthcheck,
     server::{About, Readiness, Server},
-    settings::{self, AuthSettings, DatabaseSettings, HttpSettings, LogSettings, Mode},
+    settings::{self, AuthSettings, BrokerSettings, DatabaseSettings, HttpSettings, LogSettings, Mode},
     shutdown, telemetry,
 };
 use sqlx::{
@@ -44,7 +44,7 @@ struct Settings {
     #[serde(default)]
     auth: AuthSettings,
     database: DatabaseSettings,
-    broker: BrokerConfig,
+    broker: BrokerSettings,
 }
 
 #[tokio::main]
@@ -74,7 +74,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let stop = shutdown::on_signal()?;
     let pool = database::connect(&settings.database, ABOUT.name)?;
     let subscriber =
-        Subscriber::new("example", pool.clone(), settings.broker.clone()).handle(prices::NotePrice)?;
+        Subscriber::new("example", pool.clone(), settings.broker.config()).handle(prices::NotePrice)?;
     let readiness = readiness(&pool, &subscriber.health());
     let verifier = Verifier::new(&settings.auth, settings.mode)?;
     let data = web::Data::new(pool);
