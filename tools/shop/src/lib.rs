@@ -15,10 +15,12 @@
 //! | `home` | what `.shop/` holds |
 //! | `terminal` | progress, tables, tails of logs, Ctrl-C |
 
+mod checkout;
 pub mod cli;
 pub mod commands;
 pub mod generate;
 pub mod home;
+pub mod http;
 pub mod private;
 pub mod process;
 pub mod registry;

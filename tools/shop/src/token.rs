@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 /// The secret that services in development mode are started with.
 ///
-/// Known to everybody on purpose, and refused by every service in production mode. `service-kit`
+/// Public on purpose, and refused by every service in production mode. `service-kit`
 /// has the same constant; a test compares the two.
 pub const DEVELOPMENT_SECRET: &str = "shop-development-secret-not-for-production";
 

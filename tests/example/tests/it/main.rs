@@ -150,10 +150,13 @@ impl Shop {
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         let cookie = answer.headers()[header::SET_COOKIE].to_str().unwrap();
         let cookie = cookie.split(';').next().unwrap();
-        let page = client.get(format!("{url}/ops")).header(header::COOKIE, cookie).send().await.unwrap();
-        assert_eq!(page.status(), StatusCode::OK);
-        let page = page.text().await.unwrap();
-        assert!(page.contains("example"), "{page}");
+        for (path, sign) in [("/ops", "example"), ("/ops/dead-letters", "id=\"dead-letters-example\"")] {
+            let page =
+                client.get(format!("{url}{path}")).header(header::COOKIE, cookie).send().await.unwrap();
+            assert_eq!(page.status(), StatusCode::OK);
+            let page = page.text().await.unwrap();
+            assert!(page.contains(sign), "{path}: {page}");
+        }
     }
 }
 

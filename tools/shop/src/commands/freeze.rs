@@ -10,7 +10,7 @@ use crate::registry::Name;
 use crate::suite::{State, Suite};
 use crate::terminal;
 
-/// Stops one process where it is (SIGSTOP): it keeps its connections and answers nobody.
+/// Stops one process where it is (SIGSTOP): it keeps its connections and does not answer.
 pub(super) fn freeze(name: Name) -> Result<ExitCode> {
     signal(name, Signal::STOP)?;
     terminal::say(format!("froze {name}; let it go on: cargo shop thaw {name}"));

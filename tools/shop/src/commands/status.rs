@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::http::{self, Readiness};
 use crate::registry::Name;
 use crate::servers::{Postgres, Rabbitmq};
-use crate::suite::http::{self, Readiness};
 use crate::suite::{State, Suite};
 use crate::terminal::{self, table};
 

@@ -53,7 +53,7 @@ pub fn password_hash(password: &str, salt: [u8; 4]) -> String {
 }
 
 fn user(name: &str) -> Value {
-    // The password is known to everybody, and the file is to be the same each time: the salt need not be random.
+    // The password is public, and the file must be the same each time: the salt need not be random.
     let digest = Sha256::digest(name);
     let hash = password_hash(&format!("{name}-development"), [digest[0], digest[1], digest[2], digest[3]]);
     let tags = if name == "admin" { json!(["administrator"]) } else { json!([]) };

@@ -25,7 +25,7 @@ impl Lock {
             let path = home.dir().join("lock");
             let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
             match file.try_lock() {
-                // Whoever had it may have removed the home with the lock in it: then this is nobody's lock.
+                // The previous holder may have removed the home with the lock file in it. Then this lock protects nothing.
                 Ok(()) if is_same(&file, &path) => return Ok(Self { _file: file }),
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {

@@ -6,6 +6,7 @@ mod plan;
 mod ports;
 mod secrets;
 
+pub use crate::checkout::checkout;
 pub use env_file::EnvFile;
 pub use lock::Lock;
 pub use plan::Plan;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::registry::{Name, SERVICES_TOML};
+use crate::registry::Name;
 
 /// The directory that one running suite, or one test run, keeps its things in.
 #[derive(Debug, Clone)]
@@ -71,14 +72,6 @@ impl Home {
     pub fn stopping_mark(&self) -> PathBuf {
         self.dir.join("stopping")
     }
-}
-
-/// The root of the checkout: the nearest directory above the present one with a registry of services,
-/// or else the one this tool was built in.
-pub fn checkout() -> PathBuf {
-    let present = std::env::current_dir().unwrap_or_default();
-    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("/"));
-    present.ancestors().find(|dir| dir.join(SERVICES_TOML).is_file()).unwrap_or(built_in).to_owned()
 }
 
 /// Creates a directory with exactly these permissions, whatever the umask; one that exists gets them too.

@@ -85,7 +85,7 @@ impl Ports {
             let key = listener.to_string();
             let taken: Vec<u16> =
                 self.0.iter().filter(|(other, _)| **other != key).map(|(_, port)| *port).collect();
-            let preferred = registry.preferred_port(listener)? + offset;
+            let preferred = preferred(registry, listener)? + offset;
             let candidates = self.0.get(&key).copied().into_iter();
             let candidates = candidates.chain((0..TRIES).map(|turn| preferred + turn * STEP));
             match candidates.into_iter().find(|port| !taken.contains(port) && is_free(*port)) {
@@ -107,6 +107,20 @@ impl Ports {
 
 fn path(home: &Home) -> PathBuf {
     home.dir().join("ports.json")
+}
+
+/// The port that a listener has where nothing else has it.
+fn preferred(registry: &Registry, listener: Port) -> Result<u16> {
+    Ok(match listener {
+        Port::Process(Name::Service(name)) => registry.service(name)?.program.port,
+        Port::Process(Name::Relay(n)) => registry.relay.port + u16::from(n.saturating_sub(1)),
+        Port::Process(Name::Storefront) => registry.storefront.port,
+        Port::Process(Name::Postgres) => 5433,
+        Port::Process(Name::Rabbitmq) => 5673,
+        Port::Management => 15673,
+        Port::Distribution => 25673,
+        Port::PortMapper => 4370,
+    })
 }
 
 /// Whether nothing listens on this loopback port.

@@ -47,7 +47,7 @@ pub(super) fn remove(home: &Home) -> Result<()> {
     Place::clear(home.dir())
 }
 
-/// Whether it is ours, and whoever made it is gone. One without an owner yet is just being made.
+/// Whether it is ours and its owner has ended. A directory without an owner is being created.
 fn is_abandoned(dir: &Path) -> bool {
     let is_ours = fs::symlink_metadata(dir)
         .is_ok_and(|dir| dir.is_dir() && dir.uid() == rustix::process::geteuid().as_raw());

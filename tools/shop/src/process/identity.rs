@@ -20,7 +20,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Takes down who has this process id now; `None` if nobody has, or only a zombie.
+    /// The process that has this id now; `None` if there is none, or only a zombie.
     pub fn of(pid: u32) -> Option<Self> {
         let stat = Stat::of(pid)?;
         if stat.has_ended {
@@ -29,7 +29,7 @@ impl Identity {
         Some(Self { pid, started: stat.started, boot: boot()? })
     }
 
-    /// Takes down who a child is that has not been waited for; it may have ended already.
+    /// The identity of a child that has not been waited for; it may have ended already.
     pub(super) fn of_child(child: &Child) -> Result<Self> {
         let pid = child.id();
         match (Stat::of(pid), boot()) {

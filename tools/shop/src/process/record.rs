@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Identity;
 use crate::home::write_private;
 
-/// A process that was started and, unless somebody stopped the suite, should still run.
+/// A process that was started and should run until the suite is stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Who it is.

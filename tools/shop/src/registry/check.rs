@@ -6,8 +6,9 @@ use std::ops::RangeInclusive;
 use anyhow::{Result, bail};
 use toml::Spanned;
 
+use super::MOST_RELAYS;
 use super::file::{File, line};
-use super::{MOST_RELAYS, SERVICES_TOML};
+use crate::checkout::SERVICES_TOML;
 
 /// The ports of services.
 const SERVICE_PORTS: RangeInclusive<i64> = 5101..=5149;

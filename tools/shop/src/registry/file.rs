@@ -4,7 +4,8 @@ use anyhow::{Result, bail};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Program, Registry, SERVICES_TOML, Service};
+use super::{Program, Registry, Service};
+use crate::checkout::SERVICES_TOML;
 
 /// The whole file.
 #[derive(Deserialize)]

@@ -11,10 +11,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::home::{Port, checkout};
-
-/// The file, relative to the checkout.
-pub const SERVICES_TOML: &str = "services.toml";
+use crate::checkout::{SERVICES_TOML, checkout};
 
 /// The most relays there can be: each has a port of its own, beginning with the registry's.
 pub const MOST_RELAYS: u8 = 10;
@@ -203,19 +200,5 @@ impl Registry {
     /// The broker's users.
     pub fn broker_users(&self) -> Vec<&'static str> {
         ["admin", "relay"].into_iter().chain(self.services.iter().filter_map(Service::broker_user)).collect()
-    }
-
-    /// The port that a listener prefers.
-    pub fn preferred_port(&self, port: Port) -> Result<u16> {
-        Ok(match port {
-            Port::Process(Name::Service(name)) => self.service(name)?.program.port,
-            Port::Process(Name::Relay(n)) => self.relay.port + u16::from(n.saturating_sub(1)),
-            Port::Process(Name::Storefront) => self.storefront.port,
-            Port::Process(Name::Postgres) => 5433,
-            Port::Process(Name::Rabbitmq) => 5673,
-            Port::Management => 15673,
-            Port::Distribution => 25673,
-            Port::PortMapper => 4370,
-        })
     }
 }

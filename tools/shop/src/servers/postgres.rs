@@ -99,7 +99,7 @@ impl Postgres {
         let mut settings = vec![
             format!("port={}", self.port),
             "listen_addresses=127.0.0.1".to_owned(),
-            // No socket file: its path would have to be shorter than 108 bytes, and nobody needs it.
+            // No socket file: its path would have to be shorter than 108 bytes, and nothing needs it.
             "unix_socket_directories=".to_owned(),
             "max_connections=300".to_owned(),
             "log_line_prefix=%m [%p] %u@%d ".to_owned(),

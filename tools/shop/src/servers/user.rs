@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::process::RunAs;
 
-/// The user for a server: `name` if this is root (PostgreSQL refuses to be root, and nobody should be),
+/// The user for a server: `name` if this is root (PostgreSQL refuses to be root, and no server should be),
 /// or `None`, the user of this process, if it is not.
 ///
 /// Fails if this is root and there is no such user.

@@ -2,7 +2,6 @@
 
 mod build;
 mod configuration;
-pub mod http;
 mod lifecycle;
 mod pending;
 mod state;

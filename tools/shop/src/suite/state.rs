@@ -11,7 +11,7 @@ use crate::registry::Name;
 pub enum State {
     /// It was started and runs.
     Running(Identity),
-    /// It was started, nobody stopped it, and it does not run.
+    /// It was started, was not stopped, and does not run.
     Died(Identity),
     /// It was not started, or was stopped with the whole suite.
     Stopped,

@@ -19,7 +19,7 @@ pub struct Progress {
 
 #[derive(Debug, Default)]
 struct Screen {
-    /// Lines that wait until another program has finished drawing; `None` if nobody draws.
+    /// Lines that wait until another program has finished drawing; `None` if no other program draws.
     held: Option<Vec<String>>,
     /// The spinner that is drawn now.
     spinner: Option<ProgressBar>,
@@ -97,7 +97,7 @@ impl Progress {
         }
     }
 
-    /// Draws a spinner, unless somebody else draws or there is no terminal.
+    /// Draws a spinner, unless another program draws or there is no terminal.
     fn begin(&self, what: &str) -> Option<ProgressBar> {
         let is_free = self.with_screen(|screen| screen.held.is_none() && screen.spinner.is_none());
         if !is_free {

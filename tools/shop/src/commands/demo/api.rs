@@ -10,8 +10,9 @@ use ureq::http::Response;
 use ureq::{Agent, Body};
 
 use super::cents::Cents;
+use crate::http;
 use crate::registry::Name;
-use crate::suite::{Suite, http};
+use crate::suite::Suite;
 use crate::token::{self, Lifetime};
 
 /// How long a call may take.

@@ -2,8 +2,8 @@
 
 mod api;
 mod cents;
+mod narrator;
 mod story;
-mod teller;
 
 use std::process::ExitCode;
 
@@ -32,8 +32,8 @@ pub(super) fn run() -> Result<ExitCode> {
 
     let told = story::tell(&suite, &interrupt);
     if told.is_err() {
-        // It may have ended between the relay's death and its return. Whoever asked to stop has asked for that
-        // of the story, not of this.
+        // It may have ended between the relay's death and its return. Ctrl-C stops the
+        // story, not this.
         start_what_is_down(&suite, &Interrupt::default())?;
     }
     told?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::api::{Alert, Api, Item};
 use super::cents::Cents;
-use super::teller::Teller;
+use super::narrator::Narrator;
 use crate::home::random;
 use crate::process::{kill, wait_until};
 use crate::registry::Name;
@@ -24,7 +24,7 @@ const RISE: i64 = 100;
 
 /// Tells it. Fails where the suite does not keep what it promises.
 pub(super) fn tell(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
-    let mut teller = Teller::new(interrupt);
+    let mut narrator = Narrator::new(interrupt);
     let buyer = format!("demo-{}", &random()?[..8]);
     terminal::say(
         "\nOne buyer, one product, and a relay that is killed. Each step shows how to do it by hand,",
@@ -32,19 +32,19 @@ pub(super) fn tell(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
     terminal::say("after `. .shop/env`.\n");
 
     let step =
-        teller.step(&format!("Sign in as buyer {buyer}"), &format!("TOKEN=$(cargo shop token {buyer})"));
+        narrator.step(&format!("Sign in as buyer {buyer}"), &format!("TOKEN=$(cargo shop token {buyer})"));
     let api = Api::sign_in(suite, &buyer)?;
     step.done("a token, signed with the development secret, good for a day");
 
     let item = api.first_item()?;
     let base: Cents = item.price.parse()?;
     let story = Story { suite, interrupt, api, buyer, item, base };
-    let told = story.chapters(&mut teller);
+    let told = story.chapters(&mut narrator);
     // Whatever happened, the next buyer finds the price and this one leaves no cart.
     let tidied = story.put_back();
     told?;
     tidied?;
-    teller.end("Nothing was lost, nothing came twice, and the price is what it was.");
+    narrator.end("Nothing was lost, nothing came twice, and the price is what it was.");
     Ok(())
 }
 
@@ -59,23 +59,23 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
-    fn chapters(&self, teller: &mut Teller<'_>) -> Result<()> {
-        self.fill_the_cart(teller)?;
-        self.first_change(teller)?;
-        self.second_change(teller)?;
+    fn chapters(&self, narrator: &mut Narrator<'_>) -> Result<()> {
+        self.fill_the_cart(narrator)?;
+        self.first_change(narrator)?;
+        self.second_change(narrator)?;
         let alerts = self.api.alerts()?;
         ensure!(alerts.len() == 2, "two changes made {} alerts", alerts.len());
         Ok(())
     }
 
-    fn fill_the_cart(&self, teller: &mut Teller<'_>) -> Result<()> {
+    fn fill_the_cart(&self, narrator: &mut Narrator<'_>) -> Result<()> {
         let Item { id, name, currency, .. } = &self.item;
         let by_hand = format!(
             "curl -s -X PUT $BASKET_URL/api/v1/basket/{}/items/{id} -H \"Authorization: Bearer $TOKEN\" \
              -H 'Content-Type: application/json' -d '{{\"quantity\":2}}'",
             self.buyer
         );
-        let step = teller.step(&format!("Put two of product {id}, {name:?}, into the cart"), &by_hand);
+        let step = narrator.step(&format!("Put two of product {id}, {name:?}, into the cart"), &by_hand);
         self.api.put_into_cart(&self.item, 2)?;
         let line = self.api.line()?;
         ensure!(
@@ -86,10 +86,10 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn first_change(&self, teller: &mut Teller<'_>) -> Result<()> {
-        let event = self.change_price(teller, "Change the price", self.base.plus(RISE))?;
+    fn first_change(&self, narrator: &mut Narrator<'_>) -> Result<()> {
+        let event = self.change_price(narrator, "Change the price", self.base.plus(RISE))?;
 
-        let step = teller.step("The alert arrives", &self.look_by_hand());
+        let step = narrator.step("The alert arrives", &self.look_by_hand());
         let alert = self.await_alert(&event)?;
         let line = self.api.line()?;
         ensure!(line.unit_price == self.base.plus(RISE).to_string(), "the cart did not follow");
@@ -102,36 +102,36 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn second_change(&self, teller: &mut Teller<'_>) -> Result<()> {
+    fn second_change(&self, narrator: &mut Narrator<'_>) -> Result<()> {
         let relays: Vec<Name> = (1..=self.suite.plan.relays).map(Name::Relay).collect();
         let by_hand = |verb: &str| {
             relays.iter().map(|name| format!("cargo shop {verb} {name}")).collect::<Vec<_>>().join("\n")
         };
-        let step = teller.step("Kill the relay, without warning (SIGKILL)", &by_hand("kill"));
+        let step = narrator.step("Kill the relay, without warning (SIGKILL)", &by_hand("kill"));
         for &name in &relays {
             if let State::Running(process) = self.suite.state(name)? {
                 kill(&process)?;
             }
         }
-        step.done("it is gone, and nobody publishes");
+        step.done("it is gone, and no event is published");
 
-        let event = self.change_price(teller, "Change the price again", self.base.plus(2 * RISE))?;
+        let event = self.change_price(narrator, "Change the price again", self.base.plus(2 * RISE))?;
 
         let pending = "psql $CATALOG_DATABASE_URL -c \"select event_type, key, state, created_at \
                        from integration_event_log where state = 'NotPublished'\"";
-        let step = teller.step("Nothing arrives: the event waits in the catalog's log", pending);
+        let step = narrator.step("Nothing arrives: the event waits in the outbox", pending);
         self.watch_nothing_arrive(&event)?;
         let pending = self.suite.pending_events()?;
         ensure!(pending >= 1, "the event is not in the log");
         step.done(&format!("{pending} event(s) pending, none lost, the cart as before"));
 
-        let step = teller.step("Start the relay", &by_hand("start"));
+        let step = narrator.step("Start the relay", &by_hand("start"));
         for &name in &relays {
             self.suite.start_service(name, self.interrupt)?;
         }
         step.done("it is ready");
 
-        let step = teller.step("The alert arrives, late but once", &self.look_by_hand());
+        let step = narrator.step("The alert arrives, late but once", &self.look_by_hand());
         let alert = self.await_alert(&event)?;
         let line = self.api.line()?;
         ensure!(line.unit_price == self.base.plus(2 * RISE).to_string(), "the cart did not follow");
@@ -139,15 +139,15 @@ impl Story<'_> {
         Ok(())
     }
 
-    fn change_price(&self, teller: &mut Teller<'_>, title: &str, price: Cents) -> Result<String> {
+    fn change_price(&self, narrator: &mut Narrator<'_>, title: &str, price: Cents) -> Result<String> {
         let by_hand = format!(
             "curl -s -i -X PUT $CATALOG_URL/api/v1/catalog/items/{}/price -H \"Authorization: Bearer $OPS_TOKEN\" \
              -H 'Content-Type: application/json' -d '{{\"price\":\"{price}\"}}'",
             self.item.id
         );
-        let step = teller.step(&format!("{title} to {price} {}", self.item.currency), &by_hand);
+        let step = narrator.step(&format!("{title} to {price} {}", self.item.currency), &by_hand);
         let event = self.api.set_price(&self.item, price)?;
-        step.done(&format!("done, and promised to everybody as event {event}"));
+        step.done(&format!("done, and in the outbox as event {event}"));
         Ok(event)
     }
 

@@ -1,8 +1,8 @@
 //! `cargo shop up`.
 
-mod bring_up;
+mod build_and_start;
+mod stages;
 mod supervise;
-mod together;
 
 use std::process::ExitCode;
 
@@ -27,7 +27,7 @@ pub(super) fn run(args: &UpArgs) -> Result<ExitCode> {
         return already_up(&suite);
     }
 
-    let (suite, children) = bring_up::bring_up(args, &home, &progress, &interrupt)?;
+    let (suite, children) = stages::bring_up(args, &home, &progress, &interrupt)?;
     terminal::say(addresses(&suite)?);
     drop(lock);
     if args.detach {

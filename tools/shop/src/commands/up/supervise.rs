@@ -12,7 +12,7 @@ use crate::terminal::{self, Interrupt, Progress};
 
 /// Shows each process that ends, until the user asks to stop; then stops everything.
 ///
-/// A process that ended stays down until somebody starts it. Returns also when another command
+/// A process that ended stays down until a command starts it. Returns also when another command
 /// (`cargo shop down`) has stopped the suite.
 pub(super) fn supervise(
     suite: &Suite,
@@ -20,7 +20,7 @@ pub(super) fn supervise(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<()> {
-    // Whom we have seen alive, and have not yet reported as ended.
+    // Processes seen alive and not yet reported as ended.
     let mut alive: BTreeMap<Name, Identity> =
         children.iter().map(|child| (child.name, child.process.clone())).collect();
     while interrupt.count() == 0 {
@@ -33,7 +33,7 @@ pub(super) fn supervise(
             break;
         }
         for name in suite.names() {
-            look_at(name, suite, &mut children, &mut alive, progress)?;
+            report(name, suite, &mut children, &mut alive, progress)?;
         }
         terminal::pause();
     }
@@ -44,7 +44,7 @@ pub(super) fn supervise(
     Ok(())
 }
 
-fn look_at(
+fn report(
     name: Name,
     suite: &Suite,
     children: &mut [Running],
@@ -85,7 +85,7 @@ fn how_it_ended(process: &Identity, children: &mut [Running]) -> Result<String> 
     }
 }
 
-/// Waits until whoever stops the suite has finished.
+/// Waits until the command that stops the suite has finished.
 fn await_other_command(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
     while suite.is_recorded()? && interrupt.count() == 0 {
         terminal::pause();

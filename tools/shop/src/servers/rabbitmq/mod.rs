@@ -96,7 +96,7 @@ impl Rabbitmq {
         epmd::stop(&place.join(DIRECTORY))
     }
 
-    /// Whether somebody speaks AMQP on this port.
+    /// Whether a broker answers on this port.
     pub fn answers(port: u16) -> bool {
         probe::speaks_amqp(port)
     }

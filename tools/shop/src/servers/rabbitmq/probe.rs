@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::VHOST;
-use crate::suite::http;
+use crate::http;
 
 /// How long one question may take.
 const DEADLINE: Duration = Duration::from_secs(2);

@@ -5,18 +5,18 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::home::checkout;
+use crate::http::{self, Readiness};
 use crate::process::{Launch, Running, kill, wait_until};
 use crate::registry::Name;
 use crate::servers::{Place, Postgres, Purpose, Rabbitmq, Tools, provision};
 use crate::suite::Suite;
-use crate::suite::http::{self, Readiness};
 use crate::terminal::Interrupt;
 
 /// How long a service may take until it is ready.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The pause after an answer that says "not yet".
-const NOT_SO_FAST: Duration = Duration::from_millis(150);
+const BETWEEN_REQUESTS: Duration = Duration::from_millis(150);
 
 impl Suite {
     /// Starts a service, and waits until it says that it is ready.
@@ -34,8 +34,8 @@ impl Suite {
             service.must_run()?;
             answer = http::readiness(port);
             if let Readiness::NotReady(..) = answer {
-                // It logs that somebody asked too early: not too often, then.
-                std::thread::sleep(NOT_SO_FAST);
+                // Each early request is a line in its log.
+                std::thread::sleep(BETWEEN_REQUESTS);
             }
             Ok((answer == Readiness::Ready).then_some(()))
         });

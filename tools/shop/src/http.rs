@@ -22,7 +22,7 @@ pub enum Readiness {
     Ready,
     /// It runs but cannot do its work: the status and the text of its answer.
     NotReady(u16, String),
-    /// Nobody answered in time.
+    /// There was no answer in time.
     NoAnswer,
 }
 

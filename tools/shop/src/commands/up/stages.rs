@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::together;
+use super::build_and_start;
 use crate::cli::UpArgs;
 use crate::home::{Home, Plan, Port, Ports, Secrets};
 use crate::process::Running;
@@ -69,7 +69,7 @@ fn start_everything(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<Vec<Running>> {
-    let mut children = together::build_and_start_servers(suite, args, tools, progress, interrupt)?;
+    let mut children = build_and_start::build_and_start_servers(suite, args, tools, progress, interrupt)?;
     let suite = &*suite;
 
     for service in &suite.registry.services {

@@ -9,13 +9,13 @@ use crate::terminal::{self, Interrupt};
 const BREATH: Duration = Duration::from_millis(2500);
 
 /// Numbers the steps, and says how long each took.
-pub(super) struct Teller<'a> {
+pub(super) struct Narrator<'a> {
     step: usize,
     began: Instant,
     interrupt: &'a Interrupt,
 }
 
-impl<'a> Teller<'a> {
+impl<'a> Narrator<'a> {
     /// Begins the story.
     pub(super) fn new(interrupt: &'a Interrupt) -> Self {
         Self { step: 0, began: Instant::now(), interrupt }
