@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use secrecy::ExposeSecret;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 
@@ -73,7 +73,22 @@ pub async fn migrate(settings: &DatabaseSettings, migrator: &Migrator) -> anyhow
         .with_context(|| format!("the database did not answer within {} seconds", COMMAND_TIMEOUT.as_secs()))?
         .context("cannot connect to the database")?;
     migrator.run(&mut connection).await.context("cannot migrate the database")?;
+    sqlx::raw_sql(GRANTS).execute(&mut connection).await.context("cannot grant the rights of the service's roles")?;
     connection.close().await.context("cannot close the connection")
+}
+
+/// What the roles of a service may do with its outbox and inbox.
+const GRANTS: &str = include_str!("grants.sql");
+
+/// The migrations of a service: its own, and those of its outbox or inbox, in the order of their versions.
+pub fn migrations(own: Migrator, parts: &[&[event_bus::Migration]]) -> Migrator {
+    let further = parts.iter().copied().flatten().map(|part| {
+        let sql = sqlx::SqlStr::from_static(part.sql);
+        Migration::new(part.version, part.description.into(), MigrationType::Simple, sql, false)
+    });
+    let mut all: Vec<Migration> = own.migrations.iter().cloned().chain(further).collect();
+    all.sort_by_key(|migration| migration.version);
+    Migrator { migrations: all.into(), ..own }
 }
 
 /// Says whether the database answers and has every migration that this build knows.

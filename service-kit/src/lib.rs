@@ -2,6 +2,7 @@
 //!
 //! | module | job |
 //! |---|---|
+//! | [`app`] | one way to be a service: the declaration, and the program made of it |
 //! | [`settings`] | defaults, file and environment into typed sections |
 //! | [`telemetry`] | logs, and the Prometheus recorder |
 //! | [`database`] | a pool that survives cut connections and cancelled requests |
@@ -17,6 +18,7 @@
 //!
 //! It depends on no other crate of the workspace, and knows no domain.
 
+pub mod app;
 pub mod auth;
 pub mod database;
 pub mod etag;

@@ -5,6 +5,7 @@
 
 mod broker;
 mod sections;
+mod service;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,6 +15,7 @@ use config::{Config, Environment, File, FileFormat};
 use serde::de::DeserializeOwned;
 
 pub use broker::BrokerSettings;
+pub use service::{CommonSettings, ServiceSettings, load_service, load_service_from};
 pub use sections::{AuthSettings, DatabaseSettings, HttpSettings, LogFormat, LogSettings, Mode};
 
 /// What every variable of ours starts with.
@@ -40,6 +42,11 @@ pub fn load_from<T: DeserializeOwned>(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> anyhow::Result<T> {
+    deserialize(read(file, variables)?)
+}
+
+/// Reads file and variables, without looking at what is in them.
+fn read(file: Option<&Path>, variables: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Config> {
     let mut builder = Config::builder();
     if let Some(path) = file {
         let text = std::fs::read_to_string(path)
@@ -52,7 +59,11 @@ pub fn load_from<T: DeserializeOwned>(
         .separator(SEPARATOR)
         .ignore_empty(true)
         .source(Some(with_secret_files(variables)?));
-    let config = builder.add_source(environment).build().context("cannot read the settings")?;
+    builder.add_source(environment).build().context("cannot read the settings")
+}
+
+/// Deserializes settings; an error names the setting.
+fn deserialize<T: DeserializeOwned>(config: Config) -> anyhow::Result<T> {
     serde_path_to_error::deserialize(config).map_err(|error| {
         let path = error.path().to_string();
         if path == "." {

@@ -1,0 +1,276 @@
+//! The routes of the products.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, delete, get, post, put, web};
+use event_bus::outbox::AppendError;
+use serde::Serialize;
+use service_kit::etag::{self, IfMatch, IfNoneMatch};
+use service_kit::problem::{self, Json, Problem, Query};
+use utoipa::{IntoResponses, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::store::{self, ChangeError, Changed};
+use super::{BASE, Details, Filter, ItemBody, PriceChange, ProductId};
+use crate::command::Command;
+use crate::idempotency::Answer;
+use crate::state::{Begin, Catalog};
+
+/// The routes.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_items).service(get_item);
+    config.service(add_item).service(change_price).service(replace_item).service(remove_item);
+}
+
+/// Changes a product's price.
+#[utoipa::path(
+    tag = "products",
+    security(("bearer" = ["catalog:write"])),
+    params(
+        ("id" = i64, Path, description = "which product", minimum = 1),
+        ("If-Match" = Option<String>, Header, description = "the version that the change is meant for"),
+        ("Idempotency-Key" = Option<String>, Header, description = "makes it safe to send the request again",
+            min_length = 1, max_length = 255, pattern = r"^[!-~]+$"),
+    ),
+    request_body = PriceChange,
+    responses(
+        (status = 200, description = "the product; the price that it had already is no change", body = ItemBody,
+            headers(("ETag" = String, description = "its version"),
+                    ("Event-Id" = String, description = "the event, if something was announced"))),
+        WrongBody, WrongTarget
+    )
+)]
+#[put("/items/{id}/price")]
+async fn change_price(
+    command: Command,
+    id: web::Path<ProductId>,
+    if_match: IfMatch,
+    catalog: web::Data<Catalog>,
+    body: Json<PriceChange>,
+) -> Result<HttpResponse, Problem> {
+    let command = command.repeatable(&body.bytes);
+    let mut tx = match catalog.begin(&command).await? {
+        Begin::New(tx) => tx,
+        Begin::Repeated(answer) => return Ok(answer),
+    };
+    let changed = store::change_price(&mut tx, *id, &if_match, body.value.price, &command.trace).await;
+    catalog.finish(tx, &command, answer(StatusCode::OK, changed)).await
+}
+
+/// Replaces everything of a product that a client decides.
+#[utoipa::path(
+    tag = "products",
+    security(("bearer" = ["catalog:write"])),
+    params(
+        ("id" = i64, Path, description = "which product", minimum = 1),
+        ("If-Match" = Option<String>, Header, description = "the version that the change is meant for"),
+        ("Idempotency-Key" = Option<String>, Header, description = "makes it safe to send the request again",
+            min_length = 1, max_length = 255, pattern = r"^[!-~]+$"),
+    ),
+    request_body = Details,
+    responses(
+        (status = 200, description = "the product", body = ItemBody, headers(
+            ("ETag" = String, description = "its version"),
+            ("Event-Id" = String, description = "the events, if something was announced, with commas between"))),
+        WrongBody, WrongTarget
+    )
+)]
+#[put("/items/{id}")]
+async fn replace_item(
+    command: Command,
+    id: web::Path<ProductId>,
+    if_match: IfMatch,
+    catalog: web::Data<Catalog>,
+    body: Json<Details>,
+) -> Result<HttpResponse, Problem> {
+    body.value.check()?;
+    let command = command.repeatable(&body.bytes);
+    let mut tx = match catalog.begin(&command).await? {
+        Begin::New(tx) => tx,
+        Begin::Repeated(answer) => return Ok(answer),
+    };
+    let changed = store::replace(&mut tx, *id, &if_match, &body.value, &command.trace).await;
+    catalog.finish(tx, &command, answer(StatusCode::OK, changed)).await
+}
+
+/// Adds a product.
+#[utoipa::path(
+    tag = "products",
+    security(("bearer" = ["catalog:write"])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes it safe to send the request again",
+            min_length = 1, max_length = 255, pattern = r"^[!-~]+$")),
+    request_body = Details,
+    responses(
+        (status = 201, description = "added", body = ItemBody, headers(
+            ("Location" = String, description = "where it is"), ("ETag" = String, description = "its version"),
+            ("Event-Id" = String, description = "the event that announces it"))),
+        WrongBody
+    )
+)]
+#[post("/items")]
+async fn add_item(
+    command: Command,
+    catalog: web::Data<Catalog>,
+    body: Json<Details>,
+) -> Result<HttpResponse, Problem> {
+    body.value.check()?;
+    let command = command.repeatable(&body.bytes);
+    let mut tx = match catalog.begin(&command).await? {
+        Begin::New(tx) => tx,
+        Begin::Repeated(answer) => return Ok(answer),
+    };
+    let added = store::add(&mut tx, &body.value, &command.trace).await;
+    let id = added.as_ref().map_or(0, |added| added.product.id.get());
+    let answer = answer(StatusCode::CREATED, added).map(|answer| answer.location(format!("{BASE}/items/{id}")));
+    catalog.finish(tx, &command, answer).await
+}
+
+/// Removes a product.
+#[utoipa::path(
+    tag = "products",
+    security(("bearer" = ["catalog:write"])),
+    params(
+        ("id" = i64, Path, description = "which product", minimum = 1),
+        ("If-Match" = Option<String>, Header, description = "the version that the change is meant for"),
+    ),
+    responses(
+        (status = 204, description = "removed", headers(
+            ("Event-Id" = String, description = "the event that announces it"))),
+        WrongId, WrongTarget
+    )
+)]
+#[delete("/items/{id}")]
+async fn remove_item(
+    command: Command,
+    id: web::Path<ProductId>,
+    if_match: IfMatch,
+    catalog: web::Data<Catalog>,
+) -> Result<HttpResponse, Problem> {
+    let mut tx = match catalog.begin(&command).await? {
+        Begin::New(tx) => tx,
+        Begin::Repeated(answer) => return Ok(answer),
+    };
+    let removed = store::remove(&mut tx, *id, &if_match, &command.trace).await;
+    let answer = removed.map(|event_ids| Answer::empty(StatusCode::NO_CONTENT).events(&event_ids));
+    catalog.finish(tx, &command, answer.map_err(Problem::from)).await
+}
+
+/// Gets a product.
+#[utoipa::path(
+    tag = "products",
+    params(
+        ("id" = i64, Path, description = "which product", minimum = 1),
+        ("If-None-Match" = Option<String>, Header, description = "the entity tags that the client has"),
+    ),
+    responses(
+        (status = 200, description = "the product", body = ItemBody,
+            headers(("ETag" = String, description = "its version"))),
+        (status = 304, description = "the client has it"),
+        (status = 400, description = "no id", body = problem::Body, content_type = "application/problem+json"),
+        (status = 404, description = "no such product", body = problem::Body,
+            content_type = "application/problem+json"),
+    )
+)]
+#[get("/items/{id}")]
+async fn get_item(
+    id: web::Path<ProductId>,
+    known: IfNoneMatch,
+    catalog: web::Data<Catalog>,
+) -> Result<HttpResponse, Problem> {
+    let product = catalog.product(*id).await?.ok_or(ChangeError::NoSuchProduct(*id))?;
+    let is_known = known.has(product.version);
+    let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header(etag::of(product.version)).insert_header((CACHE_CONTROL, "no-cache"));
+    Ok(if is_known { response.finish() } else { response.json(ItemBody::from(&product)) })
+}
+
+/// A page of products.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Page)]
+struct PageBody {
+    /// The page, from 0.
+    page_index: u32,
+    /// Products on a page.
+    page_size: u8,
+    /// Products that the filters let through, on all pages.
+    count: i64,
+    /// The products of this page, by id.
+    data: Vec<ItemBody>,
+}
+
+/// Lists products, by id.
+#[utoipa::path(
+    tag = "products",
+    params(Filter),
+    responses(
+        (status = 200, description = "a page of products", body = PageBody),
+        (status = 400, description = "not valid", body = problem::Body, content_type = "application/problem+json"),
+    )
+)]
+#[get("/items")]
+async fn list_items(filter: Query<Filter>, catalog: web::Data<Catalog>) -> Result<HttpResponse, Problem> {
+    let (count, products) = store::list(catalog.pool(), &filter.0).await?;
+    let (page_index, page_size) = (filter.0.page_index, filter.0.page_size.get());
+    let data = products.iter().map(ItemBody::from).collect();
+    Ok(HttpResponse::Ok().json(PageBody { page_index, page_size, count, data }))
+}
+
+/// The answer to a change: the product with its version, and the events.
+fn answer(status: StatusCode, changed: Result<Changed, ChangeError>) -> Result<Answer, Problem> {
+    let Changed { product, event_ids } = changed?;
+    Ok(Answer::json(status, &ItemBody::from(&product))?.etag(product.version).events(&event_ids))
+}
+
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
+        let text = error.to_string();
+        match error {
+            ChangeError::NoSuchProduct(_) => Self::not_found(text),
+            ChangeError::OtherVersion(_) => Self::precondition_failed(text),
+            ChangeError::NoSuchType => Self::unprocessable(text).at("#/typeId", "unknown type"),
+            ChangeError::NoSuchBrand => Self::unprocessable(text).at("#/brandId", "unknown brand"),
+            ChangeError::Append(AppendError::Database(error)) | ChangeError::Database(error) => error.into(),
+            ChangeError::Append(error) => Self::internal(&error),
+        }
+    }
+}
+
+/// What is wrong with a body, or with the key that it came with. For the documentation.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only the OpenAPI document is made of it")]
+enum WrongBody {
+    /// not valid
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(problem::Body),
+    /// a request with this idempotency-key is still running
+    #[response(status = 409, content_type = "application/problem+json")]
+    Running(problem::Body),
+    /// too large
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(problem::Body),
+    /// not JSON
+    #[response(status = 415, content_type = "application/problem+json")]
+    NotJson(problem::Body),
+    /// an unknown type or brand, or an idempotency-key that was used with another body
+    #[response(status = 422, content_type = "application/problem+json")]
+    Unprocessable(problem::Body),
+}
+
+/// Why there is nothing to change. For the documentation.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only the OpenAPI document is made of it")]
+enum WrongTarget {
+    /// no such product
+    #[response(status = 404, content_type = "application/problem+json")]
+    Missing(problem::Body),
+    /// it is not at the version of `If-Match`
+    #[response(status = 412, content_type = "application/problem+json")]
+    Changed(problem::Body),
+}
+
+/// No id in the path. For the documentation.
+#[derive(IntoResponses)]
+#[response(status = 400, description = "no id", content_type = "application/problem+json")]
+#[expect(dead_code, reason = "only the OpenAPI document is made of it")]
+struct WrongId(problem::Body);

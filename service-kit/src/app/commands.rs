@@ -1,0 +1,67 @@
+//! The command line of a service.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Arg, Command, value_parser};
+use serde::de::DeserializeOwned;
+
+use super::ServiceApp;
+use crate::settings::{self, ServiceSettings};
+use crate::{database, healthcheck, shutdown, telemetry};
+
+/// Does what the command line of this process says.
+pub(super) async fn run<S: DeserializeOwned + 'static>(app: ServiceApp<S>) -> anyhow::Result<()> {
+    let arguments = command_line(&app).get_matches();
+    let command = arguments.subcommand_name().unwrap_or("run");
+    if command == "openapi" {
+        println!("{}", app.document().to_pretty_json()?);
+        return Ok(());
+    }
+    let file = arguments.get_one::<PathBuf>("config").map(PathBuf::as_path);
+    let settings: ServiceSettings<S> = settings::load_service(file)?;
+    if command == "healthcheck" {
+        return healthcheck::run(&settings.common.http, app.about.default_port).await;
+    }
+    telemetry::init(&settings.common.log)?;
+    match (command, app.migrations, app.seed) {
+        ("migrate", Some(migrations), _) => database::migrate(settings.common.database()?, migrations).await,
+        ("seed", _, Some(seed)) => {
+            let pool = database::connect_for_command(settings.common.database()?, app.about.name)?;
+            let added = seed(pool).await.context("cannot seed the database")?;
+            tracing::info!(added, "seeded");
+            Ok(())
+        }
+        _ => {
+            let stop = shutdown::on_signal()?;
+            app.start(settings, &stop)?.run().await
+        }
+    }
+}
+
+fn command_line<S>(app: &ServiceApp<S>) -> Command {
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .global(true)
+        .help("A TOML file with settings; the environment (APP__HTTP__PORT=…) wins over it");
+    let mut command = Command::new(app.about.name)
+        .version(app.about.version)
+        .about(app.about.description)
+        .arg(config)
+        .subcommand(Command::new("run").about("Serve until told to stop (the default)"));
+    if app.migrations.is_some() {
+        let about = "Bring the database up to date; needs its owner's address in APP__DATABASE__URL";
+        command = command.subcommand(Command::new("migrate").about(about));
+    }
+    if app.seed.is_some() {
+        let about = "Fill an empty database; needs its owner's address in APP__DATABASE__URL";
+        command = command.subcommand(Command::new("seed").about(about));
+    }
+    command
+        .subcommand(Command::new("openapi").about("Print the OpenAPI document"))
+        .subcommand(
+            Command::new("healthcheck").about("Ask the service on the configured port whether it is ready"),
+        )
+}

@@ -1,0 +1,47 @@
+//! Whether the queue of a consumer has ever been bound.
+
+use event_bus::consumer::{ConsumerHealth, Receipts};
+use sqlx::PgPool;
+
+/// The subscription of a service, as its requests need to know it.
+///
+/// An event that is published before the queue is bound for the very first time never reaches the queue.
+/// What a service learned by other means before that could change unnoticed, so it must not be kept. Later
+/// the queue collects events while the service or the broker is down.
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    pub(super) consumer: &'static str,
+    health: ConsumerHealth,
+    pool: PgPool,
+}
+
+impl Subscription {
+    pub(super) fn new(consumer: &'static str, health: ConsumerHealth, pool: PgPool) -> Self {
+        Self { consumer, health, pool }
+    }
+
+    /// Whether events are arriving in this process, as far as is known.
+    pub fn is_connected(&self) -> bool {
+        self.health.is_connected()
+    }
+
+    /// Whether the queue has been bound, by this process or by one before it.
+    pub async fn is_established(&self) -> Result<bool, sqlx::Error> {
+        if self.health.has_subscribed() {
+            return Ok(true);
+        }
+        // The guard has rows once anything was received, and keeps them for ever.
+        sqlx::query_scalar("select exists (select from inbox_version where consumer = $1)")
+            .bind(self.consumer)
+            .fetch_one(&self.pool)
+            .await
+    }
+
+    pub(super) fn in_hand(&self) -> u64 {
+        self.health.in_hand()
+    }
+
+    pub(super) fn receipts(&self) -> Receipts {
+        self.health.receipts()
+    }
+}
