@@ -6,17 +6,46 @@
 //! | [`alerts`] | what a buyer is told about the products in it: list, acknowledge, stream |
 //! | [`products`] | what is known of the catalog's products |
 //! | [`subscriptions`] | the catalog's events, and what each does to the above |
-//! | [`operations`] | what an operator sees of the inbox and the queues, and does about dead letters |
-//! | [`startup`] | all of it put together |
+//! | [`settings`] | the settings that only this service has |
 //!
 //! Requests are answered from this service's own database; only a product that no event has told of
 //! yet is asked for at the catalog. Only an operator's requests talk to the broker.
 
+use std::sync::LazyLock;
+
+use event_bus::inbox;
+use service_kit::app::{About, ServiceApp};
+use sqlx::migrate::Migrator;
+
 pub mod alerts;
 pub mod baskets;
-pub mod operations;
 pub mod products;
 pub mod settings;
-pub mod startup;
+mod state;
 pub mod subscriptions;
 mod transaction;
+
+/// The migrations of this service, with those of its inbox.
+pub static MIGRATIONS: LazyLock<Migrator> =
+    LazyLock::new(|| service_kit::database::migrations(sqlx::migrate!(), &[inbox::MIGRATIONS]));
+
+/// The service.
+pub fn app() -> ServiceApp<settings::Settings> {
+    let about = About {
+        name: "basket-api",
+        title: "Basket",
+        description: "Carts, and alerts about the prices of what is in them. Prices come from the catalog, never \
+                      from the client; a buyer sees only their own.",
+        version: env!("CARGO_PKG_VERSION"),
+        default_port: 5102,
+    };
+    ServiceApp::new(about)
+        .database(&MIGRATIONS)
+        .consumer(subscriptions::CONSUMER, subscriptions::handlers)
+        .consumer_session(&subscriptions::SESSION)
+        .routes(|config| {
+            baskets::handlers::routes(config);
+            alerts::handlers::routes(config);
+        })
+        .state(state::make)
+}

@@ -1,32 +1,13 @@
-//! What can be set, and what a command needs of it.
+//! The settings that only this service has.
 
 use anyhow::Context;
 use serde::Deserialize;
-use service_kit::settings::{
-    AuthSettings, BrokerSettings, DatabaseSettings, HttpSettings, LogSettings, Mode,
-};
 
-/// The settings of this service. A section that only some commands need may be missing.
+/// The sections beside those that every service has.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// How strict the process is about its own configuration.
-    #[serde(default)]
-    pub mode: Mode,
-    /// Where to listen; port 5102 if nothing is set.
-    #[serde(default)]
-    pub http: HttpSettings,
-    /// What is logged.
-    #[serde(default)]
-    pub log: LogSettings,
-    /// How tokens are checked.
-    #[serde(default)]
-    pub auth: AuthSettings,
-    /// The service's own database.
-    database: Option<DatabaseSettings>,
-    /// Where events come from.
-    broker: Option<BrokerSettings>,
-    /// Who is asked about a product that no event has told of.
+    /// The catalog, which is asked about products that no event has told of.
     catalog: Option<CatalogSettings>,
     /// How many streams of alerts may be open.
     #[serde(default)]
@@ -58,16 +39,6 @@ impl Default for StreamSettings {
 }
 
 impl Settings {
-    /// The database's section; an error names what to set.
-    pub fn database(&self) -> anyhow::Result<&DatabaseSettings> {
-        self.database.as_ref().context("setting database.url is missing: set APP__DATABASE__URL")
-    }
-
-    /// The broker's section; an error names what to set.
-    pub fn broker(&self) -> anyhow::Result<&BrokerSettings> {
-        self.broker.as_ref().context("setting broker.url is missing: set APP__BROKER__URL")
-    }
-
     /// The catalog's section; an error names what to set.
     pub fn catalog(&self) -> anyhow::Result<&CatalogSettings> {
         self.catalog.as_ref().context("setting catalog.url is missing: set APP__CATALOG__URL")

@@ -20,13 +20,13 @@ use service_kit::{
 use sqlx::PgPool;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{
+use super::{StreamPool,
     hub::{Hub, Refused},
     model::{AlertId, AlertPage},
     store::{self, Acknowledged},
     stream::AlertStream,
 };
-use crate::{baskets::route::Buyer, startup::StreamPool};
+use crate::baskets::route::Buyer;
 
 /// The most alerts that one request acknowledges by id.
 const MAX_IDS: usize = 1_000;

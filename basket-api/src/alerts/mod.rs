@@ -13,6 +13,10 @@ pub mod stream;
 
 pub use model::{Alert, AlertId, AlertKind};
 
+/// The connections that streams read through: their own, so that readers do not stand in the way of requests.
+#[derive(Debug, Clone)]
+pub struct StreamPool(pub sqlx::PgPool);
+
 /// Says what this feature's figures mean, and has them start at zero.
 pub(crate) fn describe_metrics() {
     metrics::describe_gauge!("alert_streams_open", "Streams of alerts that are open in this process.");

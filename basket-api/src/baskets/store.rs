@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use service_kit::database;
 use service_kit::etag::IfMatch;
 use service_kit::loader::Loader;
-use service_kit::statements::Statements;
 use sqlx::{FromRow, PgConnection, PgPool, Row};
 
 use super::model::{Basket, BasketItem, BuyerId, MAX_LINES, Quantity};
@@ -20,15 +19,10 @@ use crate::{
 pub type Baskets = Loader<BuyerId, Basket>;
 
 /// A loader of baskets.
-pub fn baskets(statements: Statements) -> Baskets {
+pub fn baskets(pool: PgPool) -> Baskets {
     Loader::new(move |buyers: Vec<BuyerId>| {
-        let statements = statements.clone();
-        async move {
-            let mut connection = statements.connection().await?;
-            let found = find_all(&mut connection, &buyers).await?;
-            connection.hand_back();
-            Ok(found)
-        }
+        let pool = pool.clone();
+        async move { find_all(&mut *pool.acquire().await?, &buyers).await }
     })
 }
 

@@ -1,6 +1,7 @@
 //! Learning of a product that no event has told of yet, because a buyer wants it.
 
 use event_bus::inbox;
+use service_kit::app::Subscription;
 use service_kit::database;
 use service_kit::{problem::Problem, trace::RequestTrace};
 use sqlx::PgPool;
@@ -10,10 +11,7 @@ use super::{
     catalog::Catalog,
     store::{self, ProductFacts},
 };
-use crate::{
-    subscriptions::{self, Subscription},
-    transaction::retried,
-};
+use crate::{subscriptions, transaction::retried};
 
 /// When a buyer may try again to put an unknown product into their basket, in seconds.
 const RETRY_AFTER: u32 = 2;

@@ -11,16 +11,13 @@
 //! takes the products' rows before the carts'. A batch with several runs may still take a cart before the next
 //! run's product: where a request stands in the way the database ends one of the two, and both try again.
 
-mod established;
 mod product_added;
 mod product_changed;
 mod product_price_changed;
 mod product_removed;
 
-use event_bus::{BatchHandler, BrokerConfig, HandleError, Received, Subscriber, consumer::SubscribeError};
-use sqlx::PgPool;
+use event_bus::{BatchHandler, HandleError, Received, Subscriber, consumer::SubscribeError};
 
-pub use established::Subscription;
 pub use product_added::AddProduct;
 pub use product_changed::UpdateProduct;
 pub use product_price_changed::RepriceBaskets;
@@ -37,14 +34,27 @@ pub const CONSUMER: &str = "basket";
 pub const TOLD_BY_AN_ITEM: [&str; 3] =
     [AddProduct::EVENT_TYPE, RepriceBaskets::EVENT_TYPE, UpdateProduct::EVENT_TYPE];
 
-/// The service's subscription: what is delivered goes to the handlers above.
-pub fn subscriber(pool: PgPool, broker: BrokerConfig) -> Result<Subscriber, SubscribeError> {
-    Subscriber::new(CONSUMER, pool, broker)
-        .handle(AddProduct)?
-        .handle(RepriceBaskets)?
-        .handle(UpdateProduct)?
-        .handle(RemoveProduct)
+/// Adds the handlers of this service.
+pub fn handlers(subscriber: Subscriber) -> Result<Subscriber, SubscribeError> {
+    subscriber.handle(AddProduct)?.handle(RepriceBaskets)?.handle(UpdateProduct)?.handle(RemoveProduct)
 }
+
+/// How PostgreSQL plans the statements of the handlers.
+///
+/// A statement is planned once, not for each batch: planning is most of what a small batch costs. The
+/// products of the batch are not known at that time. They are in few carts as a rule, so the plan looks rows
+/// up by index and never reads a whole table; where they are in very many carts that costs little more. They
+/// are settings of the session, and not `set local` beside each statement, because that would be one more
+/// round trip for each batch. A plan made while the tables were empty is kept until their first analyze.
+pub const SESSION: [(&str, &str); 6] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // Would make room for all groups that there might be before it has seen one.
+    ("enable_hashagg", "off"),
+    ("jit", "off"),
+];
 
 /// The key that orders an event must be the product that it is about: else the guard against old news
 /// would guard the wrong product.

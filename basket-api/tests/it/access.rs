@@ -33,7 +33,7 @@ async fn alices_basket(app: &TestApp) -> (serde_json::Value, serde_json::Value) 
     (app.see("alice").await, app.alerts("alice").await)
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn nobody_gets_in_without_a_token_that_counts(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let before = alices_basket(&app).await;
@@ -64,7 +64,7 @@ async fn nobody_gets_in_without_a_token_that_counts(pool: PgPool) {
     assert_eq!((app.see("alice").await, app.alerts("alice").await), before, "nothing was changed");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn another_buyers_basket_looks_as_if_it_were_not_there(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let before = alices_basket(&app).await;
@@ -82,7 +82,7 @@ async fn another_buyers_basket_looks_as_if_it_were_not_there(pool: PgPool) {
     assert_eq!((app.see("alice").await, app.alerts("alice").await), before, "nothing was changed");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_buyer_acknowledges_only_their_own_alerts(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let (_, alerts) = alices_basket(&app).await;
@@ -95,7 +95,7 @@ async fn a_buyer_acknowledges_only_their_own_alerts(pool: PgPool) {
     assert_eq!(app.see("alice").await["items"][0]["oldUnitPrice"], "10.00");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn what_cannot_be_a_buyer_is_nobodys_basket(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let long = "x".repeat(65);

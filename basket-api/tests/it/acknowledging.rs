@@ -19,7 +19,7 @@ async fn basket_with_a_mug(pool: &PgPool) -> TestApp {
     app
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn the_old_price_is_the_accepted_one_over_any_number_of_changes(pool: PgPool) {
     let app = basket_with_a_mug(&pool).await;
     for (old, new, version) in [("10.00", "12.50", 2), ("12.50", "11.00", 3), ("11.00", "14.00", 4)] {
@@ -29,7 +29,7 @@ async fn the_old_price_is_the_accepted_one_over_any_number_of_changes(pool: PgPo
     assert_eq!(app.alerts("alice").await["count"], 3, "the history keeps every change");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn the_old_price_goes_away_when_the_price_returns_to_it(pool: PgPool) {
     let app = basket_with_a_mug(&pool).await;
     reprice(&pool, 1, "10.00", "12.50", 2).await;
@@ -38,7 +38,7 @@ async fn the_old_price_goes_away_when_the_price_returns_to_it(pool: PgPool) {
     assert_eq!(app.alerts("alice").await["count"], 2, "both changes were announced");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn acknowledging_everything_accepts_every_present_price(pool: PgPool) {
     let app = basket_with_a_mug(&pool).await;
     add_product(&pool, 2, "1.00").await;
@@ -63,7 +63,7 @@ async fn acknowledging_everything_accepts_every_present_price(pool: PgPool) {
     assert_eq!(prices(&app.see("alice").await), (json!("10.00"), json!("12.50")));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn acknowledging_some_alerts_accepts_the_prices_of_their_products(pool: PgPool) {
     let app = basket_with_a_mug(&pool).await;
     add_product(&pool, 2, "1.00").await;
@@ -84,7 +84,7 @@ async fn acknowledging_some_alerts_accepts_the_prices_of_their_products(pool: Pg
     assert!(alerts["data"][1]["acknowledgedAt"].is_string());
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn another_quantity_accepts_no_price(pool: PgPool) {
     let app = basket_with_a_mug(&pool).await;
     reprice(&pool, 1, "10.00", "12.50", 2).await;
@@ -93,7 +93,7 @@ async fn another_quantity_accepts_no_price(pool: PgPool) {
     assert_eq!(basket["total"], "87.50");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_item_that_is_put_in_anew_is_accepted_at_the_present_price(pool: PgPool) {
     let app = basket_with_a_mug(&pool).await;
     reprice(&pool, 1, "10.00", "12.50", 2).await;
@@ -101,7 +101,7 @@ async fn an_item_that_is_put_in_anew_is_accepted_at_the_present_price(pool: PgPo
     assert_eq!(prices(&app.fill("alice", 1, 1).await), (json!("12.50"), json!(null)));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn changes_that_come_together_are_one_new_price_and_an_alert_each(pool: PgPool) {
     let app = basket_with_a_mug(&pool).await;
     add_product(&pool, 2, "1.00").await;

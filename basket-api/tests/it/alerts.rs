@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use crate::app::{TestApp, add_product, remove_product, reprice};
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_alert_tells_which_product_changed_how_and_when(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "10.00").await;
@@ -27,7 +27,7 @@ async fn an_alert_tells_which_product_changed_how_and_when(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_removed_product_raises_an_alert_without_a_new_price(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "10.00").await;
@@ -42,7 +42,7 @@ async fn a_removed_product_raises_an_alert_without_a_new_price(pool: PgPool) {
     assert_eq!(alert["productName"], "Product 1");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn only_carts_that_hold_the_product_are_touched(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "10.00").await;
@@ -60,7 +60,7 @@ async fn only_carts_that_hold_the_product_are_touched(pool: PgPool) {
     assert_eq!(app.alerts("alice").await["count"], 2);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn alerts_are_listed_in_pages_newest_first(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "1.00").await;
@@ -82,7 +82,7 @@ async fn alerts_are_listed_in_pages_newest_first(pool: PgPool) {
     assert_eq!(page("?pageSize=5&pageIndex=3").await, Vec::<String>::new());
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn alerts_outlive_the_line_and_the_basket_that_they_were_about(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "10.00").await;

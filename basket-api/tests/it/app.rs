@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, thread::JoinHandle, time::Duration};
 
-use basket_api::{settings::Settings, startup::Application};
 use chrono::Utc;
 use event_bus::{BatchHandler, Received, TraceContext};
 use reqwest::{Method, RequestBuilder, Response};
@@ -56,14 +55,14 @@ impl Setup {
         let variables =
             defaults.into_iter().chain(self.settings).map(|(name, value)| (name.to_owned(), value));
         let variables: std::collections::HashMap<String, String> = variables.collect();
-        let settings: Settings = service_kit::settings::load_from(None, variables).unwrap();
+        let settings = service_kit::settings::load_service_from(None, variables).unwrap();
         let stop = CancellationToken::new();
         let (bound, address) = std::sync::mpsc::channel();
         let token = stop.clone();
         // A runtime of its own, as a process has: it also ends when the test fails.
         let running = std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-                let application = Application::build(&settings, &token)?;
+                let application = basket_api::app().start(settings, &token)?;
                 bound.send(application.address())?;
                 application.run().await
             })

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use crate::app::{TestApp, add_product, problem};
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_quantity_is_a_whole_number_from_1_to_99(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "2.00").await;
@@ -31,7 +31,7 @@ async fn a_quantity_is_a_whole_number_from_1_to_99(pool: PgPool) {
     assert_eq!(app.see("alice").await["version"], 0);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_body_says_the_quantity_and_nothing_else(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "2.00").await;
@@ -59,7 +59,7 @@ async fn a_body_says_the_quantity_and_nothing_else(pool: PgPool) {
     assert_eq!(app.see("alice").await["items"], json!([]));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_body_that_is_not_json_or_too_large_is_refused(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "2.00").await;
@@ -73,7 +73,7 @@ async fn a_body_that_is_not_json_or_too_large_is_refused(pool: PgPool) {
     assert_eq!(problem(answer).await["type"], "/problems/too-large");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_product_id_is_a_positive_number(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     for id in ["0", "-1", "one", "1.0", "%2B1", "99999999999999999999", "1%00", "%D9%A1"] {
@@ -88,7 +88,7 @@ async fn a_product_id_is_a_positive_number(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_page_of_alerts_has_1_to_100_entries(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     for query in [
@@ -114,7 +114,7 @@ async fn a_page_of_alerts_has_1_to_100_entries(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn what_to_acknowledge_is_all_or_a_list_of_ids(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let many = json!({"ids": vec![1; 1_001]});
@@ -140,7 +140,7 @@ async fn what_to_acknowledge_is_all_or_a_list_of_ids(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_stream_begins_after_an_alert_or_now(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     for query in ["lastEventId=x", "lastEventId=-1", "lastEventId=", "since=1"] {
@@ -154,7 +154,7 @@ async fn a_stream_begins_after_an_alert_or_now(pool: PgPool) {
     assert_eq!(problem(answer).await["errors"][0]["parameter"], "Last-Event-ID");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn unknown_paths_and_methods_are_told_apart(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let answer = app.basket(Method::GET, "alice", "/nothing").send().await.unwrap();

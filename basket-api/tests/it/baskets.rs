@@ -6,14 +6,14 @@ use sqlx::PgPool;
 
 use crate::app::{TestApp, add_product, problem, received, remove_product, reprice, subscribed_before};
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_buyer_who_never_came_has_an_empty_basket(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let empty = json!({"buyerId": "alice", "items": [], "total": "0.00", "currency": "EUR", "version": 0});
     assert_eq!(app.see("alice").await, empty);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_product_is_put_in_at_the_catalogs_price(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "12.5").await;
@@ -30,7 +30,7 @@ async fn a_product_is_put_in_at_the_catalogs_price(pool: PgPool) {
     assert_eq!(app.see("alice").await, basket);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn putting_a_product_again_sets_its_quantity(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "2.00").await;
@@ -42,7 +42,7 @@ async fn putting_a_product_again_sets_its_quantity(pool: PgPool) {
     assert_eq!(again["version"], 2, "what is so already is no change");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn items_stay_in_the_order_in_which_they_were_put_in(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     for product in [3, 1, 2] {
@@ -54,7 +54,7 @@ async fn items_stay_in_the_order_in_which_they_were_put_in(pool: PgPool) {
     assert_eq!(order, [3, 1, 2]);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_deleted_item_is_gone_and_deleting_it_again_is_no_error(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "2.00").await;
@@ -67,7 +67,7 @@ async fn a_deleted_item_is_gone_and_deleting_it_again_is_no_error(pool: PgPool) 
     assert_eq!((&basket["items"], &basket["version"]), (&json!([]), &json!(2)));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_cleared_basket_is_empty_and_its_version_never_starts_again(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     for product in [1, 2] {
@@ -82,7 +82,7 @@ async fn a_cleared_basket_is_empty_and_its_version_never_starts_again(pool: PgPo
     assert_eq!(app.basket(Method::DELETE, "bob", "").send().await.unwrap().status(), 204);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn who_has_the_present_version_is_not_sent_it_again(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "2.00").await;
@@ -105,7 +105,7 @@ async fn who_has_the_present_version_is_not_sent_it_again(pool: PgPool) {
     assert_eq!(answer.headers()["etag"], "\"2\"");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_change_that_is_meant_for_another_version_is_not_made(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "2.00").await;
@@ -129,7 +129,7 @@ async fn a_change_that_is_meant_for_another_version_is_not_made(pool: PgPool) {
     assert_eq!(request.send().await.unwrap().status(), 204);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_basket_holds_a_hundred_products_and_no_more(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     for product in 1..=101 {
@@ -147,7 +147,7 @@ async fn a_basket_holds_a_hundred_products_and_no_more(pool: PgPool) {
     assert_eq!(app.put("alice", 101, 1).await.status(), 200);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_removed_product_stays_visible_does_not_count_and_cannot_be_put_in(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "2.00").await;
@@ -167,7 +167,7 @@ async fn a_removed_product_stays_visible_does_not_count_and_cannot_be_put_in(poo
     assert_eq!(app.basket(Method::DELETE, "alice", "/items/1").send().await.unwrap().status(), 204);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_new_name_or_picture_is_shown_and_is_a_new_version(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "2.00").await;
@@ -182,7 +182,7 @@ async fn a_new_name_or_picture_is_shown_and_is_a_new_version(pool: PgPool) {
     assert_eq!(app.alerts("alice").await["count"], 0);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn the_service_answers_while_the_broker_and_the_catalog_are_away(pool: PgPool) {
     // The test application's broker and catalog are addresses where nobody listens.
     subscribed_before(&pool).await;

@@ -1,7 +1,6 @@
 //! What other services and clients may rely on.
 
 use basket_api::{
-    startup::{ABOUT, routes},
     subscriptions::{AddProduct, RemoveProduct, RepriceBaskets, UpdateProduct},
 };
 use event_bus::BatchHandler;
@@ -19,7 +18,7 @@ fn golden<H: BatchHandler>(_: &H) -> Value {
     payload
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn the_catalogs_golden_events_are_understood(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let payload = golden(&AddProduct);
@@ -52,7 +51,7 @@ async fn the_catalogs_golden_events_are_understood(pool: PgPool) {
 fn the_openapi_document_is_the_one_that_is_published() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../contracts/openapi/basket-api.json");
     let published: Value = serde_json::from_str(&std::fs::read_to_string(path).expect(path)).unwrap();
-    let generated = service_kit::server::document(&ABOUT, routes).to_json().unwrap();
+    let generated = basket_api::app().document().to_json().unwrap();
     let generated: Value = serde_json::from_str(&generated).unwrap();
     assert!(
         published == generated,
@@ -61,13 +60,13 @@ fn the_openapi_document_is_the_one_that_is_published() {
     );
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn the_documentation_is_served_without_a_token_and_without_a_network(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let get = async |path: &str| app.request(reqwest::Method::GET, path).send().await.unwrap();
     let document: Value = get("/openapi.json").await.json().await.unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-    let generated = service_kit::server::document(&ABOUT, routes).to_json().unwrap();
+    let generated = basket_api::app().document().to_json().unwrap();
     assert_eq!(document, serde_json::from_str::<Value>(&generated).unwrap());
     let page = get("/docs").await;
     assert_eq!(page.status(), 200);

@@ -31,7 +31,7 @@ fn transactions(passed: Vec<Passed>) -> Vec<(Vec<String>, usize)> {
     transactions
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_batch_of_price_changes_costs_five_statements_and_as_many_round_trips_however_long(pool: PgPool) {
     let vhost = vhost().await;
     let options = pool.connect_options();
@@ -79,7 +79,7 @@ async fn a_batch_of_price_changes_costs_five_statements_and_as_many_round_trips_
     assert_eq!(transactions.last().unwrap().0.last().unwrap(), "COMMIT");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_batch_reads_the_carts_of_its_own_products_and_no_others(pool: PgPool) {
     let vhost = vhost().await;
     consuming(Setup::of(&pool), &vhost).await.stop();

@@ -28,7 +28,7 @@ async fn counted(app: &TestApp, receipt: &str) -> u64 {
     value.unwrap_or_else(|| panic!("no {start} in {metrics}")).parse().unwrap()
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_price_change_reaches_the_cart_and_the_open_page(pool: PgPool) {
     let vhost = vhost().await;
     let app = spawn(&pool, &vhost).await;
@@ -47,7 +47,7 @@ async fn a_price_change_reaches_the_cart_and_the_open_page(pool: PgPool) {
     assert_eq!(basket["total"], "25.00");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_product_announced_before_the_queue_was_bound_is_looked_up_and_kept_up_to_date(pool: PgPool) {
     let vhost = vhost().await;
     let catalog = TestCatalog::spawn().await;
@@ -62,7 +62,7 @@ async fn a_product_announced_before_the_queue_was_bound_is_looked_up_and_kept_up
     assert_eq!(app.alerts("alice").await["count"], 1);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_removed_and_a_renamed_product_reach_the_cart(pool: PgPool) {
     let vhost = vhost().await;
     let app = spawn(&pool, &vhost).await;
@@ -80,7 +80,7 @@ async fn a_removed_and_a_renamed_product_reach_the_cart(pool: PgPool) {
     assert_eq!(app.alerts("alice").await["data"][0]["kind"], "product_removed");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_event_that_is_sent_again_as_a_new_message_alerts_once(pool: PgPool) {
     let vhost = vhost().await;
     let app = spawn(&pool, &vhost).await;
@@ -101,7 +101,7 @@ async fn an_event_that_is_sent_again_as_a_new_message_alerts_once(pool: PgPool) 
     assert_eq!(app.see("alice").await["version"], 2);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_event_that_the_broker_delivers_again_is_recognised_by_the_inbox(pool: PgPool) {
     let vhost = vhost().await;
     let app = spawn(&pool, &vhost).await;
@@ -135,7 +135,7 @@ async fn an_event_that_the_broker_delivers_again_is_recognised_by_the_inbox(pool
     assert_eq!(app.see("alice").await["version"], 2);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_event_older_than_what_is_known_has_no_effect(pool: PgPool) {
     let vhost = vhost().await;
     let app = spawn(&pool, &vhost).await;
@@ -153,7 +153,7 @@ async fn an_event_older_than_what_is_known_has_no_effect(pool: PgPool) {
     assert_eq!(app.alerts("alice").await["count"], 1);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn what_happened_while_the_service_was_down_is_caught_up_with(pool: PgPool) {
     let vhost = vhost().await;
     let app = spawn(&pool, &vhost).await;
@@ -219,7 +219,7 @@ fn poison() -> Vec<(Vec<u8>, &'static str)> {
     ]
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn what_cannot_be_handled_is_dead_lettered_with_the_reason_and_the_rest_flows(pool: PgPool) {
     let vhost = vhost().await;
     let app = spawn(&pool, &vhost).await;

@@ -27,7 +27,7 @@ async fn spawn(pool: &PgPool) -> (TestApp, TestCatalog) {
     (app, catalog)
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_unknown_product_is_asked_for_once_and_then_known(pool: PgPool) {
     let (app, catalog) = spawn(&pool).await;
     catalog.answer(7, Answer::Item(item(7, "12.50", 3)));
@@ -47,7 +47,7 @@ async fn an_unknown_product_is_asked_for_once_and_then_known(pool: PgPool) {
     assert!(!asked.contains("authorization"), "the buyer's token is not passed on");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn nothing_is_looked_up_before_the_queue_was_ever_bound(pool: PgPool) {
     // A change of the product could be announced before anybody listens, and the price be wrong for ever.
     let catalog = TestCatalog::spawn().await;
@@ -67,7 +67,7 @@ async fn nothing_is_looked_up_before_the_queue_was_ever_bound(pool: PgPool) {
     app.ready().await;
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_product_that_the_catalog_does_not_know_is_unknown(pool: PgPool) {
     let (app, _catalog) = spawn(&pool).await;
     let answer = app.put("alice", 7, 1).await;
@@ -76,7 +76,7 @@ async fn a_product_that_the_catalog_does_not_know_is_unknown(pool: PgPool) {
     assert_eq!(app.see("alice").await["version"], 0);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_removed_product_is_not_asked_for(pool: PgPool) {
     let (app, catalog) = spawn(&pool).await;
     catalog.answer(7, Answer::Item(item(7, "12.50", 3)));
@@ -85,7 +85,7 @@ async fn a_removed_product_is_not_asked_for(pool: PgPool) {
     assert_eq!(catalog.requests().len(), 0);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_catalog_that_is_away_means_later(pool: PgPool) {
     subscribed_before(&pool).await;
     let app = TestApp::spawn(&pool);
@@ -95,7 +95,7 @@ async fn a_catalog_that_is_away_means_later(pool: PgPool) {
     assert_eq!(problem(answer).await["type"], "/problems/unavailable");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_catalog_that_answers_nonsense_means_later(pool: PgPool) {
     let (app, catalog) = spawn(&pool).await;
     let free = item(7, "0.00", 3);
@@ -133,7 +133,7 @@ async fn a_catalog_that_answers_nonsense_means_later(pool: PgPool) {
     assert_eq!(app.put("alice", 7, 1).await.status(), 200);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_silent_catalog_holds_up_only_who_asks_and_not_for_long(pool: PgPool) {
     let (app, catalog) = spawn(&pool).await;
     add_product(&pool, 1, "1.00").await;
@@ -153,7 +153,7 @@ async fn a_silent_catalog_holds_up_only_who_asks_and_not_for_long(pool: PgPool) 
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn events_older_than_the_answer_are_old_news(pool: PgPool) {
     let (app, catalog) = spawn(&pool).await;
     catalog.answer(7, Answer::Item(item(7, "12.50", 3)));
@@ -183,7 +183,7 @@ fn facts(price: &str, version: i64) -> ProductFacts {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_event_that_came_while_the_catalog_was_asked_wins(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     // Only the price is known yet, and newer than the answer.
@@ -194,7 +194,7 @@ async fn an_event_that_came_while_the_catalog_was_asked_wins(pool: PgPool) {
     assert_eq!(basket["items"][0]["productName"], "From the answer");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_answer_that_comes_late_changes_no_cart(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 7, "10.00").await;
@@ -211,7 +211,7 @@ async fn an_answer_that_comes_late_changes_no_cart(pool: PgPool) {
     assert_eq!(app.alerts("alice").await["count"], 1);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn events_of_a_product_may_come_in_any_order(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let changed = json!({"productId": 7, "name": "Renamed", "pictureUrl": "/renamed", "version": 2});

@@ -44,7 +44,7 @@ async fn bury(vhost: &Vhost, event: &Value) {
     vhost.publish("", "basket.events.dead", event.to_string().as_bytes(), properties).await;
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_dead_letter_is_shown_with_its_reason_and_handled_when_it_is_replayed(pool: PgPool) {
     let vhost = test_kit::vhost().await;
     let app = spawn(&pool, &vhost).await;
@@ -69,7 +69,7 @@ async fn a_dead_letter_is_shown_with_its_reason_and_handled_when_it_is_replayed(
     problem(again).await;
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn poison_is_discarded_with_a_reason_and_only_with_one(pool: PgPool) {
     let vhost = test_kit::vhost().await;
     let app = spawn(&pool, &vhost).await;
@@ -88,7 +88,7 @@ async fn poison_is_discarded_with_a_reason_and_only_with_one(pool: PgPool) {
     letters(&app, 0).await;
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn the_status_counts_what_came_and_what_came_of_it(pool: PgPool) {
     let vhost = test_kit::vhost().await;
     let app = spawn(&pool, &vhost).await;
@@ -112,7 +112,7 @@ async fn the_status_counts_what_came_and_what_came_of_it(pool: PgPool) {
     assert_eq!(after["alertsRaised"], 1, "{after}");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn while_the_broker_is_away_the_status_says_so_and_shows_the_rest(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let status = status(&app).await;
@@ -124,7 +124,7 @@ async fn while_the_broker_is_away_the_status_says_so_and_shows_the_rest(pool: Pg
     problem(answer).await;
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn the_operators_routes_are_for_operators(pool: PgPool) {
     let app = Setup::of(&pool).spawn();
     let routes = [

@@ -36,7 +36,7 @@ async fn begin_reprice(tx: &mut Transaction<'_, Postgres>) {
     RepriceBaskets.handle_batch(tx, &[event]).await.unwrap();
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_item_added_behind_a_price_change_gets_the_new_price(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "10.00").await;
@@ -56,7 +56,7 @@ async fn an_item_added_behind_a_price_change_gets_the_new_price(pool: PgPool) {
     assert_eq!(app.alerts("alice").await["count"], 0);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_item_added_before_a_price_change_gets_the_new_price_and_an_alert(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "10.00").await;
@@ -86,7 +86,7 @@ async fn an_item_added_before_a_price_change_gets_the_new_price_and_an_alert(poo
     assert_eq!((&alerts["count"], &alerts["data"][0]["eventId"]), (&json!(1), &json!(event)));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_item_deleted_before_a_price_change_raises_no_alert(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "10.00").await;
@@ -119,7 +119,7 @@ async fn an_item_deleted_before_a_price_change_raises_no_alert(pool: PgPool) {
     assert_eq!(app.alerts("bob").await["count"], 1);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn alerts_of_a_buyer_are_numbered_in_the_order_of_their_commits(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     for product in [1, 2] {
@@ -140,7 +140,7 @@ async fn alerts_of_a_buyer_are_numbered_in_the_order_of_their_commits(pool: PgPo
     assert_eq!(products, [2, 1], "newest first");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn buyers_and_price_changes_in_a_crowd_end_at_the_right_price(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let buyers: Vec<String> = (0..6).map(|n| format!("buyer{n}")).collect();
@@ -186,7 +186,7 @@ async fn buyers_and_price_changes_in_a_crowd_end_at_the_right_price(pool: PgPool
     assert_eq!(wrong, 0);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_batch_and_a_request_that_wait_for_each_other_both_get_through(pool: PgPool) {
     let vhost = vhost().await;
     let app = spawn(&pool, &vhost).await;

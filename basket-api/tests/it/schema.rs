@@ -3,20 +3,11 @@
 use service_kit::{database, settings::DatabaseSettings};
 use sqlx::{PgConnection, PgPool};
 
-use basket_api::startup::MIGRATIONS;
+use basket_api::MIGRATIONS;
 
 use crate::app::{TestApp, add_product, reprice};
 
-#[test]
-fn the_inbox_is_the_one_of_the_event_bus() {
-    let copy = include_str!("../../migrations/202611221230_create_inbox.sql");
-    assert!(
-        copy == event_bus::inbox::SCHEMA,
-        "copy event-bus/migrations/inbox/202611221230_create_inbox.sql, in a new migration if this one is out"
-    );
-}
-
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn the_services_role_can_change_rows_and_nothing_else(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     add_product(&pool, 1, "1.00").await;
@@ -51,7 +42,7 @@ async fn the_services_role_can_change_rows_and_nothing_else(pool: PgPool) {
     assert!(!public);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn whoever_reads_the_inbox_reads_nothing_else_and_changes_nothing(pool: PgPool) {
     for allowed in ["select count(*) from inbox", "select count(*) from inbox_version"] {
         let mut connection = session_of(&pool, "basket_inbox_reader").await;

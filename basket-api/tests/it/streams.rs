@@ -30,7 +30,7 @@ fn resume(app: &TestApp, buyer: &str, last: &Value) -> reqwest::RequestBuilder {
     app.basket(Method::GET, buyer, "/alerts/stream").header("last-event-id", last.to_string())
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_alert_arrives_as_it_is_listed(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     with_a_mug(&pool, &app, &["alice"]).await;
@@ -43,7 +43,7 @@ async fn an_alert_arrives_as_it_is_listed(pool: PgPool) {
     assert_eq!(alert, app.alerts("alice").await["data"][0]);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_alert_arrives_within_moments(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     with_a_mug(&pool, &app, &["alice"]).await;
@@ -58,7 +58,7 @@ async fn an_alert_arrives_within_moments(pool: PgPool) {
     assert!(started.elapsed() < Duration::from_secs(5), "ten took {:?}", started.elapsed());
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_alert_arrives_although_its_notification_was_lost(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     with_a_mug(&pool, &app, &["alice"]).await;
@@ -69,7 +69,7 @@ async fn an_alert_arrives_although_its_notification_was_lost(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn nothing_is_missed_and_nothing_repeated_over_reconnections(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     with_a_mug(&pool, &app, &["alice"]).await;
@@ -99,7 +99,7 @@ async fn nothing_is_missed_and_nothing_repeated_over_reconnections(pool: PgPool)
     assert_eq!(seen, all);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn what_was_missed_is_sent_first_however_much_it_is(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     with_a_mug(&pool, &app, &["alice"]).await;
@@ -127,7 +127,7 @@ async fn what_was_missed_is_sent_first_however_much_it_is(pool: PgPool) {
     assert_eq!(from_both.alert().await, alerts["data"][98], "the header is the later word");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn an_id_from_the_future_means_now(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     with_a_mug(&pool, &app, &["alice"]).await;
@@ -140,7 +140,7 @@ async fn an_id_from_the_future_means_now(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn another_buyers_alerts_are_not_in_the_stream(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     with_a_mug(&pool, &app, &["alice"]).await;
@@ -156,7 +156,7 @@ async fn another_buyers_alerts_are_not_in_the_stream(pool: PgPool) {
     assert_eq!(bob.alert().await["newPrice"], "7.00", "the first that Bob hears of is his own");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn every_process_streams_what_any_of_them_wrote(pool: PgPool) {
     let one = TestApp::spawn(&pool);
     let other = TestApp::spawn(&pool);
@@ -183,7 +183,7 @@ async fn every_process_streams_what_any_of_them_wrote(pool: PgPool) {
     assert_eq!(stream.alert().await["newPrice"], "6.00");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_quiet_stream_sends_a_sign_of_life_every_15_seconds(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let mut stream = EventSource::open(&app, "alice").await;
@@ -194,7 +194,7 @@ async fn a_quiet_stream_sends_a_sign_of_life_every_15_seconds(pool: PgPool) {
     assert!((Duration::from_secs(14)..Duration::from_secs(17)).contains(&waited), "{waited:?}");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_stream_ends_when_its_token_does(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let exp = chrono::Utc::now().timestamp() + 3;
@@ -207,7 +207,7 @@ async fn a_stream_ends_when_its_token_does(pool: PgPool) {
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn streams_end_at_once_and_cleanly_when_the_service_stops(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let mut stream = EventSource::open(&app, "alice").await;
@@ -223,7 +223,7 @@ async fn streams_end_at_once_and_cleanly_when_the_service_stops(pool: PgPool) {
     app.stop();
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_buyer_may_have_so_many_streams_open_and_a_process_so_many(pool: PgPool) {
     let app =
         Setup::of(&pool).with("APP__STREAMS__MAX", "3").with("APP__STREAMS__MAX_PER_BUYER", "2").spawn();
@@ -254,7 +254,7 @@ async fn a_buyer_may_have_so_many_streams_open_and_a_process_so_many(pool: PgPoo
     .await;
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn asking_for_the_head_of_a_stream_takes_no_place(pool: PgPool) {
     let app = Setup::of(&pool).with("APP__STREAMS__MAX_PER_BUYER", "1").spawn();
     for _ in 0..3 {
@@ -265,7 +265,7 @@ async fn asking_for_the_head_of_a_stream_takes_no_place(pool: PgPool) {
     EventSource::open(&app, "alice").await;
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn while_nobody_listens_the_database_is_not_asked(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let connections = async || -> i64 {

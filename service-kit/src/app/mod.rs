@@ -66,6 +66,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub use crate::server::About;
+pub use inbox::ReadFigure;
 pub use running::Running;
 pub use service::{Data, Service};
 pub use subscription::Subscription;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::inbox::Figures;
-use super::{Subscription, inbox};
+use super::{ReadFigure, Subscription};
 use crate::auth::Verifier;
 use crate::database;
 use crate::settings::CommonSettings;
@@ -101,7 +101,7 @@ impl<S> Service<S> {
     }
 
     /// Adds a figure of the service's own to `GET /api/v1/inbox/status`.
-    pub fn inbox_figure(&mut self, name: &'static str, read: inbox::ReadFigure) {
+    pub fn inbox_figure(&mut self, name: &'static str, read: ReadFigure) {
         self.figures.0.push((name, read));
     }
 

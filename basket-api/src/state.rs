@@ -1,0 +1,40 @@
+//! What the routes of the service share.
+
+use actix_web::web;
+use event_bus::outbox::Notifier;
+use service_kit::app::{Data, Service};
+use sqlx::PgPool;
+
+use crate::{
+    alerts::{self, hub::Hub, lookout},
+    baskets,
+    products::{catalog::Catalog, look_up::LookUp},
+    settings::Settings,
+};
+
+/// Connections of all streams together: one listens, the others read alerts.
+const STREAM_CONNECTIONS: u32 = 4;
+
+/// Makes the state, and starts what passes new alerts on to the open streams.
+pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
+    alerts::describe_metrics();
+    let pool = service.pool()?;
+    // A thousand streams that read the same price change do not stand in the way of requests.
+    let stream_pool = service.further_pool("streams", STREAM_CONNECTIONS, &[])?;
+    let hub = Hub::new(service.settings.streams.max, service.settings.streams.max_per_buyer);
+    service.background("the hub of the streams", hub.clone().run(stream_pool.clone(), service.stop.clone()));
+
+    let alerts_written = Notifier::start_on(stream_pool.clone(), lookout::CHANNEL, service.stop.clone());
+    service.after_commit(move || alerts_written.notify());
+    service.inbox_figure("alertsRaised", |pool| Box::pin(alerts::store::raised(pool)));
+
+    let catalog = Catalog::new(&service.settings.catalog()?.url)?;
+    let look_up = LookUp { pool: pool.clone(), catalog, subscription: service.subscription()? };
+    let shared =
+        (web::Data::new(alerts::StreamPool(stream_pool)), web::Data::new(look_up), web::Data::new(hub));
+    Ok(Data::new(move |config| {
+        let (stream_pool, look_up, hub) = shared.clone();
+        config.app_data(web::Data::new(baskets::store::baskets(PgPool::clone(&pool))));
+        config.app_data(stream_pool).app_data(look_up).app_data(hub);
+    }))
+}
