@@ -73,7 +73,10 @@ pub async fn migrate(settings: &DatabaseSettings, migrator: &Migrator) -> anyhow
         .with_context(|| format!("the database did not answer within {} seconds", COMMAND_TIMEOUT.as_secs()))?
         .context("cannot connect to the database")?;
     migrator.run(&mut connection).await.context("cannot migrate the database")?;
-    sqlx::raw_sql(GRANTS).execute(&mut connection).await.context("cannot grant the rights of the service's roles")?;
+    sqlx::raw_sql(GRANTS)
+        .execute(&mut connection)
+        .await
+        .context("cannot grant the rights of the service's roles")?;
     connection.close().await.context("cannot close the connection")
 }
 

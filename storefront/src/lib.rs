@@ -26,4 +26,29 @@ mod pages;
 mod session;
 pub mod settings;
 mod sign_in;
-pub mod startup;
+mod state;
+
+use service_kit::app::{About, ServiceApp};
+
+/// The service. It is ready as soon as it serves: its pages say which other service is unavailable.
+pub fn app() -> ServiceApp<settings::Settings> {
+    let about = About {
+        name: "storefront",
+        title: "Storefront",
+        description: "The shop's pages. What is documented here is only what every service has.",
+        version: env!("CARGO_PKG_VERSION"),
+        default_port: 5100,
+    };
+    ServiceApp::new(about).state(state::make).routes(|config| {
+        config.map(|config| {
+            config
+                .configure(pages::routes)
+                .configure(sign_in::routes)
+                .configure(browse::routes)
+                .configure(cart::routes)
+                .configure(live::routes)
+                .configure(merchant::routes)
+                .configure(ops::routes)
+        });
+    })
+}

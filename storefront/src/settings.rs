@@ -1,28 +1,16 @@
-//! What can be set.
+//! The settings that only this service has.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
-use service_kit::settings::{AuthSettings, HttpSettings, LogSettings, Mode};
+use service_kit::settings::Mode;
 
-/// The settings of this service.
+/// The sections beside those that every service has. Signing in by name needs development mode.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// How strict the process is about its own configuration. Signing in by name needs development mode.
-    #[serde(default)]
-    pub mode: Mode,
-    /// Where to listen; port 5100 if nothing is set.
-    #[serde(default)]
-    pub http: HttpSettings,
-    /// What is logged.
-    #[serde(default)]
-    pub log: LogSettings,
-    /// How tokens are checked, and in development mode made.
-    #[serde(default)]
-    pub auth: AuthSettings,
     /// The services of the shop, by their names.
     #[serde(default)]
     pub services: BTreeMap<String, ServiceSettings>,
@@ -72,9 +60,9 @@ impl Settings {
     }
 
     /// The developer's tool; `None` without one. In production mode there must be none.
-    pub fn tool(&self) -> anyhow::Result<Option<&ToolSettings>> {
+    pub fn tool(&self, mode: Mode) -> anyhow::Result<Option<&ToolSettings>> {
         ensure!(
-            self.tool.is_none() || self.mode == Mode::Development,
+            self.tool.is_none() || mode == Mode::Development,
             "setting tool.path (APP__TOOL__PATH) lets visitors kill processes: remove it, or set APP__MODE=development"
         );
         Ok(self.tool.as_ref())

@@ -20,7 +20,8 @@ use service_kit::{
 use sqlx::PgPool;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{StreamPool,
+use super::{
+    StreamPool,
     hub::{Hub, Refused},
     model::{AlertId, AlertPage},
     store::{self, Acknowledged},

@@ -1,8 +1,6 @@
 //! What other services and clients may rely on.
 
-use basket_api::{
-    subscriptions::{AddProduct, RemoveProduct, RepriceBaskets, UpdateProduct},
-};
+use basket_api::subscriptions::{AddProduct, RemoveProduct, RepriceBaskets, UpdateProduct};
 use event_bus::BatchHandler;
 use serde_json::{Value, json};
 use sqlx::PgPool;

@@ -59,9 +59,7 @@ fn command_line<S>(app: &ServiceApp<S>) -> Command {
         let about = "Fill an empty database; needs its owner's address in APP__DATABASE__URL";
         command = command.subcommand(Command::new("seed").about(about));
     }
-    command
-        .subcommand(Command::new("openapi").about("Print the OpenAPI document"))
-        .subcommand(
-            Command::new("healthcheck").about("Ask the service on the configured port whether it is ready"),
-        )
+    command.subcommand(Command::new("openapi").about("Print the OpenAPI document")).subcommand(
+        Command::new("healthcheck").about("Ask the service on the configured port whether it is ready"),
+    )
 }

@@ -153,7 +153,12 @@ async fn replay_dead_letter(
     id: web::Path<String>,
     inbox: web::Data<Inbox>,
 ) -> Result<HttpResponse, Problem> {
-    let letter = inbox.queue_admin.replay(&id).await.map_err(|error| unavailable(&error))?.ok_or_else(|| unknown(&id))?;
+    let letter = inbox
+        .queue_admin
+        .replay(&id)
+        .await
+        .map_err(|error| unavailable(&error))?
+        .ok_or_else(|| unknown(&id))?;
     let by = &operator.identity.subject;
     tracing::info!(letter = letter.id, reason = letter.reason, by, "put a dead letter back into its queue");
     Ok(HttpResponse::Ok().json(letter))
@@ -187,7 +192,12 @@ async fn discard_dead_letter(
         let detail = format!("a reason has 1 to {REASON_LIMIT} characters");
         return Err(Problem::validation(detail.clone()).at("#/reason", detail));
     }
-    let letter = inbox.queue_admin.discard(&id).await.map_err(|error| unavailable(&error))?.ok_or_else(|| unknown(&id))?;
+    let letter = inbox
+        .queue_admin
+        .discard(&id)
+        .await
+        .map_err(|error| unavailable(&error))?
+        .ok_or_else(|| unknown(&id))?;
     let by = &operator.identity.subject;
     tracing::warn!(letter = letter.id, reason = letter.reason, by, why, "threw a dead letter away");
     Ok(HttpResponse::Ok().json(letter))

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use actix_web::web;
 use anyhow::{Context, ensure};
-use event_bus::rabbitmq::QueueAdmin;
 use event_bus::Subscriber;
+use event_bus::rabbitmq::QueueAdmin;
 use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 use sqlx::PgPool;
@@ -104,7 +104,13 @@ impl<S: DeserializeOwned + 'static> ServiceApp<S> {
         };
         let server = Server::bind(&service.common.http, about, verifier, readiness, with_data, stop)?;
         let pools = service.pool.into_iter().chain(service.further_pools).collect();
-        Ok(Running { server, subscriber: service.subscriber, tasks: service.tasks, pools, stop: stop.clone() })
+        Ok(Running {
+            server,
+            subscriber: service.subscriber,
+            tasks: service.tasks,
+            pools,
+            stop: stop.clone(),
+        })
     }
 }
 
@@ -172,7 +178,10 @@ async fn observe(pool: PgPool) {
 
 /// Ready means: the database answers and is up to date, and no event can be missed any more. A broker
 /// that becomes unavailable later does not matter: requests are answered without it.
-fn readiness(database: Option<(&PgPool, &'static Migrator)>, subscription: Option<&Subscription>) -> Readiness {
+fn readiness(
+    database: Option<(&PgPool, &'static Migrator)>,
+    subscription: Option<&Subscription>,
+) -> Readiness {
     let mut readiness = Readiness::new();
     if let Some((pool, migrations)) = database {
         let pool = pool.clone();

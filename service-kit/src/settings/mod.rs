@@ -15,8 +15,8 @@ use config::{Config, Environment, File, FileFormat};
 use serde::de::DeserializeOwned;
 
 pub use broker::BrokerSettings;
-pub use service::{CommonSettings, ServiceSettings, load_service, load_service_from};
 pub use sections::{AuthSettings, DatabaseSettings, HttpSettings, LogFormat, LogSettings, Mode};
+pub use service::{CommonSettings, ServiceSettings, load_service, load_service_from};
 
 /// What every variable of ours starts with.
 const PREFIX: &str = "APP";
@@ -46,7 +46,10 @@ pub fn load_from<T: DeserializeOwned>(
 }
 
 /// Reads file and variables, without looking at what is in them.
-fn read(file: Option<&Path>, variables: impl IntoIterator<Item = (String, String)>) -> anyhow::Result<Config> {
+fn read(
+    file: Option<&Path>,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> anyhow::Result<Config> {
     let mut builder = Config::builder();
     if let Some(path) = file {
         let text = std::fs::read_to_string(path)

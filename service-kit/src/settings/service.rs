@@ -67,7 +67,8 @@ pub fn load_service_from<S: DeserializeOwned>(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> anyhow::Result<ServiceSettings<S>> {
     let all = super::read(file, variables)?;
-    let sections: HashMap<String, Value> = all.clone().try_deserialize().context("cannot read the settings")?;
+    let sections: HashMap<String, Value> =
+        all.clone().try_deserialize().context("cannot read the settings")?;
     // The service's own type sees its own sections only, so it can refuse the ones that it does not know.
     let mut own = Config::builder();
     for (name, section) in sections {

@@ -14,6 +14,7 @@ use super::tool::Tool;
 use crate::pages::Visit;
 use crate::session::{OPS, User};
 use crate::settings::Settings;
+use service_kit::settings::Mode;
 
 /// What the control room works with; one for the whole process.
 pub(crate) struct ControlRoom {
@@ -25,9 +26,9 @@ pub(crate) struct ControlRoom {
 
 impl ControlRoom {
     /// `None` where no relay is configured. Does not connect.
-    pub(crate) fn new(settings: &Settings) -> Result<Option<Arc<Self>>> {
+    pub(crate) fn new(settings: &Settings, mode: Mode) -> Result<Option<Arc<Self>>> {
         // Checked first: a tool in production mode is an error, also without a control room.
-        let tool = settings.tool()?;
+        let tool = settings.tool(mode)?;
         let Some(api) = OpsApi::new(settings)? else { return Ok(None) };
         let names = api.relays.iter().map(|relay| relay.service().to_owned()).collect();
         let tool = tool.map(|tool| Tool::new(tool.path.clone(), names));

@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
+use service_kit::app::Service;
 use service_kit::auth::Verifier;
 use service_kit::problem::Problem;
 use service_kit::trace::RequestTrace;
@@ -32,14 +33,15 @@ pub(crate) struct Shop {
 
 impl Shop {
     /// Does not connect.
-    pub(crate) fn new(settings: &Settings, verifier: Verifier) -> anyhow::Result<Self> {
+    pub(crate) fn new(service: &Service<Settings>) -> anyhow::Result<Self> {
+        let (settings, common) = (&service.settings, &service.common);
         Ok(Self {
             catalog: CatalogClient::new(settings)?,
             basket: BasketClient::new(settings)?,
-            issuer: Issuer::new(&settings.auth, settings.mode),
-            cookie: SessionCookie::new(settings.mode),
+            issuer: Issuer::new(&common.auth, common.mode),
+            cookie: SessionCookie::new(common.mode),
             has_control_room: settings.relay.is_some(),
-            verifier,
+            verifier: service.verifier.clone(),
         })
     }
 
