@@ -8,7 +8,7 @@
 //! The first adds the outbox's tables, if they are missing, and returns books; the second publishes what
 //! that announced, whether it runs by then or is started next week.
 
-use event_bus::{Event, TraceContext, outbox};
+use event_bus::{Event, outbox};
 use sqlx::{Connection, PgConnection};
 
 /// What the library announces.
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     on conflict (title) do update set times_lent = book.times_lent + 1 returning times_lent";
         let times_lent = sqlx::query_scalar(lent).bind(&book).fetch_one(&mut *tx).await?;
         let returned = BookReturned { book, times_lent };
-        let event_id = outbox::append(&mut tx, &returned, &TraceContext::default()).await?;
+        let event_id = outbox::append(&mut tx, &returned).await?;
         tx.commit().await?;
         println!("{event_id} {} came back, {times_lent} times until now", returned.book);
     }

@@ -13,17 +13,17 @@ use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 use crate::settings::DatabaseSettings;
 
 /// How long a request waits for a connection.
-pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a command waits for one: nobody waits for a command as for a request.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may take to prove that it is alive.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A connection that was used more recently than this is not probed before it is used again.
-pub(crate) const TRUSTED_FOR: Duration = Duration::from_secs(1);
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How long after an abandoned beginning the connection that it left behind may still be on its way back.
 const SUSPICION: Duration = Duration::from_mins(1);
 /// When a connection is replaced, so that a server's memory of it does not grow for ever.
-pub(crate) const MAX_LIFETIME: Duration = Duration::from_mins(30);
+const MAX_LIFETIME: Duration = Duration::from_mins(30);
 
 /// Makes a pool for the database, without connecting: a service starts while its database is away.
 ///
@@ -139,7 +139,7 @@ pub fn is_away(error: &sqlx::Error) -> bool {
 }
 
 /// Says whether a connection answers, once all that was under way on it is over.
-pub(crate) async fn is_alive(connection: &mut PgConnection) -> bool {
+async fn is_alive(connection: &mut PgConnection) -> bool {
     matches!(tokio::time::timeout(PROBE_TIMEOUT, connection.ping()).await, Ok(Ok(())))
 }
 

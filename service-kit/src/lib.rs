@@ -6,7 +6,6 @@
 //! | [`settings`] | defaults, file and environment into typed sections |
 //! | [`telemetry`] | logs, and the Prometheus recorder |
 //! | [`database`] | a pool that survives cut connections and cancelled requests |
-//! | [`statements`] | connections for single statements, which come back without a round trip |
 //! | [`loader`] | reads that come at the same time, in one statement |
 //! | [`problem`] | RFC 9457 answers, and extractors that fail with them |
 //! | [`auth`] | bearer tokens into an identity with scopes |
@@ -28,6 +27,5 @@ pub mod problem;
 pub mod server;
 pub mod settings;
 pub mod shutdown;
-pub mod statements;
 pub mod telemetry;
 pub mod trace;

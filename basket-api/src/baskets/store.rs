@@ -65,7 +65,7 @@ pub async fn find_all(
         // `offset 0` keeps the look at one cart together: each by its keys, also where tables are small enough for
         // reading them whole to seem cheaper.
         "select basket.*
-         from unnest($1::text[]) as asked (buyer_id)
+         from unnest((select $1::text[])) as asked (buyer_id)
          cross join lateral (
             select cart.buyer_id, cart.version, line.product_id, product.name as product_name, line.unit_price,
                    nullif(line.accepted_price, line.unit_price) as old_unit_price, line.quantity,

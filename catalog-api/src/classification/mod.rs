@@ -7,7 +7,7 @@ use sqlx::FromRow;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::app::Catalog;
+use crate::state::Catalog;
 
 /// A type of product.
 #[derive(Debug, Serialize, FromRow, ToSchema)]

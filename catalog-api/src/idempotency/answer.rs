@@ -57,6 +57,11 @@ impl Answer {
         self
     }
 
+    /// Whether it names events: then there is something new in the outbox.
+    pub fn has_events(&self) -> bool {
+        self.headers.event_id.is_some()
+    }
+
     /// Names the events that the request has caused; none, no header.
     #[must_use]
     pub fn events(mut self, ids: &[Uuid]) -> Self {
@@ -66,7 +71,7 @@ impl Answer {
     }
 
     /// The kept form of a refusal, without what belongs to one request alone.
-    pub(super) fn refusal(problem: &Problem) -> Result<Self, Problem> {
+    pub fn refusal(problem: &Problem) -> Result<Self, Problem> {
         Self::json(problem.status(), problem.body())
     }
 

@@ -10,4 +10,4 @@ mod store;
 
 pub use answer::Answer;
 pub use key::{Key, Request};
-pub use store::{Known, keep, keep_refusal, look_up, remove_old};
+pub use store::{find, keep, remove_old};

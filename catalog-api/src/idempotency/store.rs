@@ -1,4 +1,4 @@
-//! The kept answers.
+//! The SQL of the kept answers.
 
 use actix_web::http::header::RETRY_AFTER;
 use service_kit::problem::Problem;
@@ -11,20 +11,12 @@ use super::{Answer, Request};
 /// How many old rows one statement removes: few enough to hold nobody up.
 const BATCH: i64 = 1_000;
 
-/// What is known of a request.
-#[derive(Debug)]
-pub enum Known {
-    /// Nothing: it is to be done, and its answer [kept](keep).
-    New,
-    /// It was done, and this was the answer.
-    Answered(Answer),
-}
-
-/// Looks a request up, and keeps others with the same key out until the transaction ends.
+/// Finds the answer that an earlier request with the same key got, and locks the key until the
+/// transaction ends. `None`: the request is new.
 ///
 /// 409 while the first one is still running, 422 when the key was used with another body.
-pub async fn look_up(tx: &mut PgConnection, request: &Request) -> Result<Known, Problem> {
-    // Not a wait for the other's row: who repeats a request that is still running should hear so.
+pub async fn find(tx: &mut PgConnection, request: &Request) -> Result<Option<Answer>, Problem> {
+    // A repetition must not wait for the first request: it is told that the first one is still running.
     let is_alone: bool = sqlx::query_scalar(
         "select pg_try_advisory_xact_lock(hashtextextended(concat_ws(e'\\n', $1, $2, $3), 0))",
     )
@@ -50,34 +42,24 @@ pub async fn look_up(tx: &mut PgConnection, request: &Request) -> Result<Known, 
     .bind(request.key.as_str())
     .fetch_optional(tx)
     .await?;
-    let Some((fingerprint, status, headers, body)) = row else { return Ok(Known::New) };
+    let Some((fingerprint, status, headers, body)) = row else { return Ok(None) };
     if fingerprint != request.fingerprint {
         return Err(Problem::unprocessable(
             "this idempotency-key was used with another body: use a new key for a new request",
         ));
     }
     let status = u16::try_from(status).map_err(|error| Problem::internal(&error))?;
-    Ok(Known::Answered(Answer { status, headers: headers.0, body }))
+    Ok(Some(Answer { status, headers: headers.0, body }))
 }
 
-/// Keeps the answer to a request, in the transaction of its effect: it counts, whatever was kept before.
+/// Keeps the answer to a request for a repetition, in the transaction of the request's effect.
 pub async fn keep(tx: &mut PgConnection, request: &Request, answer: &Answer) -> Result<(), sqlx::Error> {
-    insert(tx, request, answer, true).await
-}
-
-async fn insert(
-    db: &mut PgConnection,
-    request: &Request,
-    answer: &Answer,
-    had_effect: bool,
-) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into idempotency (subject, operation, key, fingerprint, status, headers, body)
          values ($1, $2, $3, $4, $5, $6, $7)
          on conflict (subject, operation, key) do update
             set fingerprint = excluded.fingerprint, status = excluded.status, headers = excluded.headers,
-                body = excluded.body, created_at = excluded.created_at
-          where $8 or idempotency.created_at < clock_timestamp() - interval '24 hours'",
+                body = excluded.body, created_at = excluded.created_at",
     )
     .bind(&request.subject)
     .bind(&request.operation)
@@ -86,17 +68,8 @@ async fn insert(
     .bind(i16::try_from(answer.status).unwrap_or_default())
     .bind(Json(&answer.headers))
     .bind(&answer.body)
-    .bind(had_effect)
-    .execute(db)
+    .execute(tx)
     .await?;
-    Ok(())
-}
-
-/// Keeps a refusal. A refused request has no effect, so that there is no transaction to share; a repetition
-/// that got in between and had one is what counts.
-pub async fn keep_refusal(pool: &PgPool, request: &Request, problem: &Problem) -> Result<(), Problem> {
-    let mut connection = pool.acquire().await?;
-    insert(&mut connection, request, &Answer::refusal(problem)?, false).await?;
     Ok(())
 }
 

@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::app::Catalog;
 use crate::products::ProductId;
+use crate::state::Catalog;
 
 /// A day: a picture changes only with the product's name, type or brand, and then a client that asks
 /// again with its tag learns of it.

@@ -5,7 +5,7 @@ use service_kit::problem::Problem;
 use utoipa::ToSchema;
 
 use super::price::CURRENCY;
-use super::{BrandId, Description, Item, Name, Price, Stock, TypeId};
+use super::{BrandId, Description, Name, Price, Product, Stock, TypeId};
 
 /// Everything of a product that a client decides.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
@@ -104,21 +104,21 @@ pub struct ItemBody {
     version: i64,
 }
 
-impl From<&Item> for ItemBody {
-    fn from(item: &Item) -> Self {
+impl From<&Product> for ItemBody {
+    fn from(product: &Product) -> Self {
         Self {
-            id: item.id.get(),
-            name: item.name.as_str().to_owned(),
-            description: item.description.as_str().to_owned(),
-            price: item.price,
+            id: product.id.get(),
+            name: product.name.as_str().to_owned(),
+            description: product.description.as_str().to_owned(),
+            price: product.price,
             currency: CURRENCY,
-            type_id: item.type_id.get(),
-            brand_id: item.brand_id.get(),
-            available_stock: item.available_stock,
-            restock_threshold: item.restock_threshold,
-            max_stock_threshold: item.max_stock_threshold,
-            picture_url: item.id.picture_url(),
-            version: item.version,
+            type_id: product.type_id.get(),
+            brand_id: product.brand_id.get(),
+            available_stock: product.available_stock,
+            restock_threshold: product.restock_threshold,
+            max_stock_threshold: product.max_stock_threshold,
+            picture_url: product.id.picture_url(),
+            version: product.version,
         }
     }
 }

@@ -1,10 +1,42 @@
-//! What the other services are told. The wire form is a contract: `contracts/<type>.json`.
+//! The integration events of the products. Their JSON is a contract: `contracts/<type>.json`.
 
-use event_bus::Event;
+use event_bus::outbox::{self, AppendError};
+use event_bus::{Event, TraceContext};
 use serde::Serialize;
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
 
 use super::price::CURRENCY;
-use super::{Item, Name, Price, ProductId};
+use super::{Name, Price, Product, ProductEvent, ProductId};
+
+/// Appends the integration events of these domain events to the outbox, in order; returns their ids.
+///
+/// A change of the stock figures stays inside the catalog.
+pub(super) async fn append(
+    tx: &mut Transaction<'_, Postgres>,
+    events: &[ProductEvent],
+    trace: &TraceContext,
+) -> Result<Vec<Uuid>, AppendError> {
+    let mut ids = Vec::with_capacity(events.len());
+    for event in events {
+        ids.push(match event {
+            ProductEvent::Added(product) => {
+                outbox::append_traced(tx, &ProductAdded::of(product), trace).await?
+            }
+            ProductEvent::Changed(product) => {
+                outbox::append_traced(tx, &ProductChanged::of(product), trace).await?
+            }
+            ProductEvent::PriceChanged(product, old_price) => {
+                outbox::append_traced(tx, &ProductPriceChanged::of(product, *old_price), trace).await?
+            }
+            ProductEvent::Removed(product) => {
+                outbox::append_traced(tx, &ProductRemoved::of(product), trace).await?
+            }
+            ProductEvent::StockChanged(_) => continue,
+        });
+    }
+    Ok(ids)
+}
 
 /// A product can be bought now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,7 +62,7 @@ pub struct ProductPriceChanged {
     version: i64,
 }
 
-/// A product presents itself differently now: anything but its price and stock.
+/// A product has another name or picture now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductChanged {
@@ -49,49 +81,49 @@ pub struct ProductRemoved {
 }
 
 impl ProductAdded {
-    /// The event of this product's arrival.
-    pub fn new(item: &Item) -> Self {
+    /// The event of a new product.
+    pub fn of(product: &Product) -> Self {
         Self {
-            product_id: item.id,
-            name: item.name.clone(),
-            price: item.price,
+            product_id: product.id,
+            name: product.name.clone(),
+            price: product.price,
             currency: CURRENCY,
-            picture_url: item.id.picture_url(),
-            version: item.version,
+            picture_url: product.id.picture_url(),
+            version: product.version,
         }
     }
 }
 
 impl ProductPriceChanged {
     /// The event of a change from `old_price` to the price that the product has.
-    pub fn new(item: &Item, old_price: Price) -> Self {
+    pub fn of(product: &Product, old_price: Price) -> Self {
         Self {
-            product_id: item.id,
-            name: item.name.clone(),
+            product_id: product.id,
+            name: product.name.clone(),
             old_price,
-            new_price: item.price,
+            new_price: product.price,
             currency: CURRENCY,
-            version: item.version,
+            version: product.version,
         }
     }
 }
 
 impl ProductChanged {
-    /// The event of this product's new looks.
-    pub fn new(item: &Item) -> Self {
+    /// The event of a product after the change.
+    pub fn of(product: &Product) -> Self {
         Self {
-            product_id: item.id,
-            name: item.name.clone(),
-            picture_url: item.id.picture_url(),
-            version: item.version,
+            product_id: product.id,
+            name: product.name.clone(),
+            picture_url: product.id.picture_url(),
+            version: product.version,
         }
     }
 }
 
 impl ProductRemoved {
-    /// The event of this product's end.
-    pub fn new(item: &Item) -> Self {
-        Self { product_id: item.id, version: item.version }
+    /// The event of a removed product, at its last version.
+    pub fn of(product: &Product) -> Self {
+        Self { product_id: product.id, version: product.version }
     }
 }
 

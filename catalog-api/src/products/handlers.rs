@@ -121,7 +121,8 @@ async fn add_item(
     };
     let added = store::add(&mut tx, &body.value, &command.trace).await;
     let id = added.as_ref().map_or(0, |added| added.product.id.get());
-    let answer = answer(StatusCode::CREATED, added).map(|answer| answer.location(format!("{BASE}/items/{id}")));
+    let answer =
+        answer(StatusCode::CREATED, added).map(|answer| answer.location(format!("{BASE}/items/{id}")));
     catalog.finish(tx, &command, answer).await
 }
 

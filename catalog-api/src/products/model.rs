@@ -1,9 +1,8 @@
-//! What identifies a product and what it consists of, each value checked once, where it comes in.
+//! The ids and figures of a product. Each value is checked once, where it is read.
 
 use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
 
-use super::{BASE, Description, Name, Price};
+use super::BASE;
 
 /// The largest stock figure.
 const MAX_STOCK: i32 = 1_000_000;
@@ -107,32 +106,4 @@ impl TryFrom<i64> for Stock {
             .map(Self)
             .ok_or(ValueError::Stock(value))
     }
-}
-
-/// A product as it is.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct Item {
-    /// Which one.
-    #[sqlx(rename = "product_id")]
-    pub id: ProductId,
-    /// What it is called.
-    pub name: Name,
-    /// What there is to say about it.
-    pub description: Description,
-    /// What one piece costs, in euro.
-    pub price: Price,
-    /// Its type.
-    #[sqlx(rename = "product_type_id")]
-    pub type_id: TypeId,
-    /// Its brand.
-    #[sqlx(rename = "product_brand_id")]
-    pub brand_id: BrandId,
-    /// Pieces that can be sold.
-    pub available_stock: Stock,
-    /// Pieces at which more are ordered.
-    pub restock_threshold: Stock,
-    /// Pieces that the warehouse can hold.
-    pub max_stock_threshold: Stock,
-    /// Rises with every change, from 1.
-    pub version: i64,
 }

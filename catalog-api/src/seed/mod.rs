@@ -4,8 +4,7 @@ use anyhow::Context;
 use event_bus::TraceContext;
 use sqlx::{PgConnection, PgPool};
 
-use crate::products::{BrandId, Description, Details, Name, Product, ProductId, Stock, TypeId};
-use crate::unit_of_work::{Locking, UnitOfWork};
+use crate::products::{BrandId, Description, Details, Name, Product, ProductId, Stock, TypeId, store};
 
 /// The types, from id 1.
 const TYPES: [&str; 8] =
@@ -42,29 +41,24 @@ const MAX_STOCK: i64 = 200;
 /// It is one transaction, under a lock: of two seeds at once, or a seed that is killed and started
 /// again, exactly one fills the catalog.
 pub async fn run(pool: &PgPool) -> anyhow::Result<usize> {
-    let mut work = UnitOfWork::begin(Locking::Pessimistic(pool), TraceContext::default()).await?;
-    sqlx::query("lock table product_type in share row exclusive mode")
-        .execute(work.connection().await?)
-        .await?;
-    let is_seeded: bool = sqlx::query_scalar("select exists (select from product_type)")
-        .fetch_one(work.connection().await?)
-        .await?;
+    let mut tx = pool.begin().await?;
+    sqlx::query("lock table product_type in share row exclusive mode").execute(&mut *tx).await?;
+    let is_seeded: bool =
+        sqlx::query_scalar("select exists (select from product_type)").fetch_one(&mut *tx).await?;
     if is_seeded {
         return Ok(0);
     }
-    add_classification(work.connection().await?).await?;
+    add_classification(&mut tx).await?;
     let mut last = 0;
     for (line, id) in PRODUCTS.lines().zip(1_i64..) {
         let details = read(line).with_context(|| format!("product {id} of the seed"))?;
-        work.save(&mut Product::new(ProductId::try_from(id)?, &details))?;
+        let product = Product::new(ProductId::try_from(id)?, &details);
+        store::insert(&mut tx, product, &TraceContext::default()).await?;
         last = id;
     }
     // Products that are added from now on go on after these.
-    sqlx::query("select setval('product_product_id_seq', $1)")
-        .bind(last)
-        .execute(work.connection().await?)
-        .await?;
-    work.commit().await?;
+    sqlx::query("select setval('product_product_id_seq', $1)").bind(last).execute(&mut *tx).await?;
+    tx.commit().await?;
     Ok(usize::try_from(last)?)
 }
 

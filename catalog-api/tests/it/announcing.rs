@@ -11,7 +11,7 @@ const PRICE_CHANGED: &str = "shop.catalog.product_price_changed.v1";
 const CHANGED: &str = "shop.catalog.product_changed.v1";
 const REMOVED: &str = "shop.catalog.product_removed.v1";
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn adding_a_product_announces_it(pool: PgPool) {
     let app = App::spawn(pool).await;
     let answer = app.post(&details()).await;
@@ -31,7 +31,7 @@ async fn adding_a_product_announces_it(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn changing_a_price_announces_it_exactly_once(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("10.00").await;
@@ -54,7 +54,7 @@ async fn changing_a_price_announces_it_exactly_once(pool: PgPool) {
     assert_eq!(app.announced_of(id).await, [PRICE_CHANGED]);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn replacing_a_product_announces_what_changed_and_no_more(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("12.50").await;
@@ -91,7 +91,7 @@ async fn replacing_a_product_announces_what_changed_and_no_more(pool: PgPool) {
     assert!(version > 1);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn two_events_of_one_change_have_two_versions(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("12.50").await;
@@ -107,7 +107,7 @@ async fn two_events_of_one_change_have_two_versions(pool: PgPool) {
     assert_eq!(answer.json::<Value>().await.expect("JSON")["version"], 3);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn removing_a_product_announces_it_as_its_last_event(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("12.50").await;
@@ -119,7 +119,7 @@ async fn removing_a_product_announces_it_as_its_last_event(pool: PgPool) {
     assert_eq!(last.payload, json!({"productId": id, "version": 3}));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn an_event_carries_the_trace_of_its_request(pool: PgPool) {
     let app = App::spawn(pool).await;
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -133,7 +133,7 @@ async fn an_event_carries_the_trace_of_its_request(pool: PgPool) {
     assert_eq!((made.len(), made == parent), (55, false));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_commit_wakes_the_relay_and_does_not_notify_in_its_transaction(pool: PgPool) {
     let app = App::spawn(pool.clone()).await;
     let id = app.product_priced_at("10.00").await;

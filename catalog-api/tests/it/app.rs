@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
-use service_kit::auth::{DEVELOPMENT_SECRET, Verifier};
+use service_kit::auth::DEVELOPMENT_SECRET;
 use service_kit::database;
-use service_kit::settings::{AuthSettings, HttpSettings, Mode};
+use service_kit::settings::load_service_from;
 use sqlx::{FromRow, PgPool};
 use test_kit::token;
 use tokio_util::sync::CancellationToken;
@@ -53,11 +53,17 @@ impl App {
 
     /// Starts the service on a pool; `pool` is for the test's own look.
     pub(crate) fn with(pool: PgPool, service: &PgPool) -> Self {
-        let http = HttpSettings { port: Some(0), workers: Some(1), ..HttpSettings::default() };
-        let auth = AuthSettings { secret: Some(DEVELOPMENT_SECRET.into()), ..AuthSettings::default() };
-        let verifier = Verifier::new(&auth, Mode::Development).expect("good settings");
+        let variables = [
+            ("APP__MODE", "development"),
+            ("APP__HTTP__PORT", "0"),
+            ("APP__HTTP__WORKERS", "1"),
+            ("APP__AUTH__SECRET", DEVELOPMENT_SECRET),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let settings = load_service_from(None, variables).expect("good settings");
         let stop = CancellationToken::new();
-        let server = catalog_api::app::bind(&http, verifier, service, &stop).expect("a free port");
+        let server =
+            catalog_api::app().start_on(Some(service.clone()), settings, &stop).expect("a free port");
         let address = server.address();
         tokio::spawn(server.run());
         let client =

@@ -7,7 +7,7 @@ use test_kit::{expired_token, token};
 
 use crate::app::{App, details, problem};
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn reading_needs_no_token(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("12.50").await;
@@ -24,7 +24,7 @@ async fn reading_needs_no_token(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn changing_needs_a_valid_token_with_the_scope(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("12.50").await;
@@ -65,7 +65,7 @@ async fn changing_needs_a_valid_token_with_the_scope(pool: PgPool) {
     assert_eq!((app.get_json("/items").await, app.log().await), (before, log), "nothing has changed");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn one_scope_among_others_is_enough(pool: PgPool) {
     let app = App::spawn(pool).await;
     let request = app.request(Method::POST, "/items").bearer_auth(token("olga", "ops catalog:write"));

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use crate::app::{App, details, details_with, problem};
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn ids_that_are_no_ids_are_400(pool: PgPool) {
     let app = App::spawn(pool).await;
     for id in ["0", "-1", "abc", "1.5", "99999999999999999999", "1e3", "%00", "0x1", "%C3%28", "1;drop"] {
@@ -30,7 +30,7 @@ async fn ids_that_are_no_ids_are_400(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn wrong_filters_are_400_and_named(pool: PgPool) {
     let app = App::spawn(pool).await;
     let many = (1..=101).map(|id| id.to_string()).collect::<Vec<_>>().join(",");
@@ -64,7 +64,7 @@ async fn wrong_filters_are_400_and_named(pool: PgPool) {
     assert_eq!(app.get(&format!("/items?ids={most}&pageSize=100")).await.status(), 200);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn wrong_bodies_are_400_and_say_where(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("12.50").await;
@@ -104,7 +104,7 @@ async fn wrong_bodies_are_400_and_say_where(pool: PgPool) {
     assert_eq!(app.log().await, log);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn wrong_prices_are_400_everywhere(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("12.50").await;
@@ -161,7 +161,7 @@ async fn wrong_prices_are_400_everywhere(pool: PgPool) {
     assert_eq!((app.price_of(id).await.as_str(), app.announced_of(id).await.len()), ("12.50", 0));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn what_is_no_json_body_is_refused(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("12.50").await;
@@ -194,7 +194,7 @@ async fn what_is_no_json_body_is_refused(pool: PgPool) {
     assert_eq!(app.log().await.len(), 1);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn unknown_routes_and_methods_are_refused(pool: PgPool) {
     let app = App::spawn(pool).await;
     problem(app.get("/nothing").await, 404, "not-found").await;

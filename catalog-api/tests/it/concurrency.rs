@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use crate::app::{App, details_with};
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn concurrent_price_changes_lose_no_update_and_no_event(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("1.00").await;
@@ -29,7 +29,7 @@ async fn concurrent_price_changes_lose_no_update_and_no_event(pool: PgPool) {
     assert_eq!((&item["price"], &item["version"]), (&price, &json!(21)));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_crowd_of_different_changes_ends_in_the_state_that_the_log_tells(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("1.00").await;
@@ -60,7 +60,7 @@ async fn a_crowd_of_different_changes_ends_in_the_state_that_the_log_tells(pool:
     assert_eq!((&item["name"], &item["price"]), (&name, &price));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn of_two_changes_for_one_version_one_is_refused(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("1.00").await;
@@ -93,7 +93,7 @@ async fn of_two_changes_for_one_version_one_is_refused(pool: PgPool) {
     assert_eq!(answers.iter().filter(|status| **status == 412).count(), 7, "{answers:?}");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_client_that_hangs_up_leaves_no_transaction_open(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("1.00").await;

@@ -1,7 +1,6 @@
 //! What others rely on, in the form in which they have it.
 
 use serde_json::{Value, json};
-use service_kit::server::document;
 use sqlx::PgPool;
 
 use crate::app::{App, details, details_with};
@@ -11,7 +10,7 @@ fn contract(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn the_events_are_those_of_the_contracts(pool: PgPool) {
     let app = App::spawn(pool).await;
     sqlx::query("select setval('product_product_id_seq', 6)").execute(&app.pool).await.expect("a sequence");
@@ -58,7 +57,7 @@ fn compact(text: &str) -> String {
 
 #[test]
 fn the_openapi_document_is_the_published_one() {
-    let made: Value = json!(document(&catalog_api::app::ABOUT, catalog_api::app::routes));
+    let made: Value = json!(catalog_api::app().document());
     let published: Value = serde_json::from_str(&contract("openapi/catalog-api.json")).expect("JSON");
     assert_eq!(
         made, published,
@@ -66,7 +65,7 @@ fn the_openapi_document_is_the_published_one() {
     );
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn the_served_document_has_every_route(pool: PgPool) {
     let app = App::spawn(pool).await;
     let url = format!("http://{}/openapi.json", app.address);
@@ -79,13 +78,4 @@ async fn the_served_document_has_every_route(pool: PgPool) {
     {
         assert!(paths.contains_key(&format!("/api/v1/catalog{path}")), "{path}");
     }
-}
-
-#[test]
-fn the_outbox_is_the_one_of_the_event_bus() {
-    let copies = [
-        include_str!("../../migrations/202611221210_create_integration_event_log.sql"),
-        include_str!("../../migrations/202611281200_drop_state_in_progress.sql"),
-    ];
-    assert_eq!(copies.to_vec(), event_bus::outbox::MIGRATIONS.iter().map(|one| one.sql).collect::<Vec<_>>());
 }

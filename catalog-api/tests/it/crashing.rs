@@ -32,12 +32,37 @@ async fn change_price_and_die(pool: &PgPool, crash_point: &str) {
     assert_eq!(status.signal(), Some(9), "{crash_point}");
 }
 
-#[sqlx::test]
+/// Updates of products and inserts into the log so far, also those that were rolled back. A session reports its
+/// counts before it leaves `pg_stat_activity`.
+async fn written_rows(pool: &PgPool) -> (i64, i64) {
+    eventually("the program's sessions have ended", Duration::from_secs(20), async || {
+        let sessions = "select count(*) from pg_stat_activity
+                         where datname = current_database() and application_name = 'catalog-api'";
+        let open: i64 = sqlx::query_scalar(sessions).fetch_one(pool).await.expect("sessions");
+        (open == 0).then_some(())
+    })
+    .await;
+    let counts = "select (select n_tup_upd from pg_stat_user_tables where relname = 'product'),
+                         (select n_tup_ins from pg_stat_user_tables where relname = 'integration_event_log')";
+    sqlx::query_as(counts).fetch_one(pool).await.expect("counts")
+}
+
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn killed_before_its_commit_a_change_and_its_event_are_both_not_there(pool: PgPool) {
     let app = App::spawn(pool.clone()).await;
     assert_eq!(app.product_priced_at("1.00").await, 1);
-    for point in ["catalog.before_transaction", "catalog.before_log_row", "catalog.before_commit"] {
+    // A session that goes on reports its counts late: here the test's own, of the new product.
+    eventually("the new product is counted", Duration::from_secs(30), async || {
+        (written_rows(&pool).await == (0, 1)).then_some(())
+    })
+    .await;
+    for (point, written) in [
+        ("catalog.before_transaction", (0, 1)),
+        ("catalog.before_log_row", (1, 1)),
+        ("catalog.before_commit", (2, 2)),
+    ] {
         change_price_and_die(&pool, point).await;
+        assert_eq!(written_rows(&pool).await, written, "{point}: rows that its transaction has written");
         assert_eq!((app.price_of(1).await.as_str(), log_of(&pool).await.len()), ("1.00", 1), "{point}");
     }
     // The client does not know, and sends it again: now it happens, once. Until the database has seen
@@ -53,7 +78,7 @@ async fn killed_before_its_commit_a_change_and_its_event_are_both_not_there(pool
     assert_eq!((app.price_of(1).await.as_str(), log_of(&pool).await.len()), ("2.00", 2));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn killed_after_its_commit_a_change_and_its_event_are_both_there(pool: PgPool) {
     let app = App::spawn(pool.clone()).await;
     assert_eq!(app.product_priced_at("1.00").await, 1);

@@ -29,7 +29,7 @@ async fn essence(answer: Response) -> (u16, Vec<String>, Value) {
     (status, headers, body)
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn the_same_key_and_body_has_one_effect_and_one_answer(pool: PgPool) {
     let app = App::spawn(pool).await;
     let first = post(&app, "k1", &details()).await;
@@ -51,7 +51,7 @@ async fn the_same_key_and_body_has_one_effect_and_one_answer(pool: PgPool) {
     assert_eq!(app.price_of(id).await, "14.00", "the repetition did not set it back");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn the_same_key_with_another_body_is_422(pool: PgPool) {
     let app = App::spawn(pool).await;
     post(&app, "k1", &details()).await;
@@ -59,7 +59,7 @@ async fn the_same_key_with_another_body_is_422(pool: PgPool) {
     assert_eq!(app.get_json("/items").await["count"], 1);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn keys_of_others_and_for_other_things_are_other_keys(pool: PgPool) {
     let app = App::spawn(pool).await;
     let (one, two) = (app.product_priced_at("1").await, app.product_priced_at("1").await);
@@ -71,7 +71,7 @@ async fn keys_of_others_and_for_other_things_are_other_keys(pool: PgPool) {
     assert_eq!((app.price_of(one).await, app.price_of(two).await), ("4.00".to_owned(), "3.00".to_owned()));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_refusal_is_repeated_as_well(pool: PgPool) {
     let app = App::spawn(pool).await;
     let body = details_with("typeId", json!(3));
@@ -86,14 +86,14 @@ async fn a_refusal_is_repeated_as_well(pool: PgPool) {
     assert_eq!(post(&app, "k2", &body).await.status(), 201);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_request_that_was_not_understood_takes_no_key(pool: PgPool) {
     let app = App::spawn(pool).await;
     problem(post(&app, "k1", &details_with("price", json!("free"))).await, 400, "validation").await;
     assert_eq!(post(&app, "k1", &details()).await.status(), 201);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_key_that_is_no_key_is_400(pool: PgPool) {
     let app = App::spawn(pool).await;
     for key in ["", "\"\"", "two words", &"x".repeat(256)] {
@@ -106,7 +106,7 @@ async fn a_key_that_is_no_key_is_400(pool: PgPool) {
     assert_eq!(app.get_json("/items").await["count"], 0);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn of_many_at_once_one_has_the_effect(pool: PgPool) {
     let app = App::spawn(pool).await;
     let body = details();
@@ -125,7 +125,7 @@ async fn of_many_at_once_one_has_the_effect(pool: PgPool) {
     assert_eq!((app.get_json("/items").await["count"].as_i64(), app.log().await.len()), (Some(1), 1));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_repetition_of_a_running_request_is_409_at_once(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("1.00").await;
@@ -158,7 +158,7 @@ async fn a_repetition_of_a_running_request_is_409_at_once(pool: PgPool) {
     assert_eq!((again.status().as_u16(), header(&again, "idempotency-replayed").as_str()), (200, "true"));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn an_answer_is_kept_for_a_day_and_then_removed(pool: PgPool) {
     let app = App::spawn(pool).await;
     post(&app, "young", &details()).await;

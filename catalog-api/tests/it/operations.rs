@@ -6,7 +6,7 @@ use test_kit::{expired_token, token};
 
 use crate::app::App;
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn an_operator_sees_what_is_not_published_yet_and_nobody_else_does(pool: PgPool) {
     let app = App::spawn(pool).await;
     app.product_priced_at("1.00").await;

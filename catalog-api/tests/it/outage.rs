@@ -36,7 +36,7 @@ async fn gate(pool: &PgPool, port: Option<u16>) -> (u16, CancellationToken) {
     (port, cut)
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn without_its_database_the_service_answers_503_and_recovers_by_itself(pool: PgPool) {
     let options = pool.connect_options().as_ref().clone().host("127.0.0.1").port(1);
     let (port, cut) = gate(&pool, None).await;
@@ -70,7 +70,7 @@ async fn without_its_database_the_service_answers_503_and_recovers_by_itself(poo
     test_kit::eventually("ready a second time", Duration::from_secs(15), ready).await;
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_product_that_somebody_holds_too_long_is_503_not_500(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("1.00").await;

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use crate::app::{App, details_with, header};
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn every_product_has_a_picture_that_can_be_kept(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("1.00").await;
@@ -28,7 +28,7 @@ async fn every_product_has_a_picture_that_can_be_kept(pool: PgPool) {
     assert_ne!(header(&changed, "etag"), tag);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_name_cannot_draw(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("1.00").await;

@@ -71,7 +71,7 @@ async fn an_empty_database_becomes_a_shop_however_often_it_is_asked_to(pool: PgP
     assert_eq!(log_of(&pool).await.len(), 101);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn it_is_healthy_when_it_can_work_and_stops_when_told_to(pool: PgPool) {
     let (mut child, address, _log) = serve(program(&pool)).await;
     let port = address.rsplit_once(':').expect("a port").1.to_owned();
@@ -101,7 +101,7 @@ async fn it_is_not_ready_on_a_database_that_was_not_migrated(pool: PgPool) {
     assert_eq!(health("ready").await, 200);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_wrong_setting_ends_the_program_and_is_named_in_one_line(pool: PgPool) {
     for (name, value, told) in [
         ("APP__HTTP__PORT", "eighty", "APP__HTTP__PORT"),
@@ -124,7 +124,7 @@ async fn a_wrong_setting_ends_the_program_and_is_named_in_one_line(pool: PgPool)
     assert!(String::from_utf8_lossy(&missing.stderr).contains("/no/such/file.toml"));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_port_that_is_taken_is_said_so(pool: PgPool) {
     let (_child, address, _log) = serve(program(&pool)).await;
     let port = address.rsplit_once(':').expect("a port").1;
@@ -134,7 +134,7 @@ async fn a_port_that_is_taken_is_said_so(pool: PgPool) {
     assert!(error.contains(port) && error.contains("APP__HTTP__PORT"), "{error}");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn no_secret_token_or_payload_is_logged_at_any_level(pool: PgPool) {
     sqlx::raw_sql("insert into product_type values (1, 'T'); insert into product_brand values (1, 'B')")
         .execute(&pool)

@@ -20,7 +20,7 @@ async fn products(app: &App, names: &[&str]) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_product_is_found_by_its_id(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("12.50").await;
@@ -39,7 +39,7 @@ async fn a_product_is_found_by_its_id(pool: PgPool) {
     assert_eq!(item, wanted);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_client_that_has_the_version_gets_304(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("12.50").await;
@@ -55,7 +55,7 @@ async fn a_client_that_has_the_version_gets_304(pool: PgPool) {
     assert_eq!(get("\"1\"").await.status(), 200);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn pages_follow_each_other_by_id_and_count_everything(pool: PgPool) {
     let app = App::spawn(pool).await;
     products(&app, &["e", "d", "c", "b", "a"]).await;
@@ -76,7 +76,7 @@ async fn pages_follow_each_other_by_id_and_count_everything(pool: PgPool) {
     assert_eq!((&page["pageIndex"], &page["pageSize"]), (&json!(0), &json!(10)));
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn filters_combine_and_empty_ones_do_nothing(pool: PgPool) {
     let app = App::spawn(pool).await;
     // Types 1 2 1 2, brands 1 1 2 2.
@@ -100,7 +100,7 @@ async fn filters_combine_and_empty_ones_do_nothing(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_prefix_means_its_characters_and_nothing_else(pool: PgPool) {
     let app = App::spawn(pool).await;
     products(
@@ -122,7 +122,7 @@ async fn a_prefix_means_its_characters_and_nothing_else(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_prefix_is_looked_up_in_an_index(pool: PgPool) {
     sqlx::raw_sql(
         "insert into product_type values (1, 'Tents'); insert into product_brand values (1, 'Larkfell');
@@ -143,7 +143,7 @@ async fn a_prefix_is_looked_up_in_an_index(pool: PgPool) {
     assert!(plan.join("\n").contains("product_name_prefix"), "{plan:#?}");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn types_and_brands_are_listed(pool: PgPool) {
     let app = App::spawn(pool).await;
     assert_eq!(
@@ -156,7 +156,7 @@ async fn types_and_brands_are_listed(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn what_is_not_there_is_404(pool: PgPool) {
     let app = App::spawn(pool).await;
     for path in ["/items/1", "/items/9223372036854775807", "/items/1/pic"] {

@@ -19,7 +19,7 @@ async fn attempt(pool: &PgPool, role: &str, statement: &str) -> Option<String> {
 
 const REFUSED: &str = "42501";
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn the_relay_can_read_and_mark_the_log_and_nothing_else(pool: PgPool) {
     let app = App::spawn(pool).await;
     app.product_priced_at("1.00").await;
@@ -55,7 +55,7 @@ async fn the_relay_can_read_and_mark_the_log_and_nothing_else(pool: PgPool) {
     assert_eq!(log_of(&app.pool).await.len(), 1);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn the_service_can_announce_but_not_take_back(pool: PgPool) {
     let app = App::spawn(pool).await;
     app.product_priced_at("1.00").await;
@@ -80,7 +80,7 @@ async fn the_service_can_announce_but_not_take_back(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn the_database_itself_refuses_what_no_product_can_be(pool: PgPool) {
     let app = App::spawn(pool).await;
     app.product_priced_at("1.00").await;

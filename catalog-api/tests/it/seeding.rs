@@ -8,7 +8,7 @@ use sqlx::PgPool;
 
 use crate::app::{App, details, log_of};
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn the_seed_has_101_products_of_8_types_and_13_brands(pool: PgPool) {
     assert_eq!(seed::run(&pool).await.expect("seeded"), 101);
     let app = App::on(pool);
@@ -33,7 +33,7 @@ async fn the_seed_has_101_products_of_8_types_and_13_brands(pool: PgPool) {
     assert_eq!(next["id"], json!(102), "the ids go on after the seed's");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn every_seeded_product_is_announced_like_any_other(pool: PgPool) {
     seed::run(&pool).await.expect("seeded");
     let log = log_of(&pool).await;
@@ -45,7 +45,7 @@ async fn every_seeded_product_is_announced_like_any_other(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_second_seed_changes_nothing(pool: PgPool) {
     let (one, two) = tokio::join!(seed::run(&pool), seed::run(&pool));
     let mut added = [one.expect("seeded"), two.expect("seeded")];

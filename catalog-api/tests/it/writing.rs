@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use crate::app::{App, details, details_with, header, problem};
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_new_product_is_where_the_answer_says(pool: PgPool) {
     let app = App::spawn(pool).await;
     let answer = app.post(&details()).await;
@@ -18,7 +18,7 @@ async fn a_new_product_is_where_the_answer_says(pool: PgPool) {
     assert_eq!(app.get_json(&format!("/items/{}", item["id"])).await, item);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn description_and_stock_may_be_left_out(pool: PgPool) {
     let app = App::spawn(pool).await;
     let body = json!({"name": "  Tarn  ", "price": 12.5, "typeId": 1, "brandId": 2});
@@ -32,7 +32,7 @@ async fn description_and_stock_may_be_left_out(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn prices_are_taken_as_strings_and_as_exact_numbers(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("1").await;
@@ -54,7 +54,7 @@ async fn prices_are_taken_as_strings_and_as_exact_numbers(pool: PgPool) {
     }
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn replacing_a_product_changes_every_field(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("12.50").await;
@@ -73,7 +73,7 @@ async fn replacing_a_product_changes_every_field(pool: PgPool) {
     assert_eq!(app.get_json(&format!("/items/{id}")).await, item);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_product_that_is_removed_is_gone(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("12.50").await;
@@ -87,7 +87,7 @@ async fn a_product_that_is_removed_is_gone(pool: PgPool) {
     assert!(app.product_priced_at("1").await > id, "an id is not given again");
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_stale_if_match_is_412_and_changes_nothing(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("10.00").await;
@@ -120,7 +120,7 @@ async fn a_stale_if_match_is_412_and_changes_nothing(pool: PgPool) {
     assert_eq!(any.send().await.expect("an answer").status(), 204);
 }
 
-#[sqlx::test]
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn an_unknown_type_or_brand_is_422(pool: PgPool) {
     let app = App::spawn(pool).await;
     let id = app.product_priced_at("12.50").await;

@@ -4,7 +4,7 @@
 //! and marks them published.
 //!
 //! ```
-//! use event_bus::{Event, TraceContext, outbox};
+//! use event_bus::{Event, outbox};
 //! use sqlx::PgPool;
 //!
 //! #[derive(serde::Serialize)]
@@ -43,7 +43,7 @@
 //!               on conflict (title) do update set times_lent = book.times_lent + 1 returning times_lent";
 //! let times_lent = sqlx::query_scalar(change).fetch_one(&mut *tx).await?;
 //! let returned = BookReturned { book: "Ulysses".to_owned(), times_lent };
-//! outbox::append(&mut tx, &returned, &TraceContext::default()).await?;
+//! outbox::append(&mut tx, &returned).await?;
 //! tx.commit().await?;
 //!
 //! assert_eq!(outbox::status(&pool).await?.pending, 1);
@@ -61,7 +61,7 @@ mod status;
 
 use crate::Migration;
 
-pub use append::{Announcement, AppendError, Change, append};
+pub use append::{AppendError, append, append_traced};
 pub use notifier::Notifier;
 #[cfg(feature = "rabbitmq")]
 pub(crate) use partition::fnv1a;

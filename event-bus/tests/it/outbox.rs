@@ -1,7 +1,7 @@
 //! A change and its announcement share a transaction.
 
 use event_bus::{
-    Event, TraceContext,
+    Event,
     outbox::{self, AppendError},
 };
 use serde::Serialize;
@@ -26,7 +26,7 @@ impl Event for Noted {
 
 async fn append(pool: &PgPool, text: String) -> Result<uuid::Uuid, AppendError> {
     let mut tx = pool.begin().await.unwrap();
-    let id = outbox::append(&mut tx, &Noted { text }, &TraceContext::default()).await?;
+    let id = outbox::append(&mut tx, &Noted { text }).await?;
     tx.commit().await.unwrap();
     Ok(id)
 }
@@ -43,7 +43,7 @@ async fn an_event_is_pending_once_its_transaction_is_committed_and_never_otherwi
     sqlx::raw_sql(outbox::SCHEMA).execute(&pool).await.unwrap();
     let mut tx = pool.begin().await.unwrap();
     let event = Noted { text: "a".to_owned() };
-    outbox::append(&mut tx, &event, &TraceContext::default()).await.unwrap();
+    outbox::append(&mut tx, &event).await.unwrap();
     assert!(pending(&pool).await.is_empty());
     tx.rollback().await.unwrap();
     assert!(pending(&pool).await.is_empty());

@@ -108,7 +108,7 @@ async fn the_trace_of_the_request_travels_with_the_event(pool: PgPool) {
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let trace = TraceContext::parse(parent, Some("vendor=1")).unwrap();
     let mut tx = stage.log.pool.begin().await.unwrap();
-    outbox::append(&mut tx, &Traced {}, &trace).await.unwrap();
+    outbox::append_traced(&mut tx, &Traced {}, &trace).await.unwrap();
     tx.commit().await.unwrap();
     let message = stage.probe.next(LONG).await;
     assert_eq!(message.header("traceparent").as_deref(), Some(parent));

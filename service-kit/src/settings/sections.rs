@@ -103,7 +103,7 @@ impl HttpSettings {
 pub struct DatabaseSettings {
     /// `postgres://user:password@host:port/name`; a secret, because it holds the password.
     pub url: SecretString,
-    /// The most connections for transactions, and as many again for [single statements](crate::statements). Default 16.
+    /// The most connections. Default 16.
     #[serde(default = "default_max_connections")]
     pub max_connections: u32,
 }

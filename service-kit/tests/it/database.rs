@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use service_kit::{database, statements::Statements};
+use service_kit::database;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use test_kit::eventually;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -143,30 +143,6 @@ async fn connections_that_were_cut_silently_give_their_places_back(pool: PgPool)
         one.is_ok().then_some(())
     };
     eventually("the pool works again", Duration::from_secs(10), works).await;
-}
-
-#[sqlx::test(migrations = false)]
-async fn a_connection_whose_statement_was_given_up_is_not_used_again_unless_it_answers(pool: PgPool) {
-    let wire = Wire::to(&pool, Duration::ZERO).await;
-    let statements = Statements::beside(&database::connect_with(wire.options(&pool), 1)).expect("a pool");
-    let mut lent = statements.connection().await.expect("a connection");
-    let cut = async {
-        eventually("it is at work", Duration::from_secs(10), async || {
-            (asleep(&pool).await == 1).then_some(())
-        })
-        .await;
-        wire.cut();
-    };
-    tokio::select! {
-        _ = sqlx::query("select pg_sleep(60)").execute(&mut *lent) => panic!("answered"),
-        () = cut => {}
-    }
-    drop(lent);
-    let next = async {
-        let mut lent = statements.connection().await.expect("a connection");
-        sqlx::query_scalar::<_, i32>("select 1").fetch_one(&mut *lent).await.expect("an answer")
-    };
-    assert_eq!(tokio::time::timeout(Duration::from_secs(10), next).await, Ok(1));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! An `integration_event_log` with something in it.
 
-use event_bus::{Event, TraceContext, outbox};
+use event_bus::{Event, outbox};
 use serde::Serialize;
 use sqlx::PgPool;
 use test_kit::eventually;
@@ -52,7 +52,7 @@ impl Log {
         for value in versions {
             let mut tx = self.pool.begin().await.unwrap();
             let event = CounterRaised { counter: counter.to_owned(), value };
-            ids.push(outbox::append(&mut tx, &event, &TraceContext::default()).await.unwrap());
+            ids.push(outbox::append(&mut tx, &event).await.unwrap());
             tx.commit().await.unwrap();
         }
         ids
@@ -69,7 +69,7 @@ impl Log {
         for value in first..first + versions {
             for key in 0..keys {
                 let event = CounterRaised { counter: key.to_string(), value };
-                outbox::append(&mut tx, &event, &TraceContext::default()).await.unwrap();
+                outbox::append(&mut tx, &event).await.unwrap();
             }
         }
         tx.commit().await.unwrap();

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use event_bus::Event;
 use event_bus::outbox::{self, Notifier};
-use event_bus::{Event, TraceContext};
 use futures_util::StreamExt;
 use harness::Service;
 use serde::Serialize;
@@ -88,7 +88,7 @@ async fn of_relay(environment: &Environment, rate: u32, time: Duration) -> Resul
         async move {
             let mut tx = pool.begin().await?;
             let event = Ticked { number, padding: "x".repeat(460) };
-            let id = outbox::append(&mut tx, &event, &TraceContext::default()).await?;
+            let id = outbox::append(&mut tx, &event).await?;
             tx.commit().await?;
             let committed = Instant::now();
             notifier.notify();

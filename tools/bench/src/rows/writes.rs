@@ -1,4 +1,4 @@
-//! Price changes over HTTP, against pgbench with the same two statements.
+//! Price changes over HTTP, against pgbench with the same statements in the same transaction.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,24 +12,24 @@ use crate::cli::Cli;
 use crate::environment::{Client, Environment, FIRST, Load, PRODUCTS, closed_loop};
 use crate::figures::{Row, Target};
 
-/// What a change of price executes: the read, and the change with its outbox message. Texts stay as they are in
-/// the row: pgbench cannot quote them.
+/// The statements of a price change, in one transaction as the route has them. Texts stay as they are in the row:
+/// pgbench cannot quote them.
 const SCRIPT: &str = "\\set id random(10001, 11000)
 \\set cents random(100, 9999)
+begin;
 select product_id, name, description, price, product_type_id, product_brand_id,
        available_stock, restock_threshold, max_stock_threshold, version
-  from product where product_id = :id \\gset
-with change as (
-    update product set version = :version + 1, name = name, description = description, price = :cents / 100.0,
-           product_type_id = :product_type_id, product_brand_id = :product_brand_id,
-           available_stock = :available_stock, restock_threshold = :restock_threshold,
-           max_stock_threshold = :max_stock_threshold
-     where product_id = :id and version = :version returning 1
-)
+  from product where product_id = :id for update \\gset
+update product
+   set version = :version + 1, name = name, description = description, price = :cents / 100.0,
+       product_type_id = :product_type_id, product_brand_id = :product_brand_id,
+       available_stock = :available_stock, restock_threshold = :restock_threshold,
+       max_stock_threshold = :max_stock_threshold
+ where product_id = :id;
 insert into integration_event_log (event_id, event_type, key, key_version, partition, payload, headers)
-select gen_random_uuid(), 'bench.catalog.price_changed.v1', :id, :version + 1, :id % 64,
-       ('{\"productId\":' || :id || ',\"padding\":\"' || repeat('x', 150) || '\"}')::json, '{}'::json
-  from change;
+values (gen_random_uuid(), 'bench.catalog.price_changed.v1', :id, :version + 1, :id % 64,
+        ('{\"productId\":' || :id || ',\"padding\":\"' || repeat('x', 150) || '\"}')::json, '{}'::json);
+commit;
 ";
 
 pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
