@@ -25,6 +25,10 @@ mod state;
 pub mod subscriptions;
 mod transaction;
 
+/// The name under which this service subscribes: its queue is `basket.events`, and its inbox rows bear
+/// it. Another name would have every event handled again.
+pub const CONSUMER: &str = "basket";
+
 /// The migrations of this service, with those of its inbox.
 pub static MIGRATIONS: LazyLock<Migrator> =
     LazyLock::new(|| service_kit::database::migrations(sqlx::migrate!(), &[inbox::MIGRATIONS]));
@@ -41,7 +45,7 @@ pub fn app() -> ServiceApp<settings::Settings> {
     };
     ServiceApp::new(about)
         .database(&MIGRATIONS)
-        .consumer(subscriptions::CONSUMER, subscriptions::handlers)
+        .consumer(CONSUMER, subscriptions::handlers)
         .consumer_session(&subscriptions::SESSION)
         .routes(|config| {
             baskets::handlers::routes(config);

@@ -8,7 +8,7 @@
 //! | [`pictures`] | a picture for every product, drawn when asked for |
 //! | [`idempotency`] | the same request twice has one effect and one answer |
 //! | [`seed`] | the products that a new shop starts with |
-//! | [`state`] | what the routes share: how a change begins and ends |
+//! | [`change`] | how a change begins and ends: one transaction |
 
 use std::sync::LazyLock;
 
@@ -18,13 +18,14 @@ use sqlx::migrate::Migrator;
 use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub mod change;
 pub mod classification;
 pub mod command;
 pub mod idempotency;
 pub mod pictures;
 pub mod products;
 pub mod seed;
-pub mod state;
+mod state;
 
 /// The migrations of this service, with those of its outbox.
 pub static MIGRATIONS: LazyLock<Migrator> =

@@ -36,8 +36,11 @@ use crate::TraceContext;
 /// The content type of a message in structured mode.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
+/// The largest payload of an event, in bytes of JSON: 256 KiB.
+pub const PAYLOAD_LIMIT: usize = 256 * 1024;
+
 /// The largest message body that is read, in bytes: the largest payload, with room for its envelope.
-pub const BODY_LIMIT: usize = crate::outbox::PAYLOAD_LIMIT + 8 * 1024;
+pub const BODY_LIMIT: usize = PAYLOAD_LIMIT + 8 * 1024;
 
 /// The largest size of an attribute used as an identifier, in bytes.
 const ATTRIBUTE_LIMIT: usize = 255;

@@ -16,7 +16,7 @@ mod product_changed;
 mod product_price_changed;
 mod product_removed;
 
-use event_bus::{BatchHandler, HandleError, Received, Subscriber, consumer::SubscribeError};
+use event_bus::{HandleError, Received, Subscriber, consumer::SubscribeError};
 
 pub use product_added::AddProduct;
 pub use product_changed::UpdateProduct;
@@ -24,15 +24,6 @@ pub use product_price_changed::RepriceBaskets;
 pub use product_removed::RemoveProduct;
 
 use crate::products::ProductId;
-
-/// The name under which this service subscribes: its queue is `basket.events`, and its inbox rows bear
-/// it. Another name would have every event handled again.
-pub const CONSUMER: &str = "basket";
-
-/// The events whose news is all in the catalog's item: who has read the item at some version has no use
-/// for these up to that version.
-pub const TOLD_BY_AN_ITEM: [&str; 3] =
-    [AddProduct::EVENT_TYPE, RepriceBaskets::EVENT_TYPE, UpdateProduct::EVENT_TYPE];
 
 /// Adds the handlers of this service.
 pub fn handlers(subscriber: Subscriber) -> Result<Subscriber, SubscribeError> {

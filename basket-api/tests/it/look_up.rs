@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use basket_api::{
     products::{look_up::store_answer, store::ProductFacts},
-    subscriptions::{AddProduct, RepriceBaskets, TOLD_BY_AN_ITEM, UpdateProduct},
+    products::look_up::TOLD_BY_AN_ITEM,
+    subscriptions::{AddProduct, RepriceBaskets, UpdateProduct},
 };
 use event_bus::inbox;
 use reqwest::Method;
@@ -227,4 +228,10 @@ async fn events_of_a_product_may_come_in_any_order(pool: PgPool) {
     remove_product(&pool, 8, 9).await;
     handle(&pool, &AddProduct, &[received(8, 1, added(8, "10.00"))]).await;
     assert_eq!(app.put("alice", 8, 1).await.status(), 404, "a removed product never comes back");
+}
+
+#[test]
+fn the_events_that_an_item_tells_of_are_those_with_handlers() {
+    let handled = [AddProduct::EVENT_TYPE, RepriceBaskets::EVENT_TYPE, UpdateProduct::EVENT_TYPE];
+    assert_eq!(TOLD_BY_AN_ITEM, handled);
 }

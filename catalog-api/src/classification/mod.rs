@@ -3,11 +3,9 @@
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use service_kit::problem::Problem;
-use sqlx::FromRow;
+use sqlx::{FromRow, PgPool};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
-
-use crate::state::Catalog;
 
 /// A type of product.
 #[derive(Debug, Serialize, FromRow, ToSchema)]
@@ -36,10 +34,10 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 /// Lists the types, by id.
 #[utoipa::path(tag = "classification", responses((status = 200, description = "the types", body = [CatalogType])))]
 #[get("/catalogtypes")]
-async fn list_types(catalog: web::Data<Catalog>) -> Result<HttpResponse, Problem> {
+async fn list_types(pool: web::Data<PgPool>) -> Result<HttpResponse, Problem> {
     let types: Vec<CatalogType> =
         sqlx::query_as("select product_type_id as id, name from product_type order by product_type_id")
-            .fetch_all(catalog.pool())
+            .fetch_all(pool.as_ref())
             .await?;
     Ok(HttpResponse::Ok().json(types))
 }
@@ -47,10 +45,10 @@ async fn list_types(catalog: web::Data<Catalog>) -> Result<HttpResponse, Problem
 /// Lists the brands, by id.
 #[utoipa::path(tag = "classification", responses((status = 200, description = "the brands", body = [CatalogBrand])))]
 #[get("/catalogbrands")]
-async fn list_brands(catalog: web::Data<Catalog>) -> Result<HttpResponse, Problem> {
+async fn list_brands(pool: web::Data<PgPool>) -> Result<HttpResponse, Problem> {
     let brands: Vec<CatalogBrand> =
         sqlx::query_as("select product_brand_id as id, name from product_brand order by product_brand_id")
-            .fetch_all(catalog.pool())
+            .fetch_all(pool.as_ref())
             .await?;
     Ok(HttpResponse::Ok().json(brands))
 }

@@ -9,11 +9,10 @@ use actix_web::{HttpResponse, get, web};
 use service_kit::etag::IfNoneMatch;
 use service_kit::problem::{self, Problem};
 use sha2::{Digest, Sha256};
-use sqlx::FromRow;
+use sqlx::{FromRow, PgPool};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::products::ProductId;
-use crate::state::Catalog;
 
 /// A day: a picture changes only with the product's name, type or brand, and then a client that asks
 /// again with its tag learns of it.
@@ -53,14 +52,14 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 async fn get_picture(
     id: web::Path<ProductId>,
     known: IfNoneMatch,
-    catalog: web::Data<Catalog>,
+    pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
     let subject: Option<Subject> = sqlx::query_as(
         "select product_id, product.name, product_type_id, product_brand_id, product_brand.name as brand
            from product join product_brand using (product_brand_id) where product_id = $1",
     )
     .bind(*id)
-    .fetch_optional(catalog.pool())
+    .fetch_optional(pool.as_ref())
     .await?;
     let subject = subject.ok_or_else(|| Problem::not_found(format!("there is no product {}", id.get())))?;
     let picture = scene::draw(&subject);

@@ -7,14 +7,15 @@ use event_bus::outbox::AppendError;
 use serde::Serialize;
 use service_kit::etag::{self, IfMatch, IfNoneMatch};
 use service_kit::problem::{self, Json, Problem, Query};
+use sqlx::PgPool;
 use utoipa::{IntoResponses, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::store::{self, ChangeError, Changed};
-use super::{BASE, Details, Filter, ItemBody, PriceChange, ProductId};
+use super::{BASE, Details, Filter, ItemBody, PriceChange, ProductId, Products};
+use crate::change::{Begin, Changes};
 use crate::command::Command;
 use crate::idempotency::Answer;
-use crate::state::{Begin, Catalog};
 
 /// The routes.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -45,16 +46,16 @@ async fn change_price(
     command: Command,
     id: web::Path<ProductId>,
     if_match: IfMatch,
-    catalog: web::Data<Catalog>,
+    changes: web::Data<Changes>,
     body: Json<PriceChange>,
 ) -> Result<HttpResponse, Problem> {
     let command = command.repeatable(&body.bytes);
-    let mut tx = match catalog.begin(&command).await? {
+    let mut tx = match changes.begin(&command).await? {
         Begin::New(tx) => tx,
         Begin::Repeated(answer) => return Ok(answer),
     };
     let changed = store::change_price(&mut tx, *id, &if_match, body.value.price, &command.trace).await;
-    catalog.finish(tx, &command, answer(StatusCode::OK, changed)).await
+    changes.finish(tx, &command, answer(StatusCode::OK, changed)).await
 }
 
 /// Replaces everything of a product that a client decides.
@@ -80,17 +81,17 @@ async fn replace_item(
     command: Command,
     id: web::Path<ProductId>,
     if_match: IfMatch,
-    catalog: web::Data<Catalog>,
+    changes: web::Data<Changes>,
     body: Json<Details>,
 ) -> Result<HttpResponse, Problem> {
     body.value.check()?;
     let command = command.repeatable(&body.bytes);
-    let mut tx = match catalog.begin(&command).await? {
+    let mut tx = match changes.begin(&command).await? {
         Begin::New(tx) => tx,
         Begin::Repeated(answer) => return Ok(answer),
     };
     let changed = store::replace(&mut tx, *id, &if_match, &body.value, &command.trace).await;
-    catalog.finish(tx, &command, answer(StatusCode::OK, changed)).await
+    changes.finish(tx, &command, answer(StatusCode::OK, changed)).await
 }
 
 /// Adds a product.
@@ -110,12 +111,12 @@ async fn replace_item(
 #[post("/items")]
 async fn add_item(
     command: Command,
-    catalog: web::Data<Catalog>,
+    changes: web::Data<Changes>,
     body: Json<Details>,
 ) -> Result<HttpResponse, Problem> {
     body.value.check()?;
     let command = command.repeatable(&body.bytes);
-    let mut tx = match catalog.begin(&command).await? {
+    let mut tx = match changes.begin(&command).await? {
         Begin::New(tx) => tx,
         Begin::Repeated(answer) => return Ok(answer),
     };
@@ -123,7 +124,7 @@ async fn add_item(
     let id = added.as_ref().map_or(0, |added| added.product.id.get());
     let answer =
         answer(StatusCode::CREATED, added).map(|answer| answer.location(format!("{BASE}/items/{id}")));
-    catalog.finish(tx, &command, answer).await
+    changes.finish(tx, &command, answer).await
 }
 
 /// Removes a product.
@@ -145,15 +146,15 @@ async fn remove_item(
     command: Command,
     id: web::Path<ProductId>,
     if_match: IfMatch,
-    catalog: web::Data<Catalog>,
+    changes: web::Data<Changes>,
 ) -> Result<HttpResponse, Problem> {
-    let mut tx = match catalog.begin(&command).await? {
+    let mut tx = match changes.begin(&command).await? {
         Begin::New(tx) => tx,
         Begin::Repeated(answer) => return Ok(answer),
     };
     let removed = store::remove(&mut tx, *id, &if_match, &command.trace).await;
     let answer = removed.map(|event_ids| Answer::empty(StatusCode::NO_CONTENT).events(&event_ids));
-    catalog.finish(tx, &command, answer.map_err(Problem::from)).await
+    changes.finish(tx, &command, answer.map_err(Problem::from)).await
 }
 
 /// Gets a product.
@@ -176,9 +177,9 @@ async fn remove_item(
 async fn get_item(
     id: web::Path<ProductId>,
     known: IfNoneMatch,
-    catalog: web::Data<Catalog>,
+    products: web::Data<Products>,
 ) -> Result<HttpResponse, Problem> {
-    let product = catalog.product(*id).await?.ok_or(ChangeError::NoSuchProduct(*id))?;
+    let product = products.load(*id).await?.ok_or(ChangeError::NoSuchProduct(*id))?;
     let is_known = known.has(product.version);
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header(etag::of(product.version)).insert_header((CACHE_CONTROL, "no-cache"));
@@ -210,8 +211,8 @@ struct PageBody {
     )
 )]
 #[get("/items")]
-async fn list_items(filter: Query<Filter>, catalog: web::Data<Catalog>) -> Result<HttpResponse, Problem> {
-    let (count, products) = store::list(catalog.pool(), &filter.0).await?;
+async fn list_items(filter: Query<Filter>, pool: web::Data<PgPool>) -> Result<HttpResponse, Problem> {
+    let (count, products) = store::list(&pool, &filter.0).await?;
     let (page_index, page_size) = (filter.0.page_index, filter.0.page_size.get());
     let data = products.iter().map(ItemBody::from).collect();
     Ok(HttpResponse::Ok().json(PageBody { page_index, page_size, count, data }))

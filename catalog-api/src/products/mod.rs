@@ -10,6 +10,8 @@ mod product;
 pub mod store;
 mod text;
 
+use service_kit::loader::Loader;
+
 pub use bodies::{Details, ItemBody, PriceChange};
 pub use events::{ProductAdded, ProductChanged, ProductPriceChanged, ProductRemoved};
 pub use filter::Filter;
@@ -18,6 +20,9 @@ pub use model::{BrandId, ProductId, Stock, TypeId, ValueError};
 pub use price::{Price, PriceError};
 pub use product::{Product, ProductEvent};
 pub use text::{Description, Name, TextError};
+
+/// Finds products by their ids: [`load`](Loader::load) one.
+pub type Products = Loader<ProductId, Product>;
 
 /// The path that the routes of the products begin with.
 pub const BASE: &str = "/api/v1/catalog";

@@ -61,6 +61,7 @@ mod status;
 
 use crate::Migration;
 
+pub use crate::envelope::PAYLOAD_LIMIT;
 pub use append::{AppendError, append, append_traced};
 pub use notifier::Notifier;
 #[cfg(feature = "rabbitmq")]
@@ -93,6 +94,3 @@ pub const SCHEMA: &str = concat!(create_log!(), drop_in_progress!());
 
 /// The channel on which [`Notifier`] notifies relays of new events.
 pub const CHANNEL: &str = "integration_event_log";
-
-/// The largest payload that [`append`] accepts, in bytes of JSON: 256 KiB.
-pub const PAYLOAD_LIMIT: usize = 256 * 1024;

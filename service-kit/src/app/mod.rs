@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! use event_bus::{HandleError, Handler, Received, inbox};
-//! use service_kit::app::{About, ServiceApp};
+//! use service_kit::app::{About, NoSettings, ServiceApp};
 //! use sqlx::migrate::Migrator;
 //! use sqlx::{Postgres, Transaction};
 //! use std::{process::ExitCode, sync::LazyLock};
@@ -38,7 +38,7 @@
 //!         version: env!("CARGO_PKG_VERSION"),
 //!         default_port: 5110,
 //!     };
-//!     ServiceApp::new(about)
+//!     ServiceApp::<NoSettings>::new(about)
 //!         .database(&MIGRATIONS)
 //!         .consumer("trends", |subscriber| subscriber.handle(CountChanges))
 //!         .main()

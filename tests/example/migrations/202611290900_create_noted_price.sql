@@ -1,4 +1,4 @@
--- The prices that products changed to.
+-- The prices that products changed to. The rights on the inbox come with the inbox.
 create table noted_price (
     noted_price_id bigint generated always as identity primary key,
     product_id     bigint not null,
@@ -7,7 +7,3 @@ create table noted_price (
 );
 
 grant select, insert on noted_price to example_app;
-grant select, insert, update, delete on inbox to example_app;
-grant select, insert, update on inbox_version to example_app;
-grant select on _sqlx_migrations to example_app;
-grant select on inbox, inbox_version to example_inbox_reader;

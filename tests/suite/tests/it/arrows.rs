@@ -9,14 +9,7 @@ use std::{
 
 /// Modules that depend on each other in a circle, and have to be untangled: a crate and its modules in order. The test
 /// fails on a further one, and on an entry that is longer than what is left of it.
-const KNOWN_CIRCLES: &[&str] = &[
-    "basket-api: alerts baskets operations products startup subscriptions",
-    "catalog-api: app classification operations pictures products",
-    "chaos: faults parallel run",
-    "event-bus: envelope outbox",
-    "shop: home registry",
-    "shop: servers suite",
-];
+const KNOWN_CIRCLES: &[&str] = &["chaos: faults parallel run"];
 
 /// A member of the workspace.
 struct Member {
