@@ -7,7 +7,7 @@ use basket_api::{
     products::look_up::TOLD_BY_AN_ITEM,
     subscriptions::{AddProduct, RepriceBaskets, UpdateProduct},
 };
-use event_bus::inbox;
+use event_bus::{BatchHandler, inbox};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
