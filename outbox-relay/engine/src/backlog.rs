@@ -7,7 +7,7 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::{Pending, Refusal};
+use crate::poll::Pending;
 
 /// Hands out events to send: the events of one key one after the other, different keys side by side.
 ///
@@ -104,14 +104,18 @@ impl<E: Pending> Backlog<E> {
         }
     }
 
-    /// An event did not arrive, or its outcome is unknown: it and the events behind it are to be read again.
-    /// Returns its position.
-    pub(crate) fn refused(&mut self, id: Uuid, refusal: Refusal) -> Option<i64> {
+    /// The connection was lost while this event was in flight. If it was the only one, its key is quarantined.
+    pub(crate) fn unknown(&mut self, id: Uuid) -> Option<i64> {
+        if self.in_flight.len() == 1 && self.in_flight.contains(&id) {
+            self.quarantined = self.events.get(&id).map(|event| event.key().to_owned());
+        }
+        self.nacked(id)
+    }
+
+    /// An event did not arrive: it and the events behind it are to be read again. Returns its position.
+    pub(crate) fn nacked(&mut self, id: Uuid) -> Option<i64> {
         if !self.in_flight.remove(&id) {
             return None;
-        }
-        if refusal == Refusal::Disconnected && self.in_flight.is_empty() {
-            self.quarantined = self.events.get(&id).map(|event| event.key().to_owned());
         }
         let position = self.known.remove(&id);
         self.forget_key_of(id);

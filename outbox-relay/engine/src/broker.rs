@@ -4,13 +4,18 @@ use std::time::Instant;
 
 use crate::timing::BackOff;
 
-/// What a refusal means for the connection that it came over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// The broker refused the event; the connection can be used further.
-    Refused,
-    /// The connection can no longer be used.
-    Disconnected,
+/// What came of an event that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The broker has confirmed the event.
+    Published,
+    /// The event itself is at fault and can never be published, for this reason: it is marked failed and blocks
+    /// its key. Nothing else waits.
+    Refused(String),
+    /// The broker did not take the event this time. The connection can be used further.
+    Nacked,
+    /// The connection is lost. Whether the broker has the event is unknown.
+    Unknown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,12 +101,15 @@ impl Broker {
         self.blocked = blocked;
     }
 
+    /// The connection failed or is lost.
+    pub(crate) fn lost(&mut self, now: Instant) {
+        self.link = Link::Disconnected;
+        self.blocked = false;
+        self.back_off(now);
+    }
+
     /// A failure: one pause for all failures that come together, then one event at first.
-    pub(crate) fn refused(&mut self, refusal: Refusal, now: Instant) {
-        if refusal == Refusal::Disconnected {
-            self.link = Link::Disconnected;
-            self.blocked = false;
-        }
+    pub(crate) fn back_off(&mut self, now: Instant) {
         if !self.is_paused(now) {
             self.pause_until = Some(self.back_off.next(now));
         }

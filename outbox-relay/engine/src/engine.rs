@@ -5,12 +5,12 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    Config, Lease, Pending,
     backlog::Backlog,
     broker::Broker,
+    config::Config,
     high_water_mark::HighWaterMark,
-    ownership::Ownership,
-    poll::Poll,
+    ownership::{Lease, Ownership},
+    poll::{Pending, Poll},
     timing::{BackOff, PollTimer},
 };
 
@@ -29,8 +29,7 @@ pub enum Action {
     Connect,
     /// Read pending events: [`polled`](Engine::polled).
     Poll(Poll),
-    /// Send an [`event`](Engine::event): [`confirmed`](Engine::confirmed), [`refused`](Engine::refused) or
-    /// [`failed`](Engine::failed).
+    /// Send an [`event`](Engine::event): [`sent`](Engine::sent).
     Send(Uuid),
     /// Mark these events published: [`marked`](Engine::marked).
     Mark(Vec<Uuid>),

@@ -5,9 +5,11 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    Batch, Engine, Lease, Pending, Refusal, Renewed,
-    engine::{Request, Session},
+    broker::Outcome,
+    engine::{Engine, Request, Session},
     high_water_mark::Seen,
+    ownership::{Lease, Renewed},
+    poll::{Batch, Pending},
 };
 
 impl<E: Pending> Engine<E> {
@@ -123,28 +125,31 @@ impl<E: Pending> Engine<E> {
 
     /// The connection to the broker failed or is lost.
     pub fn broker_lost(&mut self, now: Instant) {
-        self.broker.refused(Refusal::Disconnected, now);
+        self.broker.lost(now);
         self.poll_again();
     }
 
-    /// The broker has confirmed an event.
-    pub fn confirmed(&mut self, id: Uuid, now: Instant) {
-        self.broker.confirmed();
-        self.backlog.confirmed(id, now);
-    }
-
-    /// The broker refused an event, or the outcome is unknown. This counts against the broker, not the event.
-    pub fn refused(&mut self, id: Uuid, refusal: Refusal, now: Instant) {
-        if let Some(position) = self.backlog.refused(id, refusal) {
+    /// An event was sent, with this outcome.
+    pub fn sent(&mut self, id: Uuid, outcome: Outcome, now: Instant) {
+        let position = match outcome {
+            Outcome::Published => {
+                self.broker.confirmed();
+                return self.backlog.confirmed(id, now);
+            }
+            Outcome::Refused(reason) => return self.backlog.failed(id, reason),
+            Outcome::Nacked => {
+                self.broker.back_off(now);
+                self.backlog.nacked(id)
+            }
+            Outcome::Unknown => {
+                self.broker.lost(now);
+                self.backlog.unknown(id)
+            }
+        };
+        if let Some(position) = position {
             self.high_water_mark.retreat(position - 1);
         }
-        self.broker.refused(refusal, now);
         self.poll_again();
-    }
-
-    /// An event can never be sent as it is.
-    pub fn failed(&mut self, id: Uuid, reason: String) {
-        self.backlog.failed(id, reason);
     }
 
     /// Stops: nothing more is read or sent. The engine waits for the confirmations in flight, then releases its

@@ -2,7 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Lease;
+/// A partition that the relay may publish, and the epoch that fences its writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// The partition.
+    pub partition: i16,
+    /// The epoch: one more than the previous owner's.
+    pub epoch: i64,
+}
 
 /// The result of a renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,22 @@
-//! One read of the log, and its result.
+//! A pending event, one read of the log, and its result.
 
 use std::collections::HashSet;
 
 use uuid::Uuid;
+
+/// What the engine needs to know of a pending event.
+pub trait Pending {
+    /// The event's id.
+    fn id(&self) -> Uuid;
+    /// Its position in the log. Within a key, positions are in the order of the commits.
+    fn position(&self) -> i64;
+    /// The key that the event is about.
+    fn key(&self) -> &str;
+    /// The partition of the key.
+    fn partition(&self) -> i16;
+    /// The memory that it takes, in bytes.
+    fn size(&self) -> usize;
+}
 
 /// Which pending events to read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use event_bus::BrokerConfig;
 use futures_util::FutureExt;
-use relay_engine::{Action, Config, Engine, Refusal};
+use relay_engine::{Action, Config, Engine, Outcome};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -190,20 +190,20 @@ impl Worker {
     fn send(&mut self, id: Uuid) {
         let Some(Row(event)) = self.engine.event(id) else { return };
         if !self.broker.send(&self.source, event) {
-            self.engine.refused(id, Refusal::Disconnected, Instant::now());
+            self.engine.sent(id, Outcome::Unknown, Instant::now());
         }
     }
 
     fn broker_event(&mut self, event: BrokerEvent) {
         let now = Instant::now();
         match event {
-            BrokerEvent::Confirmed(id) => self.engine.confirmed(id, now),
+            BrokerEvent::Confirmed(id) => self.engine.sent(id, Outcome::Published, now),
             BrokerEvent::Refused(id, error) => {
-                let refusal = self.broker.refused(&error);
+                let outcome = self.broker.refused(&error);
                 self.refusal = format!("{:#}", anyhow::Error::new(error));
-                self.engine.refused(id, refusal, now);
+                self.engine.sent(id, outcome, now);
             }
-            BrokerEvent::Failed(id, reason) => self.engine.failed(id, reason),
+            BrokerEvent::Failed(id, reason) => self.engine.sent(id, Outcome::Refused(reason), now),
             BrokerEvent::Connected(Ok(())) => self.engine.connected(),
             BrokerEvent::Connected(Err(error)) => {
                 self.refusal = format!("{:#}", anyhow::Error::new(error));

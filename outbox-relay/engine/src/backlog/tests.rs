@@ -79,7 +79,7 @@ proptest! {
                 }
                 Step::Fail(index) if !in_flight.is_empty() => {
                     let id = in_flight.swap_remove(index.index(in_flight.len()));
-                    backlog.refused(id, Refusal::Refused);
+                    backlog.nacked(id);
                     backlog.forget_unsent();
                 }
                 Step::PollAgain => read(&mut backlog, &confirmed),

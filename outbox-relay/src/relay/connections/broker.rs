@@ -7,7 +7,7 @@ use event_bus::{
     rabbitmq::{BrokerError, PublishError, Publisher},
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use relay_engine::Refusal;
+use relay_engine::Outcome;
 use uuid::Uuid;
 
 use crate::{source::Source, store::pending::PendingEvent};
@@ -65,16 +65,16 @@ impl BrokerConnection {
         true
     }
 
-    /// What a refusal means for the connection. One that can no longer be used is dropped.
-    pub(crate) fn refused(&mut self, error: &PublishError) -> Refusal {
+    /// The outcome that an error stands for. A connection that can no longer be used is dropped.
+    pub(crate) fn refused(&mut self, error: &PublishError) -> Outcome {
         // An unroutable event means a broken topology, and a new connection declares it again. A blocked
         // connection is kept: another one would be blocked as well, and the events in its buffers cannot be
         // taken back.
         if matches!(error, PublishError::Rejected(_)) || self.is_blocked() {
-            return Refusal::Refused;
+            return Outcome::Nacked;
         }
         self.publisher = None;
-        Refusal::Disconnected
+        Outcome::Unknown
     }
 
     pub(crate) fn is_blocked(&self) -> bool {

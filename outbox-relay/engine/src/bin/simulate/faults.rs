@@ -1,6 +1,6 @@
 //! What goes wrong, and how it ends.
 
-use relay_engine::{Action, Refusal};
+use relay_engine::{Action, Outcome};
 
 use crate::{
     relay::Input,
@@ -130,7 +130,7 @@ impl World {
         let unconfirmed = std::mem::take(&mut running.unconfirmed);
         self.connections.retain(|(number, _)| Some(*number) != connection);
         for id in unconfirmed {
-            self.after(MS, Plan::Tell { relay, process, input: Input::Refused(id, Refusal::Disconnected) });
+            self.after(MS, Plan::Tell { relay, process, input: Input::Sent(id, Outcome::Unknown) });
         }
         self.after(MS, Plan::Tell { relay, process, input: Input::BrokerLost });
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use relay_engine::{Action, Batch, Config, Engine, Lease, Refusal, Renewed};
+use relay_engine::{Action, Batch, Config, Engine, Lease, Outcome, Renewed};
 use uuid::Uuid;
 
 use crate::database::Event;
@@ -21,8 +21,7 @@ pub(crate) enum Input {
     MarkedFailed(bool),
     Connected,
     BrokerLost,
-    Confirmed(Uuid),
-    Refused(Uuid, Refusal),
+    Sent(Uuid, Outcome),
     Released,
     /// Time has passed.
     Tick,
@@ -74,13 +73,9 @@ impl Process {
             Input::MarkedFailed(done) => engine.marked_failed(done),
             Input::Connected => engine.connected(),
             Input::BrokerLost => engine.broker_lost(now),
-            Input::Confirmed(id) => {
+            Input::Sent(id, outcome) => {
                 self.unconfirmed.retain(|sent| *sent != id);
-                engine.confirmed(id, now);
-            }
-            Input::Refused(id, refusal) => {
-                self.unconfirmed.retain(|sent| *sent != id);
-                engine.refused(id, refusal, now);
+                engine.sent(id, outcome, now);
             }
             Input::Released => engine.released(),
             Input::Tick => {}

@@ -1,6 +1,6 @@
 //! The requests of relays to the broker and the database, and the answers.
 
-use relay_engine::{Action, Refusal};
+use relay_engine::{Action, Outcome};
 use uuid::Uuid;
 
 use crate::{
@@ -50,12 +50,12 @@ impl World {
         self.tell(|| format!("relay {relay} sends event {}", id.as_u128()));
         let Some(running) = self.process(relay) else { return };
         if is_poison {
-            running.engine.failed(id, "poison".to_owned());
+            running.engine.sent(id, Outcome::Refused("poison".to_owned()), instant);
             return;
         }
         let process = running.id;
         let Some(connection) = running.connection else {
-            running.engine.refused(id, Refusal::Disconnected, instant);
+            running.engine.sent(id, Outcome::Unknown, instant);
             return;
         };
         running.unconfirmed.push(id);
@@ -65,7 +65,7 @@ impl World {
         // In the order in which they were sent, whatever becomes of the process.
         let now = self.now;
         let Some((_, last)) = self.connections.iter_mut().find(|(number, _)| *number == connection) else {
-            self.after(MS, Plan::Tell { relay, process, input: Input::Refused(id, Refusal::Disconnected) });
+            self.after(MS, Plan::Tell { relay, process, input: Input::Sent(id, Outcome::Unknown) });
             return;
         };
         *last = (*last).max(now + latency);
@@ -86,24 +86,23 @@ impl World {
             return;
         }
         let refuses = self.to_break > 0 && self.chance(60);
-        let mut input = Input::Refused(id, Refusal::Refused);
+        let mut outcome = Outcome::Nacked;
         if !refuses {
             if self.flaw == Some(Flaw::ConfirmsAndLoses) && self.chance(20) {
                 self.tell(|| format!("event {} is confirmed and lost", id.as_u128()));
             } else {
                 self.oracle.accepted(id, &self.database);
             }
-            input = Input::Confirmed(id);
+            outcome = Outcome::Published;
         }
         let silent = self.to_break > 0 && self.chance(150);
         self.tell(|| format!("event {} arrives: refused {refuses}, silent {silent}", id.as_u128()));
         if silent {
             let at = self.now + SILENCE;
-            self.agenda
-                .plan(at, Plan::Tell { relay, process, input: Input::Refused(id, Refusal::Disconnected) });
+            self.agenda.plan(at, Plan::Tell { relay, process, input: Input::Sent(id, Outcome::Unknown) });
         } else {
             let latency = self.latency();
-            self.after(latency, Plan::Tell { relay, process, input });
+            self.after(latency, Plan::Tell { relay, process, input: Input::Sent(id, outcome) });
         }
     }
 

@@ -1,0 +1,40 @@
+//! The limits and times of an engine.
+
+use std::time::Duration;
+
+/// The limits and times of an engine.
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    /// The largest number of events that one poll reads. Under load, confirmed events are marked when there are
+    /// half as many.
+    pub batch_size: usize,
+    /// The largest number of events in flight to the broker.
+    pub max_in_flight: usize,
+    /// Bytes of events in memory above which no more are read.
+    pub max_bytes: usize,
+    /// How often leases are renewed.
+    pub renewal: Duration,
+    /// How long this process relies on a lease after it asked for it: less than the lease lasts.
+    pub trusted: Duration,
+    /// The longest time between two polls of an idle log: what a lost notification costs.
+    pub poll_interval: Duration,
+    /// The shortest time between two full scans of the pending events.
+    pub full_scan_interval: Duration,
+    /// How long a confirmed event waits for others to be marked with it, while more are in flight.
+    pub linger: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            batch_size: 1_000,
+            max_in_flight: 1_000,
+            max_bytes: 8 * 1024 * 1024,
+            renewal: Duration::from_millis(1_500),
+            trusted: Duration::from_millis(3_500),
+            poll_interval: Duration::from_millis(1_100),
+            full_scan_interval: Duration::from_secs(1),
+            linger: Duration::from_millis(500),
+        }
+    }
+}
