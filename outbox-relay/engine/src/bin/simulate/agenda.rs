@@ -1,35 +1,25 @@
-//! What happens when, in virtual microseconds.
+//! The planned happenings of a schedule, in virtual microseconds.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::collections::BTreeMap;
 
-/// What is still to happen, the earliest first; what happens at the same moment, in the order it was planned.
+/// Plans by time; plans for the same moment are in the order in which they were made.
 pub(crate) struct Agenda<T> {
-    heap: BinaryHeap<Reverse<(u64, u64, usize)>>,
-    plans: Vec<Option<T>>,
-    free: Vec<usize>,
+    plans: BTreeMap<(u64, u64), T>,
     planned: u64,
 }
 
 impl<T> Agenda<T> {
     pub(crate) fn new() -> Self {
-        Self { heap: BinaryHeap::new(), plans: Vec::new(), free: Vec::new(), planned: 0 }
+        Self { plans: BTreeMap::new(), planned: 0 }
     }
 
-    pub(crate) fn plan(&mut self, at: u64, what: T) {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.plans.push(None);
-            self.plans.len() - 1
-        });
-        if let Some(plan) = self.plans.get_mut(slot) {
-            *plan = Some(what);
-        }
+    pub(crate) fn plan(&mut self, at: u64, plan: T) {
         self.planned += 1;
-        self.heap.push(Reverse((at, self.planned, slot)));
+        self.plans.insert((at, self.planned), plan);
     }
 
+    /// Takes the earliest plan, with its time.
     pub(crate) fn next(&mut self) -> Option<(u64, T)> {
-        let Reverse((at, _, slot)) = self.heap.pop()?;
-        self.free.push(slot);
-        Some((at, self.plans.get_mut(slot)?.take()?))
+        self.plans.pop_first().map(|((at, _), plan)| (at, plan))
     }
 }

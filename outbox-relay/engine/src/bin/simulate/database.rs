@@ -1,4 +1,4 @@
-//! A log, its writers and its owners, in memory: as much of PostgreSQL as the relay relies on.
+//! The log and the relay registry, in memory: the part of PostgreSQL that the relay relies on.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -8,10 +8,10 @@ use std::{
 use relay_engine::{Batch, Lease, Pending, Poll, Renewed};
 use uuid::Uuid;
 
-use crate::Flaw;
+use crate::flaw::Flaw;
 
 /// Partitions of the log; keys are spread over them by number.
-pub(crate) const PARTITIONS: i16 = 4;
+const PARTITIONS: i16 = 4;
 
 /// How long a lease lasts, in microseconds.
 const LEASE: u64 = 4_000_000;
@@ -44,7 +44,7 @@ pub(crate) struct Event {
 
 impl Pending for Event {
     fn id(&self) -> Uuid {
-        id_of(self.position)
+        Uuid::from_u128(u128::from(self.position.unsigned_abs()))
     }
 
     fn position(&self) -> i64 {
@@ -62,11 +62,6 @@ impl Pending for Event {
     fn size(&self) -> usize {
         1
     }
-}
-
-/// The id of the event at a place.
-pub(crate) fn id_of(position: i64) -> Uuid {
-    Uuid::from_u128(u128::from(position.unsigned_abs()))
 }
 
 /// The index in the log of the event with this id.
@@ -91,7 +86,7 @@ pub(crate) struct Database {
     open: BTreeSet<u64>,
     sessions: HashSet<u64>,
     /// Until when each relay counts as alive.
-    members: HashMap<u64, u64>,
+    alive_until: HashMap<u64, u64>,
     owners: Vec<Owner>,
     flaw: Option<Flaw>,
 }
@@ -106,7 +101,7 @@ impl Database {
             next_transaction: 1,
             open: BTreeSet::new(),
             sessions: HashSet::new(),
-            members: HashMap::new(),
+            alive_until: HashMap::new(),
             owners: vec![Owner::default(); usize::try_from(PARTITIONS).unwrap_or_default()],
             flaw,
         }
@@ -145,7 +140,7 @@ impl Database {
         self.sessions.insert(session);
     }
 
-    /// `true` if it was there.
+    /// Ends a session. Returns `false` if it had ended already.
     pub(crate) fn end_session(&mut self, session: u64) -> bool {
         self.sessions.remove(&session)
     }
@@ -159,16 +154,15 @@ impl Database {
     }
 
     fn is_alive(&self, relay: u64, now: u64) -> bool {
-        self.members.get(&relay).is_some_and(|alive_until| *alive_until > now)
-            && self.sessions.contains(&relay)
+        self.alive_until.get(&relay).is_some_and(|until| *until > now) && self.sessions.contains(&relay)
     }
 
     /// A relay is known by its session: with another session it is another relay.
     pub(crate) fn rebalance(&mut self, relay: u64, now: u64) -> Vec<Lease> {
-        self.members.insert(relay, now + LEASE);
+        self.alive_until.insert(relay, now + LEASE);
         let alive: HashSet<u64> =
-            self.members.keys().copied().filter(|other| self.is_alive(*other, now)).collect();
-        self.members.retain(|member, _| alive.contains(member));
+            self.alive_until.keys().copied().filter(|other| self.is_alive(*other, now)).collect();
+        self.alive_until.retain(|other, _| alive.contains(other));
         let share = self.owners.len().div_ceil(alive.len().max(1));
         let mut owned = 0;
         for owner in self.owners.iter_mut().filter(|owner| owner.relay == Some(relay)) {
@@ -193,10 +187,10 @@ impl Database {
     }
 
     pub(crate) fn renew(&mut self, relay: u64, now: u64) -> Renewed {
-        if let Some(alive_until) = self.members.get_mut(&relay) {
-            *alive_until = now + LEASE;
+        if let Some(until) = self.alive_until.get_mut(&relay) {
+            *until = now + LEASE;
         }
-        let alive = self.members.values().filter(|alive_until| **alive_until > now).count();
+        let alive = self.alive_until.values().filter(|until| **until > now).count();
         let share = self.owners.len().div_ceil(alive.max(1));
         let mut owned = 0;
         for owner in &mut self.owners {
@@ -210,7 +204,7 @@ impl Database {
     }
 
     pub(crate) fn release(&mut self, relay: u64) {
-        self.members.remove(&relay);
+        self.alive_until.remove(&relay);
         for owner in self.owners.iter_mut().filter(|owner| owner.relay == Some(relay)) {
             owner.relay = None;
         }

@@ -1,4 +1,4 @@
-//! What goes wrong, and how it ends.
+//! The faults, and how each of them ends.
 
 use relay_engine::{Action, Outcome};
 
@@ -19,7 +19,7 @@ impl World {
             1 => self.freeze(relay, None),
             2 => self.cut_connection(relay),
             3 => {
-                self.tell(|| "the broker goes down".to_owned());
+                self.note(|| "the broker goes down".to_owned());
                 self.broker_is_up = false;
                 for relay in 0..self.relays.len() {
                     self.cut_connection(relay);
@@ -36,7 +36,7 @@ impl World {
                 }
             }
             6 => {
-                self.tell(|| "the database goes down".to_owned());
+                self.note(|| "the database goes down".to_owned());
                 self.database_is_up = false;
                 let sessions: Vec<u64> =
                     self.relays.iter().flatten().map(|running| running.session).collect();
@@ -47,11 +47,11 @@ impl World {
                 self.after(2 * SECOND, Plan::DatabaseReturns);
             }
             7 => {
-                self.tell(|| "the database becomes slow".to_owned());
+                self.note(|| "the database becomes slow".to_owned());
                 self.slow_until = self.now + 8 * SECOND;
             }
             _ => {
-                self.tell(|| format!("relay {relay} is asked to stop"));
+                self.note(|| format!("relay {relay} is asked to stop"));
                 if let Some(running) = self.process(relay).filter(|running| !running.is_frozen) {
                     running.engine.stop();
                     self.work(relay);
@@ -65,7 +65,7 @@ impl World {
 
     pub(crate) fn broken(&mut self) {
         self.faults += 1;
-        // The longest that any of them lasts by itself.
+        // No fault lasts longer than this.
         self.last_fault = self.now + 10 * SECOND;
     }
 
@@ -77,13 +77,13 @@ impl World {
     }
 
     pub(crate) fn kill(&mut self, relay: usize) {
-        self.tell(|| format!("relay {relay} is killed"));
+        self.note(|| format!("relay {relay} is killed"));
         self.end_process(relay);
         self.broken();
     }
 
     pub(crate) fn freeze(&mut self, relay: usize, stale: Option<Action>) {
-        self.tell(|| format!("relay {relay} freezes before {stale:?}"));
+        self.note(|| format!("relay {relay} freezes before {stale:?}"));
         let Some(running) = self.process(relay).filter(|running| !running.is_frozen) else { return };
         running.is_frozen = true;
         running.stale = stale;
@@ -97,7 +97,7 @@ impl World {
         running.is_frozen = false;
         let held = std::mem::take(&mut running.held);
         let stale = running.stale.take();
-        self.tell(|| format!("relay {relay} thaws"));
+        self.note(|| format!("relay {relay} thaws"));
         if let Some(action) = stale {
             self.perform(relay, action);
         }
@@ -107,7 +107,7 @@ impl World {
         self.deliver(relay, process, Input::Tick);
     }
 
-    /// A session is over: its relay hears of it, and the others may.
+    /// A session has ended. Its relay learns of it; other relays may.
     pub(crate) fn session_ends(&mut self, session: u64) {
         if !self.database.end_session(session) {
             return;
@@ -122,16 +122,16 @@ impl World {
         }
     }
 
-    /// The connection is cut: nothing on its way has an answer any more, and it may have arrived.
+    /// The connection is cut. Events in flight may have arrived; their outcome is unknown.
     pub(crate) fn cut_connection(&mut self, relay: usize) {
-        self.tell(|| format!("relay {relay} loses its connection to the broker"));
+        self.note(|| format!("relay {relay} loses its connection to the broker"));
         let Some(running) = self.process(relay) else { return };
         let (process, connection) = (running.id, running.connection.take());
         let unconfirmed = std::mem::take(&mut running.unconfirmed);
         self.connections.retain(|(number, _)| Some(*number) != connection);
         for id in unconfirmed {
-            self.after(MS, Plan::Tell { relay, process, input: Input::Sent(id, Outcome::Unknown) });
+            self.after(MS, Plan::Deliver { relay, process, input: Input::Sent(id, Outcome::Unknown) });
         }
-        self.after(MS, Plan::Tell { relay, process, input: Input::BrokerLost });
+        self.after(MS, Plan::Deliver { relay, process, input: Input::BrokerLost });
     }
 }

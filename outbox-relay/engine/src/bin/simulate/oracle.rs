@@ -2,15 +2,19 @@
 
 use std::collections::HashSet;
 
+use relay_engine::Pending;
 use uuid::Uuid;
 
 use crate::database::{Database, State, index_of};
 
-/// Follows what arrives at the broker and what the log is told.
+/// Observes what arrives at the broker and what relays mark in the log.
+///
+/// It checks that an event is published after its commit, that the first publications of a key are in its
+/// order, that only published events are marked, and that only poisonous events are marked failed.
 #[derive(Default)]
 pub(crate) struct Oracle {
     accepted: HashSet<Uuid>,
-    pub(crate) first: u64,
+    pub(crate) published: u64,
     pub(crate) repeats: u64,
     pub(crate) violation: Option<String>,
 }
@@ -28,32 +32,29 @@ impl Oracle {
             self.repeats += 1;
             return;
         }
-        self.first += 1;
+        self.published += 1;
         let key: usize = row.event.key.parse().unwrap_or_default();
         let of_key = database.of_key.get(key).map_or(&[][..], Vec::as_slice);
-        let earlier =
-            of_key.iter().map_while(|index| (*index != index_of(id)).then(|| database.rows.get(*index)));
-        let overtaken = earlier.flatten().find(|earlier| {
-            earlier.state != State::Skipped
-                && !self.accepted.contains(&relay_engine::Pending::id(&earlier.event))
+        let mut earlier = of_key.iter().take_while(|index| **index != index_of(id));
+        let overtaken = earlier.find_map(|index| {
+            let earlier = database.rows.get(*index)?;
+            let waits = earlier.state != State::Skipped && !self.accepted.contains(&earlier.event.id());
+            waits.then_some(earlier.event.position)
         });
         if let Some(overtaken) = overtaken {
-            let text = format!(
-                "event {} of key {key} came before event {}",
-                row.event.position, overtaken.event.position
-            );
-            self.violated(text);
+            let position = row.event.position;
+            self.violated(format!("event {position} of key {key} was published before event {overtaken}"));
         }
     }
 
-    /// The log is told that these are published.
+    /// A relay marks these events published.
     pub(crate) fn marked(&mut self, ids: &[Uuid]) {
         if let Some(id) = ids.iter().find(|id| !self.accepted.contains(*id)) {
             self.violated(format!("event {} was marked and the broker does not have it", id.as_u128()));
         }
     }
 
-    /// The log is told that this one can never be sent.
+    /// A relay has marked this event failed.
     pub(crate) fn marked_failed(&mut self, id: Uuid, database: &Database) {
         if database.rows.get(index_of(id)).is_none_or(|row| !row.poison) {
             self.violated(format!("event {} was marked failed and nothing is wrong with it", id.as_u128()));

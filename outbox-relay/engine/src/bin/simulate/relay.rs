@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::database::Event;
 
-/// Something that an engine is told.
+/// An input of an engine.
 #[derive(Debug, Clone)]
 pub(crate) enum Input {
     Opened,
@@ -59,7 +59,7 @@ impl Process {
         }
     }
 
-    pub(crate) fn tell(&mut self, input: Input, now: Instant) {
+    pub(crate) fn receive(&mut self, input: Input, now: Instant) {
         let engine = &mut self.engine;
         match input {
             Input::Opened => engine.opened(),

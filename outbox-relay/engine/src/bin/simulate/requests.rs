@@ -4,8 +4,8 @@ use relay_engine::{Action, Outcome};
 use uuid::Uuid;
 
 use crate::{
-    Flaw,
     database::index_of,
+    flaw::Flaw,
     relay::Input,
     world::{MS, Plan, SECOND, SILENCE, World},
 };
@@ -26,7 +26,7 @@ impl World {
                         running.connection = Some(connection);
                     }
                 }
-                self.after(latency, Plan::Tell { relay, process, input });
+                self.after(latency, Plan::Deliver { relay, process, input });
             }
             Action::Send(id) => self.send(relay, id),
             other => {
@@ -47,7 +47,7 @@ impl World {
         let row = self.database.rows.get(index_of(id));
         let is_poison = row.is_some_and(|row| row.poison);
         let (latency, instant) = (self.latency(), self.instant());
-        self.tell(|| format!("relay {relay} sends event {}", id.as_u128()));
+        self.note(|| format!("relay {relay} sends event {}", id.as_u128()));
         let Some(running) = self.process(relay) else { return };
         if is_poison {
             running.engine.sent(id, Outcome::Refused("poison".to_owned()), instant);
@@ -62,10 +62,10 @@ impl World {
         if self.flaw == Some(Flaw::MarksUnconfirmed) {
             self.oracle.marked(&[id]);
         }
-        // In the order in which they were sent, whatever becomes of the process.
+        // Messages arrive in the order in which they were sent, even if the process ends.
         let now = self.now;
         let Some((_, last)) = self.connections.iter_mut().find(|(number, _)| *number == connection) else {
-            self.after(MS, Plan::Tell { relay, process, input: Input::Sent(id, Outcome::Unknown) });
+            self.after(MS, Plan::Deliver { relay, process, input: Input::Sent(id, Outcome::Unknown) });
             return;
         };
         *last = (*last).max(now + latency);
@@ -80,7 +80,7 @@ impl World {
             return;
         }
         if self.broker_blocks {
-            // It reads on when it has memory again.
+            // It reads again when it has memory.
             let at = self.now + 50 * MS;
             self.agenda.plan(at, Plan::Arrive { connection, id, relay, process });
             return;
@@ -89,20 +89,20 @@ impl World {
         let mut outcome = Outcome::Nacked;
         if !refuses {
             if self.flaw == Some(Flaw::ConfirmsAndLoses) && self.chance(20) {
-                self.tell(|| format!("event {} is confirmed and lost", id.as_u128()));
+                self.note(|| format!("event {} is confirmed and lost", id.as_u128()));
             } else {
                 self.oracle.accepted(id, &self.database);
             }
             outcome = Outcome::Published;
         }
         let silent = self.to_break > 0 && self.chance(150);
-        self.tell(|| format!("event {} arrives: refused {refuses}, silent {silent}", id.as_u128()));
+        self.note(|| format!("event {} arrives: refused {refuses}, silent {silent}", id.as_u128()));
         if silent {
             let at = self.now + SILENCE;
-            self.agenda.plan(at, Plan::Tell { relay, process, input: Input::Sent(id, Outcome::Unknown) });
+            self.agenda.plan(at, Plan::Deliver { relay, process, input: Input::Sent(id, Outcome::Unknown) });
         } else {
             let latency = self.latency();
-            self.after(latency, Plan::Tell { relay, process, input: Input::Sent(id, outcome) });
+            self.after(latency, Plan::Deliver { relay, process, input: Input::Sent(id, outcome) });
         }
     }
 
@@ -110,12 +110,12 @@ impl World {
     pub(crate) fn execute(&mut self, relay: usize, process: u64, session: u64, action: Action) {
         let now = self.now;
         if !self.database_is_up || (action != Action::Open && !self.database.has_session(session)) {
-            self.after(MS, Plan::Tell { relay, process, input: Input::DatabaseLost });
+            self.after(MS, Plan::Deliver { relay, process, input: Input::DatabaseLost });
             return;
         }
         let input = match action {
             Action::Open => {
-                // Whoever was killed meanwhile leaves no session behind.
+                // A process that was killed meanwhile opens no session.
                 if self.process(relay).is_some_and(|running| running.id == process) {
                     self.database.open_session(session);
                 }
@@ -125,7 +125,7 @@ impl World {
             Action::Renew => Input::Renewed(self.database.renew(session, now)),
             Action::Poll(poll) => Input::Polled(self.database.poll(&poll)),
             Action::Mark(ids) => {
-                self.tell(|| {
+                self.note(|| {
                     format!("relay {relay} marks {:?}", ids.iter().map(Uuid::as_u128).collect::<Vec<_>>())
                 });
                 self.oracle.marked(&ids);
@@ -150,6 +150,6 @@ impl World {
             return;
         }
         let latency = self.latency();
-        self.after(latency, Plan::Tell { relay, process, input });
+        self.after(latency, Plan::Deliver { relay, process, input });
     }
 }

@@ -1,15 +1,19 @@
 //! A schedule: relays, a database and a broker, writers, an operator, and everything that goes wrong.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    ops::AddAssign,
+    time::{Duration, Instant},
+};
 
 use fastrand::Rng;
 use relay_engine::{Action, Config};
 use uuid::Uuid;
 
 use crate::{
-    Flaw,
     agenda::Agenda,
-    database::{Database, State},
+    database::Database,
+    flaw::Flaw,
     oracle::Oracle,
     relay::{Input, Process},
 };
@@ -25,7 +29,7 @@ const PATIENCE: u64 = 60 * SECOND;
 
 /// Something that happens.
 pub(crate) enum Plan {
-    Tell { relay: usize, process: u64, input: Input },
+    Deliver { relay: usize, process: u64, input: Input },
     Execute { relay: usize, process: u64, session: u64, action: Action },
     Arrive { connection: u64, id: Uuid, relay: usize, process: u64 },
     Write,
@@ -40,12 +44,35 @@ pub(crate) enum Plan {
     Operate,
 }
 
-/// What became of a schedule.
+/// The result of a schedule.
 pub(crate) struct Outcome {
-    pub(crate) published: u64,
-    pub(crate) repeats: u64,
-    pub(crate) faults: u64,
+    pub(crate) counters: Counters,
     pub(crate) violation: Option<String>,
+    /// A line for each happening, if it was asked for.
+    pub(crate) timeline: Vec<String>,
+}
+
+/// How much happened in a schedule, or in several.
+#[derive(Default)]
+pub(crate) struct Counters {
+    published: u64,
+    repeats: u64,
+    faults: u64,
+}
+
+impl AddAssign for Counters {
+    fn add_assign(&mut self, other: Self) {
+        self.published += other.published;
+        self.repeats += other.repeats;
+        self.faults += other.faults;
+    }
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { published, repeats, faults } = self;
+        write!(f, "{published} events published, {repeats} repeats, {faults} faults")
+    }
 }
 
 /// How writers behave.
@@ -130,8 +157,14 @@ impl World {
         world
     }
 
-    /// Runs until everything is published, something is wrong, or it takes too long.
-    pub(crate) fn run(mut self) -> (Outcome, Option<Vec<String>>) {
+    /// Keeps a line for each happening.
+    pub(crate) fn with_timeline(mut self) -> Self {
+        self.timeline = Some(Vec::new());
+        self
+    }
+
+    /// Runs until everything is published, an invariant is violated, or it takes too long.
+    pub(crate) fn run(mut self) -> Outcome {
         while self.oracle.violation.is_none() {
             let Some((at, plan)) = self.agenda.next() else { break };
             self.now = at;
@@ -140,11 +173,12 @@ impl World {
                 break;
             }
             if self.now > self.last_fault + PATIENCE {
-                self.oracle.violated("something committed was never published".to_owned());
+                self.oracle.violated("a committed event was never published".to_owned());
             }
         }
-        let Oracle { first, repeats, violation, .. } = self.oracle;
-        (Outcome { published: first, repeats, faults: self.faults, violation }, self.timeline)
+        let Oracle { published, repeats, violation, .. } = self.oracle;
+        let counters = Counters { published, repeats, faults: self.faults };
+        Outcome { counters, violation, timeline: self.timeline.unwrap_or_default() }
     }
 
     pub(crate) fn instant(&self) -> Instant {
@@ -171,7 +205,7 @@ impl World {
         if self.chance(40) { self.rng.u64(MS..800 * MS) } else { self.rng.u64(50..5 * MS) }
     }
 
-    pub(crate) fn tell(&mut self, text: impl FnOnce() -> String) {
+    pub(crate) fn note(&mut self, text: impl FnOnce() -> String) {
         let now = self.now;
         if let Some(timeline) = &mut self.timeline {
             timeline.push(format!("{:>11.6} {}", Duration::from_micros(now).as_secs_f64(), text()));
@@ -180,7 +214,7 @@ impl World {
 
     fn happen(&mut self, plan: Plan) {
         match plan {
-            Plan::Tell { relay, process, input } => self.deliver(relay, process, input),
+            Plan::Deliver { relay, process, input } => self.deliver(relay, process, input),
             Plan::Execute { relay, process, session, action } => {
                 self.execute(relay, process, session, action);
             }
@@ -198,48 +232,11 @@ impl World {
         }
     }
 
-    fn write(&mut self) {
-        if self.to_write == 0 {
-            return;
-        }
-        self.to_write -= 1;
-        let key = self.rng.usize(0..self.keys);
-        let poison = self.chance(self.habits.poison_in);
-        if let Some(index) = self.database.append(key, poison) {
-            // Some transactions stay open for long after they took their place.
-            let open = if self.chance(8) { 2 * SECOND } else { 10 * MS };
-            let commit = !self.chance(10);
-            self.after(open, Plan::End { index, commit });
-        }
-        let pause = if self.chance(4) { 300 * MS } else { 5 * MS };
-        self.after(pause, Plan::Write);
-    }
-
-    fn end(&mut self, index: usize, commit: bool) {
-        self.database.end(index, commit);
-        self.tell(|| format!("event {} {}", index + 1, if commit { "commits" } else { "rolls back" }));
-        for relay in 0..self.relays.len() {
-            if commit && self.habits.notifies && !self.chance(5) {
-                self.send_input(relay, Input::Notified);
-            }
-        }
-    }
-
-    /// An operator repairs the failed events, or skips them.
-    fn operate(&mut self) {
-        let repairs = self.rng.bool();
-        for row in self.database.rows.iter_mut().filter(|row| row.state == State::Failed) {
-            row.state = if repairs { State::Pending } else { State::Skipped };
-            row.poison = false;
-        }
-        self.after(2 * SECOND, Plan::Operate);
-    }
-
     fn start(&mut self, relay: usize) {
         let (id, config) = (self.number(), self.config);
         if let Some(slot @ None) = self.relays.get_mut(relay) {
             *slot = Some(Process::start(id, config));
-            self.tell(|| format!("relay {relay} starts as process {id}"));
+            self.note(|| format!("relay {relay} starts as process {id}"));
             self.deliver(relay, id, Input::Tick);
         }
     }
@@ -248,7 +245,7 @@ impl World {
     pub(crate) fn send_input(&mut self, relay: usize, input: Input) {
         if let Some(process) = self.process(relay).map(|process| process.id) {
             let latency = self.latency();
-            self.after(latency, Plan::Tell { relay, process, input });
+            self.after(latency, Plan::Deliver { relay, process, input });
         }
     }
 
@@ -264,7 +261,7 @@ impl World {
             return;
         }
         running.engine.blocked(blocks);
-        running.tell(input, instant);
+        running.receive(input, instant);
         self.work(relay);
     }
 
@@ -294,7 +291,7 @@ impl World {
         if at < running.wakes_at || running.wakes_at <= now {
             running.wakes_at = at;
             let process = running.id;
-            self.agenda.plan(at, Plan::Tell { relay, process, input: Input::Tick });
+            self.agenda.plan(at, Plan::Deliver { relay, process, input: Input::Tick });
         }
     }
 
