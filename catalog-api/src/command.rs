@@ -1,4 +1,4 @@
-//! A request to change something: who asks, on whose behalf, and whether it may be sent again.
+//! What every request that changes the catalog has in common.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ impl Scope for CatalogWrite {
     const NAME: &'static str = "catalog:write";
 }
 
-/// What every changing request has in common. 401 and 403 come before anything else is looked at.
+/// The caller, the trace and the `Idempotency-Key` of a change. Reading it answers 401 or 403 before the body is read.
 #[derive(Debug, Clone)]
 pub struct Command {
     subject: String,
@@ -29,23 +29,16 @@ pub struct Command {
     key: Option<Key>,
     /// The trace that the events of this change belong to.
     pub trace: TraceContext,
-    /// Set where the same request again must have the same answer.
+    /// Set if a repetition of the request must get the same answer.
     pub request: Option<Request>,
 }
 
 impl Command {
-    /// Has the answer kept under the request's `Idempotency-Key`, if it has one.
+    /// Keeps the answer under the request's `Idempotency-Key`, if it has one.
     #[must_use]
     pub fn repeatable(mut self, body: &[u8]) -> Self {
         self.request =
             self.key.take().map(|key| Request::new(&self.subject, (&self.method, &self.path), key, body));
-        self
-    }
-
-    /// Ignores an `Idempotency-Key`: the request is safe to send again as it is.
-    #[must_use]
-    pub fn once(mut self) -> Self {
-        self.key = None;
         self
     }
 }

@@ -1,13 +1,12 @@
-//! The catalog: products, prices and stock. Every change that matters outside is announced through
-//! the outbox, in the transaction of the change.
+//! The catalog: products, prices and stock. A change and its event are one transaction, through the outbox.
 //!
 //! | module | job |
 //! |---|---|
-//! | [`products`] | the items: what they are, how they change, how they are found |
+//! | [`products`] | products: the model, the changes with their SQL, the routes |
 //! | [`classification`] | types and brands |
-//! | [`pictures`] | a picture for every product, drawn when asked for |
-//! | [`idempotency`] | the same request twice has one effect and one answer |
-//! | [`seed`] | the products that a new shop starts with |
+//! | [`pictures`] | a picture of every product, drawn on request |
+//! | [`idempotency`] | a repeated request has one effect and one answer |
+//! | [`seed`] | the first products of a new shop |
 //! | [`change`] | how a change begins and ends: one transaction |
 
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! An answer that can be kept and given again.
+//! An answer that can be kept for a repetition of the request.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use service_kit::problem::{Body, Problem};
 use uuid::Uuid;
 
-/// Names the events that a request has caused.
+/// Names the events of a change.
 const EVENT_ID: HeaderName = HeaderName::from_static("event-id");
-/// Marks an answer that was kept and is given again.
+/// Marks the answer to a repetition.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// What was answered: enough to answer the same again.
+/// Status, headers and body of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub(super) status: u16,
@@ -50,19 +50,19 @@ impl Answer {
         self
     }
 
-    /// Adds where the new thing is.
+    /// Adds the path of the new product.
     #[must_use]
     pub fn location(mut self, path: String) -> Self {
         self.headers.location = Some(path);
         self
     }
 
-    /// Whether it names events: then there is something new in the outbox.
+    /// Whether the outbox has new events.
     pub fn has_events(&self) -> bool {
         self.headers.event_id.is_some()
     }
 
-    /// Names the events that the request has caused; none, no header.
+    /// Adds the ids of the change's events; no header without events.
     #[must_use]
     pub fn events(mut self, ids: &[Uuid]) -> Self {
         let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
@@ -70,16 +70,16 @@ impl Answer {
         self
     }
 
-    /// The kept form of a refusal, without what belongs to one request alone.
+    /// The form in which a refusal is kept, without the request's id.
     pub fn refusal(problem: &Problem) -> Result<Self, Problem> {
         Self::json(problem.status(), problem.body())
     }
 
-    /// The answer to send. `replayed`: it was kept, and is given again.
+    /// Makes the response. `replayed`: it answers a repetition.
     pub fn respond(self, replayed: bool) -> Result<HttpResponse, Problem> {
         let status = StatusCode::from_u16(self.status).map_err(|error| Problem::internal(&error))?;
         if !status.is_success() {
-            // A refusal becomes a problem again, so that it gets the id of this request.
+            // A refusal becomes a problem again and gets the id of this request.
             let body: Body = serde_json::from_str(&self.body).map_err(|error| Problem::internal(&error))?;
             return Err(Problem::from(body).header(REPLAYED, "true"));
         }

@@ -1,4 +1,4 @@
-//! The key that a client gives a request, and what the key stands for.
+//! The `Idempotency-Key`, and the request that it names.
 
 use actix_web::HttpRequest;
 use service_kit::problem::Problem;
@@ -9,15 +9,14 @@ const NAME: &str = "idempotency-key";
 /// The longest key, in characters.
 const MAX_LENGTH: usize = 255;
 
-/// A client's own name for a request: 1 to 255 visible ASCII characters.
+/// The value of an `Idempotency-Key`: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key(String);
 
 impl Key {
-    /// Reads the header. `None` without it; 400 if it holds no key, or there are two.
+    /// Reads the header. `None`: there is no header. 400 if the key is not valid, or there are two.
     ///
-    /// The draft wants the key in quotes, and most clients send it without: both are accepted, and
-    /// are the same key.
+    /// The draft puts the key in quotes, and most clients leave them out. Both forms are the same key.
     pub fn of(request: &HttpRequest) -> Result<Option<Self>, Problem> {
         let mut values = request.headers().get_all(NAME);
         let Some(value) = values.next() else { return Ok(None) };
@@ -40,14 +39,14 @@ impl Key {
     }
 }
 
-/// A request that its client can send again: whose it is, what it asks for, and its name.
+/// A request that its client can repeat.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Who asks: keys of different subjects never meet.
+    /// The subject of the token: each subject has keys of its own.
     pub subject: String,
     /// Method and path.
     pub operation: String,
-    /// The client's name for it.
+    /// The key.
     pub key: Key,
     /// SHA-256 of the body.
     pub fingerprint: [u8; 32],

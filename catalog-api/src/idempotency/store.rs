@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgPool};
 use super::answer::Headers;
 use super::{Answer, Request};
 
-/// How many old rows one statement removes: few enough to hold nobody up.
+/// How many old rows one statement removes: few enough to block no request for long.
 const BATCH: i64 = 1_000;
 
 /// Finds the answer that an earlier request with the same key got, and locks the key until the
@@ -73,7 +73,7 @@ pub async fn keep(tx: &mut PgConnection, request: &Request, answer: &Answer) -> 
     Ok(())
 }
 
-/// Removes answers that are older than 24 hours, a bounded number; returns how many.
+/// Removes up to 1,000 answers that are older than 24 hours; returns how many.
 pub async fn remove_old(pool: &PgPool) -> Result<u64, sqlx::Error> {
     let removed = sqlx::query(
         "delete from idempotency

@@ -1,4 +1,4 @@
-//! What clients send and get.
+//! The JSON bodies that clients send and get.
 
 use serde::{Deserialize, Serialize};
 use service_kit::problem::Problem;
@@ -11,14 +11,14 @@ use super::{BrandId, Description, Name, Price, Product, Stock, TypeId};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Details {
-    /// What it is called, on one line.
+    /// The name, on one line.
     #[schema(value_type = String, min_length = 1, max_length = 100, pattern = r"\S", example = "Tarn 2 trekking tent")]
     pub name: Name,
-    /// What there is to say about it.
+    /// The description.
     #[serde(default)]
     #[schema(value_type = String, max_length = 4000)]
     pub description: Description,
-    /// What one piece costs, in euro: a string or an exact number, in whole cents.
+    /// The price of one piece, in euro: a string or an exact number, in whole cents.
     #[schema(value_type = String, pattern = r"^\d{1,7}(\.\d{1,2})?$", example = "12.50")]
     pub price: Price,
     /// One of the types of `GET /catalogtypes`.
@@ -31,7 +31,7 @@ pub struct Details {
     #[serde(default)]
     #[schema(value_type = i32, minimum = 0, maximum = 1_000_000)]
     pub available_stock: Stock,
-    /// Pieces at which more are ordered.
+    /// Stock at which more pieces are ordered.
     #[serde(default)]
     #[schema(value_type = i32, minimum = 0, maximum = 1_000_000)]
     pub restock_threshold: Stock,
@@ -46,7 +46,7 @@ impl Details {
         self.max_stock_threshold.unwrap_or(self.restock_threshold)
     }
 
-    /// Refuses with 400 what is right by itself but not together.
+    /// Refuses with 400 fields that contradict each other.
     pub fn check(&self) -> Result<(), Problem> {
         if self.max_stock() < self.restock_threshold {
             let detail = "maxStockThreshold must not be below restockThreshold";
@@ -60,7 +60,7 @@ impl Details {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PriceChange {
-    /// What one piece costs from now on, in euro: a string or an exact number, in whole cents.
+    /// The new price of one piece, in euro: a string or an exact number, in whole cents.
     #[schema(value_type = String, pattern = r"^\d{1,7}(\.\d{1,2})?$", example = "12.50")]
     pub price: Price,
 }
@@ -70,27 +70,27 @@ pub struct PriceChange {
 #[serde(rename_all = "camelCase")]
 #[schema(as = Item)]
 pub struct ItemBody {
-    /// Which one.
+    /// The product's id.
     #[schema(minimum = 1)]
     id: i64,
-    /// What it is called.
+    /// The name.
     name: String,
-    /// What there is to say about it.
+    /// The description.
     description: String,
-    /// What one piece costs, with two decimals.
+    /// The price of one piece, with two decimals.
     #[schema(value_type = String, pattern = r"^\d{1,7}\.\d{2}$", example = "12.50")]
     price: Price,
     /// The currency of the price.
     #[schema(example = "EUR")]
     currency: &'static str,
-    /// Its type.
+    /// The id of its type.
     type_id: i32,
-    /// Its brand.
+    /// The id of its brand.
     brand_id: i32,
     /// Pieces that can be sold.
     #[schema(value_type = i32)]
     available_stock: Stock,
-    /// Pieces at which more are ordered.
+    /// Stock at which more pieces are ordered.
     #[schema(value_type = i32)]
     restock_threshold: Stock,
     /// Pieces that the warehouse can hold.

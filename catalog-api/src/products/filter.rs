@@ -1,4 +1,4 @@
-//! Which products are asked for, and which page of them.
+//! The query of a list of products: filters and page.
 
 use std::str::FromStr;
 
@@ -8,14 +8,14 @@ use utoipa::IntoParams;
 
 use super::{BrandId, ProductId, TextError, TypeId, ValueError};
 
-/// The most ids that one list can be asked for.
+/// The most ids in one query.
 const MAX_IDS: usize = 100;
 /// The largest page.
 const MAX_PAGE: u8 = 100;
 /// The longest prefix of a name, in characters: as long as a name.
 const MAX_PREFIX: usize = 100;
 
-/// Which products, and which page of them. An empty value is the same as none.
+/// Filters and page of a list of products. An empty value is the same as none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -28,7 +28,7 @@ pub struct Filter {
     #[serde(deserialize_with = "or_default")]
     #[param(value_type = Option<i32>, minimum = 1, maximum = 100, default = 10)]
     pub(super) page_size: PageSize,
-    /// What the name begins with, in any case.
+    /// The beginning of the name, in upper or lower case.
     #[serde(deserialize_with = "unless_empty")]
     #[param(value_type = Option<String>, max_length = 100)]
     pub(super) name: Option<NamePrefix>,
@@ -49,19 +49,19 @@ pub struct Filter {
 /// Why a filter cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
-    /// Text where a number is asked for.
+    /// Text instead of a number.
     #[error("not a number")]
     NotANumber,
-    /// A page of nothing, or of too much.
+    /// A page size of 0, or over the limit.
     #[error("a page size is a number from 1 to {MAX_PAGE}")]
     PageSize,
-    /// More than can be asked for at once.
+    /// More ids than the limit.
     #[error("at most {MAX_IDS} ids can be asked for at once")]
     TooManyIds,
-    /// A number that is no id.
+    /// A number that cannot be an id.
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// A text that begins no name.
+    /// A text that no name begins with.
     #[error(transparent)]
     Text(#[from] TextError),
 }
@@ -70,7 +70,7 @@ pub enum FilterError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PageSize(u8);
 
-/// What a name begins with.
+/// The beginning of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NamePrefix(String);
 
@@ -93,7 +93,7 @@ impl NamePrefix {
 }
 
 impl IdList {
-    /// The ids, as often as they were given.
+    /// The ids, in the order of the query.
     pub(super) fn as_slice(&self) -> &[ProductId] {
         &self.0
     }

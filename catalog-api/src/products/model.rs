@@ -7,30 +7,30 @@ use super::BASE;
 /// The largest stock figure.
 const MAX_STOCK: i32 = 1_000_000;
 
-/// Why a number cannot be what it was given for.
+/// Why a number is no id or stock figure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// Ids count from 1.
+    /// Ids start at 1.
     #[error("an id is a number from 1, got {0}")]
     Id(i64),
-    /// Stock is a count of things.
+    /// A stock figure is negative or too large.
     #[error("a stock figure is a number from 0 to {MAX_STOCK}, got {0}")]
     Stock(i64),
 }
 
-/// Which product.
+/// The id of a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
 #[serde(try_from = "i64")]
 #[sqlx(transparent)]
 pub struct ProductId(i64);
 
-/// Which type of product.
+/// The id of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
 #[serde(try_from = "i64")]
 #[sqlx(transparent)]
 pub struct TypeId(i32);
 
-/// Which brand.
+/// The id of a brand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
 #[serde(try_from = "i64")]
 #[sqlx(transparent)]

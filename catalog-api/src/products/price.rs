@@ -17,13 +17,13 @@ pub(super) const CURRENCY: &str = "EUR";
 #[sqlx(transparent)]
 pub struct Price(Decimal);
 
-/// Why something is no price.
+/// Why a value is no price.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
     /// Not a decimal number.
     #[error("a price is a decimal number such as \"12.50\"")]
     NotANumber,
-    /// Nothing is sold for nothing.
+    /// Zero or less.
     #[error("a price must be greater than zero, got {0}")]
     NotPositive(Decimal),
     /// Below a cent.

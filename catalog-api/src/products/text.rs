@@ -4,18 +4,18 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text cannot be what it was given for.
+/// Why a text is no name or description.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// A name of nothing, or of spaces.
+    /// A name without characters, or of spaces alone.
     #[error("a name must not be empty")]
     Empty,
-    /// Over the limit.
+    /// Longer than the limit.
     #[error("at most {limit} characters are allowed, got {got}")]
     TooLong {
         /// The limit, in characters.
         limit: usize,
-        /// What was given, in characters.
+        /// The length of the text, in characters.
         got: usize,
     },
     /// NUL, escape and the like.
@@ -23,13 +23,13 @@ pub enum TextError {
     Control,
 }
 
-/// What a product is called: 1 to 100 characters on one line. Spaces around it are dropped.
+/// The name of a product: 1 to 100 characters on one line. Spaces around it are dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[serde(try_from = "String")]
 #[sqlx(transparent)]
 pub struct Name(String);
 
-/// What there is to say about a product: up to 4,000 characters, on any number of lines.
+/// The description of a product: up to 4,000 characters, on any number of lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, sqlx::Type)]
 #[serde(try_from = "String")]
 #[sqlx(transparent)]

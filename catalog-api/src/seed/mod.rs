@@ -1,4 +1,4 @@
-//! The products that a new shop starts with: 101 of them, of 8 types and 13 brands, all made up.
+//! The first products of a new shop: 101 products of 8 types and 13 brands, all made up.
 
 use anyhow::Context;
 use event_bus::TraceContext;
@@ -30,16 +30,16 @@ const BRANDS: [&str; 13] = [
 /// Type, brand, price, stock, name and description of each product, with tabs between; from id 1.
 const PRODUCTS: &str = include_str!("products.tsv");
 
-/// More are ordered at this many.
+/// Stock at which more pieces are ordered.
 const RESTOCK_THRESHOLD: i64 = 10;
-/// The warehouse holds this many.
+/// Pieces that the warehouse can hold.
 const MAX_STOCK: i64 = 200;
 
-/// Fills an empty catalog, and announces every product like any other change. Returns how many
-/// products were added: 0 where there was a seed before, whatever became of it since.
+/// Fills an empty catalog, and appends an event for every product. Returns the number of new products:
+/// 0 if the catalog was seeded before.
 ///
-/// It is one transaction, under a lock: of two seeds at once, or a seed that is killed and started
-/// again, exactly one fills the catalog.
+/// It is one transaction, under a lock. Of two concurrent seeds one fills the catalog; a killed seed can be
+/// started again.
 pub async fn run(pool: &PgPool) -> anyhow::Result<usize> {
     let mut tx = pool.begin().await?;
     sqlx::query("lock table product_type in share row exclusive mode").execute(&mut *tx).await?;
@@ -56,7 +56,7 @@ pub async fn run(pool: &PgPool) -> anyhow::Result<usize> {
         store::insert(&mut tx, product, &TraceContext::default()).await?;
         last = id;
     }
-    // Products that are added from now on go on after these.
+    // The next product gets the next id.
     sqlx::query("select setval('product_product_id_seq', $1)").bind(last).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(usize::try_from(last)?)
