@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use basket_api::{
-    products::{look_up::store_answer, store::ProductFacts},
     products::look_up::TOLD_BY_AN_ITEM,
+    products::{look_up::store_answer, store::ProductFacts},
     subscriptions::{AddProduct, RepriceBaskets, UpdateProduct},
 };
 use event_bus::{BatchHandler, inbox};

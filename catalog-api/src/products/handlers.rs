@@ -54,8 +54,8 @@ async fn change_price(
         Begin::New(tx) => tx,
         Begin::Repeated(answer) => return Ok(answer),
     };
-    let changed = store::change_price(&mut tx, *id, &if_match, body.value.price, &command.trace).await;
-    changes.finish(tx, &command, answer(StatusCode::OK, changed)).await
+    let outcome = store::change_price(&mut tx, *id, &if_match, body.value.price, &command.trace).await;
+    changes.finish(tx, &command, answer(StatusCode::OK, outcome)).await
 }
 
 /// Replaces everything of a product that a client decides.
@@ -90,8 +90,8 @@ async fn replace_item(
         Begin::New(tx) => tx,
         Begin::Repeated(answer) => return Ok(answer),
     };
-    let changed = store::replace(&mut tx, *id, &if_match, &body.value, &command.trace).await;
-    changes.finish(tx, &command, answer(StatusCode::OK, changed)).await
+    let outcome = store::replace(&mut tx, *id, &if_match, &body.value, &command.trace).await;
+    changes.finish(tx, &command, answer(StatusCode::OK, outcome)).await
 }
 
 /// Adds a product.

@@ -32,7 +32,7 @@ impl Footprint {
         let each = each.map(|pid| (memory(pid), open_files(pid)));
         let (memory, files) = each.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
         let roles: Vec<String> =
-            environment.registry().services.iter().flat_map(|service| service.roles()).collect();
+            environment.registry().services.iter().flat_map(shop::registry::Service::roles).collect();
         let sessions = sqlx::query_scalar(
             "select count(*) from pg_stat_activity where usename = any($1) and backend_type = 'client backend'",
         )
