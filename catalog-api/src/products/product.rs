@@ -35,7 +35,7 @@ pub struct Product {
 /// A fact inside the catalog. Each carries the product as it was just after the event, with the version
 /// that the event gave it.
 ///
-/// [`append`](super::events::append) says which of them other services are told.
+/// `products/events.rs` says which of them other services are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProductEvent {
     /// The product is new.
