@@ -5,7 +5,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{self, ETag, EntityTag, HeaderName};
+use actix_web::http::header::{self, ETag, EntityTag, Header};
 use actix_web::{FromRequest, HttpRequest};
 
 use crate::problem::Problem;
@@ -15,28 +15,21 @@ pub fn of(version: i64) -> ETag {
     ETag(EntityTag::new_strong(version.to_string()))
 }
 
-/// The versions that a change is meant for, from `If-Match`.
+/// The versions that a change is meant for, from `If-Match`; `None` without the header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IfMatch(Condition);
+pub struct IfMatch(Option<header::IfMatch>);
 
-/// The versions that the caller already has, from `If-None-Match`.
+/// The versions that the caller already has, from `If-None-Match`; `None` without the header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IfNoneMatch(Condition);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Condition {
-    Absent,
-    Any,
-    Tags(Vec<EntityTag>),
-}
+pub struct IfNoneMatch(Option<header::IfNoneMatch>);
 
 impl IfMatch {
     /// Whether the change may be made to this version; without the header, to any.
     pub fn allows(&self, version: i64) -> bool {
         match &self.0 {
-            Condition::Absent | Condition::Any => true,
-            // Weak tags never match here, and a tag that cannot be read was none of ours.
-            Condition::Tags(tags) => tags.iter().any(|tag| tag.strong_eq(&of(version).0)),
+            None | Some(header::IfMatch::Any) => true,
+            // Weak tags never match here. A tag that cannot be parsed is not in the list, so it matches nothing.
+            Some(header::IfMatch::Items(tags)) => tags.iter().any(|tag| tag.strong_eq(&of(version).0)),
         }
     }
 
@@ -58,28 +51,10 @@ impl IfNoneMatch {
     /// Whether the caller has what this tag stands for.
     pub fn has_tag(&self, tag: &ETag) -> bool {
         match &self.0 {
-            Condition::Absent => false,
-            Condition::Any => true,
-            Condition::Tags(tags) => tags.iter().any(|known| known.weak_eq(&tag.0)),
+            None => false,
+            Some(header::IfNoneMatch::Any) => true,
+            Some(header::IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&tag.0)),
         }
-    }
-}
-
-impl Condition {
-    fn read(request: &HttpRequest, name: &HeaderName) -> Self {
-        if !request.headers().contains_key(name) {
-            return Self::Absent;
-        }
-        let values = request.headers().get_all(name).filter_map(|value| value.to_str().ok());
-        let mut tags = Vec::new();
-        // Our own tags contain no comma, so one within quotes only splits a tag that is not ours.
-        for text in values.flat_map(|value| value.split(',')).map(str::trim) {
-            if text == "*" {
-                return Self::Any;
-            }
-            tags.extend(text.parse::<EntityTag>());
-        }
-        Self::Tags(tags)
     }
 }
 
@@ -88,7 +63,10 @@ impl FromRequest for IfMatch {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(Condition::read(request, &header::IF_MATCH))))
+        // The parser does not tell a header without a valid tag from one that is absent.
+        let is_present = request.headers().contains_key(header::IF_MATCH);
+        let parse = || header::IfMatch::parse(request).unwrap_or(header::IfMatch::Items(Vec::new()));
+        ready(Ok(Self(is_present.then(parse))))
     }
 }
 
@@ -97,7 +75,9 @@ impl FromRequest for IfNoneMatch {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(Condition::read(request, &header::IF_NONE_MATCH))))
+        let is_present = request.headers().contains_key(header::IF_NONE_MATCH);
+        let parse = || header::IfNoneMatch::parse(request).unwrap_or(header::IfNoneMatch::Items(Vec::new()));
+        ready(Ok(Self(is_present.then(parse))))
     }
 }
 
@@ -107,12 +87,8 @@ mod tests {
 
     use super::*;
 
-    fn if_match(value: Option<&str>) -> IfMatch {
-        let mut request = TestRequest::default();
-        if let Some(value) = value {
-            request = request.insert_header((header::IF_MATCH, value));
-        }
-        IfMatch(Condition::read(&request.to_http_request(), &header::IF_MATCH))
+    fn extract<T: FromRequest<Future = Ready<Result<T, Problem>>>>(request: TestRequest) -> T {
+        T::from_request(&request.to_http_request(), &mut Payload::None).into_inner().expect("a condition")
     }
 
     #[test]
@@ -127,8 +103,13 @@ mod tests {
             (Some("7"), false),
             (Some(""), false),
         ] {
-            assert_eq!(if_match(value).allows(7), allowed, "{value:?}");
-            assert_eq!(if_match(value).require(7).is_ok(), allowed, "{value:?}");
+            let mut request = TestRequest::default();
+            if let Some(value) = value {
+                request = request.insert_header((header::IF_MATCH, value));
+            }
+            let condition: IfMatch = extract(request);
+            assert_eq!(condition.allows(7), allowed, "{value:?}");
+            assert_eq!(condition.require(7).is_ok(), allowed, "{value:?}");
         }
     }
 
@@ -136,13 +117,8 @@ mod tests {
     fn if_none_match_compares_weakly() {
         for (value, has) in [("*", true), ("W/\"7\"", true), ("\"7\"", true), ("\"8\"", false), ("7", false)]
         {
-            let request =
-                TestRequest::default().insert_header((header::IF_NONE_MATCH, value)).to_http_request();
-            assert_eq!(
-                IfNoneMatch(Condition::read(&request, &header::IF_NONE_MATCH)).has(7),
-                has,
-                "{value:?}"
-            );
+            let request = TestRequest::default().insert_header((header::IF_NONE_MATCH, value));
+            assert_eq!(extract::<IfNoneMatch>(request).has(7), has, "{value:?}");
         }
     }
 }
