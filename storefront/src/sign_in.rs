@@ -1,5 +1,7 @@
 //! Signing in and out.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::{get, post, web};
 use askama::Template;
@@ -9,6 +11,9 @@ use service_kit::problem::{Problem, Query};
 
 use crate::pages::{Answer, Frame, Section, Visit, html, local, see_other};
 use crate::session::{CATALOG_WRITE, Nothing, OPS, Posted};
+
+/// How long a session lasts that begins with a name.
+const LIFETIME: Duration = Duration::from_hours(12);
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(show).service(sign_in).service(sign_out);
@@ -55,15 +60,15 @@ async fn page(visit: &Visit, next: String, name: String, fault: Option<&'static 
 #[post("/sign-in")]
 async fn sign_in(visit: Visit, Posted(form): Posted<SignIn>) -> Answer {
     let name = form.name.trim().to_owned();
-    let token = match &visit.shop.issuer {
+    let token = match &visit.shop.signer {
         Some(_) if !is_name(&name) => {
             let fault = "A name is 1 to 64 letters, digits and -_.@+:| without spaces.";
             return page(&visit, form.next, name, Some(fault)).await;
         }
-        Some(issuer) => {
+        Some(signer) => {
             let wanted = [(form.merchant.is_some(), CATALOG_WRITE), (form.operator.is_some(), OPS)];
             let scopes: Vec<&str> = wanted.iter().filter(|(is, _)| *is).map(|(_, scope)| *scope).collect();
-            issuer.issue(&name, &scopes.join(" "))?
+            signer.sign(&name, &scopes.join(" "), LIFETIME)?
         }
         None => SecretString::from(form.token.trim().to_owned()),
     };

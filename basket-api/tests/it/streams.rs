@@ -4,7 +4,12 @@ use std::time::{Duration, Instant};
 
 use basket_api::subscriptions::RepriceBaskets;
 use reqwest::Method;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use service_kit::{
+    auth::{DEVELOPMENT_SECRET, Signer},
+    settings::AuthSettings,
+};
 use sqlx::PgPool;
 use test_kit::eventually;
 
@@ -197,11 +202,11 @@ async fn a_quiet_stream_sends_a_sign_of_life_every_15_seconds(pool: PgPool) {
 #[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_stream_ends_when_its_token_does(pool: PgPool) {
     let app = TestApp::spawn(&pool);
-    let exp = chrono::Utc::now().timestamp() + 3;
-    let claims = json!({"sub": "alice", "iss": "shop", "aud": "shop", "exp": exp});
-    let key = jsonwebtoken::EncodingKey::from_secret(service_kit::auth::DEVELOPMENT_SECRET.as_bytes());
-    let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
-    let request = app.request(Method::GET, "/api/v1/basket/alice/alerts/stream").bearer_auth(token);
+    let secret = Some(DEVELOPMENT_SECRET.into());
+    let signer = Signer::new(&AuthSettings { secret, ..AuthSettings::default() }).unwrap();
+    let token = signer.sign("alice", "", Duration::from_secs(3)).unwrap();
+    let request =
+        app.request(Method::GET, "/api/v1/basket/alice/alerts/stream").bearer_auth(token.expose_secret());
     let started = Instant::now();
     EventSource::from(request).await.ends(SOON).await;
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());

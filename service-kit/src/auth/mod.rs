@@ -1,10 +1,12 @@
-//! Bearer tokens into an identity with scopes.
+//! Bearer tokens: verified into an identity with scopes, and signed.
 
 mod identity;
 mod jwks;
+mod signer;
 mod verifier;
 
 pub use identity::{Authorized, Identity, Ops, Scope};
+pub use signer::Signer;
 pub use verifier::Verifier;
 
 /// The secret that `cargo shop up` and the Compose file give every service in development mode.

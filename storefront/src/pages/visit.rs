@@ -7,14 +7,15 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use service_kit::app::Service;
-use service_kit::auth::Verifier;
+use service_kit::auth::{Signer, Verifier};
 use service_kit::problem::Problem;
+use service_kit::settings::Mode;
 use service_kit::trace::RequestTrace;
 
 use super::notice::{self, Notice};
 use super::{CartMark, Frame, Section};
 use crate::clients::{self, Alert, Basket, BasketClient, CatalogClient};
-use crate::session::{Issuer, SessionCookie, User};
+use crate::session::{SessionCookie, User};
 use crate::settings::Settings;
 
 /// How long a page waits for the cart in its header.
@@ -25,7 +26,7 @@ pub(crate) struct Shop {
     pub(crate) catalog: CatalogClient,
     pub(crate) basket: BasketClient,
     /// Only in development mode, where a visitor signs in by name.
-    pub(crate) issuer: Option<Issuer>,
+    pub(crate) signer: Option<Signer>,
     pub(crate) cookie: SessionCookie,
     pub(crate) has_control_room: bool,
     verifier: Verifier,
@@ -38,7 +39,7 @@ impl Shop {
         Ok(Self {
             catalog: CatalogClient::new(settings)?,
             basket: BasketClient::new(settings)?,
-            issuer: Issuer::new(&common.auth, common.mode),
+            signer: Signer::new(&common.auth).filter(|_| common.mode == Mode::Development),
             cookie: SessionCookie::new(common.mode),
             has_control_room: settings.relay.is_some(),
             verifier: service.verifier.clone(),
@@ -109,7 +110,7 @@ impl Visit {
             cart,
             notice: self.notice,
             here: self.here.clone(),
-            is_development: self.shop.issuer.is_some(),
+            is_development: self.shop.signer.is_some(),
             has_control_room: self.shop.has_control_room,
             ..Frame::bare(title)
         }

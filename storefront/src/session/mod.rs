@@ -5,10 +5,8 @@
 
 mod cookie;
 mod form;
-mod issuer;
 mod user;
 
 pub(crate) use cookie::SessionCookie;
 pub(crate) use form::{Nothing, Posted};
-pub(crate) use issuer::Issuer;
 pub(crate) use user::{CATALOG_WRITE, OPS, User};
