@@ -58,8 +58,7 @@ impl FromRequest for Command {
                 method: request.method().to_string(),
                 path: request.path().to_owned(),
                 key: Key::of(&request)?,
-                trace: TraceContext::parse(&trace.traceparent, trace.tracestate.as_deref())
-                    .unwrap_or_default(),
+                trace: trace.context,
                 request: None,
             })
         })

@@ -20,17 +20,15 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// Reads the two headers. `None` when `traceparent` is not of version 00 and well formed; a
-    /// `tracestate` that is empty, too long or not printable is left out.
+    /// Parses the two headers. `None` if `traceparent` is malformed; what a version after 00 has in common with
+    /// version 00 is kept as version 00. A `tracestate` that is empty, too long or not printable is left out.
     pub fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<Self> {
-        if !is_traceparent(traceparent) {
-            return None;
-        }
+        let traceparent = parse_traceparent(traceparent)?;
         let tracestate = tracestate
             .filter(|state| !state.is_empty() && state.len() <= TRACESTATE_LIMIT)
             .filter(|state| state.bytes().all(|byte| (0x20..0x7f).contains(&byte)))
             .map(str::to_owned);
-        Some(Self { traceparent: Some(traceparent.to_owned()), tracestate })
+        Some(Self { traceparent: Some(traceparent), tracestate })
     }
 
     /// The `traceparent` header, where there is a trace.
@@ -59,20 +57,23 @@ impl From<String> for TraceContext {
     }
 }
 
-fn is_traceparent(text: &str) -> bool {
-    let is_hex = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+fn parse_traceparent(text: &str) -> Option<String> {
+    let is_hex = |part: &str, length: usize| {
+        part.len() == length
+            && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
     let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
     let mut parts = text.split('-');
-    let (Some(version), Some(trace), Some(span), Some(flags), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return false;
-    };
-    version == "00"
-        && (trace.len(), span.len(), flags.len()) == (32, 16, 2)
-        && [trace, span, flags].into_iter().all(is_hex)
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_valid = is_hex(version, 2)
+        && version != "ff"
+        && is_hex(trace, 32)
         && !is_zero(trace)
+        && is_hex(span, 16)
         && !is_zero(span)
+        && is_hex(flags, 2)
+        && (version != "00" || parts.next().is_none());
+    is_valid.then(|| format!("00-{trace}-{span}-{flags}"))
 }
 
 #[cfg(test)]
@@ -94,7 +95,7 @@ mod tests {
         for text in [
             "",
             "00",
-            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
@@ -103,6 +104,12 @@ mod tests {
         ] {
             assert_eq!(TraceContext::parse(text, None), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_later_version_counts_as_version_00() {
+        let later = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more";
+        assert_eq!(TraceContext::parse(later, None).unwrap().traceparent(), Some(PARENT));
     }
 
     #[test]

@@ -1,52 +1,46 @@
-//! Who asked (request id) and on whose behalf (W3C trace context).
+//! The identity of a request: its id, and the W3C trace that it belongs to.
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use event_bus::TraceContext;
 use uuid::Uuid;
 
 use crate::problem::Problem;
 
 /// The header that names a request.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest request id that is taken over from a client, in characters.
+/// The longest request id that is accepted from a client, in characters.
 const MAX_REQUEST_ID: usize = 128;
-/// The longest `tracestate` that is passed on, in characters (W3C: at least 512).
-const MAX_TRACESTATE: usize = 512;
 
-/// The request's identity, as every part of the service sees it.
+/// The identity of a request, for all parts of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestTrace {
-    /// The value of `X-Request-Id`: the client's, where it has one that can be used, else a new one.
+    /// The client's `X-Request-Id` if it is valid, else a new one.
     pub request_id: String,
-    /// The `traceparent` to store and to pass on: the client's, if valid, else a new one.
-    pub traceparent: String,
-    /// The `tracestate` that belongs to the client's `traceparent`.
-    pub tracestate: Option<String>,
+    /// The client's trace if it is valid, else a new one. Never empty.
+    pub context: TraceContext,
 }
 
 impl RequestTrace {
-    /// Reads a request's headers; makes new values for what is missing or not valid.
+    /// Reads a request's headers; makes new values for those that are missing or invalid.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let request_id = text(X_REQUEST_ID.as_str())
             .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()))
             .map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned);
-        match text("traceparent").and_then(read_traceparent) {
-            Some(traceparent) => Self {
-                request_id,
-                traceparent,
-                tracestate: text("tracestate")
-                    .filter(|state| (1..=MAX_TRACESTATE).contains(&state.len()))
-                    .map(ToOwned::to_owned),
-            },
-            None => Self { request_id, traceparent: new_traceparent(), tracestate: None },
-        }
+        let context = text("traceparent")
+            .and_then(|parent| TraceContext::parse(parent, text("tracestate")))
+            .or_else(new_trace)
+            .unwrap_or_default();
+        Self { request_id, context }
     }
 
-    /// The trace's id: 32 hexadecimal digits.
-    pub fn trace_id(&self) -> &str {
-        self.traceparent.get(3..35).unwrap_or_default()
+    /// The headers that pass this identity on to another service.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let trace = [("traceparent", self.context.traceparent()), ("tracestate", self.context.tracestate())];
+        let trace = trace.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        trace.chain([("x-request-id", self.request_id.as_str())])
     }
 }
 
@@ -60,27 +54,9 @@ impl FromRequest for RequestTrace {
     }
 }
 
-/// Reads a `traceparent` of version 00, or what a later version has in common with it, as version 00.
-fn read_traceparent(value: &str) -> Option<String> {
-    let is_hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
-    let is_zero = |part: &str| part.bytes().all(|b| b == b'0');
-    let mut parts = value.split('-');
-    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_good = is_hex(version, 2)
-        && version != "ff"
-        && is_hex(trace, 32)
-        && !is_zero(trace)
-        && is_hex(parent, 16)
-        && !is_zero(parent)
-        && is_hex(flags, 2)
-        && (version != "00" || parts.next().is_none());
-    is_good.then(|| format!("00-{trace}-{parent}-{flags}"))
-}
-
-/// A new trace that nobody has recorded.
-fn new_traceparent() -> String {
+/// A new trace that is not recorded.
+fn new_trace() -> Option<TraceContext> {
     let span = Uuid::new_v4().simple().to_string();
-    format!("00-{}-{}-00", Uuid::new_v4().simple(), span.get(..16).unwrap_or_default())
+    let parent = format!("00-{}-{}-00", Uuid::new_v4().simple(), span.get(..16)?);
+    TraceContext::parse(&parent, None)
 }

@@ -99,15 +99,8 @@ impl Catalog {
     async fn ask(&self, id: ProductId, trace: &RequestTrace) -> Result<Option<ProductFacts>, CatalogError> {
         let mut url = self.items.clone();
         url.set_path(&format!("{}{id}", self.items.path()));
-        let mut request = self
-            .client
-            .get(url)
-            .header(ACCEPT, "application/json")
-            .header("traceparent", &trace.traceparent)
-            .header("x-request-id", &trace.request_id);
-        if let Some(state) = &trace.tracestate {
-            request = request.header("tracestate", state);
-        }
+        let request = self.client.get(url).header(ACCEPT, "application/json");
+        let request = trace.headers().fold(request, |request, (name, value)| request.header(name, value));
         let answer = request.send().await.map_err(CatalogError::Unreachable)?;
         match answer.status() {
             StatusCode::OK => {}

@@ -60,7 +60,7 @@ pub(super) async fn serve(
         http.request.method = method,
         http.route = route,
         request.id = trace.request_id,
-        trace.id = trace.trace_id(),
+        trace.id = trace.context.trace_id(),
     );
     // What answers GET answers HEAD; the connection itself leaves the body out.
     let is_head = request.method() == Method::HEAD;

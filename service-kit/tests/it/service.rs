@@ -92,7 +92,7 @@ async fn write(_: Authorized<Write>, _: Json<Thing>) -> HttpResponse {
 #[utoipa::path(responses((status = 200)))]
 #[get("/trace")]
 async fn trace(trace: RequestTrace) -> HttpResponse {
-    HttpResponse::Ok().json((trace.request_id, trace.traceparent, trace.tracestate))
+    HttpResponse::Ok().json((trace.request_id, trace.context.traceparent(), trace.context.tracestate()))
 }
 
 #[utoipa::path(responses((status = 200)))]

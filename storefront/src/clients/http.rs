@@ -97,7 +97,7 @@ impl Request {
 
     /// Passes on the trace and the request id of the visitor's request.
     pub(crate) fn within(self, trace: &RequestTrace) -> Self {
-        self.header("traceparent", &trace.traceparent).header("x-request-id", &trace.request_id)
+        trace.headers().fold(self, |request, (name, value)| request.header(name, value))
     }
 
     /// The call is refused with 412 unless the resource has this version.
