@@ -6,7 +6,7 @@ use service_kit::app::{Data, Service};
 use sqlx::PgPool;
 
 use crate::{
-    alerts::{self, hub::Hub, lookout},
+    alerts::{self, hub::Hub, poller},
     baskets,
     products::{catalog::Catalog, look_up::LookUp},
     settings::Settings,
@@ -22,9 +22,9 @@ pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     // A thousand streams that read the same price change do not stand in the way of requests.
     let stream_pool = service.further_pool("streams", STREAM_CONNECTIONS, &[])?;
     let hub = Hub::new(service.settings.streams.max, service.settings.streams.max_per_buyer);
-    service.background("the hub of the streams", hub.clone().run(stream_pool.clone(), service.stop.clone()));
+    service.background("the poller of alerts", hub.clone().run(stream_pool.clone(), service.stop.clone()));
 
-    let alerts_written = Notifier::start_on(stream_pool.clone(), lookout::CHANNEL, service.stop.clone());
+    let alerts_written = Notifier::start_on(stream_pool.clone(), poller::CHANNEL, service.stop.clone());
     service.after_commit(move || alerts_written.notify());
     service.inbox_figure("alertsRaised", |pool| Box::pin(alerts::store::raised(pool)));
 

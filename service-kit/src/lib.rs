@@ -12,10 +12,11 @@
 //! | [`etag`] | entity tags and the conditions on them |
 //! | [`trace`] | request ids and the W3C trace context |
 //! | [`server`] | limits, deadlines, health, metrics, documentation, shutdown |
+//! | [`sse`] | server-sent events |
 //! | [`shutdown`] | signals into a cancellation token |
 //! | [`healthcheck`] | the `healthcheck` subcommand |
 //!
-//! It depends on no other crate of the workspace, and knows no domain.
+//! Of the workspace it depends on `event-bus` alone, and it knows no domain.
 
 pub mod app;
 pub mod auth;
@@ -27,5 +28,6 @@ pub mod problem;
 pub mod server;
 pub mod settings;
 pub mod shutdown;
+pub mod sse;
 pub mod telemetry;
 pub mod trace;

@@ -8,7 +8,7 @@ use actix_web::{
     get,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING},
+        header::{CONTENT_LENGTH, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING},
     },
     post, web,
 };
@@ -16,13 +16,14 @@ use serde::{Deserialize, Deserializer};
 use service_kit::{
     problem::{self, Json, Problem, Query},
     server::Stopping,
+    sse,
 };
 use sqlx::PgPool;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     StreamPool,
-    hub::{Hub, Refused},
+    hub::{Hub, TooManyStreams},
     model::{AlertId, AlertPage},
     store::{self, Acknowledged},
     stream::AlertStream,
@@ -35,7 +36,10 @@ const MAX_IDS: usize = 1_000;
 /// When a client should try again to open a stream, in seconds.
 const STREAM_RETRY_AFTER: u32 = 30;
 
-/// How long the beginning of a stream may wait for the database.
+/// When a client that loses its stream connects again.
+const RECONNECT_AFTER: Duration = Duration::from_secs(2);
+
+/// How long a new stream may wait for the database.
 const STREAM_BEGINS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Adds the routes.
@@ -113,7 +117,7 @@ struct Acknowledgement {
     ids: Option<Vec<AlertId>>,
 }
 
-/// `null` is refused: it could be meant as none, and would be taken for all.
+/// Refuses `null`, which could mean none but would acknowledge all.
 fn not_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<AlertId>>, D::Error> {
     Vec::deserialize(deserializer).map(Some)
 }
@@ -171,7 +175,7 @@ async fn acknowledge_alerts(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// From where on a stream begins.
+/// Where a stream begins.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct StreamFrom {
@@ -212,12 +216,12 @@ async fn stream_alerts(
     stopping: web::Data<Stopping>,
 ) -> Result<HttpResponse, Problem> {
     let from = last_event_id(request.headers())?.or(from.last_event_id);
-    let mut subscription = hub.join(&buyer.id).map_err(refused)?;
+    let mut subscription = hub.subscribe(&buyer.id).map_err(refused)?;
     let newest = tokio::time::timeout(STREAM_BEGINS_WITHIN, subscription.newest()).await;
     let Ok(Some(newest)) = newest else {
         return Err(Problem::unavailable("the database cannot be used now, try again", 1));
     };
-    // An id beyond the newest is from another life of the database: waiting for it would skip alerts.
+    // An id after the newest is from before the database was restored: waiting for it would skip alerts.
     let last = from.and_then(|id| i64::try_from(id).ok()).map_or(newest, |id| AlertId(id).min(newest));
     let stream = AlertStream {
         pool: pool.0.clone(),
@@ -227,12 +231,7 @@ async fn stream_alerts(
         expires_at: buyer.expires_at,
         stop: stopping.0.clone(),
     };
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header((CACHE_CONTROL, "no-store"))
-        // Proxies of the nginx family would collect the stream before they pass it on.
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(stream.into_bytes()))
+    Ok(sse::respond(RECONNECT_AFTER, stream.into_events()))
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
@@ -246,10 +245,10 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     })
 }
 
-fn refused(refused: Refused) -> Problem {
-    let (status, detail) = match refused {
-        Refused::TooManyOfBuyer => (StatusCode::TOO_MANY_REQUESTS, "too many streams of this buyer are open"),
-        Refused::TooManyOfAll => (StatusCode::SERVICE_UNAVAILABLE, "too many streams are open"),
+fn refused(reason: TooManyStreams) -> Problem {
+    let (status, detail) = match reason {
+        TooManyStreams::OfBuyer => (StatusCode::TOO_MANY_REQUESTS, "too many streams of this buyer are open"),
+        TooManyStreams::OfProcess => (StatusCode::SERVICE_UNAVAILABLE, "too many streams are open"),
     };
     Problem::new(status, "too-many-streams", "too many streams are open")
         .detail(format!("{detail}: close one, or try again later"))

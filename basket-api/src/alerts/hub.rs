@@ -1,6 +1,6 @@
-//! Who listens to this process: the places of streams, and what each is told.
+//! The open streams of this process, by buyer.
 //!
-//! `lookout` finds the news and gives them to the streams through here.
+//! [`poller`](super::poller) finds new alerts and passes them to the streams through the hub.
 
 use std::{
     collections::HashMap,
@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 use super::model::{Alert, AlertId};
 use crate::baskets::BuyerId;
 
-/// How long a stream may leave unread what it was sent before its place is given to others.
+/// A stream whose client reads nothing for this long is closed.
 const STALLED: Duration = Duration::from_mins(1);
 
-/// Who listens to this process. Cheap to clone.
+/// The open streams of this process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Hub(pub(super) Arc<Shared>);
 
@@ -28,159 +28,159 @@ pub struct Hub(pub(super) Arc<Shared>);
 pub(super) struct Shared {
     max_streams: usize,
     max_streams_per_buyer: usize,
-    listeners: Mutex<Listeners>,
-    /// Rung when there may be something to see.
-    pub(super) rung: Notify,
-    /// The number of the last look that succeeded.
-    pub(super) looked: watch::Sender<u64>,
+    streams: Mutex<Streams>,
+    /// Notified when there may be new alerts.
+    pub(super) wake_up: Notify,
+    /// The number of the last poll that succeeded.
+    pub(super) polled: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Listeners {
-    pub(super) by_buyer: HashMap<BuyerId, Listener>,
-    streams: usize,
+pub(super) struct Streams {
+    pub(super) by_buyer: HashMap<BuyerId, BuyerStreams>,
+    count: usize,
     next_id: u64,
-    /// The number of the last look that was begun.
-    pub(super) looks: u64,
+    /// The number of the last poll that was begun.
+    pub(super) polls: u64,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Listener {
-    pub(super) news: watch::Sender<News>,
-    places: HashMap<u64, Place>,
+pub(super) struct BuyerStreams {
+    pub(super) latest: watch::Sender<Latest>,
+    open: HashMap<u64, OpenStream>,
 }
 
-/// What the hub saw of a buyer's alerts.
+/// What the poller knows of a buyer's alerts.
 #[derive(Debug, Clone, Default)]
-pub struct News {
-    /// The newest alert; `None` before the first look, and 0 where there are no alerts.
+pub struct Latest {
+    /// The newest alert; `None` before the first poll, and 0 if there are no alerts.
     pub newest: Option<AlertId>,
-    /// After this alert come `alerts`, and none are missing up to `newest`.
+    /// `alerts` are all alerts after this one, up to `newest`.
     pub since: AlertId,
-    /// What the last look that brought something brought, oldest first.
+    /// What the last poll with new alerts found, oldest first.
     pub alerts: Arc<[Alert]>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct OpenStream {
     last_read: Instant,
-    dropped: CancellationToken,
+    closed: CancellationToken,
 }
 
 /// Why a stream cannot be opened now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    /// This buyer has as many open as one may have.
-    TooManyOfBuyer,
-    /// This process has as many open as it may have.
-    TooManyOfAll,
+pub enum TooManyStreams {
+    /// This buyer has reached the limit of streams per buyer.
+    OfBuyer,
+    /// This process has reached its limit.
+    OfProcess,
 }
 
-/// A stream's place in the hub; leaving it (dropping this) makes room for another.
+/// One stream's part of the hub; dropping it makes room for another stream.
 #[derive(Debug)]
 pub struct Subscription {
     hub: Hub,
     buyer: BuyerId,
     id: u64,
-    /// The first look that is sure to have seen what was there before this subscription.
-    look: u64,
-    looked: watch::Receiver<u64>,
-    /// The buyer's alerts, as far as the hub has seen.
-    pub news: watch::Receiver<News>,
-    /// Cancelled when the hub gave the place away, because the reader stalled.
-    pub dropped: CancellationToken,
+    /// The first poll that finds everything that was committed before this subscription.
+    first_poll: u64,
+    polled: watch::Receiver<u64>,
+    /// What the poller knows of the buyer's alerts.
+    pub latest: watch::Receiver<Latest>,
+    /// Cancelled when the hub closes the stream because its client has stalled.
+    pub closed: CancellationToken,
 }
 
 impl Hub {
-    /// A hub for at most so many streams, in all and of one buyer.
+    /// A hub with these limits.
     pub fn new(max_streams: usize, max_streams_per_buyer: usize) -> Self {
         Self(Arc::new(Shared {
             max_streams,
             max_streams_per_buyer,
-            listeners: Mutex::default(),
-            rung: Notify::new(),
-            looked: watch::Sender::new(0),
+            streams: Mutex::default(),
+            wake_up: Notify::new(),
+            polled: watch::Sender::new(0),
         }))
     }
 
-    /// Takes a place for one stream of this buyer. From now on no alert of theirs is overlooked.
-    pub fn join(&self, buyer: &BuyerId) -> Result<Subscription, Refused> {
-        let mut listeners = self.listeners();
-        if listeners.streams >= self.0.max_streams {
-            return Err(Refused::TooManyOfAll);
+    /// Subscribes one stream to the alerts of this buyer. From now on it misses none.
+    pub fn subscribe(&self, buyer: &BuyerId) -> Result<Subscription, TooManyStreams> {
+        let mut streams = self.streams();
+        if streams.count >= self.0.max_streams {
+            return Err(TooManyStreams::OfProcess);
         }
-        let of_buyer = listeners.by_buyer.get(buyer).map_or(0, |listener| listener.places.len());
+        let of_buyer = streams.by_buyer.get(buyer).map_or(0, |buyer| buyer.open.len());
         if of_buyer >= self.0.max_streams_per_buyer {
-            return Err(Refused::TooManyOfBuyer);
+            return Err(TooManyStreams::OfBuyer);
         }
-        listeners.streams += 1;
-        listeners.next_id += 1;
-        let (id, look) = (listeners.next_id, listeners.looks + 1);
-        let listener = listeners.by_buyer.entry(buyer.clone()).or_default();
-        let dropped = CancellationToken::new();
-        listener.places.insert(id, Place { last_read: Instant::now(), dropped: dropped.clone() });
-        let news = listener.news.subscribe();
+        streams.count += 1;
+        streams.next_id += 1;
+        let (id, first_poll) = (streams.next_id, streams.polls + 1);
+        let of_buyer = streams.by_buyer.entry(buyer.clone()).or_default();
+        let closed = CancellationToken::new();
+        of_buyer.open.insert(id, OpenStream { last_read: Instant::now(), closed: closed.clone() });
+        let latest = of_buyer.latest.subscribe();
         metrics::gauge!("alert_streams_open").increment(1.0);
-        drop(listeners);
-        self.0.rung.notify_one();
-        let looked = self.0.looked.subscribe();
-        Ok(Subscription { hub: self.clone(), buyer: buyer.clone(), id, look, looked, news, dropped })
+        drop(streams);
+        self.0.wake_up.notify_one();
+        let polled = self.0.polled.subscribe();
+        Ok(Subscription { hub: self.clone(), buyer: buyer.clone(), id, first_poll, polled, latest, closed })
     }
 
-    /// Takes the places of readers who stalled. Their streams end when they next read.
-    pub(super) fn drop_stalled(&self) {
-        let mut listeners = self.listeners();
-        let mut dropped = 0;
-        for listener in listeners.by_buyer.values_mut() {
-            for (_, place) in listener.places.extract_if(|_, place| place.last_read.elapsed() > STALLED) {
-                place.dropped.cancel();
-                dropped += 1;
+    /// Closes the streams of clients that have stalled. A stream ends when its client next reads.
+    pub(super) fn close_stalled(&self) {
+        let mut streams = self.streams();
+        let mut closed = 0;
+        for buyer in streams.by_buyer.values_mut() {
+            for (_, stream) in buyer.open.extract_if(|_, stream| stream.last_read.elapsed() > STALLED) {
+                stream.closed.cancel();
+                closed += 1;
             }
         }
-        if dropped > 0 {
-            listeners.by_buyer.retain(|_, listener| !listener.places.is_empty());
-            listeners.streams -= dropped;
-            metrics::gauge!("alert_streams_open").decrement(f64::from(u32::try_from(dropped).unwrap_or(0)));
-            tracing::info!(streams = dropped, "gave away the places of readers who stalled");
+        if closed > 0 {
+            streams.by_buyer.retain(|_, buyer| !buyer.open.is_empty());
+            streams.count -= closed;
+            metrics::gauge!("alert_streams_open").decrement(f64::from(u32::try_from(closed).unwrap_or(0)));
+            tracing::info!(streams = closed, "closed streams whose clients have stalled");
         }
     }
 
-    pub(super) fn listeners(&self) -> MutexGuard<'_, Listeners> {
-        // Nothing panics while it holds the lock, and the map is whole at every moment anyway.
-        self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn streams(&self) -> MutexGuard<'_, Streams> {
+        // The map is consistent at every moment, also after a panic.
+        self.0.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Subscription {
-    /// Waits for the first look after this subscription, and returns the newest alert that there was;
-    /// the default id, below every alert's, where there was none. `None` when the hub is gone.
+    /// Waits for the first poll after this subscription, and returns the newest alert at that time;
+    /// without alerts the default id, which is below all others. `None` when the hub is gone.
     pub async fn newest(&mut self) -> Option<AlertId> {
-        let look = self.look;
-        self.looked.wait_for(|looked| *looked >= look).await.ok()?;
-        Some(self.news.borrow().newest.unwrap_or_default())
+        let first_poll = self.first_poll;
+        self.polled.wait_for(|polled| *polled >= first_poll).await.ok()?;
+        Some(self.latest.borrow().newest.unwrap_or_default())
     }
 
-    /// Notes that the client reads.
+    /// Records that the client reads.
     pub fn is_read(&self) {
-        let mut listeners = self.hub.listeners();
-        let listener = listeners.by_buyer.get_mut(&self.buyer);
-        if let Some(place) = listener.and_then(|listener| listener.places.get_mut(&self.id)) {
-            place.last_read = Instant::now();
+        let mut streams = self.hub.streams();
+        let of_buyer = streams.by_buyer.get_mut(&self.buyer);
+        if let Some(stream) = of_buyer.and_then(|buyer| buyer.open.get_mut(&self.id)) {
+            stream.last_read = Instant::now();
         }
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let mut listeners = self.hub.listeners();
-        let Some(listener) = listeners.by_buyer.get_mut(&self.buyer) else { return };
-        if listener.places.remove(&self.id).is_none() {
+        let mut streams = self.hub.streams();
+        let Some(of_buyer) = streams.by_buyer.get_mut(&self.buyer) else { return };
+        if of_buyer.open.remove(&self.id).is_none() {
             return;
         }
-        if listener.places.is_empty() {
-            listeners.by_buyer.remove(&self.buyer);
+        if of_buyer.open.is_empty() {
+            streams.by_buyer.remove(&self.buyer);
         }
-        listeners.streams -= 1;
+        streams.count -= 1;
         metrics::gauge!("alert_streams_open").decrement(1.0);
     }
 }
@@ -190,24 +190,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_who_stalls_loses_the_place_to_others() {
+    fn a_stalled_stream_is_closed_and_makes_room() {
         let hub = Hub::new(2, 2);
         let buyer: BuyerId = "alice".parse().unwrap();
-        let (stalled, reads) = (hub.join(&buyer).unwrap(), hub.join(&buyer).unwrap());
-        assert_eq!(hub.join(&buyer).unwrap_err(), Refused::TooManyOfAll);
-        for place in hub.listeners().by_buyer.get_mut(&buyer).unwrap().places.values_mut() {
-            place.last_read = place.last_read.checked_sub(STALLED * 2).unwrap();
+        let (stalled, reads) = (hub.subscribe(&buyer).unwrap(), hub.subscribe(&buyer).unwrap());
+        assert_eq!(hub.subscribe(&buyer).unwrap_err(), TooManyStreams::OfProcess);
+        for stream in hub.streams().by_buyer.get_mut(&buyer).unwrap().open.values_mut() {
+            stream.last_read = stream.last_read.checked_sub(STALLED * 2).unwrap();
         }
         reads.is_read();
-        hub.drop_stalled();
-        assert!(stalled.dropped.is_cancelled());
-        assert!(!reads.dropped.is_cancelled());
+        hub.close_stalled();
+        assert!(stalled.closed.is_cancelled());
+        assert!(!reads.closed.is_cancelled());
 
-        let next = hub.join(&buyer).unwrap();
+        let next = hub.subscribe(&buyer).unwrap();
         drop(stalled);
-        assert_eq!(hub.listeners().streams, 2, "a place that was taken away is not given back");
+        assert_eq!(hub.streams().count, 2, "a stream that the hub closed is not counted twice");
         drop((reads, next));
-        assert_eq!(hub.listeners().streams, 0);
-        assert!(hub.listeners().by_buyer.is_empty());
+        assert_eq!(hub.streams().count, 0);
+        assert!(hub.streams().by_buyer.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! A buyer's alerts: read, acknowledged, and watched for new ones.
+//! The statements that read and acknowledge a buyer's alerts.
 
 use service_kit::database;
 use sqlx::{FromRow, PgConnection, PgPool, Row};
@@ -9,12 +9,12 @@ use crate::{
     transaction::retried,
 };
 
-/// Which of a buyer's alerts are acknowledged.
+/// Which of a buyer's alerts to acknowledge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acknowledged {
-    /// Every one.
+    /// All of them.
     All,
-    /// Those with these ids; other buyers' are left alone.
+    /// Those with these ids; ids of other buyers' alerts are ignored.
     Only(Vec<AlertId>),
 }
 
@@ -42,8 +42,8 @@ pub async fn list(
     Ok(AlertPage { count, data })
 }
 
-/// Notes that the buyer has seen alerts, and accepts the present price of the products that those were
-/// about (all products in the cart, when all are acknowledged).
+/// Acknowledges alerts, and accepts the current prices of their products: of all products in the cart, if all
+/// alerts are acknowledged.
 pub async fn acknowledge(pool: &PgPool, buyer: &BuyerId, which: &Acknowledged) -> Result<(), sqlx::Error> {
     let ids = match which {
         Acknowledged::All => None,
@@ -100,43 +100,43 @@ pub async fn after(
     .await
 }
 
-/// A buyer who listens, and the newest of their alerts that is known; `None` before the first look.
-pub type Listening = (BuyerId, Option<AlertId>);
+/// A buyer with open streams, and the newest of their alerts that is known; `None` before the first poll.
+pub type Known = (BuyerId, Option<AlertId>);
 
-/// What is new for these buyers, in one statement: of each, the alerts after the one that is known,
-/// oldest first and at most `limit`; and where none is known, only the newest.
-pub async fn news(
+/// The new alerts of these buyers, in one statement: for each buyer the alerts after the known one, oldest first
+/// and at most `limit`; if none is known, only the newest alert.
+pub async fn new_alerts(
     connection: &mut PgConnection,
-    listening: &[Listening],
+    known: &[Known],
     limit: i64,
 ) -> Result<Vec<(BuyerId, Alert)>, sqlx::Error> {
-    // One or two probes of the index for each buyer, however many alerts there are.
+    // One or two index lookups for each buyer, with any number of alerts.
     let rows = sqlx::query(
-        "select listening.buyer_id as listener, news.*
-         from unnest($1::text[], $2::bigint[]) as listening (buyer_id, known)
+        "select stream.buyer_id as stream_buyer_id, found.*
+         from unnest($1::text[], $2::bigint[]) as stream (buyer_id, known)
          cross join lateral (
              (select alert_id, event_id, kind, product_id, product_name, old_price, new_price, created_at,
                      acknowledged_at
-              from alert where buyer_id = listening.buyer_id and alert_id > listening.known
+              from alert where buyer_id = stream.buyer_id and alert_id > stream.known
               order by alert_id limit $3)
              union all
              (select alert_id, event_id, kind, product_id, product_name, old_price, new_price, created_at,
                      acknowledged_at
-              from alert where buyer_id = listening.buyer_id and listening.known is null
+              from alert where buyer_id = stream.buyer_id and stream.known is null
               order by alert_id desc limit 1)
-         ) as news
-         order by news.alert_id",
+         ) as found
+         order by found.alert_id",
     )
-    .bind(listening.iter().map(|(buyer, _)| buyer.clone()).collect::<Vec<_>>())
-    .bind(listening.iter().map(|(_, known)| *known).collect::<Vec<_>>())
+    .bind(known.iter().map(|(buyer, _)| buyer.clone()).collect::<Vec<_>>())
+    .bind(known.iter().map(|(_, known)| *known).collect::<Vec<_>>())
     .bind(limit)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| Ok((row.try_get("listener")?, Alert::from_row(row)?))).collect()
+    rows.iter().map(|row| Ok((row.try_get("stream_buyer_id")?, Alert::from_row(row)?))).collect()
 }
 
-/// How many alerts were ever written, by all processes; a little more where one was written again.
-/// Counting rows would read all of them.
+/// How many alerts were ever written, by all processes. A repeated write counts twice. The sequence is read because
+/// counting would read all rows.
 pub async fn raised(pool: PgPool) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select case when is_called then last_value else 0 end from alert_alert_id_seq")
         .fetch_one(&pool)

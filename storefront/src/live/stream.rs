@@ -1,27 +1,23 @@
 //! The server-sent events of one page.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::Bytes;
 use chrono::Utc;
-use futures_util::{StreamExt, stream};
+use futures_util::stream;
 use service_kit::server::Stopping;
+use service_kit::sse;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::session::User;
 
-/// A silent stream sends a comment this often, so that proxies and browsers keep the connection.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-
 /// Signals that may wait for one page.
 const BUFFER: usize = 16;
 
-/// The reconnection time in milliseconds, and a comment.
-const GREETING: &str = "retry: 1500\n: connected\n\n";
+/// When a page that loses its stream connects again.
+const RECONNECT_AFTER: Duration = Duration::from_millis(1500);
 
 /// What a page is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,40 +62,22 @@ where
             () = tokio::time::sleep(left) => drop(sender.send(Signal::Over).await),
         }
     });
-    let greeting = stream::iter([Ok::<_, Infallible>(Bytes::from_static(GREETING.as_bytes()))]);
     let signals = stream::unfold(receiver, async |mut receiver| {
-        let bytes = match timeout(HEARTBEAT, receiver.recv()).await {
+        let bytes = match timeout(sse::HEARTBEAT, receiver.recv()).await {
             Ok(signal) => encode(&signal?),
-            Err(_elapsed) => Bytes::from_static(b": alive\n\n"),
+            Err(_elapsed) => sse::ALIVE,
         };
-        Some((Ok(bytes), receiver))
+        Some((bytes, receiver))
     });
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "text/event-stream"))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        // Without this header, nginx buffers the stream.
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(greeting.chain(signals))
+    sse::respond(RECONNECT_AFTER, signals)
 }
 
 fn encode(signal: &Signal) -> Bytes {
     let (event, data) = match signal {
-        Signal::Changed => ("changed", String::new()),
-        // A line break would end the field.
-        Signal::Alert(sentence) => ("changed", sentence.replace(['\r', '\n'], " ")),
-        Signal::Unavailable => ("unavailable", String::new()),
-        Signal::Over => ("over", String::new()),
+        Signal::Changed => ("changed", ""),
+        Signal::Alert(sentence) => ("changed", sentence.as_str()),
+        Signal::Unavailable => ("unavailable", ""),
+        Signal::Over => ("over", ""),
     };
-    Bytes::from(format!("event: {event}\ndata: {data}\n\n"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sentence_cannot_contain_another_event() {
-        let alert = encode(&Signal::Alert("one\n\nevent: evil\r\n\r\n".to_owned()));
-        assert_eq!(String::from_utf8_lossy(&alert).lines().count(), 3, "{alert:?}");
-    }
+    sse::event(event, None, data).into()
 }

@@ -1,0 +1,152 @@
+//! Polls for new alerts on behalf of all open streams of this process.
+//!
+//! The process that commits alerts sends a notification on a channel of the database, and this poller listens
+//! on it. It also polls every second, because a notification can get lost. A poll is one statement for any
+//! number of streams. Without open streams the poller sends no queries.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use sqlx::{PgPool, postgres::PgListener};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    hub::{BuyerStreams, Hub, Latest},
+    model::Alert,
+    store::{self, Known},
+};
+use crate::baskets::BuyerId;
+
+/// The channel that is notified after alerts were committed.
+pub const CHANNEL: &str = "basket_alert";
+
+/// How long a lost notification can delay an alert.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long one poll may take.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// The most alerts of one buyer in a poll; a stream that is further behind reads pages of its own.
+const BATCH_SIZE: i64 = 16;
+
+/// How long after a failure the database is asked again, and the longest rest after a poll.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Hub {
+    /// Polls for alerts until `stop`, through `pool`.
+    pub async fn run(self, pool: PgPool, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            if self.streams().by_buyer.is_empty() {
+                stop.run_until_cancelled(self.0.wake_up.notified()).await;
+                continue;
+            }
+            tokio::select! {
+                () = self.poll_while_needed(&pool, &stop) => {}
+                () = self.listen(&pool) => {}
+            }
+        }
+    }
+
+    /// Listens for notifications without end; connects again when the connection is lost.
+    async fn listen(&self, pool: &PgPool) {
+        loop {
+            if let Err(error) = self.listen_once(pool).await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "lost the channel of alerts");
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn listen_once(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
+        let mut listener = PgListener::connect_with(pool).await?;
+        listener.listen(CHANNEL).await?;
+        loop {
+            // Before the first notification too: alerts may have been committed before this listened.
+            self.0.wake_up.notify_one();
+            listener.recv().await?;
+        }
+    }
+
+    /// Polls again and again while streams are open.
+    async fn poll_while_needed(&self, pool: &PgPool, stop: &CancellationToken) {
+        let mut is_unavailable = false;
+        while !stop.is_cancelled() {
+            self.close_stalled();
+            let Some((number, known)) = self.begin_poll() else { return };
+            let started = Instant::now();
+            match find_new(pool, &known).await {
+                Ok(found) => {
+                    self.publish(number, known, found);
+                    is_unavailable = false;
+                }
+                Err(reason) if is_unavailable => tracing::debug!(reason, "still cannot poll for alerts"),
+                Err(reason) => {
+                    is_unavailable = true;
+                    tracing::warn!(reason, "cannot poll for alerts; will try again");
+                }
+            }
+            // Polling takes a quarter of the time at most, with any number of streams and notifications.
+            let rest = (started.elapsed() * 3).min(PAUSE);
+            stop.run_until_cancelled(tokio::time::sleep(rest)).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.0.wake_up.notified() => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
+            }
+        }
+    }
+
+    /// Numbers a poll, and returns what is known of each buyer with open streams; `None` without any.
+    fn begin_poll(&self) -> Option<(u64, Vec<Known>)> {
+        let mut streams = self.streams();
+        if streams.by_buyer.is_empty() {
+            return None;
+        }
+        streams.polls += 1;
+        let newest = |streams: &BuyerStreams| streams.latest.borrow().newest;
+        let known = streams.by_buyer.iter().map(|(buyer, streams)| (buyer.clone(), newest(streams)));
+        Some((streams.polls, known.collect()))
+    }
+
+    /// Passes what the poll with this number has found on to the streams.
+    fn publish(&self, number: u64, known: Vec<Known>, found: Vec<(BuyerId, Alert)>) {
+        let mut by_buyer: HashMap<BuyerId, Vec<Alert>> = HashMap::new();
+        for (buyer, alert) in found {
+            by_buyer.entry(buyer).or_default().push(alert);
+        }
+        let streams = self.streams();
+        for (buyer, known) in known {
+            let Some(of_buyer) = streams.by_buyer.get(&buyer) else { continue };
+            let alerts = by_buyer.remove(&buyer).unwrap_or_default();
+            // During the poll the buyer's last stream may have ended and another one begun, for which nothing
+            // is known yet.
+            if of_buyer.latest.borrow().newest != known {
+                continue;
+            }
+            match (known, alerts.last().map(|alert| alert.id)) {
+                (Some(_), None) => {}
+                (None, newest) => {
+                    let newest = newest.unwrap_or_default();
+                    let latest = Latest { newest: Some(newest), since: newest, alerts: Arc::default() };
+                    of_buyer.latest.send_replace(latest);
+                }
+                (Some(since), newest @ Some(_)) => {
+                    if i64::try_from(alerts.len()).is_ok_and(|found| found >= BATCH_SIZE) {
+                        self.0.wake_up.notify_one();
+                    }
+                    of_buyer.latest.send_replace(Latest { newest, since, alerts: alerts.into() });
+                }
+            }
+        }
+        drop(streams);
+        self.0.polled.send_replace(number);
+    }
+}
+
+async fn find_new(pool: &PgPool, known: &[Known]) -> Result<Vec<(BuyerId, Alert)>, String> {
+    let find = async { store::new_alerts(&mut *pool.acquire().await?, known, BATCH_SIZE).await };
+    match tokio::time::timeout(DEADLINE, find).await {
+        Ok(found) => found.map_err(|error: sqlx::Error| error.to_string()),
+        Err(_elapsed) => Err("the database does not answer".to_owned()),
+    }
+}
