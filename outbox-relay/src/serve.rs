@@ -26,7 +26,7 @@ pub(crate) const ABOUT: About = About {
 pub(crate) async fn run(settings: Settings, sources: Sources) -> anyhow::Result<()> {
     telemetry::init(&settings.log)?;
     let stop = shutdown::on_signal()?;
-    let broker = settings.broker.config();
+    let broker = settings.broker.config()?;
     let verifier = Verifier::new(&settings.auth, settings.mode)?;
     let subscribers = web::Data::new(subscribers(&settings.consumers)?);
     let shared = (web::Data::new(sources.clone()), subscribers, web::Data::new(broker.clone()));

@@ -1,11 +1,7 @@
 //! A database whose log is published, and the status of that.
 
-use std::{
-    str::FromStr,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use anyhow::Context;
 use event_bus::envelope::OutgoingEvent;
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -53,8 +49,8 @@ pub(crate) struct PublisherStatus {
 impl Source {
     /// Reads the settings of a database. Connects to nothing yet.
     pub(crate) fn new(name: &str, settings: &SourceSettings) -> anyhow::Result<Self> {
-        let options = PgConnectOptions::from_str(settings.url.expose_secret())
-            .with_context(|| format!("setting databases.{name}.url: not a postgres:// URL"))?
+        let url = settings.url.expose_secret();
+        let options = service_kit::database::connect_options(&format!("databases.{name}.url"), url)?
             .application_name("outbox-relay");
         Ok(Self {
             name: name.to_owned(),

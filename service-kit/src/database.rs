@@ -1,6 +1,5 @@
 //! A pool that survives cut connections, cancelled requests and a database that is away.
 
-use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,9 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 
+mod url;
+
+pub use self::url::connect_options;
 use crate::settings::DatabaseSettings;
 
 /// How long a request waits for a connection.
@@ -38,14 +40,8 @@ pub fn connect_for_command(settings: &DatabaseSettings, application_name: &str) 
     Ok(PgPoolOptions::new().max_connections(1).acquire_timeout(COMMAND_TIMEOUT).connect_lazy_with(options))
 }
 
-/// Reads the URL; an error names the setting and does not repeat the URL, which holds a password.
 fn options(settings: &DatabaseSettings, application_name: &str) -> anyhow::Result<PgConnectOptions> {
-    let url = settings.url.expose_secret();
-    // sqlx itself takes any scheme.
-    let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
-    let options = PgConnectOptions::from_str(url).ok().filter(|_| is_postgres);
-    let options = options.context("setting database.url (APP__DATABASE__URL): not a postgres:// URL")?;
-    Ok(options.application_name(application_name))
+    Ok(connect_options("database.url", settings.url.expose_secret())?.application_name(application_name))
 }
 
 /// Makes a pool of at most `max_connections` with these options, without connecting.

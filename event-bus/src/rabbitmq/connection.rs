@@ -1,18 +1,14 @@
 //! One connection, with a deadline on every call.
 
-use std::time::Duration;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use lapin::{Channel, Connection, ConnectionProperties, uri::AMQPUri};
+use lapin::{Channel, Connection};
 use secrecy::ExposeSecret;
 
-use super::BrokerConfig;
+use super::{BrokerConfig, dial, uri};
 
 /// How long the broker may take to answer one call. A frozen or blocked broker gives no answer and no error.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
-
-/// The heartbeat in seconds if the URL names none. A dead network is noticed after twice that; the broker suggests
-/// 60.
-const HEARTBEAT: u16 = 5;
 
 /// A call to the broker failed. The outcome of messages in flight is unknown: drop the connection and do the work
 /// again on a new one.
@@ -52,27 +48,47 @@ impl BrokerError {
 
     /// What kind of failure it is.
     pub fn kind(&self) -> BrokerErrorKind {
-        match &self.source {
-            Cause::Url(_) => BrokerErrorKind::InvalidUrl,
-            Cause::TimedOut(_) => BrokerErrorKind::TimedOut,
-            Cause::Amqp(error) if matches!(error.kind(), lapin::ErrorKind::ProtocolError(_)) => {
-                BrokerErrorKind::Refused
-            }
-            Cause::Amqp(_) | Cause::Closed => BrokerErrorKind::Disconnected,
-        }
+        self.source.kind()
     }
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
-enum Cause {
+pub(super) enum Cause {
     #[error("{0}")]
     Amqp(lapin::Error),
-    #[error("the broker did not answer within {} s", .0.as_secs())]
+    #[error("the broker did not answer within {} s", .0.as_secs_f32())]
     TimedOut(Duration),
     #[error("the URL is not of the form amqp://user:password@host:port/vhost: {0}")]
     Url(String),
+    #[error("cannot find the address of {0}")]
+    Unresolved(String),
+    #[error("{}", each(.0))]
+    Addresses(Arc<[(SocketAddr, Cause)]>),
     #[error("the broker closed it")]
     Closed,
+}
+
+impl Cause {
+    fn kind(&self) -> BrokerErrorKind {
+        match self {
+            Self::Url(_) => BrokerErrorKind::InvalidUrl,
+            Self::TimedOut(_) => BrokerErrorKind::TimedOut,
+            Self::Amqp(error) if matches!(error.kind(), lapin::ErrorKind::ProtocolError(_)) => {
+                BrokerErrorKind::Refused
+            }
+            Self::Addresses(failures) => {
+                let kinds: Vec<_> = failures.iter().map(|(_, cause)| cause.kind()).collect();
+                let refused = kinds.iter().find(|kind| **kind == BrokerErrorKind::Refused);
+                refused.or(kinds.last()).copied().unwrap_or(BrokerErrorKind::Disconnected)
+            }
+            Self::Amqp(_) | Self::Unresolved(_) | Self::Closed => BrokerErrorKind::Disconnected,
+        }
+    }
+}
+
+fn each(failures: &[(SocketAddr, Cause)]) -> String {
+    let texts: Vec<_> = failures.iter().map(|(address, cause)| format!("{address}: {cause}")).collect();
+    texts.join("; ")
 }
 
 /// Awaits a call to the broker, for at most [`DEADLINE`].
@@ -94,18 +110,12 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
-    /// Connects under a name that the broker shows to operators. The client library's automatic recovery stays off:
+    /// Connects to the first address of the broker that answers, under a name that the broker shows to operators. The client library's automatic recovery stays off:
     /// it hides the outcome of messages in flight.
     pub(crate) async fn open(config: &BrokerConfig, name: &str) -> Result<Self, BrokerError> {
-        let doing = "connect to the broker";
-        let mut uri: AMQPUri = config
-            .url
-            .expose_secret()
-            .parse()
-            .map_err(|problem: String| BrokerError { doing, source: Cause::Url(problem) })?;
-        uri.query.heartbeat.get_or_insert(HEARTBEAT);
-        let properties = ConnectionProperties::default().with_connection_name(name.into());
-        let connection = deadline(doing, Connection::connect_uri(uri, properties)).await?;
+        let failed = |source| BrokerError { doing: "connect to the broker", source };
+        let uri = uri::parse(config.url.expose_secret()).map_err(|problem| failed(Cause::Url(problem)))?;
+        let connection = dial::connect(&uri, name).await.map_err(failed)?;
         let channel = deadline("open a channel", connection.create_channel()).await?;
         Ok(Self { connection, channel })
     }

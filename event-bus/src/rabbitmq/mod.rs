@@ -7,12 +7,14 @@ mod config;
 mod connection;
 mod dead_letters;
 mod depths;
+mod dial;
 pub(crate) mod headers;
 mod publisher;
 mod queue_admin;
 pub(crate) mod topology;
+mod uri;
 
-pub use config::BrokerConfig;
+pub use config::{BrokerConfig, InvalidBrokerConfig};
 pub use connection::{BrokerError, BrokerErrorKind};
 pub(crate) use connection::{Connected, deadline};
 pub use dead_letters::{DeadLetter, DeadLetters};

@@ -1,14 +1,10 @@
 //! Subscribers, as their inboxes show them.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    str::FromStr,
-};
+use std::collections::{BTreeMap, HashSet};
 
-use anyhow::Context;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use sqlx::{PgPool, postgres::PgConnectOptions};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
@@ -49,8 +45,8 @@ pub(crate) struct Delivery {
 /// The subscribers of the settings. Connects to nothing yet.
 pub(crate) fn subscribers(settings: &BTreeMap<String, ConsumerSettings>) -> anyhow::Result<Vec<Subscriber>> {
     let subscriber = |(name, settings): (&String, &ConsumerSettings)| {
-        let options = PgConnectOptions::from_str(settings.url.expose_secret())
-            .with_context(|| format!("setting consumers.{name}.url: not a postgres:// URL"))?
+        let url = settings.url.expose_secret();
+        let options = service_kit::database::connect_options(&format!("consumers.{name}.url"), url)?
             .application_name("outbox-relay");
         let pool = service_kit::database::connect_with(options, CONNECTIONS);
         Ok(Subscriber { name: name.clone(), events: settings.events.clone(), pool })

@@ -65,7 +65,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let span = Span { from, to, event_type, key };
             let order = replay::Order { span, to_queue, database, dry_run };
             let stop = shutdown::on_signal()?;
-            let done = replay::replay(&sources, &settings.broker.config(), &order, &stop).await?;
+            let done = replay::replay(&sources, &settings.broker.config()?, &order, &stop).await?;
             println!("{}", if cli.json { tables::json(&done)? } else { tables::replayed(&done, dry_run) });
             if done.iter().any(|one| one.problem.is_some()) {
                 return Ok(ExitCode::FAILURE);
@@ -78,7 +78,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
                 "no subscriber to compare with: set APP__CONSUMERS__<NAME>__URL"
             );
             let from = from.unwrap_or_else(|| chrono::Utc::now() - audit::WINDOW);
-            let report = audit::audit(&sources, &subscribers, &settings.broker.config(), from).await?;
+            let report = audit::audit(&sources, &subscribers, &settings.broker.config()?, from).await?;
             println!("{}", if cli.json { tables::json(&report)? } else { tables::audit(&report) });
             if report.missing > 0 {
                 return Ok(ExitCode::FAILURE);

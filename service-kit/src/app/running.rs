@@ -118,7 +118,7 @@ impl<S> Service<S> {
     fn subscribe(&mut self, consumer: &Consumer) -> anyhow::Result<QueueAdmin> {
         let session: Vec<_> = CONSUMER_SESSION.iter().chain(consumer.session).copied().collect();
         let pool = self.further_pool("subscriber", CONSUMER_CONNECTIONS, &session)?;
-        let broker = self.common.broker()?.config();
+        let broker = self.common.broker()?.config()?;
         let subscriber = (consumer.handlers)(Subscriber::new(consumer.name, pool, broker.clone()))?;
         self.subscription = Some(Subscription::new(consumer.name, subscriber.health(), self.pool()?));
         self.subscriber = Some(subscriber);

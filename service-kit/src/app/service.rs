@@ -1,7 +1,6 @@
 //! What a service is given to make its state from.
 
 use std::pin::Pin;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -9,7 +8,6 @@ use event_bus::Subscriber;
 use event_bus::outbox::Notifier;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
-use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -76,8 +74,7 @@ impl<S> Service<S> {
         session: &[(&str, &str)],
     ) -> anyhow::Result<PgPool> {
         let url = self.common.database()?.url.expose_secret();
-        let options = PgConnectOptions::from_str(url)
-            .context("setting database.url (APP__DATABASE__URL): not a postgres:// URL")?
+        let options = database::connect_options("database.url", url)?
             .application_name(&format!("{} {purpose}", self.name))
             .options(session.iter().copied());
         let pool = database::connect_with(options, connections);

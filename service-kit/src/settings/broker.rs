@@ -19,11 +19,15 @@ pub struct BrokerSettings {
 }
 
 impl BrokerSettings {
-    /// The settings as event-bus takes them.
-    pub fn config(&self) -> BrokerConfig {
+    /// The settings as event-bus takes them. The error names the setting that can never work.
+    pub fn config(&self) -> anyhow::Result<BrokerConfig> {
         let mut config = BrokerConfig::new(self.url.clone(), &self.exchange);
         config.unrouted.clone_from(&self.unrouted);
-        config
+        config.validate().map_err(|invalid| {
+            let path = format!("broker.{}", invalid.field);
+            anyhow::anyhow!("setting {path} ({}): {}", super::variable(&path), invalid.problem)
+        })?;
+        Ok(config)
     }
 }
 

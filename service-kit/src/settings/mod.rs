@@ -78,7 +78,7 @@ fn deserialize<T: DeserializeOwned>(config: Config) -> anyhow::Result<T> {
 }
 
 /// The environment variable that sets the setting at `path`.
-fn variable(path: &str) -> String {
+pub(crate) fn variable(path: &str) -> String {
     format!("{PREFIX}{SEPARATOR}{}", path.to_uppercase().replace('.', SEPARATOR))
 }
 

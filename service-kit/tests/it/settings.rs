@@ -105,3 +105,24 @@ fn printing_settings_shows_no_secret() {
     assert!(!format!("{settings:?}").contains("hunter"));
     assert!(settings.broker.expect("set").url.expose_secret().contains("hunter4"));
 }
+
+#[test]
+fn a_broker_that_can_never_be_reached_is_refused_by_the_name_of_its_setting() {
+    #[derive(Deserialize)]
+    struct OfARelay {
+        broker: service_kit::settings::BrokerSettings,
+    }
+    let refused = |variables: &[(&str, &str)]| {
+        let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let settings: OfARelay = load_from(None, variables).expect("can be read");
+        format!("{:#}", settings.broker.config().expect_err("refused"))
+    };
+    for url in ["kafka://u:hunter5@h:9092", "a,b", "amqp://u:hunter5@h:port/v", "amqp://u:hunter5@h/v?hart=5"]
+    {
+        let error = refused(&[("APP__BROKER__URL", url)]);
+        assert!(error.starts_with("setting broker.url (APP__BROKER__URL): "), "{error}");
+        assert!(!error.contains("hunter"), "{error}");
+    }
+    let error = refused(&[("APP__BROKER__URL", "amqp://h"), ("APP__BROKER__EXCHANGE", "amq.topic")]);
+    assert!(error.starts_with("setting broker.exchange (APP__BROKER__EXCHANGE): "), "{error}");
+}

@@ -1,0 +1,180 @@
+//! Reaching the broker. Each address of its name has a deadline of its own, up to the open connection: an address
+//! may accept a connection and then say nothing.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{Shutdown, SocketAddr, TcpStream},
+    os::fd::AsFd,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use lapin::{
+    AsyncTcpStream, Connection, ConnectionProperties, tcp::OwnedTLSConfig, uri::AMQPScheme, uri::AMQPUri,
+};
+use tokio::time::timeout;
+
+use super::{connection::Cause, uri::connection_timeout};
+
+/// When an address last failed, in this process. The next connection begins at another one.
+static FAILED: LazyLock<Mutex<HashMap<SocketAddr, Instant>>> = LazyLock::new(Mutex::default);
+
+/// How long an address that failed is tried after the others.
+const REMEMBERED: Duration = Duration::from_mins(10);
+
+/// Connects to the first address that lets us, under a name that the broker shows to operators.
+pub(super) async fn connect(uri: &AMQPUri, name: &str) -> Result<Connection, Cause> {
+    let (host, port) = (uri.authority.host.as_str(), uri.authority.port);
+    let resolve = timeout(connection_timeout(uri), tokio::net::lookup_host((host, port)));
+    let addresses: Vec<SocketAddr> = match resolve.await {
+        Ok(Ok(addresses)) => addresses.collect(),
+        Ok(Err(error)) => return Err(Cause::Unresolved(format!("{host}: {error}"))),
+        Err(_) => return Err(Cause::Unresolved(format!("{host}: no answer"))),
+    };
+    connect_to_one(uri, addresses, name).await
+}
+
+async fn connect_to_one(uri: &AMQPUri, addresses: Vec<SocketAddr>, name: &str) -> Result<Connection, Cause> {
+    let mut failures = Vec::new();
+    for address in in_order(addresses) {
+        match connect_at(uri, address, name).await {
+            Ok(connection) => {
+                failed().remove(&address);
+                return Ok(connection);
+            }
+            Err(cause) => {
+                failed().insert(address, Instant::now());
+                failures.push((address, cause));
+            }
+        }
+    }
+    Err(Cause::Addresses(failures.into()))
+}
+
+fn failed() -> std::sync::MutexGuard<'static, HashMap<SocketAddr, Instant>> {
+    FAILED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As the resolver orders them; those that failed lately come last, the latest failure at the end.
+fn in_order(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let mut failed = failed();
+    failed.retain(|_, at| at.elapsed() < REMEMBERED);
+    addresses.sort_by_key(|address| failed.get(address).copied());
+    addresses.dedup();
+    addresses
+}
+
+async fn connect_at(uri: &AMQPUri, address: SocketAddr, name: &str) -> Result<Connection, Cause> {
+    let limit = connection_timeout(uri);
+    let attempt = Attempt::default();
+    let socket = Arc::clone(&attempt.0);
+    let runtime = lapin::runtime::default_runtime().map_err(Cause::Amqp)?;
+    let own = runtime.clone();
+    // Called once: the client library tries again only where it is told to.
+    let open = async move |uri: AMQPUri, _| {
+        let open = async {
+            let stream = AsyncTcpStream::connect(&own, address).await?;
+            if let AsyncTcpStream::Plain(plain) = &stream {
+                let copy = plain.get_ref().as_fd().try_clone_to_owned()?;
+                *socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy.into());
+            }
+            match uri.scheme {
+                AMQPScheme::AMQP => Ok(stream),
+                AMQPScheme::AMQPS => {
+                    stream.into_tls(&uri.authority.host, OwnedTLSConfig::default().as_ref()).await
+                }
+            }
+        };
+        let opened = timeout(limit, open).await;
+        opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(lapin::Error::from)
+    };
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    let connected = timeout(limit, Connection::connector(uri.clone(), runtime, open, properties)).await;
+    let connection = connected.ok().ok_or(Cause::TimedOut(limit))?.map_err(Cause::Amqp)?;
+    attempt.succeed();
+    Ok(connection)
+}
+
+/// A connection that is being opened. The client library reads from a socket without a deadline, in a thread of its
+/// own, even when nobody waits for the connection any more; so a dropped attempt shuts the socket down.
+#[derive(Default)]
+struct Attempt(Arc<Mutex<Option<TcpStream>>>);
+
+impl Attempt {
+    fn take(&self) -> Option<TcpStream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn succeed(self) {
+        drop(self.take());
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if let Some(socket) = self.take()
+            && let Err(error) = socket.shutdown(Shutdown::Both)
+        {
+            tracing::debug!(%error, "the socket to the broker was already closed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn broker() -> AMQPUri {
+        super::super::uri::parse(&std::env::var("AMQP_URL").unwrap()).unwrap()
+    }
+
+    async fn addresses(uri: &AMQPUri) -> Vec<SocketAddr> {
+        let host = (uri.authority.host.as_str(), uri.authority.port);
+        tokio::net::lookup_host(host).await.unwrap().collect()
+    }
+
+    #[tokio::test]
+    async fn every_address_of_the_broker_has_a_deadline_of_its_own() {
+        let (silent, dead) = (
+            std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+            std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+        );
+        let (first, second) = (silent.local_addr().unwrap(), dead.local_addr().unwrap());
+        drop(dead);
+        let mut uri = broker();
+        uri.query.connection_timeout = Some(1_000);
+        let mut all = vec![first, second];
+        all.extend(addresses(&uri).await);
+
+        let connection = connect_to_one(&uri, all.clone(), "test").await.unwrap();
+        connection.close(200, "OK".into()).await.unwrap();
+
+        // The attempt that was given up leaves no socket and no thread behind.
+        let (mut given_up, _) = silent.accept().unwrap();
+        given_up.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut header = Vec::new();
+        given_up.read_to_end(&mut header).unwrap();
+        assert_eq!(header, b"AMQP\0\0\x09\x01");
+
+        let order = in_order(all);
+        assert_eq!(order[order.len() - 2..], [first, second], "the next connection begins elsewhere");
+    }
+
+    #[tokio::test]
+    async fn an_error_says_what_happened_at_every_address() {
+        let (silent, dead) = (
+            std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+            std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+        );
+        let (first, second) = (silent.local_addr().unwrap(), dead.local_addr().unwrap());
+        drop(dead);
+        let mut uri = broker();
+        uri.query.connection_timeout = Some(200);
+        let error = connect_to_one(&uri, vec![first, second], "test").await.unwrap_err().to_string();
+        assert!(error.contains(&format!("{first}: the broker did not answer within 0.2 s")), "{error}");
+        assert!(error.contains(&format!("{second}: ")) && error.contains("refused"), "{error}");
+    }
+}
