@@ -2,7 +2,8 @@
 //!
 //! Events are written in structured mode (the whole event in the body), and read in structured and in binary mode
 //! (attributes in `ce-…` headers, as in the RabbitMQ binding of Knative). Beside the attributes of the specification
-//! they have the extensions `partitionkey`, `sequence` (the key's version) and `traceparent`/`tracestate`.
+//! they have the extensions `partitionkey`, `sequence` (the key's version), `generation` (of the log, see
+//! [`outbox`](crate::outbox)) and `traceparent`/`tracestate`.
 //!
 //! ```
 //! use event_bus::{TraceContext, envelope::{self, OutgoingEvent}};
@@ -14,6 +15,7 @@
 //!     event_type: "town.library.book_returned.v1",
 //!     key: "Ulysses",
 //!     version: 7,
+//!     generation: 1,
 //!     occurred_at: chrono::Utc::now(),
 //!     trace: &TraceContext::default(),
 //!     payload: r#"{"book":"Ulysses"}"#,
@@ -57,6 +59,7 @@ struct Outgoing<'a> {
     datacontenttype: &'static str,
     partitionkey: &'a str,
     sequence: String,
+    generation: i64,
     #[serde(flatten)]
     trace: &'a TraceContext,
     data: &'a RawValue,
@@ -77,6 +80,8 @@ pub struct OutgoingEvent<'a> {
     pub key: &'a str,
     /// The version that the change gave the key.
     pub version: i64,
+    /// The generation of the log that it comes from: 1, and one more after each restore of the log.
+    pub generation: i64,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
     /// The trace that caused it.
@@ -114,6 +119,7 @@ impl OutgoingEvent<'_> {
             datacontenttype: "application/json",
             partitionkey: self.key,
             sequence: self.version.to_string(),
+            generation: self.generation,
             trace: self.trace,
             data,
         })?)

@@ -81,6 +81,7 @@ impl Source {
             event_type: &event.event_type,
             key: &event.key,
             version: event.key_version,
+            generation: event.generation,
             occurred_at: event.created_at,
             trace: &event.headers,
             payload: &event.payload,

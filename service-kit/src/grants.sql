@@ -19,6 +19,9 @@ begin
             execute format('grant insert on integration_event_log to %I', app);
             execute format('grant select (position, state, created_at, skipped_at) on integration_event_log to %I', app);
             execute format('grant select (alive_until) on outbox_relay to %I', app);
+            -- It schedules events and cancels them by id.
+            execute format('grant insert, delete on outbox_scheduled to %I', app);
+            execute format('grant select (scheduled_id) on outbox_scheduled to %I', app);
         end if;
         if has_inbox then
             execute format('grant select, insert, update, delete on inbox to %I', app);
@@ -32,8 +35,11 @@ begin
                             on integration_event_log to %I', relay);
         -- It may not delete from the log, but have what is published and old deleted.
         execute format('grant execute on function integration_event_log_purge to %I', relay);
+        -- It has due events moved into the log, and lists and cancels them for operators.
+        execute format('grant execute on function outbox_release_due to %I', relay);
+        execute format('grant select, delete on outbox_scheduled to %I', relay);
         execute format('grant select, insert, update, delete on outbox_relay to %I', relay);
-        execute format('grant select, update on outbox_partition to %I', relay);
+        execute format('grant select, update on outbox_partition, outbox_log to %I', relay);
     end if;
     if has_inbox and exists (select from pg_roles where rolname = reader) then
         -- For those who trace an event or audit the logs.

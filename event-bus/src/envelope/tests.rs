@@ -10,6 +10,7 @@ fn outgoing<'a>(trace: &'a TraceContext, payload: &'a str) -> OutgoingEvent<'a> 
         event_type: "shop.catalog.product_price_changed.v1",
         key: "7",
         version: 3,
+        generation: 1,
         occurred_at: DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap(),
         trace,
         payload,

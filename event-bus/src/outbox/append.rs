@@ -3,7 +3,7 @@
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use super::{PAYLOAD_LIMIT, partition_of};
+use super::PAYLOAD_LIMIT;
 use crate::{Event, TraceContext, envelope};
 
 /// An AMQP short string, such as a routing key, holds at most 255 bytes.
@@ -63,32 +63,46 @@ pub async fn append_traced<E: Event>(
     event: &E,
     trace: &TraceContext,
 ) -> Result<Uuid, AppendError> {
-    let key = event.key();
-    check_short_string("type", E::TYPE)?;
-    check_short_string("key", &key)?;
-    let not_json = |source| AppendError::NotJson { event_type: E::TYPE, source };
-    let payload = serde_json::to_string(event).map_err(not_json)?;
-    if payload.len() > PAYLOAD_LIMIT {
-        return Err(AppendError::TooLarge { event_type: E::TYPE, size: payload.len() });
-    }
-    if envelope::has_nul(&payload) {
-        return Err(AppendError::Nul { event_type: E::TYPE });
-    }
+    let Prepared { key, payload, headers } = Prepared::of(event, trace)?;
     let event_id = Uuid::now_v7();
     sqlx::query(
-        "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload, headers)
-         values ($1, $2, $3, $4, $5, $6::json, $7::json)",
+        "insert into integration_event_log (event_id, event_type, key, key_version, payload, headers)
+         values ($1, $2, $3, $4, $5::json, $6::json)",
     )
     .bind(event_id)
     .bind(E::TYPE)
     .bind(&key)
     .bind(event.version())
-    .bind(partition_of(&key))
     .bind(payload)
-    .bind(serde_json::to_string(trace).map_err(not_json)?)
+    .bind(headers)
     .execute(&mut **tx)
     .await?;
     Ok(event_id)
+}
+
+/// The texts of an event's row.
+pub(super) struct Prepared {
+    pub(super) key: String,
+    pub(super) payload: String,
+    pub(super) headers: String,
+}
+
+impl Prepared {
+    /// Serialises an event. One that could never be published is refused.
+    pub(super) fn of<E: Event>(event: &E, trace: &TraceContext) -> Result<Self, AppendError> {
+        let key = event.key();
+        check_short_string("type", E::TYPE)?;
+        check_short_string("key", &key)?;
+        let not_json = |source| AppendError::NotJson { event_type: E::TYPE, source };
+        let payload = serde_json::to_string(event).map_err(not_json)?;
+        if payload.len() > PAYLOAD_LIMIT {
+            return Err(AppendError::TooLarge { event_type: E::TYPE, size: payload.len() });
+        }
+        if envelope::has_nul(&payload) {
+            return Err(AppendError::Nul { event_type: E::TYPE });
+        }
+        Ok(Self { key, payload, headers: serde_json::to_string(trace).map_err(not_json)? })
+    }
 }
 
 fn check_short_string(what: &'static str, text: &str) -> Result<(), AppendError> {

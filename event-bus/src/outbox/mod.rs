@@ -56,7 +56,7 @@
 
 mod append;
 mod notifier;
-mod partition;
+mod schedule;
 mod status;
 
 use crate::Migration;
@@ -64,33 +64,34 @@ use crate::Migration;
 pub use crate::envelope::PAYLOAD_LIMIT;
 pub use append::{AppendError, append, append_traced};
 pub use notifier::Notifier;
-#[cfg(feature = "rabbitmq")]
-pub(crate) use partition::fnv1a;
-pub use partition::{PARTITIONS, partition_of};
+pub use schedule::{ScheduledId, cancel, schedule, schedule_traced};
 pub use status::{LogStatus, Progress, progress, status};
 
-macro_rules! create_log {
-    () => {
-        include_str!("../../migrations/outbox/202611221210_create_integration_event_log.sql")
+/// How many virtual partitions a log has. The database computes the partition of a key.
+pub const PARTITIONS: i16 = 64;
+
+/// Declares [`MIGRATIONS`], and [`SCHEMA`] from the same files.
+macro_rules! migrations {
+    ($($version:literal $description:literal $file:literal),+ $(,)?) => {
+        /// The migrations of the outbox, in the order of their versions.
+        ///
+        /// A service runs them with its own, and grants its relay's role the rights that `docs/own-service.md` lists.
+        pub const MIGRATIONS: &[Migration] = &[
+            $(Migration::new($version, $description, include_str!(concat!("../../migrations/outbox/", $file)))),+
+        ];
+
+        /// All [`MIGRATIONS`] as one text, for a service with another migration tool.
+        pub const SCHEMA: &str = concat!($(include_str!(concat!("../../migrations/outbox/", $file))),+);
     };
 }
 
-macro_rules! drop_in_progress {
-    () => {
-        include_str!("../../migrations/outbox/202611281200_drop_state_in_progress.sql")
-    };
+migrations! {
+    202_611_221_210 "create integration event log" "202611221210_create_integration_event_log.sql",
+    202_611_281_200 "drop state in progress" "202611281200_drop_state_in_progress.sql",
+    202_611_281_410 "complete rows" "202611281410_complete_rows.sql",
+    202_611_281_420 "create outbox log" "202611281420_create_outbox_log.sql",
+    202_611_281_430 "create outbox scheduled" "202611281430_create_outbox_scheduled.sql",
 }
-
-/// The migrations of the outbox, in the order of their versions.
-///
-/// A service runs them with its own, and grants its relay's role the rights that `docs/own-service.md` lists.
-pub const MIGRATIONS: &[Migration] = &[
-    Migration::new(202_611_221_210, "create integration event log", create_log!()),
-    Migration::new(202_611_281_200, "drop state in progress", drop_in_progress!()),
-];
-
-/// All [`MIGRATIONS`] as one text, for a service with another migration tool.
-pub const SCHEMA: &str = concat!(create_log!(), drop_in_progress!());
 
 /// The channel on which [`Notifier`] notifies relays of new events.
 pub const CHANNEL: &str = "integration_event_log";

@@ -20,7 +20,6 @@ use super::{
     headers,
     topology::{self, SubscriberTopology},
 };
-use crate::outbox::fnv1a;
 
 /// How much of a body is listed, in bytes.
 const BODY_LIMIT: usize = 4 * 1024;
@@ -251,4 +250,11 @@ impl DeadLetter {
             body_bytes: delivery.data.len(),
         }
     }
+}
+
+/// 64-bit FNV-1a: names a message that has no id by its body.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    bytes.iter().fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
 }

@@ -6,4 +6,5 @@ mod dead_letters;
 mod outbox;
 mod receiving;
 mod refused;
+mod scheduled;
 mod support;

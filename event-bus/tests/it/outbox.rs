@@ -31,6 +31,12 @@ async fn append(pool: &PgPool, text: String) -> Result<uuid::Uuid, AppendError> 
     Ok(id)
 }
 
+/// The partition of the key `n`.
+async fn partition_of_n(pool: &PgPool) -> i16 {
+    let partition = "select (hashtextextended('n', 0) & 63)::smallint";
+    sqlx::query_scalar(partition).fetch_one(pool).await.unwrap()
+}
+
 /// The id, partition and payload of each pending event.
 async fn pending(pool: &PgPool) -> Vec<(uuid::Uuid, i16, String)> {
     let pending = "select event_id, partition, payload::text from integration_event_log
@@ -49,7 +55,7 @@ async fn an_event_is_pending_once_its_transaction_is_committed_and_never_otherwi
     assert!(pending(&pool).await.is_empty());
 
     let id = append(&pool, "b".to_owned()).await.unwrap();
-    assert_eq!(pending(&pool).await, [(id, outbox::partition_of("n"), r#"{"text":"b"}"#.to_owned())]);
+    assert_eq!(pending(&pool).await, [(id, partition_of_n(&pool).await, r#"{"text":"b"}"#.to_owned())]);
 }
 
 #[sqlx::test(migrations = false)]
@@ -73,7 +79,11 @@ async fn a_writer_in_another_language_is_held_to_the_same_limits(pool: PgPool) {
         ("event_type", format!("'{}'", "x".repeat(256))),
         ("event_type", "''".to_owned()),
         ("key", format!("'{}'", "x".repeat(256))),
-        ("partition", "64".to_owned()),
+        ("created_at", "'infinity'".to_owned()),
+        ("created_at", "'-infinity'".to_owned()),
+        ("created_at", "'290000-01-01'".to_owned()),
+        ("created_at", "'0044-03-15 BC'".to_owned()),
+        ("published_at", "'infinity'".to_owned()),
         ("payload", format!("'\"{}\"'", "x".repeat(outbox::PAYLOAD_LIMIT))),
         ("payload", "'{'".to_owned()),
         ("state", "'Lost'".to_owned()),
@@ -85,7 +95,8 @@ async fn a_writer_in_another_language_is_held_to_the_same_limits(pool: PgPool) {
             ("event_type", "'a.b.c.v1'"),
             ("key", "'k'"),
             ("key_version", "1"),
-            ("partition", "0"),
+            ("created_at", "now()"),
+            ("published_at", "null"),
             ("payload", "'{}'"),
             ("state", "'NotPublished'"),
             ("skipped_by", "null"),
@@ -97,4 +108,40 @@ async fn a_writer_in_another_language_is_held_to_the_same_limits(pool: PgPool) {
             format!("insert into integration_event_log ({}) values ({})", names.join(","), values.join(","));
         assert!(sqlx::raw_sql(sqlx::AssertSqlSafe(insert)).execute(&pool).await.is_err(), "{column}");
     }
+}
+
+#[sqlx::test(migrations = false)]
+async fn type_key_and_payload_are_enough_for_a_writer_in_another_language(pool: PgPool) {
+    sqlx::raw_sql(outbox::SCHEMA).execute(&pool).await.unwrap();
+    let insert =
+        "insert into integration_event_log (event_type, key, payload) values ('a.b.c.v1', 'n', '{}')";
+    for _ in 0..3 {
+        sqlx::raw_sql(insert).execute(&pool).await.unwrap();
+    }
+    let rows: Vec<(i64, i64, i16, String)> = sqlx::query_as(
+        "select position, key_version, partition, headers::text from integration_event_log order by position",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    let versions: Vec<i64> = rows.iter().map(|(_, version, ..)| *version).collect();
+    assert!(versions.is_sorted_by(|a, b| a < b), "versions rise in the order of the log: {versions:?}");
+    let partition = partition_of_n(&pool).await;
+    assert!(
+        rows.iter().all(|(.., partition_of_row, headers)| *partition_of_row == partition && headers == "{}")
+    );
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_partition_that_a_writer_gives_is_replaced_by_the_one_of_the_key(pool: PgPool) {
+    sqlx::raw_sql(outbox::SCHEMA).execute(&pool).await.unwrap();
+    for wrong in ["0", "63", "64", "-1", "null"] {
+        let insert = format!(
+            "insert into integration_event_log (event_type, key, key_version, partition, payload)
+             values ('a.b.c.v1', 'n', 7, {wrong}, '{{}}')"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(insert)).execute(&pool).await.unwrap();
+    }
+    let partitions: Vec<i16> = pending(&pool).await.into_iter().map(|(_, partition, _)| partition).collect();
+    assert_eq!(partitions, [partition_of_n(&pool).await; 5]);
 }

@@ -206,6 +206,7 @@ impl Sent {
             event_type: RAISED,
             key: &self.key,
             version: self.version,
+            generation: 1,
             occurred_at: chrono::Utc::now(),
             trace: &self.trace,
             payload: &self.payload,

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod http;
 pub(crate) mod replay;
+pub(crate) mod restore;
 pub(crate) mod subscribers;
 pub(crate) mod tables;
 pub(crate) mod timeline;

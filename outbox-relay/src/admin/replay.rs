@@ -1,6 +1,7 @@
 //! Sending published events again, under their own ids.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,8 +15,9 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use relay_engine::Backlog;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::Sources;
+use super::{Sources, subscribers::Subscriber};
 use crate::{
     relay::Row,
     source::Source,
@@ -40,6 +42,8 @@ pub(crate) struct Order {
     pub(crate) span: Span,
     /// One queue; all bound queues where absent.
     pub(crate) to_queue: Option<String>,
+    /// Only the events that this subscriber lacks.
+    pub(crate) missing_at: Option<Subscriber>,
     /// One database, or all.
     pub(crate) database: Option<String>,
     /// Only count.
@@ -81,7 +85,7 @@ pub(crate) async fn replay(
     let mut all = Vec::new();
     for source in sources.iter().filter(|source| wanted(source)) {
         let mut done = Replayed { database: source.name.clone(), events: 0, confirmed: 0, problem: None };
-        let outcome = one(source, publisher.as_ref(), &order.span, &mut done, stop).await;
+        let outcome = one(source, publisher.as_ref(), order, &mut done, stop).await;
         done.problem = outcome.err().map(|error| format!("{error:#}"));
         let ended = done.problem.is_some();
         all.push(done);
@@ -98,19 +102,25 @@ pub(crate) async fn replay(
 async fn one(
     source: &Source,
     publisher: Option<&Publisher>,
-    span: &Span,
+    order: &Order,
     done: &mut Replayed,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let pool = &source.pool;
+    let (pool, span) = (&source.pool, &order.span);
+    let mut receives = HashMap::new();
     let mut told = Instant::now();
     let mut after = within("find where to begin", store::position_before(pool, span.from)).await?;
     while let Some(page) = within("read the log", store::next_page(pool, after, span.to, PAGE)).await? {
         ensure!(!stop.is_cancelled(), "interrupted");
-        if let Some(publisher) = publisher {
-            let events = within("read published events", store::read(pool, page, span)).await?;
+        if publisher.is_some() || order.missing_at.is_some() {
+            let mut events = within("read published events", store::read(pool, page, span)).await?;
+            if let Some(subscriber) = &order.missing_at {
+                keep_missing(subscriber, &mut events, &mut receives).await?;
+            }
             done.events += events.len();
-            send(source, publisher, events, &mut done.confirmed).await?;
+            if let Some(publisher) = publisher {
+                send(source, publisher, events, &mut done.confirmed).await?;
+            }
         } else {
             let count = within("count published events", store::count(pool, page, span)).await?;
             done.events += usize::try_from(count).unwrap_or_default();
@@ -122,6 +132,24 @@ async fn one(
             eprintln!("outbox-relay: {}: {} events {what}, going on", source.name, done.events);
         }
     }
+    Ok(())
+}
+
+/// Removes the events that a subscriber has, and those of types that it does not receive.
+async fn keep_missing(
+    subscriber: &Subscriber,
+    events: &mut Vec<PendingEvent>,
+    receives: &mut HashMap<String, bool>,
+) -> anyhow::Result<()> {
+    let ids: Vec<Uuid> = events.iter().map(|event| event.event_id).collect();
+    let received = subscriber.received(&ids).await?;
+    events.retain(|event| !received.contains(&event.event_id));
+    for event in events.iter() {
+        if !receives.contains_key(&event.event_type) {
+            receives.insert(event.event_type.clone(), subscriber.receives(&event.event_type).await?);
+        }
+    }
+    events.retain(|event| receives.get(&event.event_type) == Some(&true));
     Ok(())
 }
 

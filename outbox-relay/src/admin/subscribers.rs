@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use anyhow::Context;
+use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use sqlx::PgPool;
@@ -11,7 +13,7 @@ use crate::{
     settings::ConsumerSettings,
     store::{
         StoreError,
-        inbox::{self, Receipt},
+        inbox::{self, Receipt, ReceivedEvent},
         within,
     },
 };
@@ -54,6 +56,17 @@ pub(crate) fn subscribers(settings: &BTreeMap<String, ConsumerSettings>) -> anyh
     settings.iter().map(subscriber).collect()
 }
 
+/// One subscriber of the settings.
+pub(crate) fn subscriber(
+    settings: &BTreeMap<String, ConsumerSettings>,
+    name: &str,
+) -> anyhow::Result<Subscriber> {
+    let known = subscribers(settings)?.into_iter().find(|subscriber| subscriber.name == name);
+    known.with_context(|| {
+        format!("no subscriber {name}: set APP__CONSUMERS__{}__URL to its database", name.to_uppercase())
+    })
+}
+
 /// Asks each subscriber for its entry of an event, except those configured for other types only.
 pub(crate) async fn deliveries(subscribers: &[Subscriber], id: Uuid, event_type: &str) -> Vec<Delivery> {
     let is_wanted = |events: &Vec<String>| events.iter().any(|wanted| wanted == event_type);
@@ -70,6 +83,25 @@ impl Subscriber {
     /// Which of these events it has received.
     pub(crate) async fn received(&self, ids: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
         within(DOING, inbox::received(&self.pool, &self.name, ids)).await
+    }
+
+    /// The next events of a source that it received at `from` or later, by id.
+    pub(crate) async fn received_after(
+        &self,
+        source: &str,
+        from: DateTime<Utc>,
+        after: Uuid,
+        limit: i64,
+    ) -> Result<Vec<ReceivedEvent>, StoreError> {
+        within(DOING, inbox::received_after(&self.pool, &self.name, source, from, after, limit)).await
+    }
+
+    /// Whether it receives events of this type: as configured, or else as it ever did.
+    pub(crate) async fn receives(&self, event_type: &str) -> Result<bool, StoreError> {
+        match &self.events {
+            Some(events) => Ok(events.iter().any(|known| known == event_type)),
+            None => self.ever_received(event_type).await,
+        }
     }
 
     /// Whether it ever received an event of this type.

@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::{Found, SourceStatus, audit::Report, replay::Replayed};
+use super::{Found, SourceStatus, audit::Report, replay::Replayed, restore::Restored};
 
 /// Prints JSON, for programs.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<String> {
@@ -66,21 +66,63 @@ pub(crate) fn replayed(replayed: &[Replayed], dry_run: bool) -> String {
 
 /// What an audit found.
 pub(crate) fn audit(report: &Report) -> String {
-    let head =
-        ["type", "committed", "pending", "failed", "published", "consumed", "waiting", "dead", "missing"];
+    let head = [
+        "type",
+        "committed",
+        "pending",
+        "failed",
+        "published",
+        "consumed",
+        "waiting",
+        "dead",
+        "missing",
+        "unknown",
+    ];
     let mut table = table(&head);
     for one in &report.types {
         let consumed: Vec<_> = one.consumed.iter().map(|(name, count)| format!("{name} {count}")).collect();
         let figures = [one.committed, one.pending, one.failed, one.published].map(|count| count.to_string());
-        let rest = [one.waiting, one.dead_lettered, one.missing].map(|count| count.to_string());
+        let rest = [one.waiting, one.dead_lettered, one.missing, one.unknown].map(|count| count.to_string());
         let consumed = consumed.join(", ");
         table.add_row([one.event_type.clone()].into_iter().chain(figures).chain([consumed]).chain(rest));
     }
     let from = report.from.format("%Y-%m-%d %H:%M:%S");
-    match report.missing {
-        0 => format!("{table}\nsince {from}, nothing is missing"),
-        missing => format!("{table}\nsince {from}, {missing} events are missing"),
+    let verdict = match report.missing {
+        0 => "nothing is missing".to_owned(),
+        missing => format!("{missing} events are missing: `replay --missing CONSUMER` sends them"),
+    };
+    format!("{table}\nsince {from}, {verdict}{}", unknown(report))
+}
+
+/// The events that subscribers know and a restored log does not.
+pub(crate) fn unknown(report: &Report) -> String {
+    if report.unknown == 0 {
+        return String::new();
     }
+    let mut table = table(&["subscriber", "event id", "type", "key", "version"]);
+    for event in &report.unknown_events {
+        table.add_row([
+            event.consumer.clone(),
+            event.event_id.to_string(),
+            event.event_type.clone(),
+            event.key.clone(),
+            event.key_version.to_string(),
+        ]);
+    }
+    let count = report.unknown;
+    format!(
+        "\n{count} events were received that no log has, since a log was restored; the first of them:\n{table}"
+    )
+}
+
+/// What a restore has done and found.
+pub(crate) fn restored(restored: &Restored) -> String {
+    let Restored { database, generation, report } = restored;
+    let known = match report.unknown {
+        0 => "\nno subscriber has received an event that the log does not have".to_owned(),
+        _ => unknown(report),
+    };
+    format!("{database}: generation {generation} has begun; what is published from now on is newer{known}")
 }
 
 fn table(head: &[&str]) -> Table {

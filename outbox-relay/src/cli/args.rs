@@ -72,13 +72,27 @@ pub(crate) enum Command {
     },
     /// Send published events again, under their own ids and in order; exits 1 if one was not confirmed
     Replay(Replay),
-    /// Compare published events with the inboxes of subscribers; exits 1 if any is missing
+    /// Compare published events with the inboxes of subscribers; exits 1 if any is missing, or is in an inbox
+    /// and in no log
     ///
     /// Needs each subscriber's database, APP__CONSUMERS__BASKET__URL for `basket`. A subscriber must have the types
     /// that it is configured for (`events` of its section in the file), or else those that it ever received.
     Audit {
         /// Compare events written at this time or later; default six days ago, since inboxes keep
         /// their rows for seven
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        from: Option<DateTime<Utc>>,
+    },
+    /// Begin a new generation of a log that was restored from a backup, and list what subscribers know that the log
+    /// does not
+    ///
+    /// A relay does the first by itself where it can tell: after a dump was restored, a recovery to a point in time,
+    /// or a promotion of a standby. Do it by hand after rows were copied back into the table.
+    Restore {
+        /// Only this database; needed where there are several
+        #[arg(long, value_name = "NAME")]
+        database: Option<String>,
+        /// List events received at this time or later; default six days ago
         #[arg(long, value_name = "TIME", value_parser = time)]
         from: Option<DateTime<Utc>>,
     },
@@ -91,12 +105,12 @@ pub(crate) enum Command {
 /// Which events to send again, and to which queues.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// Events written at this time or later, such as 2026-11-22T18:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(crate) from: DateTime<Utc>,
-    /// Events written before this time
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(crate) to: DateTime<Utc>,
+    /// Events written at this time or later, such as 2026-11-22T18:00:00Z; with --missing default six days ago
+    #[arg(long, value_name = "TIME", value_parser = time, required_unless_present = "missing")]
+    pub(crate) from: Option<DateTime<Utc>>,
+    /// Events written before this time; with --missing default now
+    #[arg(long, value_name = "TIME", value_parser = time, required_unless_present = "missing")]
+    pub(crate) to: Option<DateTime<Utc>>,
     /// Only those of this type
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) event_type: Option<String>,
@@ -107,6 +121,10 @@ pub(crate) struct Replay {
     /// must be allowed to write to the default exchange
     #[arg(long, value_name = "QUEUE")]
     pub(crate) to_queue: Option<String>,
+    /// Only those that this subscriber's inbox lacks, as after its database was restored; needs its database,
+    /// APP__CONSUMERS__BASKET__URL for `basket`. Other subscribers receive them as repeats, without effect
+    #[arg(long, value_name = "CONSUMER")]
+    pub(crate) missing: Option<String>,
     /// Only from this database
     #[arg(long, value_name = "NAME")]
     pub(crate) database: Option<String>,

@@ -12,7 +12,9 @@ pub(crate) use self::args::Cli;
 use self::args::{Command, Replay};
 use crate::{
     admin::{
-        self, Decided, Decision, Sources, audit, decide, http, replay, subscribers::subscribers, tables,
+        self, Decided, Decision, Sources, audit, decide, http, replay, restore,
+        subscribers::{subscriber, subscribers},
+        tables,
         timeline::Timeline,
     },
     serve::{self, ABOUT},
@@ -61,9 +63,15 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             print_decided(id, decide(&sources, id, &decision).await?, cli.json)?;
         }
         Command::Replay(wanted) => {
-            let Replay { from, to, event_type, key, to_queue, database, dry_run } = wanted;
-            let span = Span { from, to, event_type, key };
-            let order = replay::Order { span, to_queue, database, dry_run };
+            let Replay { from, to, event_type, key, to_queue, missing, database, dry_run } = wanted;
+            let missing_at = match missing {
+                Some(name) => Some(subscriber(&settings.consumers, &name)?),
+                None => None,
+            };
+            let now = chrono::Utc::now();
+            let span =
+                Span { from: from.unwrap_or(now - audit::WINDOW), to: to.unwrap_or(now), event_type, key };
+            let order = replay::Order { span, to_queue, missing_at, database, dry_run };
             let stop = shutdown::on_signal()?;
             let done = replay::replay(&sources, &settings.broker.config()?, &order, &stop).await?;
             println!("{}", if cli.json { tables::json(&done)? } else { tables::replayed(&done, dry_run) });
@@ -80,9 +88,15 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let from = from.unwrap_or_else(|| chrono::Utc::now() - audit::WINDOW);
             let report = audit::audit(&sources, &subscribers, &settings.broker.config()?, from).await?;
             println!("{}", if cli.json { tables::json(&report)? } else { tables::audit(&report) });
-            if report.missing > 0 {
+            if report.missing > 0 || report.unknown > 0 {
                 return Ok(ExitCode::FAILURE);
             }
+        }
+        Command::Restore { database, from } => {
+            let subscribers = subscribers(&settings.consumers)?;
+            let from = from.unwrap_or_else(|| chrono::Utc::now() - audit::WINDOW);
+            let restored = restore::restore(&sources, database.as_deref(), &subscribers, from).await?;
+            println!("{}", if cli.json { tables::json(&restored)? } else { tables::restored(&restored) });
         }
         Command::Healthcheck => healthcheck::run(&settings.http, ABOUT.default_port).await?,
         Command::Openapi => {}

@@ -1,4 +1,4 @@
-//! A subscriber's inbox, read for `show` and `audit`.
+//! A subscriber's inbox, read for `show`, `audit`, `restore` and `replay --missing`.
 
 use std::collections::HashSet;
 
@@ -32,6 +32,38 @@ pub(crate) async fn received(
             .fetch_all(db)
             .await?;
     Ok(received.into_iter().collect())
+}
+
+/// An event that a subscriber has received.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct ReceivedEvent {
+    pub(crate) event_id: Uuid,
+    pub(crate) event_type: String,
+    pub(crate) key: String,
+    pub(crate) key_version: i64,
+}
+
+/// Reads the next `limit` events of a source that a subscriber received at `from` or later, by id.
+pub(crate) async fn received_after(
+    db: impl PgExecutor<'_>,
+    consumer: &str,
+    source: &str,
+    from: DateTime<Utc>,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<ReceivedEvent>, sqlx::Error> {
+    sqlx::query_as(
+        "select event_id, event_type, key, key_version from inbox
+          where consumer = $1 and source = $2 and received_at >= $3 and event_id > $4
+          order by event_id limit $5",
+    )
+    .bind(consumer)
+    .bind(source)
+    .bind(from)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(db)
+    .await
 }
 
 /// Whether a subscriber ever received an event of this type: the version guard outlives the inbox's rows.

@@ -4,6 +4,7 @@
 
 pub(crate) mod counters;
 pub(crate) mod events;
+pub(crate) mod generation;
 pub(crate) mod inbox;
 pub(crate) mod ownership;
 pub(crate) mod pending;
@@ -26,6 +27,8 @@ pub(crate) enum StoreError {
     Failed { doing: &'static str, error: sqlx::Error },
     #[error("cannot {doing}: no answer within {} s", after.as_secs())]
     TimedOut { doing: &'static str, after: Duration },
+    #[error("the log was restored: its next generation begins")]
+    Restored,
 }
 
 /// Awaits a call to a database, for at most eight seconds.

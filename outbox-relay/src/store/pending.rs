@@ -16,6 +16,8 @@ pub(crate) struct PendingEvent {
     pub(crate) event_type: String,
     pub(crate) key: String,
     pub(crate) key_version: i64,
+    /// The generation of the log; 0 if the log was restored since the last generation began.
+    pub(crate) generation: i64,
     pub(crate) partition: i16,
     /// The payload, as the producer's JSON text.
     pub(crate) payload: String,
@@ -70,6 +72,7 @@ pub(crate) async fn poll(session: &mut Session, poll: &Poll) -> Result<Polled, s
         )
         select position, event_id, event_type, key, key_version, partition, payload::text as payload,
                headers::text as headers, created_at,
+               coalesce((select generation from outbox_log where identity = outbox_log_identity()), 0) as generation,
                pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open,
                case when rank = 1 then array(select event_id from integration_event_log
                                               where state = 'PublishedFailed' and skipped_at is null

@@ -83,7 +83,7 @@ pub(crate) async fn read(
 ) -> Result<Vec<PendingEvent>, sqlx::Error> {
     sqlx::query_as(
         "select position, event_id, event_type, key, key_version, partition, payload::text as payload,
-                headers::text as headers, created_at
+                headers::text as headers, created_at, (select generation from outbox_log) as generation
            from integration_event_log
           where state = 'Published' and position > $1 and position <= $2
             and created_at >= $3 and created_at < $4

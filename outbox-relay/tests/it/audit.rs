@@ -49,7 +49,7 @@ async fn an_audit_of_a_shop_that_lost_nothing_says_so(pool: PgPool) {
         report["types"],
         json!([{
             "type": TYPE, "committed": 7, "pending": 2, "failed": 0, "skipped": 0, "published": 5,
-            "consumed": {"basket": 5}, "waiting": 0, "dead_lettered": 0, "missing": 0
+            "consumed": {"basket": 5}, "waiting": 0, "dead_lettered": 0, "missing": 0, "unknown": 0
         }])
     );
     let relay = stage.relay().env("APP__CONSUMERS__BASKET__URL", &stage.log.url);

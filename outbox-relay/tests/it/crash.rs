@@ -11,11 +11,7 @@ const VERSIONS: i64 = 12;
 async fn survives(pool: PgPool, point: &str, at_least_repeats: usize) {
     let mut stage = Stage::set(pool).await;
     stage.log.raise_many(KEYS, VERSIONS).await;
-    let mut relay = stage
-        .relay()
-        .env("CRASH_POINT", point)
-        .env("APP__RELAY__BATCH_SIZE", "20")
-        .start();
+    let mut relay = stage.relay().env("CRASH_POINT", point).env("APP__RELAY__BATCH_SIZE", "20").start();
     if point == "relay.while_resigning" {
         stage.log.drained().await;
         relay.signal(test_kit::Signal::TERM);

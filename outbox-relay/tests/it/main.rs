@@ -11,6 +11,7 @@ mod overview;
 mod pooler;
 mod publishing;
 mod replay;
+mod restored;
 mod retention;
 mod several;
 mod show;

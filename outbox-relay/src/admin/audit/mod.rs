@@ -1,10 +1,11 @@
-//! Compares what was published with what every subscriber received.
+//! Compares what was published with what every subscriber received, both ways.
 //!
 //! Memory does not grow with the history: the logs are read page by page from the newest event back, and the ids
 //! of each page are looked up in each inbox. Dead letters are counted, not read: each of them explains one absent
 //! event, whichever it is.
 
 mod report;
+pub(crate) mod unknown;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -65,6 +66,7 @@ pub(crate) async fn audit(
             report.unpublished(&counted);
         }
         walk(source, subscribers, from, &mut report, &mut absent).await?;
+        unknown::find(source, subscribers, from, &mut report).await?;
     }
     for (subscriber, absent) in subscribers.iter().zip(absent) {
         settle(subscriber, absent, broker, &mut report).await?;

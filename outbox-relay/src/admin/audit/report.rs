@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::unknown::UnknownEvent;
 use crate::store::counters::{Settled, Unpublished};
 
 /// What became of the events, for each type.
@@ -16,6 +17,10 @@ pub(crate) struct Report {
     pub(crate) types: Vec<TypeReport>,
     /// Published events that a subscriber should have and that are in no inbox and no queue.
     pub(crate) missing: u64,
+    /// Events that a subscriber has and that its log does not have: the log was restored.
+    pub(crate) unknown: u64,
+    /// The first of them.
+    pub(crate) unknown_events: Vec<UnknownEvent>,
     #[serde(skip)]
     consumers: Vec<String>,
 }
@@ -38,11 +43,20 @@ pub(crate) struct TypeReport {
     pub(crate) waiting: u64,
     pub(crate) dead_lettered: u64,
     pub(crate) missing: u64,
+    /// Received, and in no log.
+    pub(crate) unknown: u64,
 }
 
 impl Report {
-    pub(super) fn new<'a>(from: DateTime<Utc>, consumers: impl Iterator<Item = &'a str>) -> Self {
-        Self { from, types: Vec::new(), missing: 0, consumers: consumers.map(str::to_owned).collect() }
+    pub(crate) fn new<'a>(from: DateTime<Utc>, consumers: impl Iterator<Item = &'a str>) -> Self {
+        Self {
+            from,
+            types: Vec::new(),
+            missing: 0,
+            unknown: 0,
+            unknown_events: Vec::new(),
+            consumers: consumers.map(str::to_owned).collect(),
+        }
     }
 
     /// Adds the unpublished events of a type.
@@ -88,7 +102,7 @@ impl Report {
     }
 
     /// The report of a type; the list is in the order of the types.
-    fn of_type(&mut self, event_type: &str) -> &mut TypeReport {
+    pub(super) fn of_type(&mut self, event_type: &str) -> &mut TypeReport {
         let place = self.types.partition_point(|known| known.event_type.as_str() < event_type);
         if self.types.get(place).is_none_or(|known| known.event_type != event_type) {
             let consumed = self.consumers.iter().map(|name| (name.clone(), 0)).collect();

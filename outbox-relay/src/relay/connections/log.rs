@@ -46,7 +46,10 @@ pub(crate) enum Answer {
 }
 
 pub(crate) async fn poll(mut session: Session, poll: Poll) -> (Session, Result<Answer, StoreError>) {
-    let polled = within("read pending events", pending::poll(&mut session, &poll)).await;
+    let mut polled = within("read pending events", pending::poll(&mut session, &poll)).await;
+    if polled.as_ref().is_ok_and(|polled| polled.events.iter().any(|event| event.generation == 0)) {
+        polled = Err(StoreError::Restored);
+    }
     if polled.is_ok() {
         crash_point!("relay.after_read");
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     source::Source,
     store::{
-        Session, StoreError,
+        Session, StoreError, generation,
         ownership::{self, Liveness, Rebalanced},
         within,
     },
@@ -40,6 +40,15 @@ impl Registration {
     /// Opens the session that shows other relays that this one is alive.
     pub(crate) async fn open(&self, source: &Source) -> Result<Session, StoreError> {
         let mut session = source.connect().await?;
+        let begun = generation::begin_after_restore(&mut session);
+        if let Some(generation) = within("begin the log's next generation after a restore", begun).await? {
+            let database = source.name.as_str();
+            tracing::warn!(
+                database,
+                generation,
+                "the log was restored: audit it, and restore its subscribers"
+            );
+        }
         if self.liveness == Liveness::Session {
             within("register the relay", ownership::register(&mut session, self.id)).await?;
         }

@@ -1,0 +1,60 @@
+//! Events that are announced later.
+
+use chrono::{DateTime, Utc};
+use sqlx::{Postgres, Transaction};
+use uuid::Uuid;
+
+use super::append::{AppendError, Prepared};
+use crate::{Event, TraceContext};
+
+/// A scheduled event: its id, which [`cancel`] takes and which becomes the event's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ScheduledId(pub Uuid);
+
+/// Schedules `event` in the caller's transaction: a relay appends it to the outbox when it is `due`, on the database's
+/// clock.
+///
+/// It is announced once, within a second of its time and never before it, if a relay is running; a time in the past
+/// is due at once. Its version is its position in the log, since nobody knows now which events of its key will come
+/// before it. Events of a key that are due at different times are announced in the order of their times.
+pub async fn schedule<E: Event>(
+    tx: &mut Transaction<'_, Postgres>,
+    event: &E,
+    due: DateTime<Utc>,
+) -> Result<ScheduledId, AppendError> {
+    schedule_traced(tx, event, due, &TraceContext::default()).await
+}
+
+/// Schedules `event` like [`schedule`], with the trace context of the request that caused it.
+pub async fn schedule_traced<E: Event>(
+    tx: &mut Transaction<'_, Postgres>,
+    event: &E,
+    due: DateTime<Utc>,
+    trace: &TraceContext,
+) -> Result<ScheduledId, AppendError> {
+    let Prepared { key, payload, headers } = Prepared::of(event, trace)?;
+    let id = Uuid::now_v7();
+    sqlx::query(
+        "insert into outbox_scheduled (scheduled_id, due, event_type, key, payload, headers)
+         values ($1, $2, $3, $4, $5::json, $6::json)",
+    )
+    .bind(id)
+    .bind(due)
+    .bind(E::TYPE)
+    .bind(&key)
+    .bind(payload)
+    .bind(headers)
+    .execute(&mut **tx)
+    .await?;
+    Ok(ScheduledId(id))
+}
+
+/// Cancels a scheduled event in the caller's transaction. Returns `false` if there is no such event any more: it was
+/// released into the log, or cancelled before.
+///
+/// If this returns `true` and the transaction commits, the event is never announced.
+pub async fn cancel(tx: &mut Transaction<'_, Postgres>, id: ScheduledId) -> Result<bool, sqlx::Error> {
+    let done =
+        sqlx::query("delete from outbox_scheduled where scheduled_id = $1").bind(id.0).execute(&mut **tx);
+    Ok(done.await?.rows_affected() == 1)
+}

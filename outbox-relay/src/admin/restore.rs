@@ -1,0 +1,45 @@
+//! After a log was restored: a new generation, and what subscribers know that the log does not.
+
+use anyhow::{Context, ensure};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{
+    Sources,
+    audit::{Report, unknown},
+    subscribers::Subscriber,
+};
+use crate::store::{generation, within};
+
+/// The outcome for one log.
+#[derive(Debug, Serialize)]
+pub(crate) struct Restored {
+    /// The database's name in the relay's settings.
+    pub(crate) database: String,
+    /// The generation that has begun.
+    pub(crate) generation: i64,
+    /// What subscribers know that the log does not: `unknown` and `unknown_events`.
+    pub(crate) report: Report,
+}
+
+/// Begins the next generation of a log, and looks for what its subscribers received since `from` and it does not have.
+pub(crate) async fn restore(
+    sources: &Sources,
+    database: Option<&str>,
+    subscribers: &[Subscriber],
+    from: DateTime<Utc>,
+) -> anyhow::Result<Restored> {
+    let known = || sources.iter().map(|source| source.name.as_str()).collect::<Vec<_>>().join(", ");
+    let source = match database {
+        Some(name) => sources.iter().find(|source| source.name == name),
+        None => {
+            ensure!(sources.len() == 1, "which database? There are {}: give --database NAME", known());
+            sources.first()
+        }
+    };
+    let source = source.with_context(|| format!("no such database: there is {}", known()))?;
+    let generation = within("begin a generation", generation::begin(&source.pool)).await?;
+    let mut report = Report::new(from, subscribers.iter().map(|subscriber| subscriber.name.as_str()));
+    unknown::find(source, subscribers, from, &mut report).await?;
+    Ok(Restored { database: source.name.clone(), generation, report })
+}

@@ -1,0 +1,58 @@
+//! The generation of a log, which is raised after a restore.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgExecutor, PgPool};
+use uuid::Uuid;
+
+use super::Session;
+
+/// Begins the next generation if the log was restored since the last one began, and returns it.
+///
+/// Of several relays one does this. Called at the start of each session, before events are read.
+pub(crate) async fn begin_after_restore(session: &mut Session) -> Result<Option<i64>, sqlx::Error> {
+    let is_prepared = session.keeps_statements();
+    let generation = sqlx::query_scalar(
+        "update outbox_log
+            set generation = generation + 1, identity = outbox_log_identity(), since = clock_timestamp()
+          where identity <> outbox_log_identity()
+         returning generation",
+    )
+    .persistent(is_prepared)
+    .fetch_optional(session.begin().await?)
+    .await?;
+    session.end().await?;
+    Ok(generation)
+}
+
+/// Begins the next generation, and returns it.
+pub(crate) async fn begin(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "update outbox_log
+            set generation = generation + 1, identity = outbox_log_identity(), since = clock_timestamp()
+         returning generation",
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// The time since which the log has all events that were committed: retention deletes from its front. `None` for an
+/// empty log of the first generation, which may have lost everything to retention.
+pub(crate) async fn complete_since(db: impl PgExecutor<'_>) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select coalesce(
+            (select created_at from integration_event_log
+              where state = 'Published' or skipped_at is not null order by position limit 1),
+            (select min(created_at) from integration_event_log where state = 'NotPublished'),
+            (select '0001-01-01 00:00:00+00'::timestamptz from outbox_log where generation > 1))",
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Which of these events the log has.
+pub(crate) async fn known(db: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let known = sqlx::query_scalar("select event_id from integration_event_log where event_id = any($1)");
+    Ok(known.bind(ids).fetch_all(db).await?.into_iter().collect())
+}
