@@ -107,7 +107,7 @@ async fn one(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let (pool, span) = (&source.pool, &order.span);
-    let mut receives = HashMap::new();
+    let mut types = HashMap::new();
     let mut told = Instant::now();
     let mut after = within("find where to begin", store::position_before(pool, span.from)).await?;
     while let Some(page) = within("read the log", store::next_page(pool, after, span.to, PAGE)).await? {
@@ -115,7 +115,7 @@ async fn one(
         if publisher.is_some() || order.missing_at.is_some() {
             let mut events = within("read published events", store::read(pool, page, span)).await?;
             if let Some(subscriber) = &order.missing_at {
-                keep_missing(subscriber, &mut events, &mut receives).await?;
+                keep_missing(subscriber, &mut events, &mut types).await?;
             }
             done.events += events.len();
             if let Some(publisher) = publisher {
@@ -139,17 +139,17 @@ async fn one(
 async fn keep_missing(
     subscriber: &Subscriber,
     events: &mut Vec<PendingEvent>,
-    receives: &mut HashMap<String, bool>,
+    types: &mut HashMap<String, bool>,
 ) -> anyhow::Result<()> {
     let ids: Vec<Uuid> = events.iter().map(|event| event.event_id).collect();
     let received = subscriber.received(&ids).await?;
     events.retain(|event| !received.contains(&event.event_id));
     for event in events.iter() {
-        if !receives.contains_key(&event.event_type) {
-            receives.insert(event.event_type.clone(), subscriber.receives(&event.event_type).await?);
+        if !types.contains_key(&event.event_type) {
+            types.insert(event.event_type.clone(), subscriber.receives(&event.event_type).await?);
         }
     }
-    events.retain(|event| receives.get(&event.event_type) == Some(&true));
+    events.retain(|event| types.get(&event.event_type) == Some(&true));
     Ok(())
 }
 

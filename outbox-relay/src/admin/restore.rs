@@ -30,13 +30,9 @@ pub(crate) async fn restore(
     from: DateTime<Utc>,
 ) -> anyhow::Result<Restored> {
     let known = || sources.iter().map(|source| source.name.as_str()).collect::<Vec<_>>().join(", ");
-    let source = match database {
-        Some(name) => sources.iter().find(|source| source.name == name),
-        None => {
-            ensure!(sources.len() == 1, "which database? There are {}: give --database NAME", known());
-            sources.first()
-        }
-    };
+    let one = database.is_some() || sources.len() == 1;
+    ensure!(one, "which database? There are {}: give --database NAME", known());
+    let source = sources.iter().find(|source| database.is_none_or(|name| source.name == name));
     let source = source.with_context(|| format!("no such database: there is {}", known()))?;
     let generation = within("begin a generation", generation::begin(&source.pool)).await?;
     let mut report = Report::new(from, subscribers.iter().map(|subscriber| subscriber.name.as_str()));
