@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
 use event_bus::envelope::OutgoingEvent;
+use relay_engine::{HeldBack, Hold};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use sqlx::{PgPool, postgres::PgConnectOptions};
@@ -44,6 +46,34 @@ pub(crate) struct PublisherStatus {
     pub(crate) database_problem: Option<String>,
     /// Why the broker is unavailable, while it is.
     pub(crate) broker_problem: Option<String>,
+    /// The types of which events wait, while other types are published.
+    pub(crate) held_back: Vec<HeldType>,
+}
+
+/// A type that the broker does not take now. Its events wait, with those behind them in their keys; nothing counts as
+/// an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HeldType {
+    /// The type.
+    pub(crate) event_type: String,
+    /// Why it waits.
+    pub(crate) reason: &'static str,
+    /// Since when.
+    pub(crate) since: DateTime<Utc>,
+    /// How many events wait, as far as this relay has read them.
+    pub(crate) waiting: usize,
+}
+
+impl From<HeldBack> for HeldType {
+    fn from(held: HeldBack) -> Self {
+        let reason = match held.hold {
+            Hold::Nacked => "the broker has no room for it: a queue is full, or has no leader",
+            Hold::Forbidden => "the relay's user may not publish it",
+        };
+        let since = Utc::now() - held.since.elapsed();
+        Self { event_type: held.event_type, reason, since, waiting: held.waiting }
+    }
 }
 
 impl Source {
@@ -117,6 +147,39 @@ impl Source {
         self.report("broker", before, problem);
     }
 
+    /// Records the types that the broker does not take; logs a change.
+    pub(crate) fn set_held(&self, held: Vec<HeldBack>) {
+        if held.is_empty() && self.lock().held_back.is_empty() {
+            return;
+        }
+        let held: Vec<HeldType> = held.into_iter().map(HeldType::from).collect();
+        let before = std::mem::replace(&mut self.lock().held_back, held.clone());
+        let database = self.name.as_str();
+        let gauge = |one: &HeldType, waiting: usize| {
+            let labels = [("database", database.to_owned()), ("type", one.event_type.clone())];
+            #[expect(clippy::cast_precision_loss, reason = "a count beyond 2^52 is not to be expected")]
+            metrics::gauge!("outbox_held_back_events", &labels).set(waiting as f64);
+        };
+        for one in &held {
+            gauge(one, one.waiting);
+            let is_same = |other: &HeldType| other.event_type == one.event_type && other.reason == one.reason;
+            if !before.iter().any(is_same) {
+                let HeldType { event_type, reason, waiting, .. } = one;
+                tracing::warn!(
+                    database,
+                    event_type,
+                    reason,
+                    waiting,
+                    "events of a type wait; will try again"
+                );
+            }
+        }
+        for one in before.iter().filter(|one| held.iter().all(|other| other.event_type != one.event_type)) {
+            gauge(one, 0);
+            tracing::info!(database, event_type = one.event_type, "events of a type no longer wait");
+        }
+    }
+
     fn report(&self, what: &'static str, before: Option<String>, now: Option<String>) {
         if before == now {
             return;
@@ -129,7 +192,7 @@ impl Source {
             Some(problem) if was_available => {
                 tracing::warn!(database, what, problem, "unavailable; will try again");
             }
-            Some(_) => {}
+            Some(problem) => tracing::warn!(database, what, problem, "still unavailable, for another reason"),
             None => tracing::info!(database, what, "connected"),
         }
     }

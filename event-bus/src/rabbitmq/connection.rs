@@ -46,6 +46,14 @@ impl BrokerError {
         Self { doing, source: Cause::TimedOut(after) }
     }
 
+    /// The client library's error, if it is one.
+    pub(super) fn amqp(&self) -> Option<&lapin::Error> {
+        match &self.source {
+            Cause::Amqp(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> BrokerErrorKind {
         self.source.kind()
@@ -128,6 +136,11 @@ impl Connected {
     /// Whether the broker has stopped reading from this connection because it is short of memory or disk.
     pub(crate) fn is_blocked(&self) -> bool {
         self.connection.status().blocked()
+    }
+
+    /// Whether the connection can still be used.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connection.status().connected()
     }
 
     /// Whether connection and channel can still be used.

@@ -11,6 +11,7 @@ mod dial;
 pub(crate) mod headers;
 mod publisher;
 mod queue_admin;
+mod refusal;
 pub(crate) mod topology;
 mod uri;
 
@@ -21,4 +22,5 @@ pub use dead_letters::{DeadLetter, DeadLetters};
 pub use depths::{Depths, Retry, depths};
 pub use publisher::{Confirm, PublishError, Publisher};
 pub use queue_admin::QueueAdmin;
+pub use refusal::{Fault, Refusal};
 pub(crate) use topology::SubscriberTopology;

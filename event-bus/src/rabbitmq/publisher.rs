@@ -1,14 +1,16 @@
 //! Publishing with confirms.
 
+use std::sync::Arc;
+
 use lapin::{
-    BasicProperties, Confirmation, PublisherConfirm,
+    BasicProperties, Channel, Confirmation, PublisherConfirm,
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::{AMQPValue, FieldTable},
 };
 use uuid::Uuid;
 
 use super::{
-    BrokerConfig, BrokerError,
+    BrokerConfig, BrokerError, Refusal,
     connection::{Connected, deadline},
     topology,
 };
@@ -40,16 +42,21 @@ pub enum PublishError {
 }
 
 impl PublishError {
-    /// Whether the publisher can be used further.
-    pub fn leaves_channel_usable(&self) -> bool {
-        matches!(self, Self::Unroutable(_) | Self::Rejected(_))
+    /// The refusal that ended the channel, because of this event or another one that was in flight on it. `None` where
+    /// no event is the cause.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Unknown(error) => Refusal::of(error.amqp()?),
+            _ => None,
+        }
     }
 }
 
 /// A connection that only publishes: a broker short of memory blocks whole publishing connections, and the
 /// acknowledgements of consumers must not wait behind that.
 pub struct Publisher {
-    connected: Connected,
+    connected: Arc<Connected>,
+    channel: Channel,
     exchange: String,
     /// The only queue to send to, instead of those that the exchange routes to.
     queue: Option<String>,
@@ -59,8 +66,16 @@ impl Publisher {
     /// Connects, turns confirms on, and declares the exchange for events and the queue for unroutable ones.
     pub async fn connect(config: &BrokerConfig, name: &str) -> Result<Self, BrokerError> {
         let publisher = Self::to_exchange(config, name, &config.exchange).await?;
-        topology::declare_events(&publisher.connected.channel, config).await?;
+        topology::declare_events(&publisher.channel, config).await?;
         Ok(publisher)
+    }
+
+    /// Opens another channel on the same connection. What closes one of them leaves the other alone.
+    pub async fn open_channel(&self) -> Result<Self, BrokerError> {
+        let channel = deadline("open a channel", self.connected.create_channel()).await?;
+        deadline("turn confirms on", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        let connected = Arc::clone(&self.connected);
+        Ok(Self { connected, channel, exchange: self.exchange.clone(), queue: self.queue.clone() })
     }
 
     /// Connects and turns confirms on, to send to this queue only. The queue is not declared: if it does not exist,
@@ -81,9 +96,9 @@ impl Publisher {
         exchange: &str,
     ) -> Result<Self, BrokerError> {
         let connected = Connected::open(config, name).await?;
-        let select = connected.channel.confirm_select(ConfirmSelectOptions::default());
-        deadline("turn confirms on", select).await?;
-        Ok(Self { connected, exchange: exchange.to_owned(), queue: None })
+        let channel = connected.channel.clone();
+        deadline("turn confirms on", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        Ok(Self { connected: Arc::new(connected), channel, exchange: exchange.to_owned(), queue: None })
     }
 
     /// Sends an event, persistent and mandatory. The confirmation is awaited separately, so that many events can
@@ -116,7 +131,7 @@ impl Publisher {
         let options = BasicPublishOptions { mandatory: true, immediate: false };
         let (exchange, key) = (self.exchange.as_str().into(), routing_key.into());
         let properties = properties.with_delivery_mode(PERSISTENT);
-        let publish = self.connected.channel.basic_publish(exchange, key, options, body, properties);
+        let publish = self.channel.basic_publish(exchange, key, options, body, properties);
         Ok(Confirm { confirm: deadline("publish", publish).await?, event_id })
     }
 
@@ -125,14 +140,21 @@ impl Publisher {
         self.connected.is_blocked()
     }
 
-    /// Whether the connection is open, as far as known.
+    /// Whether the channel is open, as far as known.
     pub fn is_open(&self) -> bool {
-        self.connected.is_open()
+        self.is_connected() && self.channel.status().connected()
     }
 
-    /// Closes the connection.
+    /// Whether the connection is open, as far as known.
+    pub fn is_connected(&self) -> bool {
+        self.connected.is_connected()
+    }
+
+    /// Closes the connection, unless another channel of it is in use.
     pub async fn close(self) {
-        self.connected.close().await;
+        if let Some(connected) = Arc::into_inner(self.connected) {
+            connected.close().await;
+        }
     }
 }
 

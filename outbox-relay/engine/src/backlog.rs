@@ -20,17 +20,30 @@ pub struct Backlog<E> {
     events: HashMap<Uuid, E>,
     /// Events to send: no other event of their key is in flight.
     ready: VecDeque<Uuid>,
-    /// For each key with an event that is ready, in flight or failed: the events behind it.
-    behind: HashMap<String, VecDeque<Uuid>>,
+    /// The same for each type that is held back.
+    held: HashMap<String, VecDeque<Uuid>>,
+    /// The keys with an event that is ready, in flight, set aside or failed.
+    keys: HashMap<String, Key>,
     in_flight: HashSet<Uuid>,
     confirmed: Vec<Uuid>,
     confirmed_since: Option<Instant>,
     marking: Vec<Uuid>,
     failed: VecDeque<(Uuid, String)>,
-    marking_failed: Option<(Uuid, String)>,
+    marking_failed: Vec<(Uuid, String)>,
     bytes: usize,
+    /// The events that wait because their type is held back or because they are suspects, with those behind them.
+    aside: usize,
+    aside_bytes: usize,
     /// The key whose event was alone in flight when the connection was lost: it may be the cause.
     quarantined: Option<String>,
+}
+
+/// The events of a key behind its first one.
+#[derive(Default)]
+struct Key {
+    behind: VecDeque<Uuid>,
+    /// Whether the first one is set aside.
+    is_aside: bool,
 }
 
 impl<E> Default for Backlog<E> {
@@ -39,14 +52,17 @@ impl<E> Default for Backlog<E> {
             known: HashMap::new(),
             events: HashMap::new(),
             ready: VecDeque::new(),
-            behind: HashMap::new(),
+            held: HashMap::new(),
+            keys: HashMap::new(),
             in_flight: HashSet::new(),
             confirmed: Vec::new(),
             confirmed_since: None,
             marking: Vec::new(),
             failed: VecDeque::new(),
-            marking_failed: None,
+            marking_failed: Vec::new(),
             bytes: 0,
+            aside: 0,
+            aside_bytes: 0,
             quarantined: None,
         }
     }
@@ -66,13 +82,46 @@ impl<E: Pending> Backlog<E> {
         }
         self.known.insert(id, event.position());
         self.bytes += event.size();
-        if let Some(behind) = self.behind.get_mut(event.key()) {
-            behind.push_back(id);
+        if let Some(key) = self.keys.get_mut(event.key()) {
+            key.behind.push_back(id);
+            if key.is_aside {
+                self.aside += 1;
+                self.aside_bytes += event.size();
+            }
+            self.events.insert(id, event);
         } else {
-            self.behind.insert(event.key().to_owned(), VecDeque::new());
-            self.ready.push_back(id);
+            self.keys.insert(event.key().to_owned(), Key::default());
+            self.events.insert(id, event);
+            self.make_ready(id, VecDeque::push_back);
         }
-        self.events.insert(id, event);
+    }
+
+    /// Puts the first event of its key among those to send.
+    fn make_ready(&mut self, id: Uuid, push: fn(&mut VecDeque<Uuid>, Uuid)) {
+        let held = self.events.get(&id).and_then(|event| self.held.get_mut(event.event_type()));
+        if let Some(held) = held {
+            push(held, id);
+            self.set_aside(id, true);
+        } else {
+            push(&mut self.ready, id);
+            self.set_aside(id, false);
+        }
+    }
+
+    /// Counts the events of a key as set aside, or no longer.
+    fn set_aside(&mut self, id: Uuid, is_aside: bool) {
+        let Some(event) = self.events.get(&id) else { return };
+        let Some(key) = self.keys.get_mut(event.key()).filter(|key| key.is_aside != is_aside) else { return };
+        key.is_aside = is_aside;
+        let behind = key.behind.iter().filter_map(|id| self.events.get(id)).map(Pending::size);
+        let (events, bytes) = (1 + key.behind.len(), event.size() + behind.sum::<usize>());
+        if is_aside {
+            self.aside += events;
+            self.aside_bytes += bytes;
+        } else {
+            self.aside = self.aside.saturating_sub(events);
+            self.aside_bytes = self.aside_bytes.saturating_sub(bytes);
+        }
     }
 
     /// Takes the next event to send. It is in flight from now on.
@@ -98,10 +147,90 @@ impl<E: Pending> Backlog<E> {
         self.confirmed_since.get_or_insert(now);
         let Some(event) = self.forget_event(id) else { return };
         self.quarantined.take_if(|key| key == event.key());
-        match self.behind.get_mut(event.key()).and_then(VecDeque::pop_front) {
-            Some(next) => self.ready.push_back(next),
-            None => drop(self.behind.remove(event.key())),
+        match self.keys.get_mut(event.key()).and_then(|key| key.behind.pop_front()) {
+            Some(next) => self.make_ready(next, VecDeque::push_back),
+            None => drop(self.keys.remove(event.key())),
         }
+    }
+
+    /// Holds a type back: its events wait for [`take_held`](Self::take_held).
+    pub(crate) fn hold(&mut self, event_type: &str) {
+        if self.held.contains_key(event_type) {
+            return;
+        }
+        let is_held = |id: &Uuid| self.events.get(id).is_some_and(|event| event.event_type() == event_type);
+        let (held, ready) = std::mem::take(&mut self.ready).into_iter().partition(is_held);
+        self.ready = ready;
+        for id in &held {
+            self.set_aside(*id, true);
+        }
+        self.held.insert(event_type.to_owned(), held);
+    }
+
+    /// A type is no longer held back.
+    pub(crate) fn release(&mut self, event_type: &str) {
+        for id in self.held.remove(event_type).unwrap_or_default() {
+            self.make_ready(id, VecDeque::push_back);
+        }
+    }
+
+    /// Whether an event of this type waits because the type is held back.
+    pub(crate) fn has_held(&self, event_type: &str) -> bool {
+        self.held.get(event_type).is_some_and(|held| !held.is_empty())
+    }
+
+    /// How many events wait because this type is held back, with those of other types behind them.
+    pub(crate) fn held_count(&self, event_type: &str) -> usize {
+        let held = self.held.get(event_type).into_iter().flatten();
+        let keys = held.filter_map(|id| self.keys.get(self.events.get(id)?.key()));
+        keys.map(|key| 1 + key.behind.len()).sum()
+    }
+
+    /// Takes the next event of a type that is held back. It is in flight from now on.
+    pub(crate) fn take_held(&mut self, event_type: &str) -> Option<Uuid> {
+        let id = self.held.get_mut(event_type)?.pop_front()?;
+        self.take_aside(id).then_some(id)
+    }
+
+    /// Takes an event that was put aside. Returns `false` if it is not there any more.
+    pub(crate) fn take_aside(&mut self, id: Uuid) -> bool {
+        self.set_aside(id, false);
+        self.events.contains_key(&id) && self.in_flight.insert(id)
+    }
+
+    /// An event in flight was not taken, and is to be sent again.
+    pub(crate) fn put_back(&mut self, id: Uuid) {
+        if self.in_flight.remove(&id) {
+            self.make_ready(id, VecDeque::push_front);
+        }
+    }
+
+    /// An event in flight was not taken, and waits for [`take_aside`](Self::take_aside).
+    pub(crate) fn put_aside(&mut self, id: Uuid) {
+        if self.in_flight.remove(&id) {
+            self.set_aside(id, true);
+        }
+    }
+
+    /// The events of a type that is held back have failed: those that are the first of their key.
+    pub(crate) fn fail_held(&mut self, event_type: &str, reason: &str) {
+        let held = self.held.get_mut(event_type).map(std::mem::take);
+        for id in held.into_iter().flatten() {
+            self.fail_aside(id, reason.to_owned());
+        }
+    }
+
+    /// An event that was put aside has failed.
+    pub(crate) fn fail_aside(&mut self, id: Uuid, reason: String) {
+        if self.take_aside(id) {
+            self.failed(id, reason);
+        }
+    }
+
+    /// Whether an event of this type is in flight.
+    pub(crate) fn is_type_in_flight(&self, event_type: &str) -> bool {
+        let in_flight = self.in_flight.iter().filter_map(|id| self.events.get(id));
+        in_flight.into_iter().any(|event| event.event_type() == event_type)
     }
 
     /// The connection was lost while this event was in flight. If it was the only one, its key is quarantined.
@@ -129,19 +258,22 @@ impl<E: Pending> Backlog<E> {
         }
     }
 
-    /// Takes the next event to mark failed, until [`marked_failed`](Self::marked_failed) or
+    /// Takes the next events to mark failed, at most `limit`, until [`marked_failed`](Self::marked_failed) or
     /// [`cut_off`](Self::cut_off).
-    pub(crate) fn mark_failed(&mut self) -> Option<(Uuid, String)> {
-        self.marking_failed = self.failed.pop_front();
-        self.marking_failed.clone()
+    pub(crate) fn mark_failed(&mut self, limit: usize) -> &[(Uuid, String)] {
+        self.marking_failed = self.failed.drain(..limit.min(self.failed.len())).collect();
+        &self.marking_failed
     }
 
-    /// The failed event is marked. The log decides which events of its key are pending from now on.
-    pub(crate) fn marked_failed(&mut self) -> Option<Uuid> {
-        let (id, _) = self.marking_failed.take()?;
-        self.known.remove(&id);
-        self.forget_key_of(id);
-        Some(id)
+    /// The failed events are marked. The log decides which events of their keys are pending from now on.
+    pub(crate) fn marked_failed(&mut self) -> Vec<Uuid> {
+        let marked: Vec<Uuid> =
+            std::mem::take(&mut self.marking_failed).into_iter().map(|(id, _)| id).collect();
+        for id in &marked {
+            self.known.remove(id);
+            self.forget_key_of(*id);
+        }
+        marked
     }
 
     /// Takes all confirmed events, until [`marked`](Self::marked) or [`cut_off`](Self::cut_off).
@@ -174,12 +306,14 @@ impl<E: Pending> Backlog<E> {
     /// Forgets the failed events that are not marked: they are read again.
     pub(crate) fn forget_failed(&mut self) {
         self.failed.clear();
-        self.marking_failed = None;
+        self.marking_failed.clear();
     }
 
     /// Forgets the events that were not sent: they are read again. Returns their lowest position.
     pub(crate) fn forget_unsent(&mut self) -> Option<i64> {
         self.ready.clear();
+        self.held.values_mut().for_each(VecDeque::clear);
+        (self.aside, self.aside_bytes) = (0, 0);
         let kept: HashSet<Uuid> = self.in_flight.iter().chain(self.all_failed()).copied().collect();
         let forgotten: Vec<Uuid> = self.events.keys().filter(|id| !kept.contains(*id)).copied().collect();
         let mut lowest = None;
@@ -189,7 +323,7 @@ impl<E: Pending> Backlog<E> {
             self.forget_event(id);
         }
         let keys = kept.iter().filter_map(|id| Some(self.events.get(id)?.key().to_owned()));
-        self.behind = keys.map(|key| (key, VecDeque::new())).collect();
+        self.keys = keys.map(|key| (key, Key::default())).collect();
         lowest
     }
 
@@ -206,7 +340,7 @@ impl<E: Pending> Backlog<E> {
     /// Forgets an event and the events behind it.
     fn forget_key_of(&mut self, id: Uuid) {
         let Some(event) = self.forget_event(id) else { return };
-        for behind in self.behind.remove(event.key()).unwrap_or_default() {
+        for behind in self.keys.remove(event.key()).unwrap_or_default().behind {
             self.known.remove(&behind);
             self.forget_event(behind);
         }
@@ -217,14 +351,19 @@ impl<E: Pending> Backlog<E> {
         self.in_flight.len()
     }
 
-    /// The number of events that were read and not sent.
+    /// The number of events that were read and not sent, without those that are set aside.
     pub(crate) fn unsent(&self) -> usize {
-        self.events.len().saturating_sub(self.in_flight.len())
+        self.events.len().saturating_sub(self.in_flight.len() + self.aside)
     }
 
-    /// The memory that the events take, in bytes.
+    /// The memory that the events take, in bytes, without those that are set aside.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes.saturating_sub(self.aside_bytes)
+    }
+
+    /// The number and the bytes of the events that are set aside.
+    pub(crate) fn aside(&self) -> (usize, usize) {
+        (self.aside, self.aside_bytes)
     }
 
     pub(crate) fn confirmed_count(&self) -> usize {

@@ -1,8 +1,15 @@
 //! The state of the connection to the broker.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::timing::BackOff;
+
+/// How long a relay may be without a connection before it releases its partitions.
+const WITHOUT_CONNECTION: Duration = Duration::from_secs(2);
+
+/// How long the broker may leave everything unanswered before the relay releases its partitions. The connection is
+/// kept longer: the answers may still come.
+const WITHOUT_ANSWER: Duration = Duration::from_secs(4);
 
 /// What came of an event that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,10 +19,33 @@ pub enum Outcome {
     /// The event itself is at fault and can never be published, for this reason: it is marked failed and blocks
     /// its key. Nothing else waits.
     Refused(String),
-    /// The broker did not take the event this time. The connection can be used further.
+    /// The broker closed the channel while the event was in flight on it, because of this event or another one.
+    /// The connection is open. Whether the broker has the event is unknown.
+    Accused(Refusal),
+    /// A queue of the event did not take it this time: events of its type wait. The channel can be used further.
     Nacked,
+    /// The broker takes nothing now. Whether it has the event is unknown. The connection can be used further.
+    Unanswered,
     /// The connection is lost. Whether the broker has the event is unknown.
     Unknown,
+}
+
+/// Why the broker closed a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The broker's words.
+    pub reason: String,
+    /// Whose fault it is.
+    pub fault: Fault,
+}
+
+/// Whose fault a refusal is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// One event's, for example because it is too large. The broker does not say which.
+    Event,
+    /// All events of one type: the relay may not publish it. `None` where the broker does not say which type.
+    Type(Option<String>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +53,9 @@ enum Link {
     Disconnected,
     Connecting,
     Connected,
+    /// The broker has closed the channel. The connection is open.
+    ChannelClosed,
+    OpeningChannel,
 }
 
 /// The connection, and how many events may be in flight over it.
@@ -32,11 +65,13 @@ pub(crate) struct Broker {
     /// After a failure: no try before this moment.
     pause_until: Option<Instant>,
     blocked: bool,
-    /// The last answer was a refusal.
-    refuses: bool,
-    /// One after a refusal, doubled by each confirmation: a full broker is not flooded again.
+    /// The last answer was a failure.
+    fails: bool,
+    /// One after a failure, doubled by each confirmation: a broker in trouble is not flooded again.
     max_in_flight: usize,
     limit: usize,
+    /// Since when there is no connection, or no answer to what is in flight.
+    silent_since: Option<Instant>,
 }
 
 impl Broker {
@@ -46,14 +81,21 @@ impl Broker {
             back_off: BackOff::new(seed),
             pause_until: None,
             blocked: false,
-            refuses: false,
+            fails: false,
             max_in_flight: limit,
             limit,
+            silent_since: None,
         }
     }
 
+    /// Whether a connection is to be made.
     pub(crate) fn wants_connection(&self, now: Instant) -> bool {
         self.link == Link::Disconnected && !self.is_paused(now)
+    }
+
+    /// Whether a channel is to be opened on the connection.
+    pub(crate) fn wants_channel(&self) -> bool {
+        self.link == Link::ChannelClosed
     }
 
     /// Whether another event may be sent.
@@ -63,11 +105,7 @@ impl Broker {
 
     /// Whether it makes sense to read events for it.
     pub(crate) fn is_usable(&self, now: Instant) -> bool {
-        self.is_connected() && !self.blocked && !self.is_paused(now)
-    }
-
-    pub(crate) fn is_connected(&self) -> bool {
-        self.link == Link::Connected
+        self.link == Link::Connected && !self.blocked && !self.is_paused(now)
     }
 
     fn is_paused(&self, now: Instant) -> bool {
@@ -79,33 +117,45 @@ impl Broker {
     }
 
     pub(crate) fn connecting(&mut self) {
-        self.link = Link::Connecting;
+        self.link = if self.link == Link::ChannelClosed { Link::OpeningChannel } else { Link::Connecting };
     }
 
     pub(crate) fn connected(&mut self) {
         self.link = Link::Connected;
         self.blocked = false;
-        self.refuses = false;
+        self.fails = false;
+        self.silent_since = None;
     }
 
     pub(crate) fn is_available(&self) -> bool {
-        self.is_connected() && !self.blocked && !self.refuses
+        self.is_connected() && !self.blocked && !self.fails
     }
 
-    /// The log is empty: whether the broker still refuses is unknown.
-    pub(crate) fn forget_refusal(&mut self) {
-        self.refuses = false;
+    /// The log is empty: whether the broker still fails is unknown.
+    pub(crate) fn forget_failure(&mut self) {
+        self.fails = false;
     }
 
     pub(crate) fn set_blocked(&mut self, blocked: bool) {
-        self.blocked = blocked;
+        self.blocked = blocked && self.is_connected();
+        if self.blocked {
+            self.silent_since = None;
+        }
     }
 
     /// The connection failed or is lost.
     pub(crate) fn lost(&mut self, now: Instant) {
+        self.silent_since.get_or_insert(now);
         self.link = Link::Disconnected;
         self.blocked = false;
         self.back_off(now);
+    }
+
+    /// The broker has closed the channel. No pause: the cause is an event, and is set aside.
+    pub(crate) fn channel_closed(&mut self) {
+        if self.link == Link::Connected {
+            self.link = Link::ChannelClosed;
+        }
     }
 
     /// A failure: one pause for all failures that come together, then one event at first.
@@ -114,12 +164,41 @@ impl Broker {
             self.pause_until = Some(self.back_off.next(now));
         }
         self.max_in_flight = 1;
-        self.refuses = true;
+        self.fails = true;
+    }
+
+    /// An event is sent.
+    pub(crate) fn sent(&mut self, now: Instant) {
+        self.silent_since.get_or_insert(now);
+    }
+
+    /// The broker has answered, and so many events are still in flight.
+    pub(crate) fn answered(&mut self, in_flight: usize, now: Instant) {
+        if self.link == Link::Connected {
+            self.silent_since = (in_flight > 0).then_some(now);
+        }
     }
 
     pub(crate) fn confirmed(&mut self) {
         self.back_off.reset();
-        self.refuses = false;
+        self.fails = false;
         self.max_in_flight = (self.max_in_flight * 2).min(self.limit);
+    }
+
+    /// When a relay releases its partitions for want of a broker: another relay may have one. A blocked broker takes
+    /// nothing from any relay, so the partitions are kept.
+    pub(crate) fn gives_up_at(&self) -> Option<Instant> {
+        let patience = if self.is_connected() { WITHOUT_ANSWER } else { WITHOUT_CONNECTION };
+        self.silent_since.filter(|_| !self.blocked).map(|since| since + patience)
+    }
+
+    /// Whether the relay may own partitions. It takes some only with a working connection, and keeps those that it
+    /// owns for a moment without one.
+    pub(crate) fn may_own(&self, owns_some: bool, now: Instant) -> bool {
+        (owns_some || self.is_connected()) && self.gives_up_at().is_none_or(|at| now < at)
+    }
+
+    fn is_connected(&self) -> bool {
+        matches!(self.link, Link::Connected | Link::ChannelClosed | Link::OpeningChannel)
     }
 }

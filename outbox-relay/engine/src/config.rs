@@ -12,6 +12,10 @@ pub struct Config {
     pub max_in_flight: usize,
     /// Bytes of events in memory above which no more are read.
     pub max_bytes: usize,
+    /// Events in memory that wait for the broker to take their type, above which no more are read.
+    pub max_aside: usize,
+    /// The same in bytes.
+    pub max_aside_bytes: usize,
     /// How often leases are renewed.
     pub renewal: Duration,
     /// How long this process relies on a lease after it asked for it: less than the lease lasts.
@@ -30,6 +34,8 @@ impl Default for Config {
             batch_size: 1_000,
             max_in_flight: 1_000,
             max_bytes: 8 * 1024 * 1024,
+            max_aside: 20_000,
+            max_aside_bytes: 64 * 1024 * 1024,
             renewal: Duration::from_millis(1_500),
             trusted: Duration::from_millis(3_500),
             poll_interval: Duration::from_millis(1_100),

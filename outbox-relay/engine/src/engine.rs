@@ -6,11 +6,13 @@ use uuid::Uuid;
 
 use crate::{
     backlog::Backlog,
-    broker::Broker,
+    broker::{Broker, Refusal},
     config::Config,
+    held::{HeldTypes, Hold},
     high_water_mark::HighWaterMark,
-    ownership::{Lease, Ownership},
+    ownership::{Lease, Ownership, Take},
     poll::{Pending, Poll},
+    suspects::Suspects,
     timing::{BackOff, PollTimer},
 };
 
@@ -21,22 +23,50 @@ use crate::{
 pub enum Action {
     /// Open the session with the database: [`opened`](Engine::opened).
     Open,
-    /// Share the partitions with the other relays: [`rebalanced`](Engine::rebalanced).
-    Rebalance,
+    /// Share the partitions with the other relays, or release them: [`rebalanced`](Engine::rebalanced).
+    Rebalance(Take),
     /// Renew the leases: [`renewed`](Engine::renewed).
     Renew,
-    /// Connect to the broker: [`connected`](Engine::connected).
+    /// Connect to the broker, or open another channel if the connection is open:
+    /// [`connected`](Engine::connected).
     Connect,
     /// Read pending events: [`polled`](Engine::polled).
     Poll(Poll),
     /// Send an [`event`](Engine::event): [`sent`](Engine::sent).
     Send(Uuid),
+    /// Send an event over a second channel of the same connection, which is opened if it is closed:
+    /// [`sent`](Engine::sent).
+    Probe(Uuid),
     /// Mark these events published: [`marked`](Engine::marked).
     Mark(Vec<Uuid>),
-    /// Mark an event failed, under this lease: [`marked_failed`](Engine::marked_failed).
-    MarkFailed(Uuid, String, Lease),
+    /// Mark these events failed: [`marked_failed`](Engine::marked_failed).
+    MarkFailed(Vec<Failed>),
     /// Release all partitions: [`released`](Engine::released).
     Release,
+}
+
+/// An event that can never be published as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// The event.
+    pub id: Uuid,
+    /// Why it failed.
+    pub reason: String,
+    /// The lease under which it is marked.
+    pub lease: Lease,
+}
+
+/// A type of which no event is published now, while other types are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldBack {
+    /// The type.
+    pub event_type: String,
+    /// Why its events wait.
+    pub hold: Hold,
+    /// Since when.
+    pub since: Instant,
+    /// How many events wait, as far as they were read: of this type, and behind them in their keys.
+    pub waiting: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +99,10 @@ pub struct Engine<E> {
     pub(crate) backlog: Backlog<E>,
     pub(crate) ownership: Ownership,
     pub(crate) broker: Broker,
+    pub(crate) held: HeldTypes,
+    pub(crate) suspects: Suspects,
+    /// Why the channel for suspects was closed last.
+    pub(crate) refusal: Option<Refusal>,
     pub(crate) high_water_mark: HighWaterMark,
     pub(crate) poll_timer: PollTimer,
     pub(crate) session: Session,
@@ -90,6 +124,9 @@ impl<E: Pending> Engine<E> {
             backlog: Backlog::default(),
             ownership: Ownership::new(config.renewal, config.trusted),
             broker: Broker::new(config.max_in_flight, seed),
+            held: HeldTypes::new(config.max_in_flight, seed.rotate_left(32)),
+            suspects: Suspects::default(),
+            refusal: None,
             high_water_mark: HighWaterMark::new(config.full_scan_interval),
             poll_timer: PollTimer::new(config.poll_interval),
             session: Session::Closed,
@@ -141,10 +178,16 @@ impl<E: Pending> Engine<E> {
             return Some(Action::Release);
         }
         let due = self.ownership.is_renewal_due(now);
-        if is_settled && !self.stopping && (due || self.ownership.wants_rebalance()) {
+        let owns_some = !self.ownership.leases().is_empty();
+        let may_own = self.broker.may_own(owns_some, now);
+        // Without a broker nothing is awaited: what is in flight is as uncertain as with a frozen relay, and the next
+        // owner sends it again.
+        let gives_up = owns_some && !may_own;
+        let can_share = (is_settled || !may_own) && (due || self.ownership.wants_rebalance());
+        if !self.stopping && (gives_up || can_share) {
             self.ownership_request = Some(Request::Rebalance(now));
             self.ownership.rebalance_started();
-            return Some(Action::Rebalance);
+            return Some(Action::Rebalance(if may_own { Take::Share } else { Take::Nothing }));
         }
         if due && !self.ownership.leases().is_empty() {
             self.ownership_request = Some(Request::Renew(now));
@@ -162,31 +205,74 @@ impl<E: Pending> Engine<E> {
     }
 
     fn publish(&mut self, now: Instant) -> Option<Action> {
-        // The outcome of events in flight over a lost connection is unknown until their deadline: no new
-        // connection before that.
-        if self.broker.wants_connection(now) && self.backlog.in_flight() == 0 && !self.stopping {
+        let in_flight = self.backlog.in_flight();
+        // All outcomes of the closed channel come at once. Those of a lost connection are unknown until their
+        // deadline: no new connection before that.
+        let opens_channel = self.broker.wants_channel() && in_flight == self.suspects.in_flight();
+        let connects = self.broker.wants_connection(now) && in_flight == 0;
+        if (opens_channel || connects) && !self.stopping {
+            self.suspects.close_group();
             self.broker.connecting();
             return Some(Action::Connect);
         }
-        if self.may_publish(now) && self.broker.takes(self.backlog.in_flight(), now) {
-            return self.backlog.take().map(Action::Send);
+        if !self.may_publish(now) || !self.broker.takes(in_flight, now) {
+            return None;
         }
-        None
+        // What is held back goes first: it is little, and shows when the broker takes it again.
+        let action =
+            self.retry(now).or_else(|| self.probe(now)).or_else(|| self.backlog.take().map(Action::Send));
+        if action.is_some() {
+            self.broker.sent(now);
+        }
+        action
+    }
+
+    /// An event of a type that was nacked.
+    fn retry(&mut self, now: Instant) -> Option<Action> {
+        let due = self.held.due(Hold::Nacked, now).find(|event_type| self.backlog.has_held(event_type));
+        let event_type = due?.to_owned();
+        let id = self.backlog.take_held(&event_type)?;
+        self.held.sent(&event_type, id);
+        Some(Action::Send(id))
+    }
+
+    /// An event that may close its channel.
+    fn probe(&mut self, now: Instant) -> Option<Action> {
+        while let Some(id) = self.suspects.take() {
+            if self.backlog.take_aside(id) {
+                return Some(Action::Probe(id));
+            }
+            self.suspects.cleared(id);
+        }
+        if !self.suspects.is_idle() {
+            return None;
+        }
+        let due = self.held.due(Hold::Forbidden, now).find(|event_type| self.backlog.has_held(event_type));
+        let event_type = due?.to_owned();
+        let id = self.backlog.take_held(&event_type)?;
+        self.held.sent(&event_type, id);
+        self.suspects.probe(id);
+        Some(Action::Probe(id))
     }
 
     fn record(&mut self, now: Instant) -> Option<Action> {
         if self.log_is_busy {
             return None;
         }
-        if self.backlog.has_failed()
-            && let Some((id, reason)) = self.backlog.mark_failed()
-        {
-            let lease = self.backlog.event(id).and_then(|event| self.ownership.lease(event.partition()));
-            if let Some(lease) = lease {
-                self.log_is_busy = true;
-                return Some(Action::MarkFailed(id, reason, lease));
+        if self.backlog.has_failed() {
+            let (mut failed, mut is_owned) = (Vec::new(), true);
+            for (id, reason) in self.backlog.mark_failed(self.config.batch_size).to_vec() {
+                let lease = self.backlog.event(id).and_then(|event| self.ownership.lease(event.partition()));
+                match lease {
+                    Some(lease) => failed.push(Failed { id, reason, lease }),
+                    None => is_owned = false,
+                }
             }
-            // Another relay owns it by now, and finds the same.
+            if is_owned {
+                self.log_is_busy = true;
+                return Some(Action::MarkFailed(failed));
+            }
+            // Another relay owns some of them by now, and finds the same.
             self.backlog.marked_failed();
             self.reset();
             return self.own(now);
@@ -210,8 +296,11 @@ impl<E: Pending> Engine<E> {
     }
 
     fn poll(&mut self, now: Instant) -> Option<Action> {
+        let (aside, aside_bytes) = self.backlog.aside();
         let has_room = self.backlog.unsent() <= self.config.batch_size / 2
-            && self.backlog.bytes() <= self.config.max_bytes;
+            && self.backlog.bytes() <= self.config.max_bytes
+            && aside <= self.config.max_aside
+            && aside_bytes <= self.config.max_aside_bytes;
         let wanted = self.poll_timer.is_due(now) && has_room;
         if self.log_is_busy || !wanted || !self.may_publish(now) || !self.broker.is_usable(now) {
             return None;
@@ -239,6 +328,7 @@ impl<E: Pending> Engine<E> {
     /// Forgets the unsent events. The log and the leases are unchanged: the next poll starts before the lowest
     /// of them.
     pub(crate) fn poll_again(&mut self) {
+        self.suspects.forget_unsent();
         if let Some(lowest) = self.backlog.forget_unsent() {
             self.high_water_mark.retreat(lowest - 1);
         }
@@ -253,6 +343,8 @@ impl<E: Pending> Engine<E> {
             self.reopen_at.filter(|_| self.session == Session::Closed),
             self.ownership.renewal_at(),
             self.broker.pause_until(),
+            self.broker.gives_up_at(),
+            self.held.next_pause_end(now),
             self.poll_timer.next(),
             linger_ends,
         ];
@@ -271,14 +363,20 @@ impl<E: Pending> Engine<E> {
         self.ownership.leases()
     }
 
-    /// Whether there is a connection to the broker, as far as reported.
-    pub fn is_connected(&self) -> bool {
-        self.broker.is_connected()
-    }
-
     /// Whether the broker takes events, as far as reported.
     pub fn is_broker_available(&self) -> bool {
         self.broker.is_available()
+    }
+
+    /// The types of which events wait, while other types are published.
+    pub fn held_back(&self) -> Vec<HeldBack> {
+        let all = self.held.all().map(|(event_type, hold, since)| HeldBack {
+            event_type: event_type.to_owned(),
+            hold,
+            since,
+            waiting: self.backlog.held_count(event_type),
+        });
+        all.filter(|held| held.waiting > 0).collect()
     }
 
     /// Whether the engine was told to stop.

@@ -22,14 +22,17 @@
 //! 2. *No false mark.* An event is marked published only after the broker's confirmation.
 //! 3. *Fencing.* Every send happens under a lease that is valid on this process's own clock.
 //! 4. *Nothing is lost.* An unconfirmed event stays pending in the log and is read again.
+//! 5. *Isolation.* What the broker does not take holds up only itself, the events behind it in its key and, if a queue
+//!    is full, its type.
 //!
 //! # Reading order
 //!
 //! 1. `engine.rs`: which action comes next.
 //! 2. `inputs.rs`: what each input changes.
 //! 3. `backlog.rs`: the events in memory, key by key.
-//! 4. `ownership.rs`, `broker.rs`, `timing.rs`: the leases, the connection to the broker, the pauses.
-//! 5. `high_water_mark.rs`: where a poll may start. It is the hardest part; its documentation has the proof.
+//! 4. `held.rs`, `suspects.rs`: what the broker does not take, and how it is found.
+//! 5. `ownership.rs`, `broker.rs`, `timing.rs`: the leases, the connection to the broker, the pauses.
+//! 6. `high_water_mark.rs`: where a poll may start. It is the hardest part; its documentation has the proof.
 //!
 //! # How the simulation checks the invariants
 //!
@@ -42,17 +45,20 @@ mod backlog;
 mod broker;
 mod config;
 mod engine;
+mod held;
 mod high_water_mark;
 mod inputs;
 mod ownership;
 mod poll;
+mod suspects;
 mod timing;
 
 pub use self::{
     backlog::Backlog,
-    broker::Outcome,
+    broker::{Fault, Outcome, Refusal},
     config::Config,
-    engine::{Action, Engine},
-    ownership::{Lease, Renewed},
+    engine::{Action, Engine, Failed, HeldBack},
+    held::Hold,
+    ownership::{Lease, Renewed, Take},
     poll::{Batch, Pending, Poll},
 };

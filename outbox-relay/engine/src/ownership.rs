@@ -11,6 +11,15 @@ pub struct Lease {
     pub epoch: i64,
 }
 
+/// Whether a rebalance takes partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    /// The relay takes its share.
+    Share,
+    /// The relay has no broker: it releases its partitions, and does not count when they are shared.
+    Nothing,
+}
+
 /// The result of a renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Renewed {

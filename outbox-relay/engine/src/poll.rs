@@ -12,6 +12,8 @@ pub trait Pending {
     fn position(&self) -> i64;
     /// The key that the event is about.
     fn key(&self) -> &str;
+    /// Its type. The broker may refuse events of one type and take others.
+    fn event_type(&self) -> &str;
     /// The partition of the key.
     fn partition(&self) -> i16;
     /// The memory that it takes, in bytes.

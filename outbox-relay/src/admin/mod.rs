@@ -47,10 +47,13 @@ pub(crate) struct SourceStatus {
 }
 
 impl SourceStatus {
-    /// Whether an operator should act: a database or the broker is unavailable, or an event has failed.
+    /// Whether an operator should act: a database or the broker is unavailable, an event has failed, or events of a
+    /// type wait.
     pub(crate) fn needs_attention(&self) -> bool {
         let log_needs_attention = self.log.as_ref().is_none_or(|log| log.failed > 0);
-        log_needs_attention || self.relay.as_ref().is_some_and(|relay| relay.broker_problem.is_some())
+        let relay_needs_attention =
+            |relay: &PublisherStatus| relay.broker_problem.is_some() || !relay.held_back.is_empty();
+        log_needs_attention || self.relay.as_ref().is_some_and(relay_needs_attention)
     }
 }
 

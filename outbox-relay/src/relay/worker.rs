@@ -1,6 +1,9 @@
 //! Publishes from one database: performs the engine's actions and reports their outcome.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use event_bus::BrokerConfig;
 use futures_util::FutureExt;
@@ -26,11 +29,15 @@ use crate::{
     store::{
         Session, StoreError,
         ownership::{Liveness, Rebalanced},
+        pending::PendingEvent,
     },
 };
 
 /// The problem of a blocked broker.
 const BLOCKED: &str = "it takes no messages: short of memory or disk";
+
+/// How often the types that are held back are recorded: counting their events takes time.
+const HELD_INTERVAL: Duration = Duration::from_secs(1);
 
 struct Worker {
     source: Arc<Source>,
@@ -44,6 +51,8 @@ struct Worker {
     peer: watch::Sender<Option<Uuid>>,
     /// The last error of the broker.
     refusal: String,
+    /// When the types that are held back were last recorded.
+    reported_at: Instant,
 }
 
 /// The sessions for ownership and for the log, while they are opened.
@@ -75,6 +84,7 @@ pub(crate) async fn run(
         log: ConnectionTask::closed(),
         peer,
         refusal: String::new(),
+        reported_at: Instant::now(),
         source: Arc::clone(&source),
     };
     let notifications = async {
@@ -155,9 +165,9 @@ impl Worker {
         let registration = || self.registration.clone();
         match action {
             Action::Open => self.open(),
-            Action::Rebalance => {
+            Action::Rebalance(take) => {
                 let registration = registration();
-                self.ownership.start(|session| registration.rebalance(session));
+                self.ownership.start(|session| registration.rebalance(session, take));
             }
             Action::Renew => {
                 let registration = registration();
@@ -169,12 +179,13 @@ impl Worker {
             }
             Action::Poll(poll) => self.log.start(|session| log::poll(session, poll)),
             Action::Mark(ids) => self.log.start(|session| log::mark(session, ids)),
-            Action::MarkFailed(id, reason, lease) => {
+            Action::MarkFailed(failed) => {
                 let relay_id = self.registration.id;
-                self.log.start(|session| log::mark_failed(session, id, reason, relay_id, lease));
+                self.log.start(|session| log::mark_failed(session, failed, relay_id));
             }
             Action::Connect => self.broker.connect(),
-            Action::Send(id) => self.send(id),
+            Action::Send(id) => self.send(id, BrokerConnection::send),
+            Action::Probe(id) => self.send(id, BrokerConnection::probe),
         }
     }
 
@@ -187,9 +198,9 @@ impl Worker {
             Some(Box::pin(async move { tokio::try_join!(registration.open(&source), source.connect()) }));
     }
 
-    fn send(&mut self, id: Uuid) {
+    fn send(&mut self, id: Uuid, send: fn(&mut BrokerConnection, &Arc<Source>, &Arc<PendingEvent>) -> bool) {
         let Some(Row(event)) = self.engine.event(id) else { return };
-        if !self.broker.send(&self.source, event) {
+        if !send(&mut self.broker, &self.source, event) {
             self.engine.sent(id, Outcome::Unknown, Instant::now());
         }
     }
@@ -200,7 +211,9 @@ impl Worker {
             BrokerEvent::Confirmed(id) => self.engine.sent(id, Outcome::Published, now),
             BrokerEvent::Refused(id, error) => {
                 let outcome = self.broker.refused(&error);
-                self.refusal = format!("{:#}", anyhow::Error::new(error));
+                if !matches!(outcome, Outcome::Nacked | Outcome::Accused(_)) {
+                    self.refusal = format!("{:#}", anyhow::Error::new(error));
+                }
                 self.engine.sent(id, outcome, now);
             }
             BrokerEvent::Failed(id, reason) => self.engine.sent(id, Outcome::Refused(reason), now),
@@ -232,7 +245,7 @@ impl Worker {
                 let events = self.engine.marked(transaction);
                 self.source.add_published(events);
             }
-            log::Answer::MarkedFailed(done) => self.engine.marked_failed(done),
+            log::Answer::MarkedFailed(done) => self.engine.marked_failed(&done),
         }
     }
 
@@ -250,8 +263,12 @@ impl Worker {
         self.source.set_partitions(&partitions);
     }
 
-    /// Records whether the broker is available.
-    fn report(&self) {
+    /// Records whether the broker is available, and once a second which types it does not take.
+    fn report(&mut self) {
+        if self.reported_at.elapsed() >= HELD_INTERVAL {
+            self.reported_at = Instant::now();
+            self.source.set_held(self.engine.held_back());
+        }
         if self.engine.is_broker_available() {
             self.source.set_broker_problem(None);
         } else if self.broker.is_blocked() {

@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use event_bus::outbox::PARTITIONS;
-use relay_engine::{Lease, Renewed};
+use relay_engine::{Lease, Renewed, Take};
 use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;
 
@@ -75,7 +75,7 @@ pub(crate) async fn notify_ended(session: &mut Session) -> Result<(), sqlx::Erro
 }
 
 /// Registers the relay or renews its registration, takes free partitions up to its fair share, and releases
-/// those above it.
+/// those above it. With [`Take::Nothing`] it releases all of them, and the relay is not registered.
 ///
 /// With [`Liveness::Session`], the session must live as long as the relay works on this database. Called while
 /// no event is in flight, since another relay may publish a released partition the moment this returns.
@@ -85,7 +85,12 @@ pub(crate) async fn rebalance(
     name: &str,
     liveness: Liveness,
     lease: Duration,
+    take: Take,
 ) -> Result<Rebalanced, sqlx::Error> {
+    if take == Take::Nothing {
+        release(session, relay_id).await?;
+        return Ok(Rebalanced { leases: Vec::new(), peer: None });
+    }
     let is_prepared = session.keeps_statements();
     // One statement, so that an idle relay costs one round trip. The update compares (relay_id, epoch) again: a
     // concurrent claim of the same partition loses. A session of another role may be seen without its start; it
@@ -200,10 +205,11 @@ pub(crate) async fn renew(
 }
 
 /// Releases all partitions and notifies the other relays, so that they take over at once: the last step of a
-/// clean stop.
+/// clean stop, and what a relay does that has lost its broker. Does nothing if the relay is not registered.
 pub(crate) async fn release(session: &mut Session, relay_id: Uuid) -> Result<(), sqlx::Error> {
     let is_prepared = session.keeps_statements();
-    let release = "with gone as (delete from outbox_relay where relay_id = $1) select pg_notify($2, '')";
+    let release = "with gone as (delete from outbox_relay where relay_id = $1 returning relay_id)
+                   select pg_notify($2, '') from gone";
     let release = sqlx::query(release).bind(relay_id).bind(CHANNEL).persistent(is_prepared);
     release.execute(session.begin().await?).await?;
     session.end().await

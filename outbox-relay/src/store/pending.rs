@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use event_bus::TraceContext;
-use relay_engine::{Lease, Poll};
+use relay_engine::{Failed, Poll};
 use uuid::Uuid;
 
 use super::Session;
@@ -119,34 +119,37 @@ pub(crate) async fn mark_published(session: &mut Session, event_ids: &[Uuid]) ->
     Ok(u64::try_from(transaction).unwrap_or_default())
 }
 
-/// Marks an event that can never be published as it is. Its key is blocked until an operator decides.
+/// Marks events that can never be published as they are. Their keys are blocked until an operator decides. Returns
+/// those that were marked.
 ///
-/// Fenced: returns `false`, and changes nothing, if the lease of `relay_id` has ended.
+/// Fenced: an event is left alone if the lease of `relay_id` on its partition has ended.
 pub(crate) async fn mark_failed(
     session: &mut Session,
-    event_id: Uuid,
-    error: &str,
+    failed: &[Failed],
     relay_id: Uuid,
-    lease: Lease,
-) -> Result<bool, sqlx::Error> {
+) -> Result<Vec<Uuid>, sqlx::Error> {
     let is_prepared = session.keeps_statements();
-    let done = sqlx::query(
+    let ids: Vec<Uuid> = failed.iter().map(|one| one.id).collect();
+    let reasons: Vec<&str> = failed.iter().map(|one| one.reason.as_str()).collect();
+    let epochs: Vec<i64> = failed.iter().map(|one| one.lease.epoch).collect();
+    let done = sqlx::query_scalar(
         "update integration_event_log as log
-            set state = 'PublishedFailed', last_error = $2
-           from outbox_partition as owned
-          where log.event_id = $1 and log.state = 'NotPublished'
-            and owned.partition = log.partition and owned.relay_id = $3 and owned.epoch = $4
-            and owned.owned_until > clock_timestamp()",
+            set state = 'PublishedFailed', last_error = failed.reason
+           from unnest($1::uuid[], $2::text[], $3::bigint[]) as failed (event_id, reason, epoch), outbox_partition as owned
+          where log.event_id = failed.event_id and log.state = 'NotPublished'
+            and owned.partition = log.partition and owned.relay_id = $4 and owned.epoch = failed.epoch
+            and owned.owned_until > clock_timestamp()
+         returning log.event_id",
     )
-    .bind(event_id)
-    .bind(error)
+    .bind(ids)
+    .bind(reasons)
+    .bind(epochs)
     .bind(relay_id)
-    .bind(lease.epoch)
     .persistent(is_prepared)
-    .execute(session.begin().await?)
+    .fetch_all(session.begin().await?)
     .await?;
     session.end().await?;
-    Ok(done.rows_affected() == 1)
+    Ok(done)
 }
 
 #[cfg(test)]

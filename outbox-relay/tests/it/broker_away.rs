@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::support::{MOMENT, Stage, assert_in_order};
+use crate::support::{Stage, assert_in_order, user};
 
 #[sqlx::test(migrations = false)]
 async fn an_outage_of_the_broker_costs_nothing_but_time(pool: PgPool) {
@@ -84,29 +84,4 @@ async fn a_deleted_exchange_is_declared_again(pool: PgPool) {
     stage.probe = stage.vhost.recorder().await;
     stage.log.raise("a", 2..=2).await;
     assert_eq!(stage.seen(1).await, [("a".to_owned(), 2)]);
-}
-
-#[sqlx::test(migrations = false)]
-async fn a_full_queue_stops_the_relay_until_there_is_room(pool: PgPool) {
-    let mut stage = Stage::set(pool).await;
-    stage.vhost.fill("full", 1).await;
-    let relay = stage.relay().start();
-    relay.until_ready(true).await;
-    stage.log.raise("a", 1..=3).await;
-    relay.until_ready(false).await;
-    assert!(stage.log.count("NotPublished").await >= 1);
-    stage.vhost.delete("queues", "/full").await;
-    stage.log.drained().await;
-    let mut seen = stage.seen(3).await;
-    while let Some(message) = stage.probe.try_next(MOMENT).await {
-        seen.push(crate::support::key_version(&message));
-    }
-    let repeats = assert_in_order(&seen);
-    assert_eq!(seen.len() - repeats, 3, "nothing is lost");
-    relay.until_ready(true).await;
-}
-
-fn user() -> String {
-    let url = std::env::var("AMQP_URL").unwrap();
-    url.split("//").nth(1).unwrap().split(':').next().unwrap().to_owned()
 }

@@ -6,6 +6,7 @@ mod broker_away;
 mod cost;
 mod crash;
 mod database_away;
+mod isolation;
 mod operator;
 mod overview;
 mod pooler;

@@ -87,17 +87,17 @@ impl Vhost {
         }
     }
 
-    /// Binds a queue for everything that refuses what goes beyond `length` messages.
+    /// Binds a queue to a type that refuses what goes beyond `length` messages.
     ///
     /// # Panics
     /// When it cannot be declared.
-    pub async fn fill(&self, queue: &str, length: u32) {
+    pub async fn fill(&self, queue: &str, event_type: &str, length: u32) {
         let arguments =
             json!({"x-queue-type": "quorum", "x-max-length": length, "x-overflow": "reject-publish"});
         let declared = json!({"durable": true, "arguments": arguments});
         self.put("queues", &format!("/{queue}"), &declared).await;
         let binding = format!("bindings/{}/e/{EVENTS}/q/{queue}", self.name);
-        self.broker.manage(Method::POST, &binding, &json!({"routing_key": "#"})).await.unwrap();
+        self.broker.manage(Method::POST, &binding, &json!({"routing_key": event_type})).await.unwrap();
     }
 
     /// A connection to the virtual host.

@@ -24,6 +24,10 @@ impl Pending for Numbered {
         &self.key
     }
 
+    fn event_type(&self) -> &'static str {
+        "noted"
+    }
+
     fn partition(&self) -> i16 {
         0
     }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use event_bus::{
     BrokerConfig, crash_point,
-    rabbitmq::{BrokerError, PublishError, Publisher},
+    rabbitmq::{BrokerError, Fault, PublishError, Publisher},
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use relay_engine::Outcome;
+use relay_engine::{Outcome, Refusal};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::{source::Source, store::pending::PendingEvent};
@@ -27,6 +28,8 @@ pub(crate) struct BrokerConnection {
     settings: BrokerConfig,
     name: String,
     publisher: Option<Arc<Publisher>>,
+    /// The channel for events that may close it.
+    probes: Arc<Mutex<Option<Arc<Publisher>>>>,
     connecting: Option<BoxFuture<'static, Result<Publisher, BrokerError>>>,
     confirmations: FuturesUnordered<Confirmation>,
 }
@@ -37,16 +40,26 @@ impl BrokerConnection {
             settings: settings.clone(),
             name: name.to_owned(),
             publisher: None,
+            probes: Arc::default(),
             connecting: None,
             confirmations: FuturesUnordered::new(),
         }
     }
 
+    /// Opens a channel, on a new connection unless there is one.
     pub(crate) fn connect(&mut self) {
         crash_point!("relay.while_reconnecting");
-        self.publisher = None;
+        let connected = self.publisher.take().filter(|publisher| publisher.is_connected());
         let (settings, name) = (self.settings.clone(), self.name.clone());
-        self.connecting = Some(Box::pin(async move { Publisher::connect(&settings, &name).await }));
+        if connected.is_none() {
+            self.probes = Arc::default();
+        }
+        self.connecting = Some(Box::pin(async move {
+            match connected {
+                Some(publisher) => publisher.open_channel().await,
+                None => Publisher::connect(&settings, &name).await,
+            }
+        }));
     }
 
     /// Sends an event; `false` without a connection. The outcome comes with [`next`](Self::next): even handing
@@ -54,25 +67,45 @@ impl BrokerConnection {
     pub(crate) fn send(&mut self, source: &Arc<Source>, event: &Arc<PendingEvent>) -> bool {
         let Some(publisher) = self.publisher.clone() else { return false };
         let (source, event) = (Arc::clone(source), Arc::clone(event));
+        self.confirmations
+            .push(Box::pin(async move { (event.event_id, publish(&publisher, &source, &event).await) }));
+        true
+    }
+
+    /// Sends an event over a channel of its own, like [`send`](Self::send).
+    pub(crate) fn probe(&mut self, source: &Arc<Source>, event: &Arc<PendingEvent>) -> bool {
+        let Some(publisher) = self.publisher.clone() else { return false };
+        let probes = Arc::clone(&self.probes);
+        let (source, event) = (Arc::clone(source), Arc::clone(event));
         self.confirmations.push(Box::pin(async move {
-            let confirmed = async {
-                let confirm = publisher.send(&source.outgoing(&event)).await?;
-                crash_point!("relay.after_publish");
-                confirm.outcome().await
+            let sent = async {
+                let channel = open_channel(&probes, &publisher).await?;
+                publish(&channel, &source, &event).await
             };
-            (event.event_id, confirmed.await)
+            (event.event_id, sent.await)
         }));
         true
     }
 
     /// The outcome that an error stands for. A connection that can no longer be used is dropped.
     pub(crate) fn refused(&mut self, error: &PublishError) -> Outcome {
-        // An unroutable event means a broken topology, and a new connection declares it again. A blocked
-        // connection is kept: another one would be blocked as well, and the events in its buffers cannot be
-        // taken back.
-        if matches!(error, PublishError::Rejected(_)) || self.is_blocked() {
+        if matches!(error, PublishError::Rejected(_)) {
             return Outcome::Nacked;
         }
+        let is_connected = self.publisher.as_ref().is_none_or(|publisher| publisher.is_connected());
+        if is_connected && let Some(refusal) = error.refusal() {
+            let fault = match refusal.fault {
+                Fault::Type(named) => relay_engine::Fault::Type(named),
+                _ => relay_engine::Fault::Event,
+            };
+            return Outcome::Accused(Refusal { reason: refusal.reason, fault });
+        }
+        // A blocked connection is kept: another one would be blocked as well, and the events in its buffers cannot be
+        // taken back.
+        if self.is_blocked() {
+            return Outcome::Unanswered;
+        }
+        // An unroutable event means a broken topology, and a new connection declares it again.
         self.publisher = None;
         Outcome::Unknown
     }
@@ -81,9 +114,9 @@ impl BrokerConnection {
         self.publisher.as_ref().is_some_and(|publisher| publisher.is_blocked())
     }
 
-    /// Whether there was a connection and it has ended.
+    /// Whether there was a connection and it has ended. The end of a channel shows in the events in flight on it.
     pub(crate) fn has_ended(&mut self) -> bool {
-        self.publisher.take_if(|publisher| !publisher.is_open()).is_some()
+        self.publisher.take_if(|publisher| !publisher.is_connected()).is_some()
     }
 
     /// The next thing that happens; never returns when nothing is expected. Can be dropped and called again.
@@ -104,10 +137,32 @@ impl BrokerConnection {
 
     pub(crate) async fn close(self) {
         drop(self.confirmations);
+        drop(self.probes);
         if let Some(publisher) = self.publisher.and_then(Arc::into_inner) {
             publisher.close().await;
         }
     }
+}
+
+/// Publishes an event and waits for the confirmation.
+async fn publish(publisher: &Publisher, source: &Source, event: &PendingEvent) -> Result<(), PublishError> {
+    let confirm = publisher.send(&source.outgoing(event)).await?;
+    crash_point!("relay.after_publish");
+    confirm.outcome().await
+}
+
+/// The channel in `slot`, opened if it is closed.
+async fn open_channel(
+    slot: &Mutex<Option<Arc<Publisher>>>,
+    publisher: &Publisher,
+) -> Result<Arc<Publisher>, BrokerError> {
+    let mut slot = slot.lock().await;
+    if let Some(channel) = slot.as_ref().filter(|channel| channel.is_open()) {
+        return Ok(Arc::clone(channel));
+    }
+    let channel = Arc::new(publisher.open_channel().await?);
+    *slot = Some(Arc::clone(&channel));
+    Ok(channel)
 }
 
 async fn connected(

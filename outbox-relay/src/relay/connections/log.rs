@@ -1,9 +1,9 @@
 //! Statements about the log.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use event_bus::crash_point;
-use relay_engine::{Batch, Lease, Pending, Poll};
+use relay_engine::{Batch, Failed, Pending, Poll};
 use uuid::Uuid;
 
 use crate::store::{
@@ -29,6 +29,10 @@ impl Pending for Row {
         &self.0.key
     }
 
+    fn event_type(&self) -> &str {
+        &self.0.event_type
+    }
+
     fn partition(&self) -> i16 {
         self.0.partition
     }
@@ -42,7 +46,7 @@ impl Pending for Row {
 pub(crate) enum Answer {
     Polled(Batch<Row>),
     Marked(u64),
-    MarkedFailed(bool),
+    MarkedFailed(Vec<Uuid>),
 }
 
 pub(crate) async fn poll(mut session: Session, poll: Poll) -> (Session, Result<Answer, StoreError>) {
@@ -73,15 +77,23 @@ pub(crate) async fn mark(mut session: Session, ids: Vec<Uuid>) -> (Session, Resu
 
 pub(crate) async fn mark_failed(
     mut session: Session,
-    id: Uuid,
-    reason: String,
+    failed: Vec<Failed>,
     relay_id: Uuid,
-    lease: Lease,
 ) -> (Session, Result<Answer, StoreError>) {
-    let mark = pending::mark_failed(&mut session, id, &reason, relay_id, lease);
-    let marked = within("mark an event failed", mark).await;
-    if let Ok(true) = marked {
-        tracing::error!(event.id = %id, reason, "an event failed and blocks its key: requeue or skip it");
+    let marked = within("mark events failed", pending::mark_failed(&mut session, &failed, relay_id)).await;
+    if let Ok(marked) = &marked {
+        report(&failed, marked);
     }
     (session, marked.map(Answer::MarkedFailed))
+}
+
+/// Logs the events that have failed. Many events fail together for one reason: the log has it once, with the first.
+fn report(failed: &[Failed], marked: &[Uuid]) {
+    let mut by_reason: BTreeMap<&str, (Uuid, usize)> = BTreeMap::new();
+    for one in failed.iter().filter(|one| marked.contains(&one.id)) {
+        by_reason.entry(&one.reason).or_insert((one.id, 0)).1 += 1;
+    }
+    for (reason, (id, events)) in by_reason {
+        tracing::error!(event.id = %id, events, reason, "events failed and block their keys: requeue or skip them");
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use event_bus::{crash_point, outbox::PARTITIONS};
-use relay_engine::{Lease, Renewed};
+use relay_engine::{Lease, Renewed, Take};
 use uuid::Uuid;
 
 use crate::{
@@ -55,11 +55,16 @@ impl Registration {
         Ok(session)
     }
 
-    pub(crate) async fn rebalance(self, mut session: Session) -> (Session, Result<Answer, StoreError>) {
+    pub(crate) async fn rebalance(
+        self,
+        mut session: Session,
+        take: Take,
+    ) -> (Session, Result<Answer, StoreError>) {
         crash_point!("relay.before_ownership");
-        let rebalance = ownership::rebalance(&mut session, self.id, &self.name, self.liveness, LEASE);
+        let rebalance = ownership::rebalance(&mut session, self.id, &self.name, self.liveness, LEASE, take);
         let mut rebalanced = within("share the partitions with other relays", rebalance).await;
         if event_bus::without!("ownership")
+            && take == Take::Share
             && let Ok(rebalanced) = &mut rebalanced
         {
             rebalanced.leases = (0..PARTITIONS).map(|partition| Lease { partition, epoch: 0 }).collect();

@@ -67,3 +67,9 @@ pub(crate) fn assert_in_order(messages: &[(String, i64)]) -> usize {
     }
     repeats
 }
+
+/// The user of the test broker.
+pub(crate) fn user() -> String {
+    let url = std::env::var("AMQP_URL").unwrap();
+    url.split("//").nth(1).unwrap().split(':').next().unwrap().to_owned()
+}

@@ -5,13 +5,16 @@ use std::{
     rc::Rc,
 };
 
-use relay_engine::{Batch, Lease, Pending, Poll, Renewed};
+use relay_engine::{Batch, Failed, Lease, Pending, Poll, Renewed, Take};
 use uuid::Uuid;
 
 use crate::flaw::Flaw;
 
 /// Partitions of the log; keys are spread over them by number.
 const PARTITIONS: i16 = 4;
+
+/// The types of events.
+pub(crate) const TYPES: [&str; 3] = ["a", "b", "c"];
 
 /// How long a lease lasts, in microseconds.
 const LEASE: u64 = 4_000_000;
@@ -30,8 +33,20 @@ pub(crate) struct Row {
     pub(crate) event: Event,
     pub(crate) committed: bool,
     pub(crate) state: State,
-    pub(crate) poison: bool,
+    pub(crate) poison: Poison,
+    /// When it was committed.
+    pub(crate) committed_at: u64,
     transaction: u64,
+}
+
+/// What is wrong with an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Poison {
+    None,
+    /// It cannot become a message.
+    Unwritable,
+    /// The broker closes the channel on which it is sent.
+    TooLarge,
 }
 
 /// What a relay reads of it.
@@ -40,6 +55,7 @@ pub(crate) struct Event {
     pub(crate) position: i64,
     pub(crate) key: Rc<str>,
     pub(crate) partition: i16,
+    pub(crate) kind: &'static str,
 }
 
 impl Pending for Event {
@@ -53,6 +69,10 @@ impl Pending for Event {
 
     fn key(&self) -> &str {
         &self.key
+    }
+
+    fn event_type(&self) -> &str {
+        self.kind
     }
 
     fn partition(&self) -> i16 {
@@ -85,7 +105,7 @@ pub(crate) struct Database {
     next_transaction: u64,
     open: BTreeSet<u64>,
     sessions: HashSet<u64>,
-    /// Until when each relay counts as alive.
+    /// Until when each relay with a broker counts as alive.
     alive_until: HashMap<u64, u64>,
     owners: Vec<Owner>,
     flaw: Option<Flaw>,
@@ -108,7 +128,7 @@ impl Database {
     }
 
     /// A writer locks a key and appends an event about it. `None` while another has the lock.
-    pub(crate) fn append(&mut self, key: usize, poison: bool) -> Option<usize> {
+    pub(crate) fn append(&mut self, key: usize, event_type: &'static str, poison: Poison) -> Option<usize> {
         if std::mem::replace(self.locked.get_mut(key)?, true) {
             return None;
         }
@@ -117,16 +137,18 @@ impl Database {
         self.open.insert(transaction);
         let position = i64::try_from(self.rows.len()).ok()? + 1;
         let partition = i16::try_from(key).ok()? % PARTITIONS;
-        let event = Event { position, key: Rc::clone(self.keys.get(key)?), partition };
-        self.rows.push(Row { event, committed: false, state: State::Pending, poison, transaction });
+        let event = Event { position, key: Rc::clone(self.keys.get(key)?), partition, kind: event_type };
+        let (state, committed_at) = (State::Pending, 0);
+        self.rows.push(Row { event, committed: false, state, poison, committed_at, transaction });
         Some(self.rows.len() - 1)
     }
 
     /// The writer commits, or rolls back.
-    pub(crate) fn end(&mut self, index: usize, commit: bool) {
+    pub(crate) fn end(&mut self, index: usize, commit: bool, now: u64) {
         let Some(row) = self.rows.get_mut(index) else { return };
         self.open.remove(&row.transaction);
         row.committed = commit;
+        row.committed_at = now;
         let key: usize = row.event.key.parse().unwrap_or_default();
         if let Some(locked) = self.locked.get_mut(key) {
             *locked = false;
@@ -158,7 +180,11 @@ impl Database {
     }
 
     /// A relay is known by its session: with another session it is another relay.
-    pub(crate) fn rebalance(&mut self, relay: u64, now: u64) -> Vec<Lease> {
+    pub(crate) fn rebalance(&mut self, relay: u64, take: Take, now: u64) -> Vec<Lease> {
+        if take == Take::Nothing && self.flaw != Some(Flaw::OwnsWithoutBroker) {
+            self.release(relay);
+            return Vec::new();
+        }
         self.alive_until.insert(relay, now + LEASE);
         let alive: HashSet<u64> =
             self.alive_until.keys().copied().filter(|other| self.is_alive(*other, now)).collect();
@@ -215,7 +241,7 @@ impl Database {
         let mut events = Vec::new();
         let mut failed = HashSet::new();
         for row in self.rows.iter().filter(|row| row.committed) {
-            let Event { position, key, partition } = &row.event;
+            let Event { position, key, partition, .. } = &row.event;
             if !poll.partitions.contains(partition) {
                 continue;
             }
@@ -251,18 +277,27 @@ impl Database {
         self.next_transaction - 1
     }
 
-    pub(crate) fn mark_failed(&mut self, id: Uuid, relay: u64, lease: Lease, now: u64) -> bool {
-        let holds = usize::try_from(lease.partition).ok().and_then(|index| self.owners.get(index));
-        let holds = holds.is_some_and(|owner| {
-            owner.relay == Some(relay) && owner.epoch == lease.epoch && owner.owned_until > now
-        });
-        match self.rows.get_mut(index_of(id)) {
-            Some(row) if holds && row.state == State::Pending => {
+    /// Returns those that were marked.
+    pub(crate) fn mark_failed(&mut self, failed: &[Failed], relay: u64, now: u64) -> Vec<Uuid> {
+        let mut done = Vec::new();
+        for Failed { id, lease, .. } in failed {
+            let owner = usize::try_from(lease.partition).ok().and_then(|index| self.owners.get(index));
+            let holds = owner.is_some_and(|owner| {
+                owner.relay == Some(relay) && owner.epoch == lease.epoch && owner.owned_until > now
+            });
+            if let Some(row) = self.rows.get_mut(index_of(*id)).filter(|row| row.state == State::Pending)
+                && holds
+            {
                 row.state = State::Failed;
-                true
+                done.push(*id);
             }
-            _ => false,
         }
+        done
+    }
+
+    /// Whether a relay owns partitions.
+    pub(crate) fn owns_some(&self, relay: u64, now: u64) -> bool {
+        self.owners.iter().any(|owner| owner.relay == Some(relay) && owner.owned_until > now)
     }
 
     /// Whether every committed event has been published or skipped.

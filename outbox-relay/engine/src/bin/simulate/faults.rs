@@ -3,6 +3,7 @@
 use relay_engine::{Action, Outcome};
 
 use crate::{
+    database::TYPES,
     relay::Input,
     world::{MS, Plan, SECOND, World},
 };
@@ -14,7 +15,7 @@ impl World {
         }
         self.to_break -= 1;
         let relay = self.rng.usize(0..self.relays.len());
-        match self.rng.u8(0..9) {
+        match self.rng.u8(0..12) {
             0 => self.kill(relay),
             1 => self.freeze(relay, None),
             2 => self.cut_connection(relay),
@@ -50,6 +51,14 @@ impl World {
                 self.note(|| "the database becomes slow".to_owned());
                 self.slow_until = self.now + 8 * SECOND;
             }
+            8 | 9 => self.trouble_type(8 * SECOND),
+            10 => {
+                // Long enough to be without partitions afterwards.
+                if let Some(until) = self.cut_until.get_mut(relay) {
+                    *until = self.now + 9 * SECOND;
+                }
+                self.cut_connection(relay);
+            }
             _ => {
                 self.note(|| format!("relay {relay} is asked to stop"));
                 if let Some(running) = self.process(relay).filter(|running| !running.is_frozen) {
@@ -61,6 +70,31 @@ impl World {
         }
         self.broken();
         self.after(2 * SECOND, Plan::Fault);
+    }
+
+    /// Relays may not publish a type, or a queue of it is full.
+    pub(crate) fn trouble_type(&mut self, at_most: u64) {
+        let event_type = TYPES[self.rng.usize(0..TYPES.len())];
+        let until = self.now + self.rng.u64(1..=at_most);
+        self.trouble_until = until;
+        if self.rng.bool() {
+            self.note(|| format!("relays may not publish type {event_type}"));
+            self.forbidden.insert(event_type, u64::MAX);
+            self.agenda.plan(until, Plan::Permit { event_type });
+        } else {
+            self.note(|| format!("a queue of type {event_type} is full"));
+            self.full.insert(event_type);
+            self.agenda.plan(until, Plan::Drain { event_type });
+        }
+    }
+
+    pub(crate) fn is_forbidden(&self, event_type: &str) -> bool {
+        self.forbidden.get(event_type).is_some_and(|until| *until > self.now)
+    }
+
+    /// Whether a type is forbidden, or was a moment ago.
+    pub(crate) fn was_forbidden(&self, event_type: &str) -> bool {
+        self.forbidden.get(event_type).is_some_and(|until| until.saturating_add(20 * SECOND) > self.now)
     }
 
     pub(crate) fn broken(&mut self) {
@@ -93,8 +127,10 @@ impl World {
     }
 
     pub(crate) fn thaw(&mut self, relay: usize, process: u64) {
+        let now = self.now;
         let Some(running) = self.process(relay).filter(|running| running.id == process) else { return };
         running.is_frozen = false;
+        running.without_broker_since = running.without_broker_since.map(|_| now);
         let held = std::mem::take(&mut running.held);
         let stale = running.stale.take();
         self.note(|| format!("relay {relay} thaws"));
@@ -125,11 +161,13 @@ impl World {
     /// The connection is cut. Events in flight may have arrived; their outcome is unknown.
     pub(crate) fn cut_connection(&mut self, relay: usize) {
         self.note(|| format!("relay {relay} loses its connection to the broker"));
+        let now = self.now;
         let Some(running) = self.process(relay) else { return };
         let (process, connection) = (running.id, running.connection.take());
+        running.without_broker_since.get_or_insert(now);
         let unconfirmed = std::mem::take(&mut running.unconfirmed);
         self.connections.retain(|(number, _)| Some(*number) != connection);
-        for id in unconfirmed {
+        for (id, _) in unconfirmed {
             self.after(MS, Plan::Deliver { relay, process, input: Input::Sent(id, Outcome::Unknown) });
         }
         self.after(MS, Plan::Deliver { relay, process, input: Input::BrokerLost });

@@ -12,4 +12,12 @@ pub(crate) enum Flaw {
     TrustsPositions,
     /// Polls do not report that a failed event was requeued.
     IgnoresRequeues,
+    /// A channel that is closed fails everything that was in flight on it.
+    BlamesAll,
+    /// A channel that is closed counts as a lost connection.
+    BlamesConnection,
+    /// A full queue makes all events wait.
+    PausesEverything,
+    /// A relay without a broker takes partitions.
+    OwnsWithoutBroker,
 }

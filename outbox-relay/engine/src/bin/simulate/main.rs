@@ -6,6 +6,7 @@ mod agenda;
 mod database;
 mod faults;
 mod flaw;
+mod inspection;
 mod oracle;
 mod relay;
 mod requests;
@@ -25,9 +26,11 @@ use crate::world::{Counters, Outcome, World};
 ///
 /// Each schedule has one to three relays, writers whose transactions commit late or never, events that
 /// cannot be sent, an operator, and up to eight faults: relays killed, frozen or stopped between any two
-/// steps, sessions and connections cut, the database or the broker gone or blocked, confirmations lost.
+/// steps, sessions and connections cut, the database or the broker gone or blocked, confirmations lost, types
+/// that the broker refuses or has no room for.
 /// Checked: nothing lost, nothing marked that the broker does not have, no key out of order at first
-/// publication, no good event marked failed, and everything published in the end.
+/// publication, no good event marked failed, none held up by another type, no partition owned by a relay
+/// without a broker, and everything published in the end.
 #[derive(Parser)]
 #[command(name = "cargo shop simulate", version)]
 struct Cli {
@@ -129,5 +132,25 @@ mod tests {
     #[test]
     fn a_poll_that_misses_a_requeued_event_is_detected() {
         assert!(is_detected(Flaw::IgnoresRequeues));
+    }
+
+    #[test]
+    fn a_relay_that_blames_all_events_in_flight_for_a_closed_channel_is_detected() {
+        assert!(is_detected(Flaw::BlamesAll));
+    }
+
+    #[test]
+    fn a_relay_that_takes_a_closed_channel_for_a_lost_connection_is_detected() {
+        assert!(is_detected(Flaw::BlamesConnection));
+    }
+
+    #[test]
+    fn a_relay_that_stops_for_one_full_queue_is_detected() {
+        assert!(is_detected(Flaw::PausesEverything));
+    }
+
+    #[test]
+    fn a_relay_that_owns_partitions_without_a_broker_is_detected() {
+        assert!(is_detected(Flaw::OwnsWithoutBroker));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use relay_engine::Pending;
 use uuid::Uuid;
 
-use crate::database::{Database, State, index_of};
+use crate::database::{Database, Poison, State, index_of};
 
 /// Observes what arrives at the broker and what relays mark in the log.
 ///
@@ -54,9 +54,10 @@ impl Oracle {
         }
     }
 
-    /// A relay has marked this event failed.
-    pub(crate) fn marked_failed(&mut self, id: Uuid, database: &Database) {
-        if database.rows.get(index_of(id)).is_none_or(|row| !row.poison) {
+    /// A relay has marked this event failed. `forbidden` says whether relays may not publish its type.
+    pub(crate) fn marked_failed(&mut self, id: Uuid, forbidden: bool, database: &Database) {
+        let row = database.rows.get(index_of(id));
+        if row.is_none_or(|row| row.poison == Poison::None && !forbidden) {
             self.violated(format!("event {} was marked failed and nothing is wrong with it", id.as_u128()));
         }
     }

@@ -18,7 +18,7 @@ pub(crate) enum Input {
     Polled(Batch<Event>),
     Notified,
     Marked(u64),
-    MarkedFailed(bool),
+    MarkedFailed(Vec<Uuid>),
     Connected,
     BrokerLost,
     Sent(Uuid, Outcome),
@@ -34,8 +34,12 @@ pub(crate) struct Process {
     pub(crate) id: u64,
     pub(crate) session: u64,
     pub(crate) connection: Option<u64>,
-    /// The events in flight over the connection.
-    pub(crate) unconfirmed: Vec<Uuid>,
+    /// The events in flight over the connection, and the channel of each.
+    pub(crate) unconfirmed: Vec<(Uuid, u64)>,
+    /// The channels for most events, and for suspects.
+    pub(crate) channels: [u64; 2],
+    /// Since when it has no connection.
+    pub(crate) without_broker_since: Option<u64>,
     pub(crate) is_frozen: bool,
     /// What it decided before it froze, and will do first when it thaws.
     pub(crate) stale: Option<Action>,
@@ -45,13 +49,15 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(id: u64, config: Config) -> Self {
+    pub(crate) fn start(id: u64, config: Config, now: u64) -> Self {
         Self {
             engine: Engine::new(config, id),
             id,
             session: 0,
             connection: None,
             unconfirmed: Vec::new(),
+            channels: [0; 2],
+            without_broker_since: Some(now),
             is_frozen: false,
             stale: None,
             held: Vec::new(),
@@ -63,18 +69,23 @@ impl Process {
         let engine = &mut self.engine;
         match input {
             Input::Opened => engine.opened(),
-            Input::DatabaseLost => engine.database_lost(now),
+            Input::DatabaseLost => {
+                self.session = 0;
+                engine.database_lost(now);
+            }
             Input::Rebalanced(leases) => engine.rebalanced(leases),
             Input::Renewed(renewed) => engine.renewed(renewed),
             Input::PeerLeft => engine.peer_left(),
             Input::Polled(batch) => engine.polled(batch, now),
             Input::Notified => engine.notified(),
             Input::Marked(transaction) => drop(engine.marked(transaction)),
-            Input::MarkedFailed(done) => engine.marked_failed(done),
+            Input::MarkedFailed(done) => engine.marked_failed(&done),
+            // A connection that is cut before the relay learns of it has failed.
+            Input::Connected if self.connection.is_none() => engine.broker_lost(now),
             Input::Connected => engine.connected(),
             Input::BrokerLost => engine.broker_lost(now),
             Input::Sent(id, outcome) => {
-                self.unconfirmed.retain(|sent| *sent != id);
+                self.unconfirmed.retain(|(sent, _)| *sent != id);
                 engine.sent(id, outcome, now);
             }
             Input::Released => engine.released(),

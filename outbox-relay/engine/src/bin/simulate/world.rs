@@ -1,13 +1,14 @@
 //! A schedule: relays, a database and a broker, writers, an operator, and everything that goes wrong.
 
 use std::{
+    collections::{HashMap, HashSet},
     fmt,
     ops::AddAssign,
     time::{Duration, Instant},
 };
 
 use fastrand::Rng;
-use relay_engine::{Action, Config};
+use relay_engine::{Action, Config, Refusal};
 use uuid::Uuid;
 
 use crate::{
@@ -29,19 +30,58 @@ const PATIENCE: u64 = 60 * SECOND;
 
 /// Something that happens.
 pub(crate) enum Plan {
-    Deliver { relay: usize, process: u64, input: Input },
-    Execute { relay: usize, process: u64, session: u64, action: Action },
-    Arrive { connection: u64, id: Uuid, relay: usize, process: u64 },
+    Deliver {
+        relay: usize,
+        process: u64,
+        input: Input,
+    },
+    /// The answer to a statement: read by nobody if the relay has given up the session.
+    Answer {
+        relay: usize,
+        process: u64,
+        session: u64,
+        input: Input,
+    },
+    Execute {
+        relay: usize,
+        process: u64,
+        session: u64,
+        action: Action,
+    },
+    Arrive {
+        connection: u64,
+        channel: u64,
+        id: Uuid,
+        relay: usize,
+        process: u64,
+    },
     Write,
-    End { index: usize, commit: bool },
+    End {
+        index: usize,
+        commit: bool,
+    },
     Fault,
-    Start { relay: usize },
-    Thaw { relay: usize, process: u64 },
-    SessionEnds { session: u64 },
+    Start {
+        relay: usize,
+    },
+    Thaw {
+        relay: usize,
+        process: u64,
+    },
+    SessionEnds {
+        session: u64,
+    },
     BrokerReturns,
     DatabaseReturns,
     Unblock,
     Operate,
+    Permit {
+        event_type: &'static str,
+    },
+    Drain {
+        event_type: &'static str,
+    },
+    Inspect,
 }
 
 /// The result of a schedule.
@@ -81,6 +121,10 @@ pub(crate) struct Habits {
     pub(crate) notifies: bool,
     /// One in so many events cannot be sent.
     pub(crate) poison_in: u32,
+    /// Whether the broker names the type that a relay may not publish.
+    pub(crate) names_types: bool,
+    /// Whether nothing goes wrong but that the broker does not take one type, for long.
+    pub(crate) isolates: bool,
 }
 
 pub(crate) struct World {
@@ -106,6 +150,18 @@ pub(crate) struct World {
     pub(crate) habits: Habits,
     /// The connections that stand, and when the last message of each arrives.
     pub(crate) connections: Vec<(u64, u64)>,
+    /// The channels that the broker has closed, and why.
+    pub(crate) closed_channels: HashMap<u64, Refusal>,
+    /// The types that relays may not publish, and until when.
+    pub(crate) forbidden: HashMap<&'static str, u64>,
+    /// The types with a full queue.
+    pub(crate) full: HashSet<&'static str>,
+    /// Until when a type is in trouble.
+    pub(crate) trouble_until: u64,
+    /// When an event of each key was last published or decided about.
+    pub(crate) moved_at: Vec<u64>,
+    /// Until when each relay cannot reach the broker.
+    pub(crate) cut_until: Vec<u64>,
     pub(crate) flaw: Option<Flaw>,
     pub(crate) timeline: Option<Vec<String>>,
 }
@@ -120,17 +176,19 @@ impl World {
             max_bytes: rng.usize(4..=40),
             ..Config::default()
         };
+        let relays = rng.usize(1..=3);
+        let isolates = rng.u8(0..12) == 0;
         let mut world = Self {
             epoch: Instant::now(),
             now: 0,
             agenda: Agenda::new(),
             database: Database::new(keys, flaw),
             oracle: Oracle::default(),
-            relays: (0..rng.usize(1..=3)).map(|_| None).collect(),
+            relays: (0..relays).map(|_| None).collect(),
             config,
             keys,
             to_write: rng.u32(10..=60),
-            to_break: rng.u32(0..=8),
+            to_break: if isolates { 0 } else { rng.u32(0..=8) },
             faults: 0,
             last_fault: 0,
             next_number: 1,
@@ -138,8 +196,19 @@ impl World {
             broker_blocks: false,
             database_is_up: true,
             slow_until: 0,
-            habits: Habits { notifies: rng.u8(0..4) > 0, poison_in: if rng.u8(0..5) == 0 { 6 } else { 60 } },
+            habits: Habits {
+                notifies: rng.u8(0..4) > 0,
+                poison_in: if rng.u8(0..5) == 0 { 6 } else { 60 },
+                names_types: rng.bool(),
+                isolates,
+            },
             connections: Vec::new(),
+            closed_channels: HashMap::new(),
+            forbidden: HashMap::new(),
+            full: HashSet::new(),
+            trouble_until: 0,
+            moved_at: vec![0; keys],
+            cut_until: vec![0; relays],
             flaw,
             timeline: None,
             rng,
@@ -154,6 +223,11 @@ impl World {
         world.after(SECOND, Plan::Write);
         world.after(2 * SECOND, Plan::Fault);
         world.after(SECOND, Plan::Operate);
+        world.after(SECOND, Plan::Inspect);
+        if isolates {
+            world.trouble_type(30 * SECOND);
+            world.last_fault = 30 * SECOND;
+        }
         world
     }
 
@@ -215,10 +289,17 @@ impl World {
     fn happen(&mut self, plan: Plan) {
         match plan {
             Plan::Deliver { relay, process, input } => self.deliver(relay, process, input),
+            Plan::Answer { relay, process, session, input } => {
+                if self.process(relay).is_some_and(|running| running.session == session) {
+                    self.deliver(relay, process, input);
+                }
+            }
             Plan::Execute { relay, process, session, action } => {
                 self.execute(relay, process, session, action);
             }
-            Plan::Arrive { connection, id, relay, process } => self.arrive(connection, id, relay, process),
+            Plan::Arrive { connection, channel, id, relay, process } => {
+                self.arrive(connection, channel, id, relay, process);
+            }
             Plan::Write => self.write(),
             Plan::End { index, commit } => self.end(index, commit),
             Plan::Fault => self.fault(),
@@ -229,13 +310,17 @@ impl World {
             Plan::DatabaseReturns => self.database_is_up = true,
             Plan::Unblock => self.block(false),
             Plan::Operate => self.operate(),
+            // It is still known as forbidden to those who failed events for that.
+            Plan::Permit { event_type } => drop(self.forbidden.insert(event_type, self.now)),
+            Plan::Drain { event_type } => drop(self.full.remove(event_type)),
+            Plan::Inspect => self.inspect(),
         }
     }
 
     fn start(&mut self, relay: usize) {
         let (id, config) = (self.number(), self.config);
         if let Some(slot @ None) = self.relays.get_mut(relay) {
-            *slot = Some(Process::start(id, config));
+            *slot = Some(Process::start(id, config, self.now));
             self.note(|| format!("relay {relay} starts as process {id}"));
             self.deliver(relay, id, Input::Tick);
         }

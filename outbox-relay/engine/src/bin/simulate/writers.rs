@@ -1,7 +1,7 @@
 //! Writers that append events, and an operator who decides about failed ones.
 
 use crate::{
-    database::State,
+    database::{Poison, State, TYPES},
     relay::Input,
     world::{MS, Plan, SECOND, World},
 };
@@ -14,8 +14,13 @@ impl World {
         }
         self.to_write -= 1;
         let key = self.rng.usize(0..self.keys);
-        let poison = self.chance(self.habits.poison_in);
-        if let Some(index) = self.database.append(key, poison) {
+        let event_type = TYPES[self.rng.usize(0..TYPES.len())];
+        let poison = match self.chance(self.habits.poison_in) {
+            false => Poison::None,
+            true if self.rng.bool() => Poison::Unwritable,
+            true => Poison::TooLarge,
+        };
+        if let Some(index) = self.database.append(key, event_type, poison) {
             // Some transactions stay open for long after they took their place.
             let open = if self.chance(8) { 2 * SECOND } else { 10 * MS };
             let commit = !self.chance(10);
@@ -27,7 +32,7 @@ impl World {
 
     /// A writer's transaction ends. The notification after a commit may be lost.
     pub(crate) fn end(&mut self, index: usize, commit: bool) {
-        self.database.end(index, commit);
+        self.database.end(index, commit, self.now);
         self.note(|| format!("event {} {}", index + 1, if commit { "commits" } else { "rolls back" }));
         for relay in 0..self.relays.len() {
             if commit && self.habits.notifies && !self.chance(5) {
@@ -41,7 +46,11 @@ impl World {
         let repairs = self.rng.bool();
         for row in self.database.rows.iter_mut().filter(|row| row.state == State::Failed) {
             row.state = if repairs { State::Pending } else { State::Skipped };
-            row.poison = false;
+            row.poison = Poison::None;
+            let key: usize = row.event.key.parse().unwrap_or_default();
+            if let Some(moved_at) = self.moved_at.get_mut(key) {
+                *moved_at = self.now;
+            }
         }
         self.after(2 * SECOND, Plan::Operate);
     }
