@@ -29,6 +29,9 @@ mod transaction;
 /// it. Another name would have every event handled again.
 pub const CONSUMER: &str = "basket";
 
+/// The source of the catalog's events.
+pub const CATALOG: &str = "/catalog";
+
 /// The migrations of this service, with those of its inbox.
 pub static MIGRATIONS: LazyLock<Migrator> =
     LazyLock::new(|| service_kit::database::migrations(sqlx::migrate!(), &[inbox::MIGRATIONS]));

@@ -138,6 +138,8 @@ pub struct IncomingEvent {
     pub event_type: String,
     /// What it is about.
     pub key: String,
+    /// The generation of the log that the version counts in. A restored log begins a new one. Absent: 1.
+    pub generation: i64,
     /// The version that the change gave the key.
     pub version: i64,
     /// When it happened.
@@ -186,6 +188,8 @@ struct Attributes<'a> {
     #[serde(borrow)]
     sequence: Cow<'a, str>,
     #[serde(default)]
+    generation: Option<i64>,
+    #[serde(default)]
     time: Option<DateTime<Utc>>,
     #[serde(borrow, default)]
     traceparent: Option<Cow<'a, str>>,
@@ -220,6 +224,9 @@ pub fn read(
             .ok_or(ReadError::Attribute { attribute: name, problem: "is missing" })
     };
     let time = header("ce-time").map(|text| DateTime::parse_from_rfc3339(&text)).transpose();
+    let generation = header("ce-generation").map(|text| text.parse()).transpose();
+    let bad_generation =
+        |_| ReadError::Attribute { attribute: "generation", problem: "is not the number of a generation" };
     let bad_time = |_| ReadError::Attribute { attribute: "time", problem: "is not an RFC 3339 time" };
     let attributes = Attributes {
         specversion: attribute("specversion")?,
@@ -228,6 +235,7 @@ pub fn read(
         event_type: attribute("type")?,
         subject: attribute("subject")?,
         sequence: attribute("sequence")?,
+        generation: generation.map_err(bad_generation)?,
         time: time.map_err(bad_time)?.map(|time| time.to_utc()),
         traceparent: header("ce-traceparent").map(Cow::Owned),
         tracestate: header("ce-tracestate").map(Cow::Owned),
@@ -269,6 +277,7 @@ fn check(
         source: attributes.source.into_owned(),
         event_type: attributes.event_type.into_owned(),
         key: attributes.subject.into_owned(),
+        generation: attributes.generation.unwrap_or(1),
         version,
         occurred_at: attributes.time.unwrap_or_else(Utc::now),
         trace,

@@ -26,6 +26,7 @@ begin
         if has_inbox then
             execute format('grant select, insert, update, delete on inbox to %I', app);
             execute format('grant select, insert, update on inbox_version to %I', app);
+            execute format('grant select, insert, update, delete on inbox_waiting to %I', app);
         end if;
     end if;
     if has_outbox and exists (select from pg_roles where rolname = relay) then
@@ -43,6 +44,6 @@ begin
     end if;
     if has_inbox and exists (select from pg_roles where rolname = reader) then
         -- For those who trace an event or audit the logs.
-        execute format('grant select on inbox, inbox_version to %I', reader);
+        execute format('grant select on inbox, inbox_version, inbox_waiting to %I', reader);
     end if;
 end $$;

@@ -12,15 +12,17 @@
 //! somebody then is ended by the database, and tries again.
 //!
 //! Nothing here asks whether an alert is there already: an event that is known does not come so far, for the
-//! inbox and the product's version keep it out. The table would refuse it.
+//! inbox keeps it out. The table would refuse it.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::products::{ProductId, store::PriceChange};
 
-/// Gives the lines of these products their new prices, and each cart an alert for each of the changes
-/// it goes through; returns how many alerts that were.
+/// Gives the lines of these products their present prices, and each cart an alert for each of the changes that came
+/// after its line was put in; returns how many alerts that were.
+///
+/// A change that comes late, after a newer one, raises its alert and leaves the newer price where it is.
 pub async fn prices_changed(tx: &mut PgConnection, changes: &[PriceChange]) -> Result<u64, sqlx::Error> {
     if changes.is_empty() {
         return Ok(0);
@@ -29,27 +31,31 @@ pub async fn prices_changed(tx: &mut PgConnection, changes: &[PriceChange]) -> R
     let raised = sqlx::query(
         "with change as (
              select *
-             from unnest($1::uuid[], $2::bigint[], $3::text[], $4::numeric[], $5::numeric[]) with ordinality
-                  as change (event_id, product_id, product_name, old_price, new_price, position)
-         ), price as (
-             select distinct on (product_id) product_id, new_price
-             from change order by product_id, position desc
+             from unnest($1::uuid[], $2::bigint[], $3::text[], $4::numeric[], $5::numeric[], $6::bigint[], $7::bigint[])
+                  with ordinality as change (event_id, product_id, product_name, old_price, new_price,
+                                             generation, version, position)
+         ), newest as (
+             select distinct on (product_id) product_id, generation, version
+             from change order by product_id, generation desc, version desc
          ), newer_cart as (
              update cart set version = version + 1, updated_at = now()
-             from (select distinct buyer_id from price join cart_line using (product_id)
+             from (select distinct buyer_id from newest join cart_line using (product_id)
+                   where (added_generation, added_version) < (generation, newest.version)
                    order by buyer_id) as holder
              where cart.buyer_id = holder.buyer_id
              returning cart.buyer_id
          ), repriced as (
-             update cart_line as line set unit_price = price.new_price
-             from price
-             where line.product_id = price.product_id and (select count(*) from newer_cart) > 0
-             returning line.buyer_id, line.product_id
+             update cart_line as line set unit_price = product.price
+             from newest join product on product.product_id = newest.product_id
+             where line.product_id = newest.product_id and (select count(*) from newer_cart) > 0
+               and (line.added_generation, line.added_version) < (newest.generation, newest.version)
+             returning line.buyer_id, line.product_id, line.added_generation, line.added_version
          )
          insert into alert (buyer_id, event_id, kind, product_id, product_name, old_price, new_price)
          select repriced.buyer_id, change.event_id, 'price_changed', change.product_id,
                 change.product_name, change.old_price, change.new_price
          from repriced join change on change.product_id = repriced.product_id
+          and (change.generation, change.version) > (repriced.added_generation, repriced.added_version)
          order by change.position, repriced.buyer_id",
     )
     .bind(changes.iter().map(|change| change.event_id).collect::<Vec<_>>())
@@ -57,6 +63,8 @@ pub async fn prices_changed(tx: &mut PgConnection, changes: &[PriceChange]) -> R
     .bind(changes.iter().map(|change| change.product_name.clone()).collect::<Vec<_>>())
     .bind(changes.iter().map(|change| change.old_price).collect::<Vec<_>>())
     .bind(changes.iter().map(|change| change.new_price).collect::<Vec<_>>())
+    .bind(changes.iter().map(|change| change.generation).collect::<Vec<_>>())
+    .bind(changes.iter().map(|change| change.version).collect::<Vec<_>>())
     .execute(tx)
     .await?;
     Ok(raised.rows_affected())

@@ -126,6 +126,8 @@ impl Catalog {
             picture_url: item.picture_url,
             price: item.price,
             currency: item.currency,
+            // An item does not say. What a later generation tells is newer.
+            generation: 1,
             version: item.version,
         }))
     }

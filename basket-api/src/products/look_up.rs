@@ -11,13 +11,13 @@ use super::{
     catalog::Catalog,
     store::{self, ProductFacts},
 };
-use crate::{CONSUMER, transaction::retried};
+use crate::{CATALOG, CONSUMER, transaction::retried};
 
 /// When a buyer may try again to put an unknown product into their basket, in seconds.
 const RETRY_AFTER: u32 = 2;
 
-/// The events that say nothing which a catalog's item does not: after an item was read at some version, these
-/// events have no effect up to that version.
+/// The events that say nothing which a catalog's item does not: after an item was read at some version, they are no
+/// news up to that version.
 pub const TOLD_BY_AN_ITEM: [&str; 3] = [
     "shop.catalog.product_added.v1",
     "shop.catalog.product_price_changed.v1",
@@ -82,7 +82,8 @@ pub async fn store_answer(pool: &PgPool, product: &ProductFacts) -> Result<(), s
     retried(async || {
         let mut tx = database::begin(pool).await?;
         // First the inbox, then the product: the order in which the consumer takes its locks.
-        inbox::advance(&mut tx, CONSUMER, &product.id.to_string(), &TOLD_BY_AN_ITEM, product.version).await?;
+        let key = product.id.to_string();
+        inbox::advance(&mut tx, CONSUMER, CATALOG, &key, &TOLD_BY_AN_ITEM, product.version).await?;
         if store::complete(&mut tx, product).await? {
             tx.commit().await?;
         }

@@ -1,6 +1,6 @@
 //! The projection's statements.
 //!
-//! Every write is guarded by the product's version, so it may come in any order and more than once:
+//! Every write is guarded by the product's generation and version, so it may come in any order and more than once:
 //! the row always ends as the newest of what was told. All take the product rows in the order of their
 //! ids and leave them locked until the transaction ends.
 
@@ -22,6 +22,8 @@ pub struct ProductFacts {
     pub price: Price,
     /// The price's currency.
     pub currency: Currency,
+    /// The generation of the catalog's log.
+    pub generation: i64,
     /// The version.
     pub version: i64,
 }
@@ -41,6 +43,8 @@ pub struct PriceChange {
     pub new_price: Price,
     /// The new price's currency.
     pub currency: Currency,
+    /// The generation of the catalog's log.
+    pub generation: i64,
     /// The product's version since.
     pub version: i64,
 }
@@ -54,6 +58,8 @@ pub struct DetailsChange {
     pub name: ProductName,
     /// Where its picture is now.
     pub picture_url: PictureUrl,
+    /// The generation of the catalog's log.
+    pub generation: i64,
     /// The product's version since.
     pub version: i64,
 }
@@ -61,8 +67,8 @@ pub struct DetailsChange {
 /// What is to be known before a product may be put into a cart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
-    /// On sale at this price.
-    OnSale(Price),
+    /// On sale at this price, which is known since this generation and version.
+    OnSale(Price, i64, i64),
     /// Taken from the catalog, for good.
     Removed,
     /// Not told of yet, or not all of it: the catalog has to be asked.
@@ -71,15 +77,16 @@ pub enum Offer {
 
 /// Reads what a product costs, and keeps its price from changing until the transaction ends.
 pub async fn lock_offer(tx: &mut PgConnection, id: ProductId) -> Result<Offer, sqlx::Error> {
-    let row: Option<(Option<Price>, bool, bool)> = sqlx::query_as(
-        "select price, name is not null, available from product where product_id = $1 for share",
+    let row: Option<(Option<Price>, i64, i64, bool, bool)> = sqlx::query_as(
+        "select price, price_generation, price_version, name is not null, available
+           from product where product_id = $1 for share",
     )
     .bind(id)
     .fetch_optional(tx)
     .await?;
     Ok(match row {
-        Some((_, _, false)) => Offer::Removed,
-        Some((Some(price), true, true)) => Offer::OnSale(price),
+        Some((.., false)) => Offer::Removed,
+        Some((Some(price), generation, version, true, true)) => Offer::OnSale(price, generation, version),
         _ => Offer::Unknown,
     })
 }
@@ -91,69 +98,71 @@ pub async fn lock_offer(tx: &mut PgConnection, id: ProductId) -> Result<Offer, s
 pub async fn add(tx: &mut PgConnection, products: &[ProductFacts]) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into product as known
-             (product_id, name, picture_url, details_version, price, currency, price_version)
-         select distinct on (product_id) product_id, name, picture_url, version, price, currency, version
-         from unnest($1::bigint[], $2::text[], $3::text[], $4::numeric[], $5::text[], $6::bigint[])
-              as added (product_id, name, picture_url, price, currency, version)
-         order by product_id, version desc
+             (product_id, name, picture_url, details_generation, details_version,
+              price, currency, price_generation, price_version)
+         select distinct on (product_id) product_id, name, picture_url, generation, version,
+                price, currency, generation, version
+         from unnest($1::bigint[], $2::text[], $3::text[], $4::numeric[], $5::text[], $6::bigint[], $7::bigint[])
+              as added (product_id, name, picture_url, price, currency, generation, version)
+         order by product_id, generation desc, version desc
          on conflict (product_id) do update set
-             name = case when known.details_version < excluded.details_version then excluded.name else known.name end,
-             picture_url = case when known.details_version < excluded.details_version then excluded.picture_url else known.picture_url end,
-             price = case when known.price_version < excluded.price_version then excluded.price else known.price end,
-             currency = case when known.price_version < excluded.price_version then excluded.currency else known.currency end,
-             details_version = greatest(known.details_version, excluded.details_version),
-             price_version = greatest(known.price_version, excluded.price_version)
-         where known.details_version < excluded.details_version
-            or known.price_version < excluded.price_version",
+             (name, picture_url, details_generation, details_version) = (
+                 select excluded.name, excluded.picture_url, excluded.details_generation, excluded.details_version
+                  where (known.details_generation, known.details_version)
+                      < (excluded.details_generation, excluded.details_version)
+                 union all
+                 select known.name, known.picture_url, known.details_generation, known.details_version
+                 limit 1),
+             (price, currency, price_generation, price_version) = (
+                 select excluded.price, excluded.currency, excluded.price_generation, excluded.price_version
+                  where (known.price_generation, known.price_version)
+                      < (excluded.price_generation, excluded.price_version)
+                 union all
+                 select known.price, known.currency, known.price_generation, known.price_version
+                 limit 1)
+         where (known.details_generation, known.details_version)
+             < (excluded.details_generation, excluded.details_version)
+            or (known.price_generation, known.price_version) < (excluded.price_generation, excluded.price_version)",
     )
     .bind(column(products, |product| product.id))
     .bind(column(products, |product| product.name.clone()))
     .bind(column(products, |product| product.picture_url.clone()))
     .bind(column(products, |product| product.price))
     .bind(column(products, |product| product.currency.code()))
+    .bind(column(products, |product| product.generation))
     .bind(column(products, |product| product.version))
     .execute(tx)
     .await?;
     Ok(())
 }
 
-/// Sets the products' prices, where a change is newer than what is known, and returns those products
-/// with the version at which their price was known before (0: not at all).
+/// Sets the products' prices, where a change is newer than what is known.
 ///
 /// A product that is not known yet is entered with what the change tells: an addition that comes late
 /// then cannot bring the old price back.
-pub async fn change_prices(
-    tx: &mut PgConnection,
-    changes: &[PriceChange],
-) -> Result<Vec<(ProductId, i64)>, sqlx::Error> {
-    sqlx::query_as(
+pub async fn change_prices(tx: &mut PgConnection, changes: &[PriceChange]) -> Result<(), sqlx::Error> {
+    sqlx::query(
         "with newest as (
-             select distinct on (product_id) product_id, price, currency, version
-             from unnest($1::bigint[], $2::numeric[], $3::text[], $4::bigint[])
-                  as change (product_id, price, currency, version)
-             order by product_id, version desc
-         ), before as (
-             select product_id, price_version from product
-             where product_id = any ($1) order by product_id for update
-         ), changed as (
-             insert into product as known (product_id, price, currency, price_version)
-             select newest.product_id, price, currency, version
-             from newest left join before on before.product_id = newest.product_id
-             order by newest.product_id
-             on conflict (product_id) do update set
-                 price = excluded.price, currency = excluded.currency, price_version = excluded.price_version
-             where known.price_version < excluded.price_version
-             returning known.product_id
+             select distinct on (product_id) product_id, price, currency, generation, version
+             from unnest($1::bigint[], $2::numeric[], $3::text[], $4::bigint[], $5::bigint[])
+                  as change (product_id, price, currency, generation, version)
+             order by product_id, generation desc, version desc
          )
-         select changed.product_id, coalesce(before.price_version, 0)
-         from changed left join before on before.product_id = changed.product_id",
+         insert into product as known (product_id, price, currency, price_generation, price_version)
+         select product_id, price, currency, generation, version from newest order by product_id
+         on conflict (product_id) do update set
+             price = excluded.price, currency = excluded.currency,
+             price_generation = excluded.price_generation, price_version = excluded.price_version
+         where (known.price_generation, known.price_version) < (excluded.price_generation, excluded.price_version)",
     )
     .bind(column(changes, |change| change.product_id))
     .bind(column(changes, |change| change.new_price))
     .bind(column(changes, |change| change.currency.code()))
+    .bind(column(changes, |change| change.generation))
     .bind(column(changes, |change| change.version))
-    .fetch_all(tx)
-    .await
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Sets the products' names and pictures, where a change is newer than what is known, and returns
@@ -163,20 +172,22 @@ pub async fn change_details(
     changes: &[DetailsChange],
 ) -> Result<Vec<ProductId>, sqlx::Error> {
     sqlx::query_scalar(
-        "insert into product as known (product_id, name, picture_url, details_version)
-         select distinct on (product_id) product_id, name, picture_url, version
-         from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[])
-              as change (product_id, name, picture_url, version)
-         order by product_id, version desc
+        "insert into product as known (product_id, name, picture_url, details_generation, details_version)
+         select distinct on (product_id) product_id, name, picture_url, generation, version
+         from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
+              as change (product_id, name, picture_url, generation, version)
+         order by product_id, generation desc, version desc
          on conflict (product_id) do update set
              name = excluded.name, picture_url = excluded.picture_url,
-             details_version = excluded.details_version
-         where known.details_version < excluded.details_version
+             details_generation = excluded.details_generation, details_version = excluded.details_version
+         where (known.details_generation, known.details_version)
+             < (excluded.details_generation, excluded.details_version)
          returning product_id",
     )
     .bind(column(changes, |change| change.product_id))
     .bind(column(changes, |change| change.name.clone()))
     .bind(column(changes, |change| change.picture_url.clone()))
+    .bind(column(changes, |change| change.generation))
     .bind(column(changes, |change| change.version))
     .fetch_all(tx)
     .await

@@ -1,6 +1,6 @@
 //! A product came into the catalog: it may be put into carts.
 
-use event_bus::{BatchHandler, HandleError, Received};
+use event_bus::{BatchHandler, HandleError, Received, consumer::Order};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
@@ -27,6 +27,7 @@ pub struct ProductAdded {
 
 impl BatchHandler for AddProduct {
     const EVENT_TYPE: &'static str = "shop.catalog.product_added.v1";
+    const ORDER: Order = Order::LatestWins;
     type Payload = ProductAdded;
 
     async fn handle_batch(
@@ -43,6 +44,7 @@ impl BatchHandler for AddProduct {
                 picture_url: event.data.picture_url.clone(),
                 price: event.data.price,
                 currency: event.data.currency,
+                generation: event.generation,
                 version: event.version,
             });
         }

@@ -1,6 +1,6 @@
 //! A product got another name or picture.
 
-use event_bus::{BatchHandler, HandleError, Received};
+use event_bus::{BatchHandler, HandleError, Received, consumer::Order};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
@@ -28,6 +28,7 @@ pub struct ProductChanged {
 
 impl BatchHandler for UpdateProduct {
     const EVENT_TYPE: &'static str = "shop.catalog.product_changed.v1";
+    const ORDER: Order = Order::LatestWins;
     type Payload = ProductChanged;
 
     async fn handle_batch(
@@ -42,6 +43,7 @@ impl BatchHandler for UpdateProduct {
                 product_id: event.data.product_id,
                 name: event.data.name.clone(),
                 picture_url: event.data.picture_url.clone(),
+                generation: event.generation,
                 version: event.version,
             });
         }

@@ -1,7 +1,5 @@
 //! A product got another price: the carts that hold it show it, and their buyers are told.
 
-use std::collections::HashMap;
-
 use event_bus::{BatchHandler, HandleError, Received};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
@@ -15,7 +13,8 @@ use crate::{
     },
 };
 
-/// Puts new prices into the projection and into the carts, and raises one alert for each event and cart.
+/// Puts new prices into the projection and into the carts, and raises one alert for each event and cart: every change
+/// counts, in order.
 #[derive(Debug, Clone, Copy)]
 pub struct RepriceBaskets;
 
@@ -49,13 +48,11 @@ impl BatchHandler for RepriceBaskets {
                 old_price: event.data.old_price,
                 new_price: event.data.new_price,
                 currency: event.data.currency,
+                generation: event.generation,
                 version: event.version,
             });
         }
-        let known: HashMap<ProductId, i64> = store::change_prices(tx, &changes).await?.into_iter().collect();
-        // What a look-up brought meanwhile is in the carts already.
-        changes
-            .retain(|change| known.get(&change.product_id).is_some_and(|version| change.version > *version));
+        store::change_prices(tx, &changes).await?;
         let alerts = raise::prices_changed(tx, &changes).await?;
         raise::count("price_changed", alerts);
         Ok(())

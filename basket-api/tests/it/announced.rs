@@ -56,7 +56,7 @@ pub(crate) async fn handed_out(vhost: &Vhost) {
 pub(crate) fn message(event_type: &str, product: i64, version: i64, data: &Value) -> Value {
     json!({
         "specversion": "1.0", "id": Uuid::now_v7(), "source": "/catalog", "type": event_type,
-        "subject": product.to_string(), "time": "2026-11-22T12:00:00.000001Z",
+        "subject": product.to_string(), "time": chrono::Utc::now().to_rfc3339(),
         "datacontenttype": "application/json", "partitionkey": product.to_string(),
         "sequence": version.to_string(), "data": data,
     })

@@ -164,10 +164,13 @@ impl Drop for TestApp {
 
 /// Makes the database that of a service whose queue was bound once, by a process before.
 pub(crate) async fn subscribed_before(pool: &PgPool) {
-    sqlx::query("insert into inbox_version values ('basket', '999999', 'shop.catalog.product_added.v1', 1)")
-        .execute(pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "insert into inbox_version (consumer, source, key, event_type, key_version)
+         values ('basket', '/catalog', '999999', 'shop.catalog.product_added.v1', 1)",
+    )
+    .execute(pool)
+    .await
+    .unwrap();
 }
 
 /// An event of the catalog, as its handler gets it.
@@ -180,7 +183,9 @@ pub(crate) fn received<P: serde::de::DeserializeOwned>(
         id: Uuid::now_v7(),
         source: "/catalog".to_owned(),
         key: product.to_string(),
+        generation: 1,
         version,
+        is_newest: true,
         occurred_at: Utc::now(),
         redelivered: false,
         trace: TraceContext::default(),

@@ -136,7 +136,7 @@ async fn an_event_that_the_broker_delivers_again_is_recognised_by_the_inbox(pool
 }
 
 #[sqlx::test(migrator = "basket_api::MIGRATIONS")]
-async fn an_event_older_than_what_is_known_has_no_effect(pool: PgPool) {
+async fn a_price_change_that_comes_late_raises_its_alert_and_leaves_the_newer_price(pool: PgPool) {
     let vhost = vhost().await;
     let app = spawn(&pool, &vhost).await;
     let new = add(1, "10.00");
@@ -148,8 +148,44 @@ async fn an_event_older_than_what_is_known_has_no_effect(pool: PgPool) {
     assert!(taken_in(&pool, &newest).await);
     let older = change(1, "10.00", "12.50", 2);
     announce(&vhost, &older).await;
-    assert!(!taken_in(&pool, &older).await, "entered, but not applied");
+    assert!(taken_in(&pool, &older).await);
     assert_eq!(app.see("alice").await["items"][0]["unitPrice"], "15.00");
+    let alerts = app.alerts("alice").await;
+    assert_eq!((&alerts["count"], &alerts["data"][0]["newPrice"]), (&json!(2), &json!("12.50")));
+}
+
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
+async fn a_price_change_that_comes_late_does_not_alert_who_put_the_product_in_after_it(pool: PgPool) {
+    let vhost = vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    let new = add(1, "10.00");
+    announce(&vhost, &new).await;
+    taken_in(&pool, &new).await;
+    let newest = change(1, "12.50", "15.00", 3);
+    announce(&vhost, &newest).await;
+    assert!(taken_in(&pool, &newest).await);
+    let before = app.fill("alice", 1, 2).await;
+    let older = change(1, "10.00", "12.50", 2);
+    announce(&vhost, &older).await;
+    assert!(taken_in(&pool, &older).await);
+    assert_eq!(app.see("alice").await, before);
+    assert_eq!(app.alerts("alice").await["count"], 0);
+}
+
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
+async fn a_price_of_a_later_generation_is_newer_whatever_its_version(pool: PgPool) {
+    let vhost = vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    let (new, mut restored) = (add(1, "10.00"), change(1, "10.00", "12.00", 2));
+    restored["generation"] = json!(2);
+    for event in [&new, &change(1, "10.00", "15.00", 9)] {
+        announce(&vhost, event).await;
+        assert!(taken_in(&pool, event).await);
+    }
+    app.fill("alice", 1, 1).await;
+    announce(&vhost, &restored).await;
+    assert!(taken_in(&pool, &restored).await);
+    assert_eq!(app.see("alice").await["items"][0]["unitPrice"], "12.00");
     assert_eq!(app.alerts("alice").await["count"], 1);
 }
 

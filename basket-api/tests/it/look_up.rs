@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use basket_api::{
+    CATALOG,
     products::look_up::TOLD_BY_AN_ITEM,
     products::{look_up::store_answer, store::ProductFacts},
     subscriptions::{AddProduct, RepriceBaskets, UpdateProduct},
@@ -160,9 +161,9 @@ async fn events_older_than_the_answer_are_old_news(pool: PgPool) {
     catalog.answer(7, Answer::Item(item(7, "12.50", 3)));
     app.fill("alice", 7, 1).await;
     let mut tx = pool.begin().await.unwrap();
-    let news = inbox::advance(&mut tx, "basket", "7", &TOLD_BY_AN_ITEM, 3).await.unwrap();
+    let news = inbox::advance(&mut tx, "basket", CATALOG, "7", &TOLD_BY_AN_ITEM, 3).await.unwrap();
     assert_eq!(news, [""; 0], "the guard knows version 3 of everything that the item tells");
-    let news = inbox::advance(&mut tx, "basket", "7", &TOLD_BY_AN_ITEM, 4).await.unwrap();
+    let news = inbox::advance(&mut tx, "basket", CATALOG, "7", &TOLD_BY_AN_ITEM, 4).await.unwrap();
     assert_eq!(news, TOLD_BY_AN_ITEM);
     drop(tx);
     // Should they get through all the same, they change nothing.
@@ -180,6 +181,7 @@ fn facts(price: &str, version: i64) -> ProductFacts {
         picture_url: "/answer".to_owned().try_into().unwrap(),
         price: price.parse::<rust_decimal::Decimal>().unwrap().try_into().unwrap(),
         currency: basket_api::products::Currency::Eur,
+        generation: 1,
         version,
     }
 }
@@ -205,7 +207,7 @@ async fn an_answer_that_comes_late_changes_no_cart(pool: PgPool) {
     assert_eq!(app.see("alice").await["items"][0]["unitPrice"], "10.00");
     handle(&pool, &RepriceBaskets, &[received(7, 2, repriced(7, "10.00", "12.50", 2))]).await;
     let mut tx = pool.begin().await.unwrap();
-    let news = inbox::advance(&mut tx, "basket", "7", &TOLD_BY_AN_ITEM, 2).await.unwrap();
+    let news = inbox::advance(&mut tx, "basket", CATALOG, "7", &TOLD_BY_AN_ITEM, 2).await.unwrap();
     assert_eq!(news, TOLD_BY_AN_ITEM, "the guard was left where it was");
     drop(tx);
     assert_eq!(app.see("alice").await["items"][0]["unitPrice"], "12.50");

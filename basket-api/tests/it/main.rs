@@ -21,3 +21,4 @@ mod races;
 mod schema;
 mod sse;
 mod streams;
+mod waiting;

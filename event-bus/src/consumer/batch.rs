@@ -3,15 +3,20 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Postgres, Transaction, pool::PoolConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, handler::HandleError, message::Message};
+use super::{
+    Shared,
+    handler::{AnyHandler, Decoded, HandleError},
+    message::Message,
+    retry::Failure,
+};
 use crate::{
     DatabaseErrorKind,
     envelope::IncomingEvent,
     error::chain,
-    inbox::{Receipt, receive},
+    inbox::{Receipt, ReceiveError, receive, waiting},
 };
 
 /// How often one message is tried at once when another transaction was in its way.
@@ -22,8 +27,6 @@ const CONFLICT_TRIES: u32 = 3;
 pub(crate) enum Outcome {
     /// Its transaction is committed: acknowledge it.
     Done(Receipt),
-    /// It failed, and may work later: send it through a retry queue.
-    Retry(String),
     /// It will never work: dead-letter it.
     Dead(String),
 }
@@ -32,6 +35,18 @@ pub(crate) enum Outcome {
 #[derive(Debug, thiserror::Error)]
 #[error("the database is unavailable: {0}")]
 pub(crate) struct DatabaseUnavailable(pub(crate) String);
+
+impl DatabaseUnavailable {
+    pub(super) fn no_answer() -> Self {
+        Self("no answer in time".to_owned())
+    }
+}
+
+impl From<sqlx::Error> for DatabaseUnavailable {
+    fn from(error: sqlx::Error) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// A batch, and the decisions about its messages so far.
 pub(crate) struct Batch {
@@ -107,9 +122,34 @@ async fn alone(shared: &Shared, message: &Message) -> Result<Outcome, DatabaseUn
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             HandleError::Reject(reason) => return Ok(Outcome::Dead(chain(&*reason))),
-            error => return Ok(Outcome::Retry(chain(&error))),
+            error => return enter(shared, message, &chain(&error)).await.map(Outcome::Done),
         }
     }
+}
+
+/// Has a message wait for another try, in its own transaction.
+async fn enter(shared: &Shared, message: &Message, reason: &str) -> Result<Receipt, DatabaseUnavailable> {
+    let Some(delivery) = message.delivery(&shared.handlers) else { return Ok(Receipt::Repeated) };
+    let failure = Failure::of(shared, delivery.event, 1, reason);
+    let mut db = acquire(shared).await?;
+    let entered = tokio::time::timeout(shared.config.batch_timeout(), async {
+        waiting::enter(&mut db, &shared.consumer, delivery, &failure.reason, failure.next).await
+    });
+    let entered =
+        entered.await.ok().ok_or_else(DatabaseUnavailable::no_answer).and_then(|entered| Ok(entered?));
+    if entered.is_err() {
+        db.close_on_drop();
+    }
+    entered?;
+    failure.report();
+    shared.retry.failed();
+    Ok(Receipt::Waiting)
+}
+
+/// A connection to the database. Any error here is about the database, not about a message.
+pub(super) async fn acquire(shared: &Shared) -> Result<PoolConnection<Postgres>, DatabaseUnavailable> {
+    let acquired = tokio::time::timeout(shared.config.connect_timeout(), shared.pool.acquire()).await;
+    Ok(acquired.ok().ok_or_else(|| DatabaseUnavailable("no connection in time".to_owned()))??)
 }
 
 enum Failed {
@@ -133,6 +173,15 @@ impl From<HandleError> for Failed {
     }
 }
 
+impl From<ReceiveError> for Failed {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Database(error) => error.into(),
+            error @ ReceiveError::Overtaken => Self::Unavailable(DatabaseUnavailable(error.to_string())),
+        }
+    }
+}
+
 impl From<sqlx::Error> for Failed {
     fn from(error: sqlx::Error) -> Self {
         HandleError::Database(error).into()
@@ -143,11 +192,7 @@ async fn attempt(shared: &Shared, messages: &[&Message], timeout: Duration) -> R
     if messages.is_empty() {
         return Ok(Vec::new());
     }
-    // Any error here is about the database, not about a message.
-    let unavailable = |problem: String| Failed::Unavailable(DatabaseUnavailable(problem));
-    let acquired = tokio::time::timeout(shared.config.connect_timeout(), shared.pool.acquire()).await;
-    let acquired = acquired.ok().ok_or_else(|| unavailable("no connection in time".to_owned()))?;
-    let mut db = acquired.map_err(|error| unavailable(error.to_string()))?;
+    let mut db = acquire(shared).await.map_err(Failed::Unavailable)?;
     let outcome = tokio::time::timeout(timeout, transaction(&mut db, shared, messages)).await;
     // A connection in the middle of a statement must not return to the pool.
     outcome.unwrap_or_else(|_| {
@@ -163,25 +208,35 @@ async fn transaction(
 ) -> Result<Vec<Receipt>, Failed> {
     crate::crash_point!("consumer.after_delivery");
     let mut tx = db.begin().await?;
-    let deliveries: Vec<_> = messages
-        .iter()
-        .filter_map(|message| Some((message.event.as_ref().ok()?, message.delivery.redelivered)))
-        .collect();
-    let receipts = receive(&mut tx, &shared.consumer, &deliveries).await?;
+    let deliveries: Vec<_> =
+        messages.iter().filter_map(|message| message.delivery(&shared.handlers)).collect();
+    let receipts = receive(&mut tx, &shared.consumer, shared.config.retention(), &deliveries).await?;
     crate::crash_point!("consumer.after_inbox");
 
-    let first = messages.iter().zip(&receipts).filter(|(_, receipt)| **receipt == Receipt::First);
-    for run in runs(first.filter_map(|(message, _)| Some((*message, message.event.as_ref().ok()?)))) {
+    let first = messages.iter().zip(&receipts).filter_map(|(message, receipt)| match receipt {
+        Receipt::First { is_newest } => Some(((*message, *is_newest), message.event.as_ref().ok()?)),
+        _ => None,
+    });
+    for run in runs(first) {
         let Some(handler) = shared.handlers.get(run.event_type) else { continue };
-        let events = run.messages.iter().filter_map(|message| message.decode(&shared.handlers)).collect();
-        // A panic in a handler must not end the consumer.
-        let outcome = AssertUnwindSafe(handler.handle(&mut tx, events)).catch_unwind().await;
-        outcome.unwrap_or_else(|_| Err(HandleError::retry("the handler panicked")))?;
+        let events = run.messages.iter();
+        let events = events.filter_map(|(message, is_newest)| message.decode(&shared.handlers, *is_newest));
+        handle(&**handler, &mut tx, events.collect()).await?;
     }
     crate::crash_point!("consumer.before_commit");
     tx.commit().await?;
     crate::crash_point!("consumer.after_commit");
     Ok(receipts)
+}
+
+/// Calls a handler. A panic in it must not end the consumer.
+pub(super) async fn handle(
+    handler: &dyn AnyHandler,
+    tx: &mut Transaction<'_, Postgres>,
+    events: Vec<Decoded>,
+) -> Result<(), HandleError> {
+    let outcome = AssertUnwindSafe(handler.handle(tx, events)).catch_unwind().await;
+    outcome.unwrap_or_else(|_| Err(HandleError::retry("the handler panicked")))
 }
 
 /// Events of one type that go to their handler together.
@@ -219,6 +274,7 @@ mod tests {
             source: String::new(),
             event_type: event_type.to_owned(),
             key: key.to_owned(),
+            generation: 1,
             version: 1,
             occurred_at: chrono::Utc::now(),
             trace: crate::TraceContext::default(),

@@ -26,6 +26,8 @@ pub struct SubscriberConfig {
     pub message_timeout_s: u64,
     /// How long to wait for a database connection, in seconds. Default 5.
     pub connect_timeout_s: u64,
+    /// How often an event is tried before its key is blocked, the first time included. Default 10: over 3 minutes.
+    pub max_attempts: u32,
     /// How long inbox rows are kept, in days. Default 7: far longer than a message waits in any queue.
     pub retention_days: u32,
 }
@@ -40,6 +42,7 @@ impl Default for SubscriberConfig {
             batch_timeout_s: 30,
             message_timeout_s: 330,
             connect_timeout_s: 5,
+            max_attempts: 10,
             retention_days: 7,
         }
     }

@@ -1,17 +1,27 @@
-//! Forwards failed messages to a retry queue or to the dead-letter queue, with the reason.
+//! Forwards messages to the dead-letter queue, with the reason.
 
-use lapin::types::AMQPValue;
+use lapin::{BasicProperties, message::Delivery, types::AMQPValue};
 use uuid::Uuid;
 
 use super::message::Message;
-use crate::rabbitmq::{
-    BrokerConfig, Confirm, PublishError, Publisher, SubscriberTopology,
-    headers::{CONSUMER, FAILED_AT, FAILURES, REASON, ROUTING_KEY, carried, without_copies},
-    topology,
+use crate::{
+    envelope::OutgoingEvent,
+    inbox::waiting::Waiting,
+    rabbitmq::{
+        BrokerConfig, Confirm, PublishError, Publisher, SubscriberTopology,
+        headers::{CONSUMER, FAILED_AT, FAILURES, REASON, ROUTING_KEY, carried, without_copies},
+        publisher::properties,
+        topology,
+    },
 };
 
 /// The first bytes of a reason are enough for people.
 const REASON_LIMIT: usize = 1_000;
+
+/// The beginning of a reason.
+pub(super) fn shortened(reason: &str) -> &str {
+    reason.get(..reason.floor_char_boundary(REASON_LIMIT)).unwrap_or_default()
+}
 
 /// Publishes to the subscriber's redirect exchange, on a connection of its own that is opened on first use.
 pub(crate) struct Forwarder<'a> {
@@ -37,57 +47,62 @@ impl<'a> Forwarder<'a> {
         message: &Message,
         reason: &str,
     ) -> Result<Confirm, PublishError> {
-        self.dead_letter_after(message, reason, message.failures).await
-    }
-
-    async fn dead_letter_after(
-        &mut self,
-        message: &Message,
-        reason: &str,
-        failures: u32,
-    ) -> Result<Confirm, PublishError> {
         let id = message.event.as_ref().map(|event| event.id).ok();
-        let event_id = id.map(tracing::field::display);
-        tracing::warn!(consumer = self.consumer, event.id = event_id, reason, "dead-lettered a message");
-        metrics::counter!("inbox_dead_lettered_total", "consumer" => self.consumer.to_owned()).increment(1);
-        self.send(message, topology::DEAD, reason, failures).await
+        let Delivery { routing_key, properties, data, .. } = &message.delivery;
+        self.send(id, routing_key.as_str(), properties, data, reason, message.failures).await
     }
 
-    /// Sends a message through a retry queue, or to the dead-letter queue after its last try.
-    pub(crate) async fn retry(&mut self, message: &Message, reason: &str) -> Result<Confirm, PublishError> {
-        let failures = message.failures.saturating_add(1);
-        let Some(key) = SubscriberTopology::retry_key(failures) else {
-            let reason = format!("failed {failures} times, the last time: {reason}");
-            return self.dead_letter_after(message, &reason, failures).await;
+    /// Sends an event that has waited to the dead-letter queue, with the reason, and waits for the confirmation.
+    pub(crate) async fn dead_letter_event(
+        &mut self,
+        waiting: &Waiting,
+        reason: &str,
+    ) -> Result<(), PublishError> {
+        let event = &waiting.event;
+        let outgoing = OutgoingEvent {
+            id: event.id,
+            source: &event.source,
+            service: &event.source,
+            event_type: &event.event_type,
+            key: &event.key,
+            version: event.version,
+            generation: event.generation,
+            occurred_at: event.occurred_at,
+            trace: &event.trace,
+            payload: event.data.get(),
         };
-        metrics::counter!("inbox_retried_total", "consumer" => self.consumer.to_owned()).increment(1);
-        self.send(message, &key, reason, failures).await
+        let (body, properties) = (outgoing.to_json()?, properties(&outgoing));
+        let failures = waiting.failures.saturating_add(1);
+        let sent = self.send(Some(event.id), &event.event_type, &properties, &body, reason, failures).await?;
+        sent.outcome().await
     }
 
     async fn send(
         &mut self,
-        message: &Message,
-        key: &str,
+        event_id: Option<Uuid>,
+        routing_key: &str,
+        properties: &BasicProperties,
+        body: &[u8],
         reason: &str,
         failures: u32,
     ) -> Result<Confirm, PublishError> {
-        let delivery = &message.delivery;
-        let mut headers = without_copies(&delivery.properties);
-        let reason = reason.get(..reason.floor_char_boundary(REASON_LIMIT)).unwrap_or_default();
-        headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
+        let event = event_id.map(tracing::field::display);
+        tracing::warn!(consumer = self.consumer, event.id = event, reason, "dead-lettered a message");
+        metrics::counter!("inbox_dead_lettered_total", "consumer" => self.consumer.to_owned()).increment(1);
+        let mut headers = without_copies(properties);
+        headers.insert(REASON.into(), AMQPValue::LongString(shortened(reason).into()));
         headers.insert(CONSUMER.into(), AMQPValue::LongString(self.consumer.into()));
         headers.insert(FAILURES.into(), AMQPValue::LongInt(i32::try_from(failures).unwrap_or(i32::MAX)));
         let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap_or_default();
         headers.insert(FAILED_AT.into(), AMQPValue::Timestamp(now));
         if !headers.contains_key(ROUTING_KEY) {
-            let original = AMQPValue::LongString(delivery.routing_key.as_str().into());
+            let original = AMQPValue::LongString(routing_key.into());
             headers.insert(ROUTING_KEY.into(), original);
         }
-        let mut properties = delivery.properties.clone().with_headers(headers);
+        let mut properties = properties.clone().with_headers(headers);
         if properties.expiration().is_some() || properties.user_id().is_some() {
             properties = carried(&properties);
         }
-        let event_id = message.event.as_ref().map_or(Uuid::nil(), |event| event.id);
         let publisher = match &mut self.publisher {
             Some(publisher) => publisher,
             vacant => {
@@ -95,7 +110,7 @@ impl<'a> Forwarder<'a> {
                 vacant.insert(Publisher::to_exchange(self.settings, &name, &self.topology.redirect).await?)
             }
         };
-        publisher.send_raw(event_id, key, &delivery.data, properties).await
+        publisher.send_raw(event_id.unwrap_or_default(), topology::DEAD, body, properties).await
     }
 
     pub(crate) async fn close(self) {

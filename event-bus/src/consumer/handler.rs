@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::{TraceContext, envelope::IncomingEvent};
+use crate::{TraceContext, envelope::IncomingEvent, inbox::Order};
 
 /// An event as a handler receives it.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +18,13 @@ pub struct Received<P> {
     pub source: String,
     /// What it is about.
     pub key: String,
+    /// The generation of the source's log that the version counts in. A later one is newer, whatever the version.
+    pub generation: i64,
     /// The version that the change gave the key.
     pub version: i64,
+    /// Whether it is newer than all events of its key and type that were handled. A broker may hand an event out late,
+    /// after newer ones of its key: a handler that keeps the newest fact must not go back to an older one.
+    pub is_newest: bool,
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
     /// Whether the broker had delivered the message before.
@@ -30,6 +35,16 @@ pub struct Received<P> {
     pub data: P,
 }
 
+/// What becomes of an event whose last try failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GiveUp {
+    /// Its key is blocked until an operator has it tried again or skips it.
+    #[default]
+    Block,
+    /// It is skipped, which the inbox records, and the next event of its key is tried.
+    Skip,
+}
+
 /// Reacts to one type of event, one event at a time.
 ///
 /// `handle` runs inside the transaction that enters the event in the inbox. It must not do anything that a
@@ -37,10 +52,14 @@ pub struct Received<P> {
 pub trait Handler: Send + Sync + 'static {
     /// The event's type on the wire.
     const EVENT_TYPE: &'static str;
+    /// Which events of a key have an effect.
+    const ORDER: Order = Order::EveryEvent;
+    /// What becomes of an event whose last try failed.
+    const GIVE_UP: GiveUp = GiveUp::Block;
     /// The fields of the payload that are read. A message without them is dead-lettered.
     type Payload: DeserializeOwned + Send + Sync + 'static;
 
-    /// Handles an event that is received for the first time and is newer than all known ones of its key.
+    /// Handles an event that is received for the first time.
     fn handle(
         &self,
         tx: &mut Transaction<'_, Postgres>,
@@ -54,11 +73,14 @@ pub trait Handler: Send + Sync + 'static {
 pub trait BatchHandler: Send + Sync + 'static {
     /// The event's type on the wire.
     const EVENT_TYPE: &'static str;
+    /// Which events of a key have an effect.
+    const ORDER: Order = Order::EveryEvent;
+    /// What becomes of an event whose last try failed.
+    const GIVE_UP: GiveUp = GiveUp::Block;
     /// The fields of the payload that are read. A message without them is dead-lettered.
     type Payload: DeserializeOwned + Send + Sync + 'static;
 
-    /// Handles events of this type in their order: each received for the first time, and newer than all known ones
-    /// of its key.
+    /// Handles events of this type in their order, each received for the first time.
     fn handle_batch(
         &self,
         tx: &mut Transaction<'_, Postgres>,
@@ -68,6 +90,8 @@ pub trait BatchHandler: Send + Sync + 'static {
 
 impl<H: Handler> BatchHandler for H {
     const EVENT_TYPE: &'static str = H::EVENT_TYPE;
+    const ORDER: Order = H::ORDER;
+    const GIVE_UP: GiveUp = H::GIVE_UP;
     type Payload = H::Payload;
 
     async fn handle_batch(
@@ -86,7 +110,7 @@ impl<H: Handler> BatchHandler for H {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandleError {
-    /// May work later: tried again after a delay, four times, then dead-lettered.
+    /// May work later: the event waits, and is tried again. See [`consumer`](crate::consumer).
     #[error(transparent)]
     Retry(Box<dyn Error + Send + Sync>),
     /// Will never work: dead-lettered at once, with this reason.
@@ -117,7 +141,14 @@ pub(crate) type Decoded = Box<dyn Any + Send>;
 
 /// A [`BatchHandler`] of any payload.
 pub(crate) trait AnyHandler: Send + Sync {
-    fn decode(&self, incoming: &IncomingEvent, redelivered: bool) -> Result<Decoded, serde_json::Error>;
+    fn order(&self) -> Order;
+    fn give_up(&self) -> GiveUp;
+    fn decode(
+        &self,
+        incoming: &IncomingEvent,
+        redelivered: bool,
+        is_newest: bool,
+    ) -> Result<Decoded, serde_json::Error>;
     fn handle<'a, 't: 'a>(
         &'a self,
         tx: &'a mut Transaction<'t, Postgres>,
@@ -126,12 +157,27 @@ pub(crate) trait AnyHandler: Send + Sync {
 }
 
 impl<H: BatchHandler> AnyHandler for H {
-    fn decode(&self, incoming: &IncomingEvent, redelivered: bool) -> Result<Decoded, serde_json::Error> {
+    fn order(&self) -> Order {
+        H::ORDER
+    }
+
+    fn give_up(&self) -> GiveUp {
+        H::GIVE_UP
+    }
+
+    fn decode(
+        &self,
+        incoming: &IncomingEvent,
+        redelivered: bool,
+        is_newest: bool,
+    ) -> Result<Decoded, serde_json::Error> {
         Ok(Box::new(Received::<H::Payload> {
             id: incoming.id,
             source: incoming.source.clone(),
             key: incoming.key.clone(),
+            generation: incoming.generation,
             version: incoming.version,
+            is_newest,
             occurred_at: incoming.occurred_at,
             redelivered,
             trace: incoming.trace.clone(),

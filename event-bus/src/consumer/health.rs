@@ -2,10 +2,10 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
-use crate::inbox::Receipt;
+use crate::inbox::{Receipt, WaitingSummary};
 
 /// The deliveries of each kind since the process started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -19,8 +19,11 @@ pub struct Receipts {
     pub redelivered_known: u64,
     /// Known events without the flag: published a second time.
     pub repeated: u64,
-    /// Events received for the first time, but older than a known one of their key.
+    /// Events received for the first time that had no effect: older than one of their key that was handled, where only
+    /// the newest counts, or older than the inbox reaches back.
     pub stale: u64,
+    /// Events received for the first time that failed, or came while an earlier event of their key waited.
+    pub waiting: u64,
 }
 
 /// The status of a subscriber, now and later.
@@ -35,7 +38,10 @@ struct Status {
     redelivered_known: AtomicU64,
     repeated: AtomicU64,
     stale: AtomicU64,
+    waiting: AtomicU64,
     in_hand: AtomicU64,
+    waiting_events: AtomicI64,
+    blocked_keys: AtomicI64,
 }
 
 impl ConsumerHealth {
@@ -59,6 +65,7 @@ impl ConsumerHealth {
             redelivered_known: read(&self.0.redelivered_known),
             repeated: read(&self.0.repeated),
             stale: read(&self.0.stale),
+            waiting: read(&self.0.waiting),
         }
     }
 
@@ -67,9 +74,32 @@ impl ConsumerHealth {
         self.0.in_hand.load(Ordering::Relaxed)
     }
 
+    /// The number of events that wait for another try, or behind one that does; seconds old.
+    pub fn waiting_events(&self) -> i64 {
+        self.0.waiting_events.load(Ordering::Relaxed)
+    }
+
+    /// The number of keys that wait for an operator; seconds old.
+    pub fn blocked_keys(&self) -> i64 {
+        self.0.blocked_keys.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_waiting(&self, consumer: &str, waiting: WaitingSummary) {
+        self.0.waiting_events.store(waiting.events, Ordering::Relaxed);
+        self.0.blocked_keys.store(waiting.blocked_keys, Ordering::Relaxed);
+        for (name, value) in
+            [("inbox_waiting_events", waiting.events), ("inbox_blocked_keys", waiting.blocked_keys)]
+        {
+            // Exact up to 2^53.
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+            metrics::gauge!(name, "consumer" => consumer.to_owned()).set(value as f64);
+        }
+    }
+
     pub(super) fn count(&self, receipt: Receipt) {
         let counter = match receipt {
-            Receipt::First => &self.0.first,
+            Receipt::First { .. } => &self.0.first,
+            Receipt::Waiting => &self.0.waiting,
             Receipt::RedeliveredKnown => &self.0.redelivered_known,
             Receipt::Repeated => &self.0.repeated,
             Receipt::Stale => &self.0.stale,

@@ -8,6 +8,7 @@ use super::handler::{AnyHandler, Decoded};
 use crate::{
     envelope::{self, IncomingEvent},
     error::chain,
+    inbox,
     rabbitmq::headers,
 };
 
@@ -31,10 +32,17 @@ impl Message {
         Self { delivery, event, failures }
     }
 
-    /// The event with its payload, for its handler; `None` for an unreadable one.
-    pub(crate) fn decode(&self, handlers: &Handlers) -> Option<Decoded> {
+    /// The delivery, as the inbox needs it; `None` for an unreadable one.
+    pub(crate) fn delivery(&self, handlers: &Handlers) -> Option<inbox::Delivery<'_>> {
         let event = self.event.as_ref().ok()?;
-        handlers.get(event.event_type.as_str())?.decode(event, self.delivery.redelivered).ok()
+        let order = handlers.get(event.event_type.as_str())?.order();
+        Some(inbox::Delivery { event, redelivered: self.delivery.redelivered, order })
+    }
+
+    /// The event with its payload, for its handler; `None` for an unreadable one.
+    pub(crate) fn decode(&self, handlers: &Handlers, is_newest: bool) -> Option<Decoded> {
+        let event = self.event.as_ref().ok()?;
+        handlers.get(event.event_type.as_str())?.decode(event, self.delivery.redelivered, is_newest).ok()
     }
 }
 
@@ -49,7 +57,7 @@ fn read(delivery: &Delivery, handlers: &Handlers) -> Result<IncomingEvent, Strin
     // It is decoded again when it is handled. A message that cannot be decoded must not reach the transaction of
     // others.
     handler
-        .decode(&event, delivery.redelivered)
+        .decode(&event, delivery.redelivered, true)
         .map_err(|error| format!("the data is not that of a {}: {error}", event.event_type))?;
     Ok(event)
 }

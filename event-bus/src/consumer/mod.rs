@@ -5,10 +5,16 @@
 //!
 //! | a message that | is |
 //! |---|---|
-//! | was handled, is known, or is older than a known event of its key | acknowledged |
+//! | was handled, is known, or is older than a known event of its key where only the newest counts | acknowledged |
 //! | cannot be read, has no handler for its type, or is rejected by its handler | dead-lettered, with the reason |
-//! | fails | tried again after 0.5, 2, 10 and 30 s, then dead-lettered |
+//! | fails | entered in `inbox_waiting` and acknowledged; tried again from there |
+//! | comes while an earlier event of its key waits | entered behind it and acknowledged |
 //! | meets an unavailable database | kept; the consumer takes no more until the database is back |
+//!
+//! An event that waits is tried after 0.5 s, 1 s and so on, doubling to 60 s, until it was tried
+//! [`max_attempts`](SubscriberConfig::max_attempts) times. Then its key is blocked until an operator requeues or skips it
+//! ([`inbox::operate`]), unless its handler has said to [skip](GiveUp::Skip) it. Other keys flow meanwhile. Where
+//! only the newest event of a key counts ([`Order::LatestWins`]) nothing waits behind a failed one.
 //!
 //! ```
 //! use event_bus::{BrokerConfig, HandleError, Handler, Received, Subscriber, inbox};
@@ -62,6 +68,7 @@ mod forward;
 mod handler;
 mod health;
 mod message;
+mod retry;
 mod session;
 
 use std::{collections::hash_map::Entry, time::Duration};
@@ -72,10 +79,11 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     config::SubscriberConfig,
-    handler::{BatchHandler, HandleError, Handler, Received},
+    handler::{BatchHandler, GiveUp, HandleError, Handler, Received},
     health::{ConsumerHealth, Receipts},
 };
-use self::{message::Handlers, session::session};
+use self::{message::Handlers, retry::Wake, session::session};
+pub use crate::inbox::Order;
 use crate::{
     error::chain,
     inbox::{self, Receipt},
@@ -87,6 +95,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// After a session of this length the next failure starts with short pauses again.
 const GOOD_SESSION: Duration = Duration::from_secs(30);
+
+/// How much longer than the retention inbox rows are kept: clocks differ, and a younger event that is not in the inbox
+/// counts as new.
+const CLOCK_MARGIN: Duration = Duration::from_hours(1);
 
 /// How often old inbox rows are deleted.
 const PURGE_INTERVAL: Duration = Duration::from_hours(1);
@@ -104,6 +116,7 @@ struct Shared {
     handlers: Handlers,
     after_commit: Box<dyn Fn() + Send + Sync>,
     health: ConsumerHealth,
+    retry: Wake,
 }
 
 impl Shared {
@@ -127,7 +140,7 @@ impl Subscriber {
     /// Creates a subscriber with the queue `<consumer>.events`. The name is also its name in the inbox: a renamed
     /// subscriber receives its whole history again.
     pub fn new(consumer: &str, pool: PgPool, broker: BrokerConfig) -> Self {
-        for receipt in [Receipt::First, Receipt::RedeliveredKnown, Receipt::Repeated, Receipt::Stale] {
+        for receipt in Receipt::ALL {
             let labels = [("consumer", consumer.to_owned()), ("receipt", receipt.name().to_owned())];
             metrics::counter!("inbox_deliveries_total", &labels).absolute(0);
         }
@@ -140,6 +153,7 @@ impl Subscriber {
             handlers: Handlers::new(),
             after_commit: Box::new(|| {}),
             health: ConsumerHealth::default(),
+            retry: Wake::default(),
         })
     }
 
@@ -176,7 +190,7 @@ impl Subscriber {
     pub async fn run(self, stop: CancellationToken) {
         let shared = &self.0;
         tokio::select! {
-            () = consume(shared, &stop) => {}
+            _ = async { tokio::join!(consume(shared, &stop), retry::retry(shared, &stop)) } => {}
             () = purge(shared) => {}
         }
         tracing::info!(consumer = %shared.consumer, "stopped consuming");
@@ -201,7 +215,7 @@ async fn consume(shared: &Shared, stop: &CancellationToken) {
 async fn purge(shared: &Shared) {
     let consumer = shared.consumer.as_str();
     loop {
-        match inbox::purge(&shared.pool, consumer, shared.config.retention()).await {
+        match inbox::purge(&shared.pool, consumer, shared.config.retention() + CLOCK_MARGIN).await {
             Ok(0) => {}
             Ok(rows) => tracing::info!(consumer, rows, "deleted old inbox rows"),
             Err(error) => {

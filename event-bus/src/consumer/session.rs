@@ -160,20 +160,23 @@ async fn settle(
     batch: &Batch,
 ) -> Result<(), SessionEnd> {
     let mut confirmations = Vec::new();
-    let (mut has_effect, mut last) = (false, None);
+    let (mut has_effect, mut has_joined, mut last) = (false, false, None);
     for (message, outcome) in batch.decided_in_a_row() {
         match outcome {
             Outcome::Done(receipt) => {
                 shared.count(*receipt);
-                has_effect |= *receipt == Receipt::First;
+                has_effect |= matches!(receipt, Receipt::First { .. });
+                has_joined |= *receipt == Receipt::Waiting;
             }
-            Outcome::Retry(reason) => confirmations.push(forwarder.retry(message, reason).await?),
             Outcome::Dead(reason) => confirmations.push(forwarder.dead_letter(message, reason).await?),
         }
         last = Some(message.delivery.delivery_tag);
     }
     if has_effect {
         (shared.after_commit)();
+    }
+    if has_joined {
+        shared.retry.joined();
     }
     for confirm in confirmations {
         confirm.outcome().await?;

@@ -1,7 +1,8 @@
 //! The idempotent inbox: an event has its effect once, however often it is delivered.
 //!
-//! Two tables, both written in the transaction of the effect. `inbox` holds the events that a consumer received.
-//! `inbox_version` holds the newest version of each key that it knows, for each type of event.
+//! Three tables, all written in the transaction of the effect. `inbox` holds the events that a consumer received.
+//! `inbox_version` holds the newest version of each key whose effect it had, for each source and type of event.
+//! `inbox_waiting` holds the events that failed, and those of their keys behind them.
 //!
 //! A [`Subscriber`](crate::Subscriber) does all of this by itself. [`receive`] is for a consumer that gets its
 //! messages in another way; [`advance`] is for facts that arrive in another way than by events:
@@ -12,7 +13,7 @@
 //!
 //! // Another service was asked about a book and answered with version 7: events up to 7 are old news now.
 //! let mut tx = pool.begin().await?;
-//! let news = inbox::advance(&mut tx, "desk", "Ulysses", &["town.library.book_returned.v1"], 7).await?;
+//! let news = inbox::advance(&mut tx, "desk", "/library", "Ulysses", &["town.library.book_returned.v1"], 7).await?;
 //! if !news.is_empty() {
 //!     // Store the answer here: nothing newer is known.
 //! }
@@ -21,17 +22,31 @@
 //! ```
 
 mod advance;
+pub mod operate;
 mod receive;
 mod retention;
+pub(crate) mod waiting;
 
 pub use advance::advance;
-pub use receive::{Receipt, receive};
+pub use receive::{Delivery, Order, Receipt, ReceiveError, receive};
 pub use retention::purge;
+pub use waiting::{WaitingSummary, summary};
 
 use crate::Migration;
 
 /// The migrations of the inbox, in the order of their versions. A service runs them with its own.
-pub const MIGRATIONS: &[Migration] = &[Migration::new(202_611_221_230, "create inbox", SCHEMA)];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration::new(202_611_221_230, "create inbox", CREATE_INBOX),
+    Migration::new(202_611_281_300, "create inbox waiting", CREATE_INBOX_WAITING),
+];
 
 /// All [`MIGRATIONS`] as one text, for a service with another migration tool.
-pub const SCHEMA: &str = include_str!("../../migrations/inbox/202611221230_create_inbox.sql");
+pub const SCHEMA: &str = concat!(
+    include_str!("../../migrations/inbox/202611221230_create_inbox.sql"),
+    include_str!("../../migrations/inbox/202611281300_create_inbox_waiting.sql"),
+);
+
+const CREATE_INBOX: &str = include_str!("../../migrations/inbox/202611221230_create_inbox.sql");
+
+const CREATE_INBOX_WAITING: &str =
+    include_str!("../../migrations/inbox/202611281300_create_inbox_waiting.sql");

@@ -1,32 +1,65 @@
 //! Enters deliveries in the inbox, in the transaction of their effect.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
+use super::waiting;
 use crate::envelope::IncomingEvent;
+
+/// Which events of a key have an effect, and in which order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Every event, in order. An event that failed holds the later ones of its key up until it has had its effect.
+    #[default]
+    EveryEvent,
+    /// An event older than one that was handled has no effect, and nothing waits: for copies of facts.
+    LatestWins,
+}
+
+/// An event as it arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// The event.
+    pub event: &'a IncomingEvent,
+    /// The broker's redelivered flag.
+    pub redelivered: bool,
+    /// What its handler needs.
+    pub order: Order,
+}
 
 /// What a delivery is to this consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Receipt {
-    /// Received for the first time, and newer than all known events of its key: to be handled.
-    First,
+    /// Received for the first time: to be handled.
+    First {
+        /// Whether it is newer than all events of its key and type that were handled.
+        is_newest: bool,
+    },
+    /// Received for the first time, while an earlier event of its key waits: entered, to be handled after that one.
+    Waiting,
     /// Known, and delivered again with the broker's flag: to be acknowledged.
     RedeliveredKnown,
     /// Known, and delivered without the flag: to be acknowledged. A relay died between confirm and mark, or the
     /// message came through a dead-letter exchange, which clears the flag.
     Repeated,
-    /// Received for the first time, but older than a known event of its key: entered, without effect.
+    /// Received for the first time, but older than what was handled of its key: entered, without effect. Either only
+    /// the newest counts, or it is older than the inbox's retention, and so may be a repeat.
     Stale,
 }
 
 impl Receipt {
+    /// One of each.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::First { is_newest: true }, Self::Waiting, Self::RedeliveredKnown, Self::Repeated, Self::Stale];
+
     /// The name of the case, as metrics have it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::First => "first",
+            Self::First { .. } => "first",
+            Self::Waiting => "waiting",
             Self::RedeliveredKnown => "redelivered_known",
             Self::Repeated => "repeated",
             Self::Stale => "stale",
@@ -34,104 +67,174 @@ impl Receipt {
     }
 }
 
-/// Enters deliveries in their order, and returns what each of them is. One statement for any number.
+/// Why deliveries were not entered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReceiveError {
+    /// Another process of the consumer has entered one of them meanwhile, and perhaps has events of other keys wait:
+    /// to be rolled back, and tried again.
+    #[error("another process of the consumer is still at work")]
+    Overtaken,
+    /// A statement failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// An event, what it is, and whether it is newer than what was handled.
+type Judged = (Uuid, String, bool);
+
+/// Enters deliveries in their order, and returns what each of them is. One statement for any number; one more if some
+/// have to wait behind earlier events of their keys.
 ///
-/// A delivery is an event and the broker's redelivered flag. Where the flag is set the inbox is asked first whether
-/// it knows the event; otherwise the insert decides. The version guard of each (key, type) is raised to the newest
-/// version and returns the one before: sorted, so that two transactions take the rows in the same order, and read
-/// under the row's lock, so that concurrent changes count.
+/// Where the broker's flag is set the inbox is asked first whether it knows the event; otherwise the insert decides.
+/// The version guard of each (source, key, type) is raised to the newest version and returns the one before: sorted,
+/// so that two transactions take the rows in the same order, and read under the row's lock, so that concurrent changes
+/// count. `retention` is how long rows of the inbox are kept: an event that is younger and not there is no repeat.
 pub async fn receive(
     tx: &mut Transaction<'_, Postgres>,
     consumer: &str,
-    deliveries: &[(&IncomingEvent, bool)],
-) -> Result<Vec<Receipt>, sqlx::Error> {
+    retention: Duration,
+    deliveries: &[Delivery<'_>],
+) -> Result<Vec<Receipt>, ReceiveError> {
     if deliveries.is_empty() {
         return Ok(Vec::new());
     }
     if crate::without!("inbox") {
-        return Ok(vec![Receipt::First; deliveries.len()]);
+        return Ok(vec![Receipt::First { is_newest: true }; deliveries.len()]);
     }
-    // Known events are not in the answer.
-    let entered: Vec<(Uuid, bool, bool)> = sqlx::query_as(
-        "with delivery as materialized (
-             select * from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bool[])
-                 with ordinality as delivery (event_id, source, event_type, key, key_version, redelivered, place)
-         ), unknown as materialized (
-             select * from delivery
-              where event_id <> all (array(
-                    select event_id from inbox where consumer = $1
-                       and event_id = any (array(select event_id from delivery where redelivered))))
-         ), guard as (
-             insert into inbox_version as known (consumer, key, event_type, key_version)
-             select $1, key, event_type, max(key_version) from unknown group by key, event_type
-              order by key, event_type
-             on conflict (consumer, key, event_type) do update
-                set previous = known.key_version, key_version = greatest(known.key_version, excluded.key_version)
-             returning key, event_type, previous
-         ), judged as (
-             select unknown.*, key_version > greatest(guard.previous, max(key_version) over (
-                        partition by key, event_type order by place rows between unbounded preceding and 1 preceding
-                    )) is not false as is_newer
-               from unknown join guard using (key, event_type)
-         ), entered as (
-             insert into inbox (consumer, event_id, source, event_type, key, key_version, applied, redelivered)
-             select $1, event_id, source, event_type, key, key_version, is_newer, redelivered
-               from judged order by place
-             on conflict (consumer, event_id) do nothing
-             returning event_id
-         )
-         select event_id, event_id in (select event_id from entered), is_newer from judged order by place",
-    )
-    .bind(consumer)
-    .bind(column(deliveries, |event, _| event.id))
-    .bind(column(deliveries, |event, _| event.source.as_str()))
-    .bind(column(deliveries, |event, _| event.event_type.as_str()))
-    .bind(column(deliveries, |event, _| event.key.as_str()))
-    .bind(column(deliveries, |event, _| event.version))
-    .bind(column(deliveries, |_, redelivered| redelivered))
-    .fetch_all(&mut **tx)
-    .await?;
-    let entered =
-        if crate::without!("version-guard") { apply_all(tx, consumer, entered).await? } else { entered };
-    let mut entered: HashMap<Uuid, Receipt> = entered
-        .into_iter()
-        .rev()
-        .map(|(id, is_entered, is_newer)| {
-            let receipt = match (is_entered, is_newer) {
-                (false, _) => Receipt::Repeated,
-                (true, true) => Receipt::First,
-                (true, false) => Receipt::Stale,
-            };
-            (id, receipt)
-        })
-        .collect();
-    Ok(deliveries
+    let judged = enter(tx, consumer, retention, deliveries).await?;
+    // Entered by nobody that this transaction could see when it looked at what waits.
+    if judged.iter().any(|(_, verdict, _)| verdict == "overtaken") {
+        return Err(ReceiveError::Overtaken);
+    }
+    let judged =
+        if crate::without!("version-guard") { apply_all(tx, consumer, judged).await? } else { judged };
+    let receipt = |verdict: &str, is_newest| match verdict {
+        "waiting" => Receipt::Waiting,
+        "first" => Receipt::First { is_newest },
+        "stale" => Receipt::Stale,
+        _ => Receipt::Repeated,
+    };
+    let judged = judged.into_iter().rev();
+    let mut judged: HashMap<Uuid, Receipt> =
+        judged.map(|(id, verdict, is_newest)| (id, receipt(&verdict, is_newest))).collect();
+    let receipts: Vec<Receipt> = deliveries
         .iter()
-        .map(|(event, _)| match entered.get_mut(&event.id) {
+        .map(|delivery| match judged.get_mut(&delivery.event.id) {
             // Only the first: the same event again in one batch is a repeat.
             Some(receipt) => std::mem::replace(receipt, Receipt::Repeated),
             None => Receipt::RedeliveredKnown,
         })
-        .collect())
+        .collect();
+    let waiting = deliveries.iter().zip(&receipts).filter(|(_, receipt)| **receipt == Receipt::Waiting);
+    let waiting: Vec<_> = waiting.map(|(delivery, _)| *delivery).collect();
+    if !waiting.is_empty() {
+        waiting::join(tx, consumer, &waiting).await?;
+    }
+    Ok(receipts)
+}
+
+/// Enters deliveries that are not known, and says what each is.
+async fn enter(
+    tx: &mut Transaction<'_, Postgres>,
+    consumer: &str,
+    retention: Duration,
+    deliveries: &[Delivery<'_>],
+) -> Result<Vec<Judged>, sqlx::Error> {
+    let retention = chrono::TimeDelta::from_std(retention).unwrap_or(chrono::TimeDelta::MAX);
+    let young_since = chrono::Utc::now().checked_sub_signed(retention);
+    let has_waiting = !crate::without!("waiting");
+    // Known events are not in the answer.
+    sqlx::query_as(
+        "with delivery as materialized (
+             select * from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
+                                  $8::bool[], $9::bool[], $10::bool[])
+                 with ordinality as delivery (event_id, source, event_type, key, generation, key_version,
+                                              redelivered, every_event, is_young, place)
+         ), unknown as materialized (
+             select *, $11 and every_event and exists (
+                        select from inbox_waiting as earlier
+                         where earlier.consumer = $1 and earlier.source = delivery.source
+                           and earlier.key = delivery.key and earlier.holds_key) as waits
+               from delivery
+              where event_id <> all (array(
+                    select event_id from inbox where consumer = $1
+                       and event_id = any (array(select event_id from delivery where redelivered))))
+         ), guard as (
+             insert into inbox_version as known (consumer, source, key, event_type, generation, key_version)
+             select $1, source, key, event_type, newest[1], newest[2]
+               from (select source, key, event_type, max(array[generation, key_version]) as newest
+                       from unknown where not waits group by source, key, event_type) as change
+              order by source, key, event_type
+             on conflict (consumer, source, key, event_type) do update
+                set previous_generation = known.generation, previous = known.key_version,
+                    generation = greatest(known.generation, excluded.generation),
+                    key_version = case
+                        when known.generation = excluded.generation
+                            then greatest(known.key_version, excluded.key_version)
+                        when known.generation > excluded.generation then known.key_version
+                        else excluded.key_version end
+             returning source, key, event_type,
+                       case when previous is not null then array[previous_generation, previous] end as previous
+         ), compared as (
+             select unknown.*, array[generation, key_version] > greatest(guard.previous,
+                        max(array[generation, key_version]) over (
+                            partition by source, key, event_type order by place
+                            rows between unbounded preceding and 1 preceding
+                        )) is not false as is_newest
+               from unknown left join guard using (source, key, event_type)
+         ), judged as (
+             select *, not waits and (is_newest or every_event and is_young) as has_effect from compared
+         ), entered as (
+             insert into inbox (consumer, event_id, source, event_type, key, key_version, applied, redelivered)
+             select $1, event_id, source, event_type, key, key_version, has_effect, redelivered
+               from judged order by place
+             on conflict (consumer, event_id) do nothing
+             returning event_id
+         ), outcome as (
+             select *, event_id in (select event_id from entered) as is_entered from judged
+         )
+         select event_id, case when is_entered and waits then 'waiting'
+                               when is_entered and has_effect then 'first'
+                               when is_entered then 'stale'
+                               when exists (select from inbox where consumer = $1
+                                               and inbox.event_id = outcome.event_id) then 'repeated'
+                               else 'overtaken' end, is_newest
+           from outcome order by place",
+    )
+    .bind(consumer)
+    .bind(column(deliveries, |delivery| delivery.event.id))
+    .bind(column(deliveries, |delivery| delivery.event.source.as_str()))
+    .bind(column(deliveries, |delivery| delivery.event.event_type.as_str()))
+    .bind(column(deliveries, |delivery| delivery.event.key.as_str()))
+    .bind(column(deliveries, |delivery| delivery.event.generation))
+    .bind(column(deliveries, |delivery| delivery.event.version))
+    .bind(column(deliveries, |delivery| delivery.redelivered))
+    .bind(column(deliveries, |delivery| delivery.order == Order::EveryEvent))
+    .bind(column(deliveries, |delivery| young_since.is_none_or(|since| delivery.event.occurred_at > since)))
+    .bind(has_waiting)
+    .fetch_all(&mut **tx)
+    .await
 }
 
 /// Applies stale events as well, for a test whose checks must detect that.
 async fn apply_all(
     tx: &mut Transaction<'_, Postgres>,
     consumer: &str,
-    entered: Vec<(Uuid, bool, bool)>,
-) -> Result<Vec<(Uuid, bool, bool)>, sqlx::Error> {
+    judged: Vec<Judged>,
+) -> Result<Vec<Judged>, sqlx::Error> {
+    let stale: Vec<Uuid> =
+        judged.iter().filter(|(_, verdict, _)| verdict == "stale").map(|(id, ..)| *id).collect();
     sqlx::query("update inbox set applied = true where consumer = $1 and event_id = any($2)")
         .bind(consumer)
-        .bind(entered.iter().map(|(id, ..)| *id).collect::<Vec<_>>())
+        .bind(stale)
         .execute(&mut **tx)
         .await?;
-    Ok(entered.into_iter().map(|(id, is_entered, _)| (id, is_entered, true)).collect())
+    let applied =
+        |(id, verdict, _)| (id, if verdict == "stale" { "first".to_owned() } else { verdict }, true);
+    Ok(judged.into_iter().map(applied).collect())
 }
 
-fn column<'a, T>(
-    deliveries: &[(&'a IncomingEvent, bool)],
-    value: impl Fn(&'a IncomingEvent, bool) -> T,
-) -> Vec<T> {
-    deliveries.iter().map(|(event, redelivered)| value(event, *redelivered)).collect()
+pub(super) fn column<'a, T>(deliveries: &[Delivery<'a>], value: impl Fn(Delivery<'a>) -> T) -> Vec<T> {
+    deliveries.iter().map(|delivery| value(*delivery)).collect()
 }

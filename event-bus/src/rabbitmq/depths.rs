@@ -9,7 +9,7 @@ use lapin::{
 use super::{
     BrokerConfig, BrokerError,
     connection::{Connected, deadline},
-    topology::{RETRY_DELAYS, SubscriberTopology},
+    topology::SubscriberTopology,
 };
 
 /// Messages that wait in a subscriber's queues. Delivered and unacknowledged ones do not count.
@@ -21,30 +21,10 @@ pub struct Depths {
     pub ready: u64,
     /// Consumers at its queue. One is active, the others stand by.
     pub consumers: u32,
-    /// Waiting for another try, the shortest delay first.
-    pub retries: Vec<Retry>,
     /// In its dead-letter queue.
     pub dead: u64,
     /// Events of all services that no queue was bound for.
     pub unrouted: u64,
-}
-
-/// A queue in which messages wait for another try.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct Retry {
-    /// For how long, in milliseconds.
-    pub delay_ms: u64,
-    /// How many.
-    pub messages: u64,
-}
-
-impl Depths {
-    /// All messages that are still to be handled, now or after a delay.
-    pub fn waiting(&self) -> u64 {
-        self.ready + self.retries.iter().map(|retry| retry.messages).sum::<u64>()
-    }
 }
 
 /// Reads the depths of a subscriber's queues, on a connection of its own with this name. A missing queue is empty.
@@ -59,15 +39,9 @@ pub async fn depths(config: &BrokerConfig, subscriber: &str, name: &str) -> Resu
 async fn read(connected: &Connected, config: &BrokerConfig, subscriber: &str) -> Result<Depths, BrokerError> {
     let topology = SubscriberTopology::of(subscriber);
     let (ready, consumers) = depth(connected, &topology.queue).await?;
-    let mut retries = Vec::new();
-    for (failures, delay) in (1..).zip(RETRY_DELAYS) {
-        let Some(queue) = topology.retry_queue(failures) else { continue };
-        let (messages, _) = depth(connected, &queue).await?;
-        retries.push(Retry { delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), messages });
-    }
     let (dead, _) = depth(connected, &topology.dead).await?;
     let (unrouted, _) = depth(connected, &config.unrouted).await?;
-    Ok(Depths { ready, consumers, retries, dead, unrouted })
+    Ok(Depths { ready, consumers, dead, unrouted })
 }
 
 async fn depth(connected: &Connected, queue: &str) -> Result<(u64, u32), BrokerError> {

@@ -105,20 +105,8 @@ impl Publisher {
     /// be in flight.
     pub async fn send(&self, event: &OutgoingEvent<'_>) -> Result<Confirm, PublishError> {
         let body = event.to_json()?;
-        let mut headers = FieldTable::default();
-        let hop = [("traceparent", event.trace.traceparent()), ("tracestate", event.trace.tracestate())];
-        for (name, value) in hop.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-            headers.insert(name.into(), AMQPValue::LongString(value.into()));
-        }
-        let properties = BasicProperties::default()
-            .with_content_type(crate::envelope::CONTENT_TYPE.into())
-            .with_message_id(event.id.to_string().into())
-            .with_type(event.event_type.into())
-            .with_timestamp(u64::try_from(event.occurred_at.timestamp()).unwrap_or_default())
-            .with_app_id(event.service.into())
-            .with_headers(headers);
         let routing_key = self.queue.as_deref().unwrap_or(event.event_type);
-        self.send_raw(event.id, routing_key, &body, properties).await
+        self.send_raw(event.id, routing_key, &body, properties(event)).await
     }
 
     pub(crate) async fn send_raw(
@@ -156,6 +144,22 @@ impl Publisher {
             connected.close().await;
         }
     }
+}
+
+/// The properties of an event's message.
+pub(crate) fn properties(event: &OutgoingEvent<'_>) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    let hop = [("traceparent", event.trace.traceparent()), ("tracestate", event.trace.tracestate())];
+    for (name, value) in hop.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        headers.insert(name.into(), AMQPValue::LongString(value.into()));
+    }
+    BasicProperties::default()
+        .with_content_type(crate::envelope::CONTENT_TYPE.into())
+        .with_message_id(event.id.to_string().into())
+        .with_type(event.event_type.into())
+        .with_timestamp(u64::try_from(event.occurred_at.timestamp()).unwrap_or_default())
+        .with_app_id(event.service.into())
+        .with_headers(headers)
 }
 
 /// The pending confirmation of one event.

@@ -7,13 +7,10 @@
 //!      v                                      v
 //! <unrouted> (fanout)                 <subscriber>.events.redirect (direct)
 //!      v                                ├─ dead ──> <subscriber>.events.dead
-//! <unrouted> (queue)                    ├─ retry.<delay> ──> <subscriber>.events.retry.<delay>
-//!                                       └─ again ──> <subscriber>.events   (after the delay)
+//! <unrouted> (queue)                    └─ again ──> <subscriber>.events   (replayed by an operator)
 //! ```
 //!
 //! Every argument is explicit, because the broker's defaults changed between 3.13 and 4.0.
-
-use std::time::Duration;
 
 use lapin::{
     Channel, ExchangeKind,
@@ -30,10 +27,6 @@ const DELIVERY_LIMIT: i64 = 100;
 
 /// How many unroutable events are kept; the oldest are dropped first.
 const UNROUTED_LIMIT: i64 = 100_000;
-
-/// The delays after the first, second, … failure of a message; after the last it is dead-lettered.
-pub(crate) const RETRY_DELAYS: [Duration; 4] =
-    [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(30)];
 
 /// Routing keys of the redirect exchange.
 pub(crate) const DEAD: &str = "dead";
@@ -81,17 +74,6 @@ impl SubscriberTopology {
         Self { redirect: format!("{queue}.redirect"), dead: format!("{queue}.dead"), queue }
     }
 
-    /// The routing key of a message after its `failures`-th failure; `None` after its last retry.
-    pub(crate) fn retry_key(failures: u32) -> Option<String> {
-        let index = usize::try_from(failures).ok()?.checked_sub(1)?;
-        RETRY_DELAYS.get(index).map(|delay| format!("retry.{}ms", delay.as_millis()))
-    }
-
-    /// The queue of a message after its `failures`-th failure; `None` after its last retry.
-    pub(crate) fn retry_queue(&self, failures: u32) -> Option<String> {
-        Self::retry_key(failures).map(|key| format!("{}.{key}", self.queue))
-    }
-
     /// Declares the queues and binds the types that the subscriber handles. Fails while the exchange for events does
     /// not exist: the relay declares it.
     pub(crate) async fn declare(
@@ -107,16 +89,6 @@ impl SubscriberTopology {
 
         declare_queue(channel, &self.dead, &[("x-overflow", text("reject-publish"))]).await?;
         bind(channel, &self.dead, redirect, DEAD).await?;
-
-        for (index, delay) in (1..).zip(RETRY_DELAYS) {
-            let Some(key) = Self::retry_key(index) else { continue };
-            let name = format!("{queue}.{key}");
-            let ttl = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
-            let arguments =
-                [&dead_lettering_to(redirect, AGAIN)[..], &[("x-message-ttl", number(ttl))]].concat();
-            declare_queue(channel, &name, &arguments).await?;
-            bind(channel, &name, redirect, &key).await?;
-        }
 
         let arguments = [
             &dead_lettering_to(redirect, DEAD)[..],

@@ -109,7 +109,7 @@ async fn nobody_was_blamed(stage: &Stage, count: usize) {
         .await
         .unwrap();
     assert_eq!(again, 0, "handed back to the broker, which counts that against each message");
-    assert!(stage.vhost.take(&format!("{}.retry.500ms", stage.queue())).await.is_none());
+    assert_eq!(stage.waiting().await, []);
     assert!(stage.vhost.take(&stage.dead()).await.is_none());
 }
 

@@ -8,3 +8,5 @@ mod receiving;
 mod refused;
 mod scheduled;
 mod support;
+mod waiting;
+mod waiting_many;

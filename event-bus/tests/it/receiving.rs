@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use event_bus::inbox;
 use test_kit::eventually;
 
-use crate::support::{LONG, RAISED, Stage, raised};
+use crate::support::{LONG, NOTED, Sent, Stage, raised};
 
 #[sqlx::test(migrations = false)]
 async fn an_event_sent_twice_has_its_effect_once(pool: PgPool) {
@@ -48,15 +48,76 @@ async fn an_event_that_was_committed_but_not_acknowledged_is_known_when_it_comes
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_event_older_than_what_is_known_of_its_key_has_no_effect(pool: PgPool) {
+async fn where_only_the_newest_counts_an_older_event_has_no_effect(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    stage.send(&raised("a", 5, "")).await;
+    stage.send(&Sent { event_type: NOTED, ..raised("a", 5, "") }).await;
     stage.until_applied(1).await;
-    stage.send(&raised("a", 4, "")).await;
+    stage.send(&Sent { event_type: NOTED, ..raised("a", 4, "") }).await;
     stage.send(&raised("b", 1, "")).await;
     stage.until_received("stale", 1).await;
     stage.until_applied(2).await;
     assert_eq!(stage.applied().await, [("a".to_owned(), 5), ("b".to_owned(), 1)]);
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_that_comes_out_of_order_still_has_its_effect(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.send(&raised("a", 5, "")).await;
+    stage.until_applied(1).await;
+    let late = raised("a", 4, "");
+    stage.send(&late).await;
+    stage.until_applied(2).await;
+    stage.send(&late).await;
+    stage.until_received("repeated", 1).await;
+    assert_eq!(stage.applied().await, [("a".to_owned(), 5), ("a".to_owned(), 4)]);
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_out_of_order_that_is_older_than_the_inbox_reaches_back_counts_as_a_repeat(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.send(&raised("a", 5, "")).await;
+    stage.until_applied(1).await;
+    let long_ago = chrono::Utc::now() - chrono::TimeDelta::days(8);
+    stage.send(&Sent { occurred_at: long_ago, ..raised("a", 4, "") }).await;
+    stage.until_received("stale", 1).await;
+    // In its order it has its effect, however old it is.
+    stage.send(&Sent { occurred_at: long_ago, ..raised("a", 6, "") }).await;
+    stage.until_applied(2).await;
+    assert_eq!(stage.applied().await, [("a".to_owned(), 5), ("a".to_owned(), 6)]);
+}
+
+#[sqlx::test(migrations = false)]
+async fn events_of_one_key_and_type_from_two_sources_both_have_their_effect(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let long_ago = chrono::Utc::now() - chrono::TimeDelta::days(8);
+    stage.send(&Sent { source: "/a", ..raised("a", 1_000, "") }).await;
+    stage.until_applied(1).await;
+    stage.send(&Sent { source: "/b", occurred_at: long_ago, ..raised("a", 3, "") }).await;
+    stage.send(&Sent { source: "/a", event_type: NOTED, ..raised("a", 1_000, "") }).await;
+    stage.send(&Sent { source: "/b", event_type: NOTED, ..raised("a", 3, "") }).await;
+    let versions: Vec<i64> = stage.until_applied(4).await.into_iter().map(|(_, version)| version).collect();
+    assert_eq!((versions, stage.receipts("stale")), (vec![1_000, 3, 1_000, 3], 0));
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_of_a_later_generation_is_newer_whatever_its_version(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let noted = async |generation: i64, version: i64| {
+        let event = Sent { event_type: NOTED, ..raised("a", version, "") };
+        let mut body: serde_json::Value =
+            serde_json::from_slice(&event.outgoing().to_json().unwrap()).unwrap();
+        body["generation"] = generation.into();
+        let properties =
+            lapin::BasicProperties::default().with_content_type("application/cloudevents+json".into());
+        stage.vhost.publish("shop.events", NOTED, body.to_string().as_bytes(), properties).await;
+    };
+    noted(1, 9).await;
+    stage.until_applied(1).await;
+    noted(2, 3).await;
+    stage.until_applied(2).await;
+    noted(1, 10).await;
+    stage.until_received("stale", 1).await;
+    assert_eq!(stage.applied().await, [("a".to_owned(), 9), ("a".to_owned(), 3)]);
 }
 
 #[sqlx::test(migrations = false)]
@@ -110,10 +171,10 @@ async fn what_was_learned_by_another_way_while_events_were_on_theirs_makes_the_o
     let stage = Stage::set(pool).await;
     // Somebody who asked learns of version 7, and commits while a batch with 6, 7 and 8 waits for the guard.
     let mut tx = stage.pool.begin().await.unwrap();
-    let news = inbox::advance(&mut tx, &stage.consumer, "a", &[RAISED], 7).await.unwrap();
-    assert_eq!(news, [RAISED]);
+    let news = inbox::advance(&mut tx, &stage.consumer, "/test", "a", &[NOTED], 7).await.unwrap();
+    assert_eq!(news, [NOTED]);
     for version in 6..=8 {
-        stage.send(&raised("a", version, "")).await;
+        stage.send(&Sent { event_type: NOTED, ..raised("a", version, "") }).await;
     }
     eventually("the batch waits", LONG, async || {
         let waiting: i64 = sqlx::query_scalar("select count(*) from pg_locks where not granted")

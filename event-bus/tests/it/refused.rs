@@ -2,9 +2,8 @@
 
 use lapin::types::AMQPValue;
 use sqlx::PgPool;
-use test_kit::eventually;
 
-use crate::support::{LONG, RAISED, Stage, raised};
+use crate::support::{RAISED, Stage, raised};
 
 #[sqlx::test(migrations = false)]
 async fn messages_that_are_no_events_are_dead_lettered_with_the_reason(pool: PgPool) {
@@ -75,36 +74,11 @@ async fn a_handler_that_panics_takes_nobody_with_it(pool: PgPool) {
     stage.send(&raised("bad", 1, "panic")).await;
     stage.send(&raised("good", 1, "")).await;
     assert_eq!(stage.until_applied(1).await, [("good".to_owned(), 1)]);
-    let queue = format!("{}.retry.2000ms", stage.queue());
-    let message = eventually("it waits", LONG, async || stage.vhost.take(&queue).await).await;
-    assert_eq!(message.header("x-reason").as_deref(), Some("the handler panicked"));
+    stage.until_waiting(1).await;
+    let reason: String =
+        sqlx::query_scalar("select reason from inbox_waiting").fetch_one(&stage.pool).await.unwrap();
+    assert_eq!(reason, "the handler panicked");
     assert!(stage.health.is_connected());
-}
-
-#[sqlx::test(migrations = false)]
-async fn a_message_that_always_fails_is_dead_lettered_after_a_bounded_number_of_tries(pool: PgPool) {
-    let stage = Stage::set(pool).await;
-    // As if it had been through all its delays, so that the test need not wait for them.
-    let event = raised("a", 1, "break a constraint");
-    let body = event.outgoing().to_json().unwrap();
-    let mut headers = lapin::types::FieldTable::default();
-    headers.insert("x-failures".into(), lapin::types::AMQPValue::LongInt(4));
-    let properties = lapin::BasicProperties::default()
-        .with_content_type("application/cloudevents+json".into())
-        .with_headers(headers);
-    stage.vhost.publish("shop.events", RAISED, &body, properties).await;
-    let (reason, _) = stage.dead_letter().await;
-    assert!(reason.starts_with("failed 5 times") && reason.contains("null value"), "{reason}");
-}
-
-#[sqlx::test(migrations = false)]
-async fn a_message_that_fails_waits_in_a_retry_queue_with_the_reason(pool: PgPool) {
-    let stage = Stage::set(pool).await;
-    stage.send(&raised("a", 1, "retry")).await;
-    let queue = format!("{}.retry.2000ms", stage.queue());
-    // After its second failure it waits for two seconds: long enough to be seen there.
-    let message = eventually("it waits", LONG, async || stage.vhost.take(&queue).await).await;
-    assert_eq!(message.header("x-reason").as_deref(), Some("not today"));
 }
 
 #[sqlx::test(migrations = false)]
@@ -113,7 +87,7 @@ async fn a_message_that_wishes_for_copies_of_itself_is_dead_lettered_once(pool: 
     for name in ["CC", "BCC"] {
         let mut headers = lapin::types::FieldTable::default();
         // The broker would put a copy back into the queue each time that this one is sent on.
-        let keys = ["again", "retry.500ms", "dead"].map(|key| AMQPValue::LongString(key.into()));
+        let keys = ["again", "dead"].map(|key| AMQPValue::LongString(key.into()));
         headers.insert(name.into(), AMQPValue::FieldArray(keys.to_vec().into()));
         let properties = lapin::BasicProperties::default().with_headers(headers);
         stage.vhost.publish("shop.events", RAISED, name.as_bytes(), properties).await;

@@ -5,9 +5,16 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use event_bus::{
-    BrokerConfig, HandleError, Handler, Received, Subscriber, TraceContext, consumer::ConsumerHealth,
-    envelope::OutgoingEvent, inbox, rabbitmq::Publisher,
+    BrokerConfig, HandleError, Handler, Received, Subscriber, TraceContext,
+    consumer::{ConsumerHealth, GiveUp, Order, SubscriberConfig},
+    envelope::OutgoingEvent,
+    inbox::{
+        self,
+        operate::{self, Selection, WaitingKey},
+    },
+    rabbitmq::Publisher,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
@@ -21,6 +28,12 @@ use uuid::Uuid;
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 pub(crate) const RAISED: &str = "shop.test.counter_raised.v1";
+
+/// Of this type only the newest event counts.
+pub(crate) const NOTED: &str = "shop.test.counter_noted.v1";
+
+/// Of this type an event is skipped after its last try.
+pub(crate) const GUESSED: &str = "shop.test.counter_guessed.v1";
 
 #[derive(Deserialize)]
 pub(crate) struct Raised {
@@ -52,6 +65,21 @@ impl Handler for CountUp {
             met.iter().filter(|other| **other == wish).count()
         };
         match wish.as_str() {
+            "wait" | "wait, then reject" => {
+                let is_held = sqlx::query_scalar("select exists (select from held where key = $1)");
+                if is_held.bind(&event.key).fetch_one(&mut **tx).await? {
+                    return Err(HandleError::retry("it is held"));
+                }
+                if wish == "wait, then reject" {
+                    return Err(HandleError::reject("this one is rejected"));
+                }
+            }
+            "reject while held" => {
+                let is_held = sqlx::query_scalar("select exists (select from held where key = $1)");
+                if is_held.bind(&event.key).fetch_one(&mut **tx).await? {
+                    return Err(HandleError::reject("it is held"));
+                }
+            }
             "reject" => return Err(HandleError::reject("this one is rejected")),
             "retry" => return Err(HandleError::retry("not today")),
             // Alone in a batch it fails once in the batch and once by itself.
@@ -69,6 +97,40 @@ impl Handler for CountUp {
             .execute(&mut **tx)
             .await?;
         Ok(())
+    }
+}
+
+/// The same, where only the newest event counts.
+struct Note(CountUp);
+
+impl Handler for Note {
+    const EVENT_TYPE: &'static str = NOTED;
+    const ORDER: Order = Order::LatestWins;
+    type Payload = Raised;
+
+    async fn handle(
+        &self,
+        tx: &mut Transaction<'_, Postgres>,
+        event: &Received<Raised>,
+    ) -> Result<(), HandleError> {
+        self.0.handle(tx, event).await
+    }
+}
+
+/// The same, where an event is given up after its last try.
+struct Guess(CountUp);
+
+impl Handler for Guess {
+    const EVENT_TYPE: &'static str = GUESSED;
+    const GIVE_UP: GiveUp = GiveUp::Skip;
+    type Payload = Raised;
+
+    async fn handle(
+        &self,
+        tx: &mut Transaction<'_, Postgres>,
+        event: &Received<Raised>,
+    ) -> Result<(), HandleError> {
+        self.0.handle(tx, event).await
     }
 }
 
@@ -98,24 +160,45 @@ impl Stage {
         Self::set_with(pool, |_, _| {}).await
     }
 
+    /// With so many tries for each event.
+    pub(crate) async fn set_with_tries(pool: PgPool, max_attempts: u32) -> Self {
+        let mut config = SubscriberConfig::default();
+        config.max_attempts = max_attempts;
+        Self::set_to(pool, config, |_, _| {}).await
+    }
+
     /// With something to do after each commit, before the acknowledgement; it gets the broker and the
     /// consumer's name.
     pub(crate) async fn set_with(
         pool: PgPool,
         after_commit: impl Fn(&Arc<Vhost>, &str) + Send + Sync + 'static,
     ) -> Self {
+        Self::set_to(pool, SubscriberConfig::default(), after_commit).await
+    }
+
+    async fn set_to(
+        pool: PgPool,
+        limits: SubscriberConfig,
+        after_commit: impl Fn(&Arc<Vhost>, &str) + Send + Sync + 'static,
+    ) -> Self {
         recorder();
         sqlx::raw_sql(inbox::SCHEMA).execute(&pool).await.unwrap();
-        sqlx::raw_sql("create table applied (key text not null, version bigint not null, value bigint)")
-            .execute(&pool)
-            .await
-            .unwrap();
+        sqlx::raw_sql(
+            "create table applied (key text not null, version bigint not null, value bigint);
+             create table held (key text not null)",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
         let vhost = Arc::new(test_kit::vhost().await);
         let config = broker(&vhost);
         let publisher = Publisher::connect(&config, "test").await.unwrap();
         let consumer = format!("counter-{}", Uuid::new_v4().simple());
         let subscriber = Subscriber::new(&consumer, pool.clone(), config)
+            .config(limits)
             .handle(CountUp { met: Arc::default() })
+            .and_then(|subscriber| subscriber.handle(Note(CountUp { met: Arc::default() })))
+            .and_then(|subscriber| subscriber.handle(Guess(CountUp { met: Arc::default() })))
             .unwrap()
             .after_commit({
                 let (vhost, consumer) = (Arc::clone(&vhost), consumer.clone());
@@ -138,6 +221,41 @@ impl Stage {
 
     pub(crate) fn dead(&self) -> String {
         format!("{}.events.dead", self.consumer)
+    }
+
+    /// Has events of a key fail that wish to wait.
+    pub(crate) async fn hold(&self, key: &str) {
+        sqlx::query("insert into held values ($1)").bind(key).execute(&self.pool).await.unwrap();
+    }
+
+    /// Has them succeed from now on.
+    pub(crate) async fn release(&self, key: &str) {
+        sqlx::query("delete from held where key = $1").bind(key).execute(&self.pool).await.unwrap();
+    }
+
+    /// What waits, in the order of its arrival.
+    pub(crate) async fn waiting(&self) -> Vec<(String, i64)> {
+        let waiting = "select key, key_version from inbox_waiting where consumer = $1 order by position";
+        sqlx::query_as(waiting).bind(&self.consumer).fetch_all(&self.pool).await.unwrap()
+    }
+
+    /// Waits until so many events wait.
+    pub(crate) async fn until_waiting(&self, count: usize) -> Vec<(String, i64)> {
+        eventually(&format!("{count} events wait"), LONG, async || {
+            let waiting = self.waiting().await;
+            (waiting.len() == count).then_some(waiting)
+        })
+        .await
+    }
+
+    /// Waits until so many keys are blocked.
+    pub(crate) async fn until_blocked(&self, count: usize) -> Vec<WaitingKey> {
+        let blocked = Selection { blocked_only: true, ..Selection::default() };
+        eventually(&format!("{count} keys are blocked"), LONG, async || {
+            let keys = operate::list(&self.pool, &self.consumer, &blocked, 0, 1_000).await.unwrap();
+            (keys.len() == count).then_some(keys)
+        })
+        .await
     }
 
     /// How many deliveries were of this kind.
@@ -191,23 +309,26 @@ impl Stage {
 /// An event for the handler.
 pub(crate) struct Sent {
     pub(crate) id: Uuid,
-    key: String,
-    version: i64,
-    payload: String,
-    trace: TraceContext,
+    pub(crate) source: &'static str,
+    pub(crate) event_type: &'static str,
+    pub(crate) occurred_at: DateTime<Utc>,
+    pub(crate) key: String,
+    pub(crate) version: i64,
+    pub(crate) payload: String,
+    pub(crate) trace: TraceContext,
 }
 
 impl Sent {
     pub(crate) fn outgoing(&self) -> OutgoingEvent<'_> {
         OutgoingEvent {
             id: self.id,
-            source: "/test",
+            source: self.source,
             service: "test",
-            event_type: RAISED,
+            event_type: self.event_type,
             key: &self.key,
             version: self.version,
             generation: 1,
-            occurred_at: chrono::Utc::now(),
+            occurred_at: self.occurred_at,
             trace: &self.trace,
             payload: &self.payload,
         }
@@ -218,6 +339,9 @@ impl Sent {
 pub(crate) fn raised(key: &str, version: i64, wish: &str) -> Sent {
     Sent {
         id: Uuid::now_v7(),
+        source: "/test",
+        event_type: RAISED,
+        occurred_at: Utc::now(),
         key: key.to_owned(),
         version,
         payload: serde_json::json!({"value": version, "wish": wish}).to_string(),

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Arg, Command, value_parser};
 use serde::de::DeserializeOwned;
 
-use super::ServiceApp;
+use super::{ServiceApp, waiting_command};
 use crate::settings::{self, ServiceSettings};
 use crate::{database, healthcheck, shutdown, telemetry};
 
@@ -24,6 +24,10 @@ pub(super) async fn run<S: DeserializeOwned + 'static>(app: ServiceApp<S>) -> an
         return healthcheck::run(&settings.common.http, app.about.default_port).await;
     }
     telemetry::init(&settings.common.log)?;
+    if let (Some(waiting), Some(consumer)) = (arguments.subcommand_matches("waiting"), &app.consumer) {
+        let pool = database::connect_for_command(settings.common.database()?, app.about.name)?;
+        return waiting_command::run(waiting, &pool, consumer.name).await;
+    }
     match (command, app.migrations, app.seed) {
         ("migrate", Some(migrations), _) => database::migrate(settings.common.database()?, migrations).await,
         ("seed", _, Some(seed)) => {
@@ -58,6 +62,9 @@ fn command_line<S>(app: &ServiceApp<S>) -> Command {
     if app.seed.is_some() {
         let about = "Fill an empty database; needs its owner's address in APP__DATABASE__URL";
         command = command.subcommand(Command::new("seed").about(about));
+    }
+    if app.consumer.is_some() {
+        command = command.subcommand(waiting_command::command());
     }
     command.subcommand(Command::new("openapi").about("Print the OpenAPI document")).subcommand(
         Command::new("healthcheck").about("Ask the service on the configured port whether it is ready"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, get, post, web};
 use event_bus::consumer::Receipts;
+use event_bus::inbox::WaitingSummary;
 use event_bus::rabbitmq::{DeadLetter, DeadLetters, Depths, PublishError, QueueAdmin};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,13 @@ pub(super) fn state(
     web::Data::new(Inbox { subscription, queue_admin: Arc::new(queue_admin), figures })
 }
 
+impl Inbox {
+    /// The consumer's name.
+    pub(super) fn consumer(&self) -> &'static str {
+        self.subscription.consumer
+    }
+}
+
 /// Adds the routes.
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config
@@ -68,6 +76,8 @@ struct InboxStatus {
     receipts: Receipts,
     /// The queues; absent while the broker is unavailable.
     queues: Option<Depths>,
+    /// What waits for another try; absent while the database is unavailable.
+    waiting: Option<WaitingSummary>,
     /// Figures of this service's own; absent while the database is unavailable.
     #[serde(flatten)]
     #[schema(value_type = BTreeMap<String, i64>)]
@@ -90,8 +100,14 @@ async fn inbox_status(
         let figure = read(pool.as_ref().clone());
         async move { (*name, figure.await) }
     });
-    let (queues, figures) = tokio::join!(inbox.queue_admin.depths(), join_all(figures));
+    let waiting = event_bus::inbox::summary(&pool, inbox.subscription.consumer);
+    let (queues, figures, waiting) = tokio::join!(inbox.queue_admin.depths(), join_all(figures), waiting);
     let mut problems = Vec::new();
+    let waiting = waiting.inspect_err(|error| {
+        tracing::warn!(%error, "what waits cannot be read");
+        problems.push("the database cannot be used now".to_owned());
+    });
+    let waiting = waiting.ok();
     let figures = figures.into_iter().map(|(name, figure)| {
         let figure = figure.inspect_err(|error| {
             tracing::warn!(%error, figure = name, "a figure of the inbox cannot be read");
@@ -105,6 +121,7 @@ async fn inbox_status(
         connected: inbox.subscription.is_connected(),
         in_hand: inbox.subscription.in_hand(),
         receipts: inbox.subscription.receipts(),
+        waiting,
         queues: queues.map_err(|error| problems.push(format!("{:#}", anyhow::Error::new(error)))).ok(),
         figures,
         problems,
@@ -187,11 +204,7 @@ async fn discard_dead_letter(
     body: Json<DiscardBody>,
     inbox: web::Data<Inbox>,
 ) -> Result<HttpResponse, Problem> {
-    let why = body.value.reason.trim();
-    if !(1..=REASON_LIMIT).contains(&why.chars().count()) {
-        let detail = format!("a reason has 1 to {REASON_LIMIT} characters");
-        return Err(Problem::validation(detail.clone()).at("#/reason", detail));
-    }
+    let why = reason_of(&body.value.reason)?;
     let letter = inbox
         .queue_admin
         .discard(&id)
@@ -201,6 +214,16 @@ async fn discard_dead_letter(
     let by = &operator.identity.subject;
     tracing::warn!(letter = letter.id, reason = letter.reason, by, why, "threw a dead letter away");
     Ok(HttpResponse::Ok().json(letter))
+}
+
+/// Checks the reason that an operator gives.
+pub(super) fn reason_of(text: &str) -> Result<&str, Problem> {
+    let reason = text.trim();
+    if !(1..=REASON_LIMIT).contains(&reason.chars().count()) || reason.contains('\0') {
+        let detail = format!("a reason has 1 to {REASON_LIMIT} characters");
+        return Err(Problem::validation(detail.clone()).at("#/reason", detail));
+    }
+    Ok(reason)
 }
 
 fn unavailable(error: &PublishError) -> Problem {

@@ -52,6 +52,8 @@ mod outbox;
 mod running;
 mod service;
 mod subscription;
+mod waiting;
+mod waiting_command;
 
 use std::ops::Deref;
 use std::pin::Pin;
@@ -89,7 +91,7 @@ type State<S> = fn(&mut Service<S>) -> anyhow::Result<Data>;
 /// check and clean end with it.
 ///
 /// `S` has the settings that only this service has. [`main`](Self::main) makes the program of it:
-/// `run` (the default), `migrate`, `seed`, `openapi` and `healthcheck`.
+/// `run` (the default), `migrate`, `seed`, `waiting`, `openapi` and `healthcheck`.
 pub struct ServiceApp<S = NoSettings> {
     about: About,
     routes: Routes,
@@ -202,6 +204,7 @@ impl<S: DeserializeOwned + 'static> ServiceApp<S> {
         }
         if self.consumer.is_some() {
             inbox::routes(config);
+            waiting::routes(config);
         }
     }
 }

@@ -15,14 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::inbox::Figures;
 use super::service::Task;
-use super::{Consumer, Service, ServiceApp, Subscription, inbox};
+use super::{Consumer, Service, ServiceApp, Subscription, inbox, waiting};
 use crate::auth::Verifier;
 use crate::server::{Readiness, Server};
 use crate::settings::ServiceSettings;
 use crate::{database, telemetry};
 
-/// Connections of a consumer: one for its batches, one for what it does beside them.
-const CONSUMER_CONNECTIONS: u32 = 2;
+/// Connections of a consumer: for its batches, for the events that it tries again, and for what it does beside them.
+const CONSUMER_CONNECTIONS: u32 = 3;
 
 /// A batch may take longer than any request may. Where the consumer has given a statement up, the server
 /// is to notice.
@@ -100,6 +100,7 @@ impl<S: DeserializeOwned + 'static> ServiceApp<S> {
             if let Some(inbox) = &inbox {
                 config.app_data(inbox.clone());
                 inbox::routes(config);
+                waiting::routes(config);
             }
         };
         let server = Server::bind(&service.common.http, about, verifier, readiness, with_data, stop)?;
@@ -191,7 +192,7 @@ fn readiness(
         });
     }
     if let Some(subscription) = subscription {
-        let (asked, shown) = (subscription.clone(), subscription.clone());
+        let (asked, shown, blocked) = (subscription.clone(), subscription.clone(), subscription.clone());
         readiness = readiness
             .check("subscription", move || {
                 let subscription = asked.clone();
@@ -200,7 +201,8 @@ fn readiness(
                     Ok(())
                 }
             })
-            .show("consumer", move || shown.is_connected());
+            .show("consumer", move || shown.is_connected())
+            .show("no_blocked_keys", move || blocked.blocked_keys() == 0);
     }
     readiness
 }

@@ -37,6 +37,11 @@ impl Subscription {
             .await
     }
 
+    /// How many keys wait for an operator; seconds old.
+    pub(super) fn blocked_keys(&self) -> i64 {
+        self.health.blocked_keys()
+    }
+
     pub(super) fn in_hand(&self) -> u64 {
         self.health.in_hand()
     }

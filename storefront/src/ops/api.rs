@@ -97,6 +97,8 @@ pub(super) struct InboxStatus {
     pub(super) receipts: Receipts,
     /// Absent while the broker is unavailable.
     pub(super) queues: Option<Queues>,
+    /// Absent while the database is unavailable.
+    pub(super) waiting: Option<Waiting>,
     /// Only from a service that raises alerts.
     pub(super) alerts_raised: Option<i64>,
     pub(super) problems: Vec<String>,
@@ -110,6 +112,15 @@ pub(super) struct Receipts {
     pub(super) redelivered_known: u64,
     pub(super) repeated: u64,
     pub(super) stale: u64,
+    pub(super) waiting: u64,
+}
+
+/// The events that wait in a service's database, for another try or behind one that does.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Waiting {
+    pub(super) events: i64,
+    pub(super) blocked_keys: i64,
 }
 
 /// The messages in a service's queues. `unrouted` counts the messages of all services.
@@ -117,17 +128,8 @@ pub(super) struct Receipts {
 pub(super) struct Queues {
     pub(super) ready: u64,
     pub(super) consumers: u32,
-    pub(super) retries: Vec<RetryQueue>,
     pub(super) dead: u64,
     pub(super) unrouted: u64,
-}
-
-/// Messages that wait for a retry.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct RetryQueue {
-    pub(super) delay_ms: u64,
-    pub(super) messages: u64,
 }
 
 /// An event of an outbox. A list has no `deliveries`.

@@ -151,7 +151,7 @@ async fn settle(
         check_again(subscriber, &mut absent, report).await?;
         depths = event_bus::rabbitmq::depths(broker, &subscriber.name, name).await?;
     }
-    let (mut in_dead, mut in_line) = (depths.dead, depths.waiting());
+    let (mut in_dead, mut in_line) = (depths.dead, depths.ready);
     for (event_type, count) in absent.counts {
         let dead = count.min(in_dead);
         let waiting = (count - dead).min(in_line);
@@ -162,7 +162,7 @@ async fn settle(
 }
 
 fn is_unexplained(absent: &Absent, depths: &Depths) -> bool {
-    absent.counts.values().sum::<u64>() > depths.dead + depths.waiting()
+    absent.counts.values().sum::<u64>() > depths.dead + depths.ready
 }
 
 /// Removes the events from the list that have arrived meanwhile.

@@ -160,12 +160,11 @@ fn broker(now: &Snapshot) -> Card {
         return card.unavailable(problem.unwrap_or_else(|| "No subscriber answers.".to_owned()));
     }
     let sum = |figure: fn(&Queues) -> u64| queues.iter().map(|queues| figure(queues)).sum::<u64>();
-    let (ready, retries) = (sum(|queues| queues.ready), sum(Queues::waiting_for_retry));
+    let ready = sum(|queues| queues.ready);
     let unacknowledged = answers().map(|inbox| inbox.in_hand).sum::<u64>();
     card.figure("ready", count(ready));
     card.figure("unacknowledged", count(unacknowledged));
-    card.figure("retries", count(retries));
-    card.busy_if(ready + retries + unacknowledged > 0);
+    card.busy_if(ready + unacknowledged > 0);
     card.bad_figure("dead letters", sum(|queues| queues.dead));
     // All subscribers see the same queue of unrouted messages.
     card.bad_figure("unrouted", queues.iter().map(|queues| queues.unrouted).max().unwrap_or_default());
@@ -186,16 +185,17 @@ fn inbox(name: &str, status: &clients::Result<InboxStatus>) -> Card {
         card.figure("alerts raised", count(alerts));
     }
     if let Some(queues) = &inbox.queues {
-        card.figure("waiting", count(inbox.waiting().unwrap_or_default()));
-        card.busy_if(inbox.waiting() > Some(0));
-        for retry in queues.retries.iter().filter(|retry| retry.messages > 0) {
-            let (messages, delay) = (count(retry.messages), seconds(retry.delay_ms));
-            card.problems.push(format!("{messages} wait {delay} for a retry."));
-        }
+        card.figure("in the queue", count(inbox.queued().unwrap_or_default()));
+        card.busy_if(inbox.queued() > Some(0));
         if queues.consumers == 0 {
             card.problem("No process consumes the queue.");
         }
         card.bad_figure("dead letters", queues.dead);
+    }
+    if let Some(waiting) = inbox.waiting {
+        card.figure("waiting for another try", count(waiting.events));
+        card.busy_if(waiting.events > 0);
+        card.bad_figure("blocked keys", inbox.blocked_keys());
     }
     if !inbox.connected {
         card.problem("It does not consume: the broker or its database is unavailable.");
@@ -208,8 +208,4 @@ fn inbox(name: &str, status: &clients::Result<InboxStatus>) -> Card {
 
 fn age(seconds: f64) -> String {
     if seconds < 100.0 { format!("{seconds:.1} s") } else { format!("{:.0} min", seconds / 60.0) }
-}
-
-fn seconds(ms: u64) -> String {
-    if ms.is_multiple_of(1_000) { format!("{} s", ms / 1_000) } else { format!("0.{} s", ms / 100) }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::snapshot::{Answers, Snapshot};
-use crate::ops::api::{InboxStatus, Queues};
+use crate::ops::api::InboxStatus;
 
 /// How far back the charts go.
 pub(super) const KEPT: TimeDelta = TimeDelta::minutes(5);
@@ -41,7 +41,7 @@ impl Sample {
             published: figures(outboxes, |outbox| Some(outbox.progress.settled)),
             received: figures(inboxes, |inbox| signed(inbox.received())),
             pending: figures(outboxes, |outbox| Some(outbox.log.pending)),
-            queued: figures(inboxes, |inbox| signed(inbox.waiting()?)),
+            queued: figures(inboxes, |inbox| signed(inbox.queued()?)),
             is_without_relay: snapshot.alive() == Some(0),
         }
     }
@@ -51,19 +51,17 @@ impl InboxStatus {
     /// All deliveries since the service's process started.
     pub(super) fn received(&self) -> u64 {
         let receipts = &self.receipts;
-        receipts.first + receipts.redelivered_known + receipts.repeated + receipts.stale
+        receipts.first + receipts.redelivered_known + receipts.repeated + receipts.stale + receipts.waiting
     }
 
     /// The messages that wait for this service or are being handled; `None` where they are unknown.
-    pub(super) fn waiting(&self) -> Option<u64> {
-        let queues = self.queues.as_ref()?;
-        Some(queues.ready + self.in_hand + queues.waiting_for_retry())
+    pub(super) fn queued(&self) -> Option<u64> {
+        Some(self.queues.as_ref()?.ready + self.in_hand)
     }
-}
 
-impl Queues {
-    pub(super) fn waiting_for_retry(&self) -> u64 {
-        self.retries.iter().map(|queue| queue.messages).sum()
+    /// The keys that wait for an operator.
+    pub(super) fn blocked_keys(&self) -> u64 {
+        self.waiting.and_then(|waiting| u64::try_from(waiting.blocked_keys).ok()).unwrap_or_default()
     }
 }
 

@@ -80,7 +80,10 @@ fn summary(now: &Snapshot) -> String {
     if inboxes().any(|inbox| dead(inbox) > Some(0)) {
         return "A message could not be handled: see the dead letters.".to_owned();
     }
-    if pending > 0 || inboxes().any(|inbox| inbox.waiting() > Some(0)) {
+    if inboxes().any(|inbox| inbox.blocked_keys() > 0) {
+        return "An event fails again and again. It blocks its key until you requeue or skip it.".to_owned();
+    }
+    if pending > 0 || inboxes().any(|inbox| inbox.queued() > Some(0)) {
         return "Events are on their way.".to_owned();
     }
     "All is quiet: every event has arrived.".to_owned()

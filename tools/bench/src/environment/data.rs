@@ -53,7 +53,9 @@ impl Environment {
 
     /// As many carts as there are products, with so many products each; nothing else.
     pub(crate) async fn reset_carts(&self, lines: i64) -> Result<()> {
-        sqlx::raw_sql("truncate cart, cart_line, alert, inbox, inbox_version").execute(&self.basket).await?;
+        sqlx::raw_sql("truncate cart, cart_line, alert, inbox, inbox_version, inbox_waiting")
+            .execute(&self.basket)
+            .await?;
         sqlx::query("insert into cart (buyer_id) select 'buyer-' || n from generate_series(0, $1 - 1) as n")
             .bind(CARTS)
             .execute(&self.basket)

@@ -1,0 +1,385 @@
+//! Events that wait for another try, and those of their keys that wait behind them.
+//!
+//! Functions that take a connection work in the caller's transaction.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::receive::{Delivery, Order, column};
+use crate::{TraceContext, envelope::IncomingEvent};
+
+/// How much of a consumer waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct WaitingSummary {
+    /// Events that wait, those of blocked keys too.
+    pub events: i64,
+    /// Keys whose first event failed at its last try: they wait for an operator.
+    pub blocked_keys: i64,
+    /// Seconds until the next try is due.
+    #[serde(skip)]
+    pub(crate) next_try: Option<f64>,
+}
+
+/// Counts what waits.
+pub async fn summary(pool: &PgPool, consumer: &str) -> Result<WaitingSummary, sqlx::Error> {
+    sqlx::query_as(
+        "select (select count(*) from inbox_waiting where consumer = $1) as events,
+                (select count(*) from inbox_waiting where consumer = $1 and blocked_at is not null) as blocked_keys,
+                (select extract(epoch from min(next_attempt_at) - clock_timestamp())::float8 from inbox_waiting
+                  where consumer = $1 and next_attempt_at is not null) as next_try",
+    )
+    .bind(consumer)
+    .fetch_one(pool)
+    .await
+}
+
+/// What is to happen after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It is tried again after this time.
+    TryAgain(Duration),
+    /// It waits for an operator.
+    Block,
+    /// It is given up.
+    Skip,
+}
+
+/// An event that waits.
+pub(crate) struct Waiting {
+    pub(crate) event: IncomingEvent,
+    pub(crate) redelivered: bool,
+    pub(crate) failures: u32,
+    holds_key: bool,
+    position: i64,
+}
+
+/// Has deliveries wait behind the events of their keys that wait already.
+pub(super) async fn join(
+    tx: &mut PgConnection,
+    consumer: &str,
+    deliveries: &[Delivery<'_>],
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into inbox_waiting (consumer, event_id, source, event_type, key, generation, key_version, occurred_at,
+                                    traceparent, tracestate, data, redelivered, holds_key)
+         select $1, event_id, source, event_type, key, generation, key_version, occurred_at,
+                traceparent, tracestate, data::json, redelivered, true
+           from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::timestamptz[],
+                       $9::text[], $10::text[], $11::text[], $12::bool[])
+                with ordinality as delivery (event_id, source, event_type, key, generation, key_version, occurred_at,
+                                             traceparent, tracestate, data, redelivered, place)
+          order by place",
+    )
+    .bind(consumer)
+    .bind(column(deliveries, |delivery| delivery.event.id))
+    .bind(column(deliveries, |delivery| delivery.event.source.as_str()))
+    .bind(column(deliveries, |delivery| delivery.event.event_type.as_str()))
+    .bind(column(deliveries, |delivery| delivery.event.key.as_str()))
+    .bind(column(deliveries, |delivery| delivery.event.generation))
+    .bind(column(deliveries, |delivery| delivery.event.version))
+    .bind(column(deliveries, |delivery| delivery.event.occurred_at))
+    .bind(column(deliveries, |delivery| delivery.event.trace.traceparent()))
+    .bind(column(deliveries, |delivery| delivery.event.trace.tracestate()))
+    .bind(column(deliveries, |delivery| delivery.event.data.get()))
+    .bind(column(deliveries, |delivery| delivery.redelivered))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Enters an event that failed, in the inbox and, unless it is given up, here. Does nothing if it is in the inbox already.
+pub(crate) async fn enter(
+    tx: &mut PgConnection,
+    consumer: &str,
+    delivery: Delivery<'_>,
+    reason: &str,
+    next: Next,
+) -> Result<(), sqlx::Error> {
+    let event = delivery.event;
+    sqlx::query(
+        "with entered as (
+             insert into inbox (consumer, event_id, source, event_type, key, key_version, applied, redelivered,
+                                skipped_at, skipped_by, skip_reason)
+             values ($1, $2, $3, $4, $5, $7, false, $12,
+                     case when $16 then clock_timestamp() end, case when $16 then $1 end, case when $16 then $14 end)
+             on conflict (consumer, event_id) do nothing
+             returning event_id
+         )
+         insert into inbox_waiting (consumer, event_id, source, event_type, key, generation, key_version, occurred_at,
+                                    traceparent, tracestate, data, redelivered, holds_key,
+                                    failures, reason, next_attempt_at, blocked_at)
+         select $1, event_id, $3, $4, $5, $6, $7, $8, $9, $10, $11::json, $12, $13, 1, $14,
+                clock_timestamp() + $15 * interval '1 second', case when $15 is null then clock_timestamp() end
+           from entered where not $16",
+    )
+    .bind(consumer)
+    .bind(event.id)
+    .bind(&event.source)
+    .bind(&event.event_type)
+    .bind(&event.key)
+    .bind(event.generation)
+    .bind(event.version)
+    .bind(event.occurred_at)
+    .bind(event.trace.traceparent())
+    .bind(event.trace.tracestate())
+    .bind(event.data.get())
+    .bind(delivery.redelivered)
+    .bind(delivery.order == Order::EveryEvent)
+    .bind(reason)
+    .bind(seconds(next))
+    .bind(next == Next::Skip)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes the event that is due first, and locks it; no other process takes it until the transaction ends.
+pub(crate) async fn take(tx: &mut PgConnection, consumer: &str) -> Result<Option<Waiting>, sqlx::Error> {
+    loop {
+        let row: Option<Row> = sqlx::query_as(
+            "select event_id, position, source, event_type, key, generation, key_version, occurred_at, traceparent,
+                    tracestate, data::text as data, redelivered, holds_key, failures,
+                    holds_key and exists (
+                        select from inbox_waiting as earlier
+                         where earlier.consumer = $1 and earlier.source = waiting.source
+                           and earlier.key = waiting.key and earlier.holds_key
+                           and earlier.position < waiting.position) as is_behind
+               from inbox_waiting as waiting
+              where consumer = $1 and next_attempt_at <= clock_timestamp()
+              order by next_attempt_at limit 1 for update skip locked",
+        )
+        .bind(consumer)
+        .fetch_optional(&mut *tx)
+        .await?;
+        match row {
+            Some(row) if row.is_behind => {
+                sqlx::query(
+                    "update inbox_waiting set next_attempt_at = null where consumer = $1 and event_id = $2",
+                )
+                .bind(consumer)
+                .bind(row.event_id)
+                .execute(&mut *tx)
+                .await?;
+            }
+            row => return row.map(Row::waiting).transpose(),
+        }
+    }
+}
+
+/// Raises the version guard to that of the event, and returns whether it is newer than what was handled.
+pub(crate) async fn raise_guard(
+    tx: &mut PgConnection,
+    consumer: &str,
+    event: &IncomingEvent,
+) -> Result<bool, sqlx::Error> {
+    let raised: Option<bool> = sqlx::query_scalar(
+        "insert into inbox_version as known (consumer, source, key, event_type, generation, key_version)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (consumer, source, key, event_type) do update
+            set generation = excluded.generation, key_version = excluded.key_version
+          where (known.generation, known.key_version) < (excluded.generation, excluded.key_version)
+         returning true",
+    )
+    .bind(consumer)
+    .bind(&event.source)
+    .bind(&event.key)
+    .bind(&event.event_type)
+    .bind(event.generation)
+    .bind(event.version)
+    .fetch_optional(tx)
+    .await?;
+    Ok(raised.is_some())
+}
+
+/// How an event stopped waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled<'a> {
+    /// It had its effect.
+    Applied,
+    /// It is to have none: a newer one had, and only the newest counts.
+    Stale,
+    /// It is to have none: somebody has decided so, for this reason.
+    Skipped { by: &'a str, reason: &'a str },
+    /// It was dead-lettered, and may come again from there.
+    Dead,
+}
+
+/// Takes an event out of those that wait; the next one of its key is due at once.
+pub(crate) async fn settle(
+    tx: &mut PgConnection,
+    consumer: &str,
+    waiting: &Waiting,
+    settled: Settled<'_>,
+) -> Result<(), sqlx::Error> {
+    let (by, reason) = match settled {
+        Settled::Skipped { by, reason } => (Some(by), Some(reason)),
+        _ => (None, None),
+    };
+    sqlx::query(
+        "with gone as (
+             delete from inbox_waiting where consumer = $1 and event_id = $2
+         ), forgotten as (
+             delete from inbox where consumer = $1 and event_id = $2 and $4
+         ), entered as (
+             update inbox set applied = $3, skipped_at = case when $5 is not null then clock_timestamp() end,
+                              skipped_by = $5, skip_reason = $6
+              where consumer = $1 and event_id = $2 and not $4
+         )
+         update inbox_waiting set next_attempt_at = clock_timestamp()
+          where $7 and consumer = $1 and blocked_at is null and event_id = (
+                select event_id from inbox_waiting
+                 where consumer = $1 and source = $8 and key = $9 and holds_key and position > $10
+                 order by position limit 1)",
+    )
+    .bind(consumer)
+    .bind(waiting.event.id)
+    .bind(settled == Settled::Applied)
+    .bind(settled == Settled::Dead)
+    .bind(by)
+    .bind(reason)
+    .bind(waiting.holds_key)
+    .bind(&waiting.event.source)
+    .bind(&waiting.event.key)
+    .bind(waiting.position)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Records a failure.
+pub(crate) async fn fail(
+    tx: &mut PgConnection,
+    consumer: &str,
+    waiting: &Waiting,
+    reason: &str,
+    next: Next,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update inbox_waiting
+            set failures = failures + 1, reason = $3, next_attempt_at = clock_timestamp() + $4 * interval '1 second',
+                blocked_at = case when $4 is null then clock_timestamp() end
+          where consumer = $1 and event_id = $2",
+    )
+    .bind(consumer)
+    .bind(waiting.event.id)
+    .bind(reason)
+    .bind(seconds(next))
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Puts the next try off, which is no failure.
+pub(crate) async fn put_off(
+    tx: &mut PgConnection,
+    consumer: &str,
+    waiting: &Waiting,
+    by: Duration,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update inbox_waiting set next_attempt_at = clock_timestamp() + $3 * interval '1 second'
+          where consumer = $1 and event_id = $2",
+    )
+    .bind(consumer)
+    .bind(waiting.event.id)
+    .bind(by.as_secs_f64())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Has the first event of each key tried that is neither blocked nor waits for a try. Such a one joined a key in the
+/// moment in which the last event before it was settled.
+pub(crate) async fn start_heads(pool: &PgPool, consumer: &str) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update inbox_waiting as head set next_attempt_at = clock_timestamp()
+           from (select distinct on (source, key) event_id from inbox_waiting
+                  where consumer = $1 and holds_key order by source, key, position) as first
+          where head.consumer = $1 and head.event_id = first.event_id
+            and head.next_attempt_at is null and head.blocked_at is null",
+    )
+    .bind(consumer)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Drops the events of these types that are older than one that was handled: only the newest counts. Returns how many.
+pub(crate) async fn drop_stale(
+    pool: &PgPool,
+    consumer: &str,
+    event_types: &[&str],
+) -> Result<u64, sqlx::Error> {
+    if event_types.is_empty() {
+        return Ok(0);
+    }
+    let dropped = sqlx::query(
+        "delete from inbox_waiting as old using inbox_version as known
+          where old.consumer = $1 and old.event_type = any($2) and not old.holds_key
+            and (known.consumer, known.source, known.key, known.event_type)
+              = (old.consumer, old.source, old.key, old.event_type)
+            and (known.generation, known.key_version) >= (old.generation, old.key_version)",
+    )
+    .bind(consumer)
+    .bind(event_types)
+    .execute(pool)
+    .await?;
+    Ok(dropped.rows_affected())
+}
+
+fn seconds(next: Next) -> Option<f64> {
+    match next {
+        Next::TryAgain(after) => Some(after.as_secs_f64()),
+        Next::Block | Next::Skip => None,
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    event_id: Uuid,
+    position: i64,
+    source: String,
+    event_type: String,
+    key: String,
+    generation: i64,
+    key_version: i64,
+    occurred_at: DateTime<Utc>,
+    traceparent: Option<String>,
+    tracestate: Option<String>,
+    data: String,
+    redelivered: bool,
+    holds_key: bool,
+    failures: i32,
+    is_behind: bool,
+}
+
+impl Row {
+    fn waiting(self) -> Result<Waiting, sqlx::Error> {
+        let data = serde_json::value::RawValue::from_string(self.data);
+        let trace =
+            self.traceparent.and_then(|parent| TraceContext::parse(&parent, self.tracestate.as_deref()));
+        Ok(Waiting {
+            event: IncomingEvent {
+                id: self.event_id,
+                source: self.source,
+                event_type: self.event_type,
+                key: self.key,
+                generation: self.generation,
+                version: self.key_version,
+                occurred_at: self.occurred_at,
+                trace: trace.unwrap_or_default(),
+                data: data.map_err(|error| sqlx::Error::Decode(error.into()))?,
+            },
+            redelivered: self.redelivered,
+            failures: u32::try_from(self.failures).unwrap_or(u32::MAX),
+            holds_key: self.holds_key,
+            position: self.position,
+        })
+    }
+}

@@ -1,0 +1,187 @@
+//! Events that fail, and what waits behind them.
+
+use event_bus::inbox::operate::{self, Selection};
+use sqlx::PgPool;
+use test_kit::eventually;
+
+use crate::support::{GUESSED, LONG, NOTED, Sent, Stage, raised};
+
+fn pairs(expected: &[(&str, i64)]) -> Vec<(String, i64)> {
+    expected.iter().map(|(key, version)| ((*key).to_owned(), *version)).collect()
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_that_failed_has_its_effect_before_later_events_of_its_key(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.hold("a").await;
+    stage.send(&raised("a", 1, "wait")).await;
+    stage.send(&raised("a", 2, "")).await;
+    stage.send(&Sent { event_type: GUESSED, ..raised("a", 3, "") }).await;
+    stage.send(&raised("b", 1, "")).await;
+    assert_eq!(stage.until_applied(1).await, pairs(&[("b", 1)]), "other keys flow");
+    assert_eq!(stage.until_waiting(3).await, pairs(&[("a", 1), ("a", 2), ("a", 3)]));
+    // Another delivery of what waits is a repeat.
+    let behind = raised("a", 4, "");
+    stage.send(&behind).await;
+    stage.send(&behind).await;
+    stage.until_received("repeated", 1).await;
+    stage.release("a").await;
+    let applied = stage.until_applied(5).await;
+    assert_eq!(applied, pairs(&[("b", 1), ("a", 1), ("a", 2), ("a", 3), ("a", 4)]));
+    stage.until_waiting(0).await;
+    let applied: i64 =
+        sqlx::query_scalar("select count(*) from inbox where applied").fetch_one(&stage.pool).await.unwrap();
+    assert_eq!((applied, stage.receipts("waiting")), (5, 4));
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_from_another_source_does_not_wait(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.hold("a").await;
+    stage.send(&raised("a", 1, "wait")).await;
+    stage.until_waiting(1).await;
+    stage.send(&Sent { source: "/other", ..raised("a", 7, "") }).await;
+    assert_eq!(stage.until_applied(1).await, pairs(&[("a", 7)]));
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_that_always_fails_blocks_its_key_and_no_other_until_it_is_requeued(pool: PgPool) {
+    let stage = Stage::set_with_tries(pool, 2).await;
+    stage.hold("a").await;
+    stage.send(&raised("a", 1, "wait")).await;
+    stage.send(&raised("a", 2, "")).await;
+    let blocked = stage.until_blocked(1).await;
+    let blocked = &blocked[0];
+    assert_eq!((blocked.key.as_str(), blocked.failures, blocked.behind), ("a", 2, 1));
+    assert_eq!(blocked.reason.as_deref(), Some("it is held"));
+    eventually("it is reported", LONG, async || (stage.health.blocked_keys() == 1).then_some(())).await;
+    stage.send(&raised("b", 1, "")).await;
+    stage.send(&raised("a", 3, "")).await;
+    stage.until_waiting(3).await;
+    assert_eq!(stage.until_applied(1).await, pairs(&[("b", 1)]));
+
+    stage.release("a").await;
+    let of_key = Selection { key: Some("a".to_owned()), ..Selection::default() };
+    let other = Selection { key: Some("b".to_owned()), ..Selection::default() };
+    assert_eq!(operate::requeue(&stage.pool, &stage.consumer, &other).await.unwrap(), 0);
+    assert_eq!(operate::requeue(&stage.pool, &stage.consumer, &of_key).await.unwrap(), 1);
+    assert_eq!(stage.until_applied(4).await, pairs(&[("b", 1), ("a", 1), ("a", 2), ("a", 3)]));
+    eventually("it is reported", LONG, async || (stage.health.blocked_keys() == 0).then_some(())).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_skipped_event_frees_its_key_and_the_inbox_keeps_the_reason(pool: PgPool) {
+    let stage = Stage::set_with_tries(pool, 1).await;
+    stage.hold("a").await;
+    let wrong = raised("a", 1, "wait");
+    stage.send(&wrong).await;
+    stage.send(&raised("a", 2, "")).await;
+    stage.until_waiting(2).await;
+    let mut db = stage.pool.acquire().await.unwrap();
+    let all = Selection::default();
+    let skipped = operate::skip(&mut db, &stage.consumer, &all, "olga", "it is wrong").await.unwrap();
+    assert_eq!(skipped, [wrong.id]);
+    assert_eq!(stage.until_applied(1).await, pairs(&[("a", 2)]));
+    stage.send(&wrong).await;
+    stage.until_received("repeated", 1).await;
+    let kept: (bool, String, String) =
+        sqlx::query_as("select applied, skipped_by, skip_reason from inbox where event_id = $1")
+            .bind(wrong.id)
+            .fetch_one(&stage.pool)
+            .await
+            .unwrap();
+    assert_eq!(kept, (false, "olga".to_owned(), "it is wrong".to_owned()));
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_handler_may_skip_an_event_after_its_last_try_by_itself(pool: PgPool) {
+    let stage = Stage::set_with_tries(pool, 2).await;
+    stage.hold("a").await;
+    stage.send(&Sent { event_type: GUESSED, ..raised("a", 1, "wait") }).await;
+    stage.send(&raised("a", 2, "")).await;
+    assert_eq!(stage.until_applied(1).await, pairs(&[("a", 2)]));
+    let kept: String = sqlx::query_scalar("select skip_reason from inbox where key_version = 1")
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
+    assert_eq!(kept, "it is held");
+}
+
+#[sqlx::test(migrations = false)]
+async fn where_only_the_newest_counts_nothing_waits_behind_an_event_that_failed(pool: PgPool) {
+    let stage = Stage::set_with_tries(pool, 1).await;
+    stage.hold("a").await;
+    stage.send(&Sent { event_type: NOTED, ..raised("a", 1, "wait") }).await;
+    stage.until_blocked(1).await;
+    stage.send(&raised("a", 1, "")).await;
+    stage.send(&Sent { event_type: NOTED, ..raised("a", 2, "") }).await;
+    assert_eq!(stage.until_applied(2).await, pairs(&[("a", 1), ("a", 2)]));
+    // It is older than what was handled now, and nobody has to decide about it.
+    stage.until_waiting(0).await;
+    assert_eq!(stage.applied().await.len(), 2);
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_that_is_rejected_at_a_later_try_is_dead_lettered_and_frees_its_key(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.hold("a").await;
+    let wrong = raised("a", 1, "wait, then reject");
+    stage.send(&wrong).await;
+    stage.send(&raised("a", 2, "")).await;
+    stage.until_waiting(2).await;
+    stage.release("a").await;
+    assert_eq!(stage.until_applied(1).await, pairs(&[("a", 2)]));
+    let (reason, message) = stage.dead_letter().await;
+    assert_eq!(reason, "this one is rejected");
+    assert_eq!(message.json()["id"], wrong.id.to_string());
+    assert_eq!(message.json()["data"]["value"], 1);
+    let known: bool = sqlx::query_scalar("select exists (select from inbox where event_id = $1)")
+        .bind(wrong.id)
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
+    assert!(!known, "it can be replayed from there");
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_that_joined_a_key_in_the_moment_in_which_it_became_free_is_tried_too(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    // As the two transactions leave it: the one that joined saw the other's event, which is gone.
+    sqlx::query(
+        "insert into inbox_waiting (consumer, event_id, source, key, event_type, generation, key_version,
+                                    occurred_at, data, redelivered, holds_key)
+         values ($1, gen_random_uuid(), '/test', 'a', 'shop.test.counter_raised.v1', 1, 1, now(), '{\"value\":1}',
+                 false, true)",
+    )
+    .bind(&stage.consumer)
+    .execute(&stage.pool)
+    .await
+    .unwrap();
+    stage.send(&raised("a", 2, "")).await;
+    assert_eq!(stage.until_applied(2).await, pairs(&[("a", 1), ("a", 2)]));
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_lock_in_the_way_of_another_try_is_no_failure(pool: PgPool) {
+    let stage = Stage::set_with_tries(pool, 2).await;
+    stage.hold("a").await;
+    stage.send(&raised("a", 1, "wait")).await;
+    stage.until_waiting(1).await;
+    // The next try meets a table that it cannot use.
+    sqlx::raw_sql("alter table held rename to held_elsewhere").execute(&stage.pool).await.unwrap();
+    eventually("the next try is put off", LONG, async || {
+        let put_off: bool = sqlx::query_scalar(
+            "select next_attempt_at > entered_at + interval '1.5 seconds' from inbox_waiting",
+        )
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
+        put_off.then_some(())
+    })
+    .await;
+    sqlx::raw_sql("alter table held_elsewhere rename to held; delete from held")
+        .execute(&stage.pool)
+        .await
+        .unwrap();
+    assert_eq!(stage.until_applied(1).await, pairs(&[("a", 1)]));
+}
