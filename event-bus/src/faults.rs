@@ -58,6 +58,7 @@ macro_rules! without {
 ///
 /// - `inbox`: received events are entered, and known ones have no effect;
 /// - `version-guard`: an event older than a known one has no effect;
+/// - `waiting`: events wait behind an earlier one of their key that failed;
 /// - `confirms`: only events that the broker has confirmed count as published;
 /// - `ownership`: a relay publishes only the partitions that it owns;
 /// - `alternate-exchange`: unroutable events are kept.

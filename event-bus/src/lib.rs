@@ -8,7 +8,8 @@
 //!
 //! - A committed event is published, and an uncommitted one never is, whichever process is killed.
 //! - Delivery is at least once. The effect is exactly once: the inbox row is written in the effect's transaction.
-//! - The events of one key are published in the order of their commits, and the newest version wins at a consumer.
+//! - The events of one key are published in the order of their commits, and have their effects in that order, through
+//!   failures. Where a handler keeps only the newest fact it says so.
 //!
 //! # Where to start
 //!

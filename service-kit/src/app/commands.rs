@@ -24,7 +24,9 @@ pub(super) async fn run<S: DeserializeOwned + 'static>(app: ServiceApp<S>) -> an
         return healthcheck::run(&settings.common.http, app.about.default_port).await;
     }
     telemetry::init(&settings.common.log)?;
-    if let (Some(waiting), Some(consumer)) = (arguments.subcommand_matches("waiting"), &app.consumer) {
+    if let Some(consumer) = &app.consumer
+        && let Some(waiting) = arguments.subcommand_matches("waiting")
+    {
         let pool = database::connect_for_command(settings.common.database()?, app.about.name)?;
         return waiting_command::run(waiting, &pool, consumer.name).await;
     }

@@ -202,7 +202,7 @@ fn readiness(
                 }
             })
             .show("consumer", move || shown.is_connected())
-            .show("no_blocked_keys", move || blocked.blocked_keys() == 0);
+            .warn("no_blocked_keys", move || blocked.blocked_keys() == 0);
     }
     readiness
 }

@@ -13,6 +13,7 @@ type State = Arc<dyn Fn() -> bool + Send + Sync>;
 pub struct Readiness {
     checks: Vec<(&'static str, Check)>,
     shown: Vec<(&'static str, State)>,
+    warned: Vec<(&'static str, State)>,
 }
 
 impl Readiness {
@@ -40,9 +41,18 @@ impl Readiness {
         self
     }
 
+    /// Adds something that is shown only while it is not well.
+    #[must_use]
+    pub fn warn(mut self, name: &'static str, is_well: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.warned.push((name, Arc::new(is_well)));
+        self
+    }
+
     /// Says for each thing that is only shown whether it is well.
     pub(super) fn shown(&self) -> impl Iterator<Item = (&'static str, bool)> {
-        self.shown.iter().map(|(name, is_well)| (*name, is_well()))
+        let warned = self.warned.iter().map(|(name, is_well)| (*name, is_well()));
+        let shown = self.shown.iter().map(|(name, is_well)| (*name, is_well()));
+        shown.chain(warned.filter(|(_, is_well)| !is_well))
     }
 
     /// Runs all checks, in order; says for each whether it passed.

@@ -213,8 +213,10 @@ async fn older(target: &mut Target<'_>) -> Result<Injection> {
             .bind(product.to_string())
             .fetch_one(&target.environment.basket)
             .await?;
-        let (key, body, properties) =
-            message(price_changed(*id, product, known / 2).to_string().into_bytes());
+        let mut event = price_changed(*id, product, known / 2);
+        // Older than the inbox reaches back: a younger one that comes late has its effect.
+        event["time"] = json!("2020-01-01T00:00:00Z");
+        let (key, body, properties) = message(event.to_string().into_bytes());
         messages.push((key, body, properties.with_headers(FieldTable::default())));
     }
     let seen = target.environment.broker.publish("", &messages).await?;
