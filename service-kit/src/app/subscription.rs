@@ -30,11 +30,14 @@ impl Subscription {
         if self.health.has_subscribed() {
             return Ok(true);
         }
-        // The guard has rows once anything was received, and keeps them for ever.
-        sqlx::query_scalar("select exists (select from inbox_version where consumer = $1)")
-            .bind(self.consumer)
-            .fetch_one(&self.pool)
-            .await
+        // The guard has rows once anything had its effect, and keeps them for ever. What had none yet waits.
+        sqlx::query_scalar(
+            "select exists (select from inbox_version where consumer = $1)
+                 or exists (select from inbox_waiting where consumer = $1)",
+        )
+        .bind(self.consumer)
+        .fetch_one(&self.pool)
+        .await
     }
 
     /// How many keys wait for an operator; seconds old.

@@ -195,6 +195,27 @@ pub(super) struct DeadLetter {
     pub(super) body_bytes: usize,
 }
 
+/// The first keys that wait in a subscriber's database, and how many there are.
+#[derive(Debug, Deserialize)]
+pub(super) struct WaitingKeys {
+    pub(super) count: usize,
+    pub(super) data: Vec<WaitingKey>,
+}
+
+/// The event of a key that failed, and how many later ones are behind it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct WaitingKey {
+    pub(super) key: String,
+    pub(super) event_id: String,
+    pub(super) event_type: String,
+    pub(super) failures: i32,
+    pub(super) reason: Option<String>,
+    pub(super) next_attempt_at: Option<DateTime<Utc>>,
+    pub(super) blocked_at: Option<DateTime<Utc>>,
+    pub(super) behind: i64,
+}
+
 impl OpsApi {
     /// `None` where no relay is configured.
     pub(super) fn new(settings: &Settings) -> Result<Option<Self>> {
@@ -280,6 +301,11 @@ pub(super) async fn dead_letters(client: &Client, user: &User) -> clients::Resul
     request.by(user).deadline(ACTION_DEADLINE).json().await
 }
 
+/// Lists the keys that wait in a subscriber's database.
+pub(super) async fn waiting_keys(client: &Client, user: &User) -> clients::Result<WaitingKeys> {
+    read(client, user, &["inbox", "waiting"], &[("pageSize", "100".to_owned())]).await
+}
+
 /// Posts an action. `path` is what follows `/api/v1/`.
 pub(super) async fn act(
     client: &Client,
@@ -287,8 +313,18 @@ pub(super) async fn act(
     path: &[&str],
     reason: Option<&str>,
 ) -> clients::Result<()> {
+    act_with(client, user, path, reason.map(|reason| json!({"reason": reason})).as_ref()).await
+}
+
+/// Posts an action with this body.
+pub(super) async fn act_with(
+    client: &Client,
+    user: &User,
+    path: &[&str],
+    body: Option<&serde_json::Value>,
+) -> clients::Result<()> {
     let path = [&["api", "v1"], path].concat();
     let request = client.request(Method::POST, &path, &[]).by(user).deadline(ACTION_DEADLINE);
-    let request = if let Some(reason) = reason { request.body(&json!({"reason": reason})) } else { request };
+    let request = if let Some(body) = body { request.body(body) } else { request };
     request.send().await.map(drop)
 }

@@ -13,7 +13,7 @@ const NOTICES: [(&str, Notice); 17] = [
     ("created", "The product is in the catalogue."),
     ("edited", "The product is changed."),
     ("withdrawn", "The product is withdrawn from sale."),
-    ("requeued", "The event will be sent again."),
+    ("requeued", "The event will be tried again."),
     ("skipped", "The event is skipped."),
     ("replayed", "The message is back in its queue, and will be handled like a new one."),
     ("discarded", "The message is deleted. The service's log says who deleted it, and why."),

@@ -78,6 +78,10 @@ async fn the_control_room_shows_every_service_of_the_settings() {
     }
     assert!(!page.contains("inbox-catalog"), "the catalog has no inbox: {page}");
     assert!(page.contains("The gift wrapping does not answer"), "{page}");
+    let page = operator_page(&storefront, "/ops/waiting").await;
+    for subscriber in ["waiting-basket", "waiting-gift_wrapping"] {
+        assert!(page.contains(&format!(r#"id="{subscriber}""#)), "{subscriber}: {page}");
+    }
     let page = operator_page(&storefront, "/ops/dead-letters").await;
     for subscriber in ["dead-letters-basket", "dead-letters-gift_wrapping"] {
         assert!(page.contains(&format!(r#"id="{subscriber}""#)), "{subscriber}: {page}");

@@ -5,6 +5,7 @@ mod dead_letters;
 mod events;
 mod processes;
 mod timeline;
+mod waiting;
 
 use actix_web::web;
 
@@ -16,5 +17,6 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         .service(timeline::requeue_event)
         .service(timeline::skip_event);
     config.service(dead_letters::show).service(dead_letters::replay).service(dead_letters::discard);
+    config.service(waiting::show).service(waiting::requeue_key).service(waiting::skip_event);
     config.service(processes::run_action);
 }

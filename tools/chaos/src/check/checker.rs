@@ -162,6 +162,8 @@ fn monotone(observations: &Observations, findings: &mut Findings) {
     });
     let broken: Vec<String> = backwards.collect();
     findings.found.out_of_order += findings.note("applied after a newer one", broken);
+    let told = observations.alerts_out_of_order.clone();
+    findings.found.out_of_order += findings.note("a buyer was told of a change after a later one", told);
 }
 
 /// 5. First publications keep their key's commit order.

@@ -95,6 +95,8 @@ pub(crate) struct Observations {
     pub(crate) strangers: Vec<Uuid>,
     /// How many alerts there are for an event and a buyer.
     pub(crate) alerts: HashMap<(Uuid, String), i64>,
+    /// Alerts of a buyer about a product that came after one of a later change, in words.
+    pub(crate) alerts_out_of_order: Vec<String>,
     /// Cart lines that show another price than the catalog's, in words.
     pub(crate) wrong_prices: Vec<String>,
     /// What the recorder saw, in order.
@@ -145,6 +147,7 @@ impl Observations {
         Ok(Self {
             strangers,
             alerts: alerts(environment, mark).await?,
+            alerts_out_of_order: alerts_out_of_order(environment, mark).await?,
             wrong_prices: wrong_prices(environment).await?,
             publications: recorder.since(mark.publications),
             promised,
@@ -187,6 +190,20 @@ async fn alerts(environment: &Environment, mark: &Mark) -> Result<HashMap<(Uuid,
     .fetch_all(&environment.basket)
     .await?;
     Ok(rows.into_iter().map(|(event, buyer, count)| ((event, buyer), count)).collect())
+}
+
+async fn alerts_out_of_order(environment: &Environment, mark: &Mark) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(
+        "select format('%s of %s, version %s after %s', buyer_id, product_id, key_version, before)
+           from (select buyer_id, product_id, key_version, lag(key_version) over (
+                            partition by buyer_id, product_id order by alert_id) as before
+                   from alert join inbox using (event_id)
+                  where kind = 'price_changed' and consumer = 'basket' and created_at > $1) as told
+          where key_version < before",
+    )
+    .bind(mark.received_at)
+    .fetch_all(&environment.basket)
+    .await?)
 }
 
 async fn wrong_prices(environment: &Environment) -> Result<Vec<String>> {

@@ -29,6 +29,7 @@ mod postgres;
 mod process;
 mod relay;
 mod slow_disk;
+mod waiting;
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -126,6 +127,7 @@ pub(crate) fn all() -> Vec<Fault> {
         points::FAULTS,
         flood::FAULTS,
         consumer::FAULTS,
+        waiting::FAULTS,
         messages::FAULTS,
         relay::FAULTS,
         network::FAULTS,

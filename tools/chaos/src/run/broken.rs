@@ -12,9 +12,10 @@ use crate::faults;
 const SHORT: Duration = Duration::from_secs(8);
 
 /// A safety, the fault that it is there for, and what has to be said when it is missing.
-const SAFETIES: [(&str, &str, &str); 5] = [
+const SAFETIES: [(&str, &str, &str); 6] = [
     ("inbox", "message-repeated", "never received"),
     ("version-guard", "message-older-than-known", "applied after a newer one"),
+    ("waiting", "handler-fails", "a buyer was told of a change after a later one"),
     ("confirms", "broker-frozen-and-killed", "marked published and seen nowhere"),
     ("ownership", "calm", "published again without a reason"),
     ("alternate-exchange", "event-nobody-wants", "does not become Published"),

@@ -43,10 +43,12 @@ async fn ids(environment: &Environment, from: i64) -> Result<Vec<Uuid>> {
 }
 
 async fn missing(environment: &Environment, ids: &[Uuid]) -> Result<usize> {
-    let there: i64 =
-        sqlx::query_scalar("select count(*) from inbox where consumer = 'basket' and event_id = any($1)")
-            .bind(ids)
-            .fetch_one(&environment.basket)
-            .await?;
+    let there: i64 = sqlx::query_scalar(
+        "select (select count(*) from inbox where consumer = 'basket' and event_id = any($1))
+                  - (select count(*) from inbox_waiting where consumer = 'basket' and event_id = any($1))",
+    )
+    .bind(ids)
+    .fetch_one(&environment.basket)
+    .await?;
     Ok(ids.len().saturating_sub(usize::try_from(there).unwrap_or(0)))
 }

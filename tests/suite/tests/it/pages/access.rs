@@ -6,7 +6,7 @@ use test_kit::Process;
 use super::Shop;
 
 /// Every way in which a page changes something.
-const FORMS: [&str; 17] = [
+const FORMS: [&str; 19] = [
     "/sign-in",
     "/sign-out",
     "/cart/items/7/add",
@@ -23,6 +23,8 @@ const FORMS: [&str; 17] = [
     "/ops/events/01a204eb-276b-703a-9953-1382f3256e2d/skip",
     "/ops/dead-letters/replay",
     "/ops/dead-letters/discard",
+    "/ops/waiting/requeue",
+    "/ops/waiting/skip",
     "/ops/processes/relay/kill",
 ];
 

@@ -157,7 +157,7 @@ async fn the_control_room_is_for_operators_and_without_barriers() {
     page.see(".steps", "Committed");
     let event = page.path();
     let mut found = Vec::new();
-    for path in ["/ops", "/ops/events", event.as_str(), "/ops/dead-letters"] {
+    for path in ["/ops", "/ops/events", event.as_str(), "/ops/waiting", "/ops/dead-letters"] {
         page.goto(path);
         phone.goto(path);
         found.extend(

@@ -107,6 +107,9 @@ async fn hostile_messages_in_the_dead_letter_queue_harm_nobody_either() {
         "basket.events.dead".clone_into(key);
     }
     suite.vhost.publish_all("", &batch).await;
+    let mut good = innocent(Uuid::now_v7(), 100);
+    "basket.events".clone_into(&mut good.0);
+    suite.vhost.publish_all("", &[good]).await;
 
     let ops = test_kit::token("olga", "ops");
     let dead_letters = format!("{}/api/v1/inbox/dead-letters", basket.url);
