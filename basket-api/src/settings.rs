@@ -2,9 +2,10 @@
 
 use anyhow::Context;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 /// The sections beside those that every service has.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The catalog, which is asked about products that no event has told of.
@@ -15,7 +16,7 @@ pub struct Settings {
 }
 
 /// Where the catalog is.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CatalogSettings {
     /// The address of catalog-api, such as `http://127.0.0.1:5101`.
@@ -23,7 +24,7 @@ pub struct CatalogSettings {
 }
 
 /// The limits of the streams of one process.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamSettings {
     /// Streams open at once. Default 5,000.

@@ -5,12 +5,15 @@ use std::{collections::BTreeMap, num::NonZeroU16};
 use secrecy::SecretString;
 use serde::Deserialize;
 use service_kit::settings::{AuthSettings, BrokerSettings, HttpSettings, LogSettings, Mode};
+use utoipa::ToSchema;
 
 /// The settings of the relay and of its operator's commands.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
+    /// `development` accepts the published development secret; `production` does not.
     #[serde(default)]
+    #[schema(default = "production")]
     pub(crate) mode: Mode,
     #[serde(default)]
     pub(crate) http: HttpSettings,
@@ -30,20 +33,22 @@ pub(crate) struct Settings {
 }
 
 /// One subscriber's database, with its `inbox`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConsumerSettings {
     /// `postgres://user:password@host:port/name`, with the right to read `inbox` and `inbox_version`.
+    #[schema(value_type = String)]
     pub(crate) url: SecretString,
     /// The types of events that it must have; default those of which it ever had one.
     pub(crate) events: Option<Vec<String>>,
 }
 
 /// One database with an `integration_event_log`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SourceSettings {
     /// `postgres://user:password@host:port/name`, with the rights of a relay's role.
+    #[schema(value_type = String)]
     pub(crate) url: SecretString,
     /// The `source` of its events, a URI reference; default `/<name>`.
     pub(crate) source: Option<String>,
@@ -51,20 +56,23 @@ pub(crate) struct SourceSettings {
     /// when it dies. Off where a connection pooler hands sessions around: new events are then found by
     /// polling, and a dead relay's lease has to end.
     #[serde(default = "yes")]
+    #[schema(default = true)]
     pub(crate) notifications: bool,
 }
 
 /// How the relay works.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RelaySettings {
     /// The name that operators see; default the process's id on its host.
     pub(crate) name: Option<String>,
     /// The largest number of events that one poll reads. Default 1,000.
     #[serde(alias = "chunk")]
+    #[schema(value_type = u16)]
     pub(crate) batch_size: NonZeroU16,
     /// The largest number of events in flight to the broker. Default 1,000.
     #[serde(alias = "window")]
+    #[schema(value_type = u16)]
     pub(crate) max_in_flight: NonZeroU16,
     /// Days after which published and skipped events leave the log; 0 keeps them for ever. Default 14.
     pub(crate) retention_days: u32,

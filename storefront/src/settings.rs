@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 use service_kit::settings::Mode;
+use utoipa::ToSchema;
 
 /// The sections beside those that every service has. Signing in by name needs development mode.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The services of the shop, by their names.
@@ -21,7 +22,7 @@ pub struct Settings {
 }
 
 /// A service of the shop: `APP__SERVICES__<NAME>__URL` and so on.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceSettings {
     /// Its address, such as `http://127.0.0.1:5101`.
@@ -35,7 +36,7 @@ pub struct ServiceSettings {
 }
 
 /// The relays.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RelaySettings {
     /// The address of a relay, or several addresses separated by commas.
@@ -43,10 +44,11 @@ pub struct RelaySettings {
 }
 
 /// The developer's tool.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ToolSettings {
     /// The path of the program `shop`. It is run in this process's working directory.
+    #[schema(value_type = String)]
     pub path: PathBuf,
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 /// The limits of a subscriber. The defaults suit a service with handlers that take milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SubscriberConfig {

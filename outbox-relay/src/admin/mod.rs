@@ -1,9 +1,12 @@
 //! The operator's functions, for the HTTP routes and for the command line.
 
 pub(crate) mod audit;
+pub(crate) mod bulk;
+pub(crate) mod check;
 pub(crate) mod http;
 pub(crate) mod replay;
 pub(crate) mod restore;
+pub(crate) mod scheduled;
 pub(crate) mod subscribers;
 pub(crate) mod tables;
 pub(crate) mod timeline;

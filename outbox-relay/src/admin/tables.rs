@@ -3,7 +3,10 @@
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::{Found, SourceStatus, audit::Report, replay::Replayed, restore::Restored};
+use super::{
+    Found, SourceStatus, audit::Report, bulk::Done, check::Check, replay::Replayed, restore::Restored,
+    scheduled::Scheduled,
+};
 
 /// Prints JSON, for programs.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<String> {
@@ -113,6 +116,41 @@ pub(crate) fn unknown(report: &Report) -> String {
     format!(
         "\n{count} events were received that no log has, since a log was restored; the first of them:\n{table}"
     )
+}
+
+/// What decisions about many events have done.
+pub(crate) fn bulk(done: &[Done], dry_run: bool) -> String {
+    let mut table = table(&["database", if dry_run { "would be changed" } else { "changed" }]);
+    for one in done {
+        let count = if dry_run { one.matched } else { one.changed };
+        table.add_row([one.database.clone(), count.to_string()]);
+    }
+    table.to_string()
+}
+
+/// What was checked.
+pub(crate) fn checks(checks: &[Check]) -> String {
+    let mut table = table(&["of", "what", "result"]);
+    for check in checks {
+        let result = check.problem.clone().unwrap_or_else(|| "right".to_owned());
+        table.add_row([check.of.clone(), check.what.to_owned(), result]);
+    }
+    table.to_string()
+}
+
+/// Scheduled events.
+pub(crate) fn scheduled(events: &[Scheduled]) -> String {
+    let mut table = table(&["due", "id", "type", "key", "database"]);
+    for Scheduled { database, event } in events {
+        table.add_row([
+            event.due.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+            event.scheduled_id.to_string(),
+            event.event_type.clone(),
+            event.key.clone(),
+            database.clone(),
+        ]);
+    }
+    table.to_string()
 }
 
 /// What a restore has done and found.

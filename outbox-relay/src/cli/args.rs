@@ -54,15 +54,12 @@ pub(crate) enum Command {
         /// The event's id
         id: Uuid,
     },
-    /// Make a failed event pending again
-    Requeue {
-        /// The event's id
-        id: Uuid,
-    },
-    /// Skip a failed event, so that the later events of its key are published
+    /// Make failed events pending again: one, or all that match
+    Requeue(Which),
+    /// Skip failed events, so that the later events of their keys are published: one, or all that match
     Skip {
-        /// The event's id
-        id: Uuid,
+        #[command(flatten)]
+        which: Which,
         /// Why, for whoever reads the log later
         #[arg(long)]
         reason: String,
@@ -96,10 +93,69 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TIME", value_parser = time)]
         from: Option<DateTime<Utc>>,
     },
+    /// Check that tables, rights, partitions and the broker are as the relay needs them; exits 1 if not
+    Check,
+    /// Bring the tables of an outbox up to date; needs the database owner's address
+    Migrate {
+        /// Only this database; needed where there are several
+        #[arg(long, value_name = "NAME")]
+        database: Option<String>,
+    },
+    /// Show the events that are scheduled for later, or cancel one
+    Scheduled {
+        #[command(subcommand)]
+        command: ScheduledCommand,
+    },
     /// Ask the running relay whether it is ready; exits 1 when it is not
     Healthcheck,
+    /// Print every setting with its default, as a TOML file
+    Config {
+        /// As a TOML file (the default)
+        #[arg(long)]
+        example: bool,
+        /// As a table in Markdown
+        #[arg(long, conflicts_with = "example")]
+        markdown: bool,
+    },
     /// Print the OpenAPI document of the operator's routes
     Openapi,
+}
+
+/// Which failed events to decide about.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Which {
+    /// The event's id
+    #[arg(conflicts_with_all = ["event_type", "key", "all"])]
+    pub(crate) id: Option<Uuid>,
+    /// All of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) event_type: Option<String>,
+    /// All of this key
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// All that have failed
+    #[arg(long, conflicts_with_all = ["event_type", "key"])]
+    pub(crate) all: bool,
+    /// Only count them
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What to do with scheduled events.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScheduledCommand {
+    /// List them, those that are due first at the top
+    List {
+        /// How many, at most
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=1000))]
+        limit: i64,
+    },
+    /// Cancel one, so that it is never announced
+    Cancel {
+        /// Its id
+        id: Uuid,
+    },
 }
 
 /// Which events to send again, and to which queues.

@@ -1,18 +1,24 @@
 //! The command line.
 
 mod args;
+mod schema;
 
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail, ensure};
-use service_kit::{healthcheck, server::document, settings as kit, shutdown};
+use service_kit::{
+    healthcheck,
+    server::document,
+    settings::{self as kit, reference},
+    shutdown,
+};
 use uuid::Uuid;
 
 pub(crate) use self::args::Cli;
-use self::args::{Command, Replay};
+use self::args::{Command, Replay, ScheduledCommand, Which};
 use crate::{
     admin::{
-        self, Decided, Decision, Sources, audit, decide, http, replay, restore,
+        self, Decided, Decision, Sources, audit, bulk, check, decide, http, replay, restore, scheduled,
         subscribers::{subscriber, subscribers},
         tables,
         timeline::Timeline,
@@ -20,13 +26,21 @@ use crate::{
     serve::{self, ABOUT},
     settings::Settings,
     source::Source,
-    store::{events::Filter, replay::Span},
+    store::{
+        events::{Failed, Filter},
+        replay::Span,
+    },
 };
 
 /// Runs a command.
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Some(Command::Openapi) = cli.command {
         println!("{}", document(&ABOUT, http::routes).to_pretty_json()?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(Command::Config { markdown, .. }) = cli.command {
+        let settings = reference::list::<Settings>();
+        print!("{}", if markdown { reference::table(&settings) } else { reference::example(&settings) });
         return Ok(ExitCode::SUCCESS);
     }
     let settings: Settings = kit::load(cli.config.as_deref())?;
@@ -54,13 +68,28 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let timeline = Timeline::of(id, &sources, &subscribers).await?.with_context(|| unknown(id))?;
             println!("{}", if cli.json { tables::json(&timeline)? } else { timeline.text() });
         }
-        Command::Requeue { id } => {
-            print_decided(id, decide(&sources, id, &Decision::Requeue).await?, cli.json)?;
-        }
-        Command::Skip { id, reason, by } => {
+        Command::Requeue(which) => decide_about(&sources, which, &Decision::Requeue, cli.json).await?,
+        Command::Skip { which, reason, by } => {
             ensure!(!reason.trim().is_empty(), "give a reason, for whoever reads the log later");
             let decision = Decision::Skip { by: &by, reason: reason.trim() };
-            print_decided(id, decide(&sources, id, &decision).await?, cli.json)?;
+            decide_about(&sources, which, &decision, cli.json).await?;
+        }
+        Command::Check => {
+            let checks = check::check(&sources, &settings.broker.config()?).await;
+            println!("{}", if cli.json { tables::json(&checks)? } else { tables::checks(&checks) });
+            if checks.iter().any(|check| check.problem.is_some()) {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Migrate { database } => schema::migrate(&sources, database.as_deref()).await?,
+        Command::Scheduled { command: ScheduledCommand::List { limit } } => {
+            let events = scheduled::list(&sources, limit).await?;
+            println!("{}", if cli.json { tables::json(&events)? } else { tables::scheduled(&events) });
+        }
+        Command::Scheduled { command: ScheduledCommand::Cancel { id } } => {
+            let done = scheduled::cancel(&sources, id).await?;
+            ensure!(done, "no event with the id {id} is scheduled: it was released, or cancelled before");
+            println!("{id} is cancelled");
         }
         Command::Replay(wanted) => {
             let Replay { from, to, event_type, key, to_queue, missing, database, dry_run } = wanted;
@@ -99,9 +128,25 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             println!("{}", if cli.json { tables::json(&restored)? } else { tables::restored(&restored) });
         }
         Command::Healthcheck => healthcheck::run(&settings.http, ABOUT.default_port).await?,
-        Command::Openapi => {}
+        Command::Openapi | Command::Config { .. } => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Carries out a decision about one failed event, or about all that match.
+async fn decide_about(
+    sources: &Sources,
+    which: Which,
+    decision: &Decision<'_>,
+    json: bool,
+) -> anyhow::Result<()> {
+    if let (Some(id), false) = (which.id, which.dry_run) {
+        return print_decided(id, decide(sources, id, decision).await?, json);
+    }
+    let failed = Failed { id: which.id, event_type: which.event_type, key: which.key };
+    let done = bulk::decide_all(sources, &failed, decision, which.dry_run).await?;
+    println!("{}", if json { tables::json(&done)? } else { tables::bulk(&done, which.dry_run) });
+    Ok(())
 }
 
 fn print_decided(id: Uuid, decided: Decided, json: bool) -> anyhow::Result<()> {

@@ -92,6 +92,62 @@ pub(crate) async fn find(
     .await
 }
 
+/// Which failed events to decide about; a field that is `None` does not filter.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Failed {
+    pub(crate) id: Option<Uuid>,
+    pub(crate) event_type: Option<String>,
+    pub(crate) key: Option<String>,
+}
+
+/// Finds the ids of the next `limit` failed events that match, after a position, in the order of the log. With them
+/// the position of the last.
+pub(crate) async fn failed_after(
+    db: impl PgExecutor<'_>,
+    failed: &Failed,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<(Uuid, i64)>, sqlx::Error> {
+    sqlx::query_as(
+        "select event_id, position from integration_event_log
+          where state = 'PublishedFailed' and skipped_at is null and position > $1
+            and ($2::uuid is null or event_id = $2) and ($3::text is null or event_type = $3)
+            and ($4::text is null or key = $4)
+          order by position limit $5",
+    )
+    .bind(after)
+    .bind(failed.id)
+    .bind(&failed.event_type)
+    .bind(&failed.key)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+}
+
+/// Makes failed events pending again. Returns how many were in that state.
+pub(crate) async fn requeue_all(db: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(
+        "update integration_event_log set state = 'NotPublished'
+          where event_id = any($1) and state = 'PublishedFailed' and skipped_at is null",
+    );
+    Ok(done.bind(ids).execute(db).await?.rows_affected())
+}
+
+/// Skips failed events. Returns how many were in that state.
+pub(crate) async fn skip_all(
+    db: impl PgExecutor<'_>,
+    ids: &[Uuid],
+    by: &str,
+    reason: &str,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query(
+        "update integration_event_log
+            set skipped_at = clock_timestamp(), skipped_by = $2, skip_reason = $3
+          where event_id = any($1) and state = 'PublishedFailed' and skipped_at is null",
+    );
+    Ok(done.bind(ids).bind(by).bind(reason).execute(db).await?.rows_affected())
+}
+
 /// Makes a failed event pending again. Returns `false` if it is not in that state.
 pub(crate) async fn requeue(db: impl PgExecutor<'_>, event_id: Uuid) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(

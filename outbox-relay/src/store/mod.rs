@@ -2,6 +2,7 @@
 //!
 //! Every call to a database goes through [`within`], which gives it a deadline.
 
+pub(crate) mod check;
 pub(crate) mod counters;
 pub(crate) mod events;
 pub(crate) mod generation;
@@ -11,6 +12,7 @@ pub(crate) mod pending;
 pub(crate) mod relays;
 pub(crate) mod replay;
 pub(crate) mod retention;
+pub(crate) mod scheduled;
 mod session;
 
 use std::time::Duration;

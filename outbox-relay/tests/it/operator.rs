@@ -163,3 +163,104 @@ async fn the_operators_routes_are_for_operators(pool: PgPool) {
     let (_, document, _) = stage.relay().output(&["openapi"]);
     assert_eq!(document, snapshot, "run: outbox-relay openapi > contracts/openapi/outbox-relay.json");
 }
+
+/// A failed event of each of these keys.
+async fn failed(pool: &PgPool, keys: &[&str], event_type: &str) {
+    for key in keys {
+        sqlx::query(
+            "insert into integration_event_log (event_type, key, payload, state, last_error)
+             values ($1, $2, '{}', 'PublishedFailed', 'refused')",
+        )
+        .bind(event_type)
+        .bind(key)
+        .execute(pool)
+        .await
+        .unwrap();
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn failed_events_are_decided_about_by_type_by_key_and_all_at_once(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    failed(&stage.log.pool, &["a", "b", "c"], "shop.test.one.v1").await;
+    failed(&stage.log.pool, &["a", "d"], "shop.test.two.v1").await;
+    let run = |arguments: &[&str]| {
+        let (code, out, err) = stage.relay().output(&[arguments, &["--json"]].concat());
+        assert_eq!(code, 0, "{arguments:?}: {err}");
+        serde_json::from_str::<Value>(&out).unwrap()[0].clone()
+    };
+    let dry = run(&["requeue", "--type", "shop.test.one.v1", "--dry-run"]);
+    assert_eq!((&dry["matched"], &dry["changed"]), (&json!(3), &json!(0)));
+    assert_eq!(stage.log.count("PublishedFailed").await, 5);
+    assert_eq!(run(&["requeue", "--type", "shop.test.one.v1", "--key", "b"])["changed"], 1);
+    assert_eq!(run(&["skip", "--key", "a", "--reason", "a wrong import"])["changed"], 2);
+    assert_eq!(run(&["requeue", "--all"])["changed"], 2);
+    assert_eq!(stage.log.count("NotPublished").await, 3);
+
+    for (arguments, says) in [
+        (&["requeue"][..], "required"),
+        (&["requeue", "--all", "--type", "x"], "cannot be used with"),
+        (&["skip", "--all", "--reason", " "], "give a reason"),
+    ] {
+        let (code, _, err) = stage.relay().output(arguments);
+        assert!(code != 0 && err.contains(says), "{arguments:?}: {code} {err}");
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_check_names_what_a_relay_lacks_and_what_to_do(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let check = |relay: crate::support::Setup| {
+        let (code, out, err) = relay.output(&["check"]);
+        (code, format!("{out}{err}"))
+    };
+    let (code, text) = check(stage.relay());
+    assert_eq!(code, 0, "{text}");
+
+    let misplace = "alter table integration_event_log disable trigger integration_event_log_complete;
+        insert into integration_event_log (event_type, key, key_version, partition, payload)
+        select 'a.b.v1', 'k', 1, (hashtextextended('k', 0) + 1) & 63, '{}'";
+    sqlx::raw_sql(misplace).execute(&stage.log.pool).await.unwrap();
+    let (code, text) = check(stage.relay());
+    assert!(code == 1 && text.contains("is the trigger"), "{text}");
+
+    sqlx::raw_sql("drop table outbox_scheduled cascade").execute(&stage.log.pool).await.unwrap();
+    let (code, text) = check(stage.relay());
+    assert!(
+        code == 1 && text.contains("outbox_scheduled") && text.contains("outbox-relay migrate"),
+        "{text}"
+    );
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_database_without_an_outbox_is_given_one_by_migrate(pool: PgPool) {
+    let vhost = test_kit::vhost().await;
+    let relay = || crate::support::Setup::new(&crate::support::database_url(&pool), &vhost.url);
+    for _ in 0..2 {
+        let (code, out, err) = relay().output(&["migrate"]);
+        assert!(code == 0 && out.contains("up to date"), "{out}{err}");
+    }
+    let (code, out, err) = relay().output(&["check"]);
+    assert_eq!(code, 0, "{out}{err}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn scheduled_events_are_listed_and_cancelled(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let schedule = "insert into outbox_scheduled (due, event_type, key, payload)
+        values (now() + interval '2 hours', 'a.b.v1', 'late', '{}'), (now() + interval '1 hour', 'a.b.v1', 'soon', '{}')";
+    sqlx::raw_sql(schedule).execute(&stage.log.pool).await.unwrap();
+    let list = || {
+        let (code, out, err) = stage.relay().output(&["scheduled", "list", "--json"]);
+        assert_eq!(code, 0, "{err}");
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    let events = list();
+    assert_eq!((&events[0]["key"], &events[1]["key"]), (&json!("soon"), &json!("late")));
+    let id = events[0]["scheduledId"].as_str().unwrap();
+    let (code, _, err) = stage.relay().output(&["scheduled", "cancel", id]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(list().as_array().unwrap().len(), 1);
+    let (code, _, err) = stage.relay().output(&["scheduled", "cancel", id]);
+    assert!(code == 1 && err.contains("no event with the id"), "{err}");
+}

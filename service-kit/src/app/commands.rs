@@ -3,19 +3,24 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Arg, Command, value_parser};
+use clap::{Arg, ArgAction, Command, value_parser};
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use super::{ServiceApp, waiting_command};
-use crate::settings::{self, ServiceSettings};
+use crate::settings::{self, CommonSettings, ServiceSettings, reference};
 use crate::{database, healthcheck, shutdown, telemetry};
 
 /// Does what the command line of this process says.
-pub(super) async fn run<S: DeserializeOwned + 'static>(app: ServiceApp<S>) -> anyhow::Result<()> {
+pub(super) async fn run<S: DeserializeOwned + ToSchema + 'static>(app: ServiceApp<S>) -> anyhow::Result<()> {
     let arguments = command_line(&app).get_matches();
     let command = arguments.subcommand_name().unwrap_or("run");
     if command == "openapi" {
         println!("{}", app.document().to_pretty_json()?);
+        return Ok(());
+    }
+    if let Some(("config", arguments)) = arguments.subcommand() {
+        print!("{}", reference(&app, arguments.get_flag("markdown")));
         return Ok(());
     }
     let file = arguments.get_one::<PathBuf>("config").map(PathBuf::as_path);
@@ -45,6 +50,18 @@ pub(super) async fn run<S: DeserializeOwned + 'static>(app: ServiceApp<S>) -> an
     }
 }
 
+/// Every setting of the service, with its default.
+fn reference<S: ToSchema>(app: &ServiceApp<S>, markdown: bool) -> String {
+    let mut settings = reference::list::<CommonSettings>();
+    settings.retain(|setting| match setting.path.split('.').next() {
+        Some("database") => app.migrations.is_some(),
+        Some("broker" | "consumer") => app.consumer.is_some(),
+        _ => true,
+    });
+    settings.extend(reference::list::<S>());
+    if markdown { reference::table(&settings) } else { reference::example(&settings) }
+}
+
 fn command_line<S>(app: &ServiceApp<S>) -> Command {
     let config = Arg::new("config")
         .long("config")
@@ -68,7 +85,16 @@ fn command_line<S>(app: &ServiceApp<S>) -> Command {
     if app.consumer.is_some() {
         command = command.subcommand(waiting_command::command());
     }
-    command.subcommand(Command::new("openapi").about("Print the OpenAPI document")).subcommand(
-        Command::new("healthcheck").about("Ask the service on the configured port whether it is ready"),
-    )
+    let markdown =
+        Arg::new("markdown").long("markdown").action(ArgAction::SetTrue).help("As a table in Markdown");
+    let example =
+        Arg::new("example").long("example").action(ArgAction::SetTrue).help("As a TOML file (the default)");
+    let about = "Print every setting with its default";
+    let settings = Command::new("config").about(about).args([example, markdown]);
+    command
+        .subcommand(settings)
+        .subcommand(Command::new("openapi").about("Print the OpenAPI document"))
+        .subcommand(
+            Command::new("healthcheck").about("Ask the service on the configured port whether it is ready"),
+        )
 }

@@ -64,6 +64,7 @@ use event_bus::consumer::SubscribeError;
 use serde::de::DeserializeOwned;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
+use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -91,7 +92,7 @@ type State<S> = fn(&mut Service<S>) -> anyhow::Result<Data>;
 /// check and clean end with it.
 ///
 /// `S` has the settings that only this service has. [`main`](Self::main) makes the program of it:
-/// `run` (the default), `migrate`, `seed`, `waiting`, `openapi` and `healthcheck`.
+/// `run` (the default), `migrate`, `seed`, `waiting`, `openapi`, `config` and `healthcheck`.
 pub struct ServiceApp<S = NoSettings> {
     about: About,
     routes: Routes,
@@ -110,11 +111,11 @@ struct Consumer {
 }
 
 /// For a service with the common settings only.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoSettings {}
 
-impl<S: DeserializeOwned + 'static> ServiceApp<S> {
+impl<S: DeserializeOwned + ToSchema + 'static> ServiceApp<S> {
     /// A service that has the operations of every service, and nothing else yet.
     pub fn new(about: About) -> Self {
         Self {

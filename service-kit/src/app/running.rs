@@ -120,7 +120,8 @@ impl<S> Service<S> {
         let session: Vec<_> = CONSUMER_SESSION.iter().chain(consumer.session).copied().collect();
         let pool = self.further_pool("subscriber", CONSUMER_CONNECTIONS, &session)?;
         let broker = self.common.broker()?.config()?;
-        let subscriber = (consumer.handlers)(Subscriber::new(consumer.name, pool, broker.clone()))?;
+        let subscriber = (consumer.handlers)(Subscriber::new(consumer.name, pool, broker.clone()))?
+            .config(self.common.consumer.clone());
         self.subscription = Some(Subscription::new(consumer.name, subscriber.health(), self.pool()?));
         self.subscriber = Some(subscriber);
         Ok(QueueAdmin::new(consumer.name, broker))

@@ -5,16 +5,19 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 /// Where the broker is, and the names of the shop's exchanges.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BrokerSettings {
     /// `amqp://user:password@host:port/vhost`, or `amqps://…`.
+    #[schema(value_type = String)]
     url: SecretString,
     /// The topic exchange to which events are published. Default `shop.events`.
     #[serde(default = "default_exchange")]
+    #[schema(default = "shop.events")]
     exchange: String,
     /// The exchange, and the queue behind it, for events that no queue is bound for. Default `shop.unrouted`.
     #[serde(default = "default_unrouted")]
+    #[schema(default = "shop.unrouted")]
     unrouted: String,
 }
 

@@ -4,6 +4,7 @@
 //! file that holds it, as Compose and Kubernetes do: `APP__AUTH__SECRET_FILE=/run/secrets/auth`.
 
 mod broker;
+pub mod reference;
 mod sections;
 mod service;
 

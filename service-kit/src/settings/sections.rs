@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How strict the process is about its own configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Real secrets are required. The default, so that nobody gets less by forgetting a setting.
@@ -17,7 +18,7 @@ pub enum Mode {
 }
 
 /// Where the service listens, and what it lets one client do to it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSettings {
     /// The address to listen on. Default `127.0.0.1`.
@@ -98,13 +99,15 @@ impl HttpSettings {
 }
 
 /// Which database, and how many connections to it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseSettings {
     /// `postgres://user:password@host:port/name`; a secret, because it holds the password.
+    #[schema(value_type = String)]
     pub url: SecretString,
     /// The most connections. Default 16.
     #[serde(default = "default_max_connections")]
+    #[schema(default = 16)]
     pub max_connections: u32,
 }
 
@@ -113,10 +116,11 @@ fn default_max_connections() -> u32 {
 }
 
 /// How bearer tokens are checked: by a shared secret, or by the keys at a URL. Exactly one.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthSettings {
     /// The HS256 secret, at least 32 bytes.
+    #[schema(value_type = Option<String>, default = json!(null))]
     pub secret: Option<SecretString>,
     /// Where the issuer publishes its keys (RS256, ES256, `EdDSA`).
     pub jwks_url: Option<String>,
@@ -133,7 +137,7 @@ impl Default for AuthSettings {
 }
 
 /// What is logged, and how.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
     /// Text for people or JSON for programs. Default text.
@@ -149,7 +153,7 @@ impl Default for LogSettings {
 }
 
 /// How a log line looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.

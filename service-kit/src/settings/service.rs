@@ -5,16 +5,19 @@ use std::path::Path;
 
 use anyhow::Context;
 use config::{Config, Value};
+use event_bus::consumer::SubscriberConfig;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use super::{AuthSettings, BrokerSettings, DatabaseSettings, HttpSettings, LogSettings, Mode};
 
 /// The sections that every service has.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 pub struct CommonSettings {
-    /// How strict the process is about its own configuration.
+    /// `development` accepts the published development secret; `production` does not.
     #[serde(default)]
+    #[schema(default = "production")]
     pub mode: Mode,
     /// Where to listen, and the limits of a request.
     #[serde(default)]
@@ -27,10 +30,13 @@ pub struct CommonSettings {
     pub auth: AuthSettings,
     database: Option<DatabaseSettings>,
     broker: Option<BrokerSettings>,
+    /// The limits of the subscription to events.
+    #[serde(default)]
+    pub consumer: SubscriberConfig,
 }
 
 /// The names of the sections of [`CommonSettings`].
-const COMMON: [&str; 6] = ["mode", "http", "log", "auth", "database", "broker"];
+const COMMON: [&str; 7] = ["mode", "http", "log", "auth", "database", "broker", "consumer"];
 
 /// All settings of a service whose own sections are `S`.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ mod relay;
 
 use std::time::Duration;
 
-pub(crate) use log::Log;
-pub(crate) use relay::Relay;
+pub(crate) use log::{Log, database_url};
+pub(crate) use relay::{Relay, Setup};
 use test_kit::{Message, Recorder, Vhost};
 
 /// How long anything may take on a busy machine before a test gives up on it.

@@ -11,3 +11,4 @@ mod price_change;
 mod readme;
 mod relay_killed;
 mod security;
+mod settings;
