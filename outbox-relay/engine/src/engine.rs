@@ -12,6 +12,7 @@ use crate::{
     high_water_mark::HighWaterMark,
     ownership::{Lease, Ownership, Take},
     poll::{Pending, Poll},
+    schedule::Schedule,
     suspects::Suspects,
     timing::{BackOff, PollTimer},
 };
@@ -41,6 +42,8 @@ pub enum Action {
     Mark(Vec<Uuid>),
     /// Mark these events failed: [`marked_failed`](Engine::marked_failed).
     MarkFailed(Vec<Failed>),
+    /// Move the scheduled events that are due into the log: [`moved_due`](Engine::moved_due).
+    MoveDue,
     /// Release all partitions: [`released`](Engine::released).
     Release,
 }
@@ -105,6 +108,7 @@ pub struct Engine<E> {
     pub(crate) refusal: Option<Refusal>,
     pub(crate) high_water_mark: HighWaterMark,
     pub(crate) poll_timer: PollTimer,
+    pub(crate) schedule: Schedule,
     pub(crate) session: Session,
     pub(crate) session_back_off: BackOff,
     pub(crate) reopen_at: Option<Instant>,
@@ -129,6 +133,7 @@ impl<E: Pending> Engine<E> {
             refusal: None,
             high_water_mark: HighWaterMark::new(config.full_scan_interval),
             poll_timer: PollTimer::new(config.poll_interval),
+            schedule: Schedule::default(),
             session: Session::Closed,
             session_back_off: BackOff::new(!seed),
             reopen_at: None,
@@ -159,6 +164,7 @@ impl<E: Pending> Engine<E> {
                 .own(now)
                 .or_else(|| self.publish(now))
                 .or_else(|| self.record(now))
+                .or_else(|| self.move_due(now))
                 // A new event does not wait for the mark of the last one.
                 .or_else(|| self.poll(now))
                 .or_else(|| self.mark_if(!self.awaits_confirmations())),
@@ -295,6 +301,15 @@ impl<E: Pending> Engine<E> {
         Some(Action::Mark(self.backlog.mark()))
     }
 
+    /// Any relay may do it: the database sees to it that each event is moved once.
+    fn move_due(&mut self, now: Instant) -> Option<Action> {
+        if self.log_is_busy || !self.schedule.is_due(now) || !self.may_publish(now) {
+            return None;
+        }
+        self.log_is_busy = true;
+        Some(Action::MoveDue)
+    }
+
     fn poll(&mut self, now: Instant) -> Option<Action> {
         let (aside, aside_bytes) = self.backlog.aside();
         let has_room = self.backlog.unsent() <= self.config.batch_size / 2
@@ -346,6 +361,7 @@ impl<E: Pending> Engine<E> {
             self.broker.gives_up_at(),
             self.held.next_pause_end(now),
             self.poll_timer.next(),
+            self.schedule.due_at(),
             linger_ends,
         ];
         // A moment in the past waits for an input. The fallback wakes an open session at the latest.

@@ -1,6 +1,6 @@
 //! What the caller reports to the engine.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -60,9 +60,10 @@ impl<E: Pending> Engine<E> {
 
     /// A poll has ended.
     pub fn polled(&mut self, batch: Batch<E>, now: Instant) {
-        let Batch { generation, events, oldest_open, failed } = batch;
+        let Batch { generation, events, oldest_open, failed, next_due } = batch;
         let Some(poll) = self.poll.take_if(|poll| poll.generation == generation) else { return };
         self.log_is_busy = false;
+        self.schedule.told(next_due, now);
         // A poll that started before a reset counts for nothing.
         if generation != self.generation {
             return;
@@ -99,6 +100,15 @@ impl<E: Pending> Engine<E> {
     /// There may be new events in the log.
     pub fn notified(&mut self) {
         self.poll_timer.poll_now();
+    }
+
+    /// So many due events were moved into the log, and it is so long until the next scheduled event.
+    pub fn moved_due(&mut self, events: usize, next_due: Option<Duration>, now: Instant) {
+        self.log_is_busy = false;
+        self.schedule.moved(events, next_due, now);
+        if events > 0 {
+            self.poll_timer.poll_now();
+        }
     }
 
     /// The confirmed events are marked, by the transaction with this number. Returns how many.

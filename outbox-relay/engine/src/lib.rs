@@ -7,7 +7,8 @@
 //! # What the caller asks and reports
 //!
 //! [`Engine::next`] returns the next [`Action`]: open a session, rebalance or renew the leases, connect to the
-//! broker, poll the log, send an event, mark events published or failed, release the partitions. The caller
+//! broker, poll the log, send an event, mark events published or failed, move scheduled events that are due into the
+//! log, release the partitions. The caller
 //! carries out several of them side by side. The documentation of each [`Action`] names the input that answers
 //! it. Other inputs come by themselves: [`database_lost`](Engine::database_lost),
 //! [`broker_lost`](Engine::broker_lost), [`notified`](Engine::notified), [`peer_left`](Engine::peer_left),
@@ -31,7 +32,8 @@
 //! 2. `inputs.rs`: what each input changes.
 //! 3. `backlog.rs`: the events in memory, key by key.
 //! 4. `held.rs`, `suspects.rs`: what the broker does not take, and how it is found.
-//! 5. `ownership.rs`, `broker.rs`, `timing.rs`: the leases, the connection to the broker, the pauses.
+//! 5. `ownership.rs`, `broker.rs`, `timing.rs`, `schedule.rs`: the leases, the connection to the broker, the pauses,
+//!    the time of the next scheduled event.
 //! 6. `high_water_mark.rs`: where a poll may start. It is the hardest part; its documentation has the proof.
 //!
 //! # How the simulation checks the invariants
@@ -50,6 +52,7 @@ mod high_water_mark;
 mod inputs;
 mod ownership;
 mod poll;
+mod schedule;
 mod suspects;
 mod timing;
 

@@ -1,6 +1,6 @@
 //! A pending event, one read of the log, and its result.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use uuid::Uuid;
 
@@ -48,4 +48,6 @@ pub struct Batch<E> {
     pub oldest_open: u64,
     /// The failed events of these partitions; `None` where no pending event was found.
     pub failed: Option<HashSet<Uuid>>,
+    /// How long it is until the next scheduled event, zero if it is due; `None` if there is none.
+    pub next_due: Option<Duration>,
 }

@@ -39,6 +39,9 @@ const BLOCKED: &str = "it takes no messages: short of memory or disk";
 /// How often the types that are held back are recorded: counting their events takes time.
 const HELD_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Scheduled events that one statement moves into the log.
+const SCHEDULED_BATCH: usize = 1_000;
+
 struct Worker {
     source: Arc<Source>,
     engine: Engine<Row>,
@@ -178,6 +181,7 @@ impl Worker {
                 self.ownership.start(|session| registration.release(session));
             }
             Action::Poll(poll) => self.log.start(|session| log::poll(session, poll)),
+            Action::MoveDue => self.log.start(|session| log::move_due(session, SCHEDULED_BATCH)),
             Action::Mark(ids) => self.log.start(|session| log::mark(session, ids)),
             Action::MarkFailed(failed) => {
                 let relay_id = self.registration.id;
@@ -244,6 +248,9 @@ impl Worker {
             log::Answer::Marked(transaction) => {
                 let events = self.engine.marked(transaction);
                 self.source.add_published(events);
+            }
+            log::Answer::MovedDue(events, next_due) => {
+                self.engine.moved_due(events, next_due, Instant::now());
             }
             log::Answer::MarkedFailed(done) => self.engine.marked_failed(&done),
         }

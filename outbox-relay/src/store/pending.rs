@@ -1,8 +1,11 @@
 //! Pending events: reading them, and marking them published or failed.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use event_bus::TraceContext;
 use relay_engine::{Failed, Poll};
+use sqlx::{FromRow, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
 use super::Session;
@@ -35,14 +38,28 @@ pub(crate) struct Polled {
     pub(crate) oldest_open: u64,
     /// The failed events of these partitions; `None` where there was no event.
     pub(crate) failed: Option<Vec<Uuid>>,
+    /// How long it is until the next scheduled event, zero if it is due; `None` if there is none.
+    pub(crate) next_due: Option<Duration>,
 }
 
-#[derive(sqlx::FromRow)]
+/// A row of a poll: the first one is there even if it has no event.
 struct Row {
-    #[sqlx(flatten)]
-    event: PendingEvent,
+    next_due_in: Option<f64>,
+    event: Option<PendingEvent>,
     oldest_open: i64,
     failed: Option<Vec<Uuid>>,
+}
+
+impl FromRow<'_, PgRow> for Row {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let has_event = row.try_get::<Option<i64>, _>("position")?.is_some();
+        Ok(Self {
+            next_due_in: row.try_get("next_due_in")?,
+            event: if has_event { Some(PendingEvent::from_row(row)?) } else { None },
+            oldest_open: row.try_get("oldest_open")?,
+            failed: row.try_get("failed")?,
+        })
+    }
 }
 
 /// Reads the oldest pending events of some partitions, in order, without those of blocked keys.
@@ -70,14 +87,16 @@ pub(crate) async fn poll(session: &mut Session, poll: &Poll) -> Result<Polled, s
             select *, sum(size) over (order by position) - size as before, row_number() over (order by position) as rank
               from waiting
         )
-        select position, event_id, event_type, key, key_version, partition, payload::text as payload,
-               headers::text as headers, created_at,
+        select scheduled.next_due_in, position, event_id, event_type, key, key_version, partition,
+               payload::text as payload, headers::text as headers, created_at,
                coalesce((select generation from outbox_log where identity = outbox_log_identity()), 0) as generation,
                pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open,
                case when rank = 1 then array(select event_id from integration_event_log
                                               where state = 'PublishedFailed' and skipped_at is null
                                                 and partition = any($1)) end as failed
-          from counted where before < $5
+          from (select (select extract(epoch from due - clock_timestamp())::float8 from outbox_scheduled
+                         order by due limit 1) as next_due_in) as scheduled
+          left join counted on before < $5
          order by position",
     )
     .bind(&poll.partitions)
@@ -93,9 +112,31 @@ pub(crate) async fn poll(session: &mut Session, poll: &Poll) -> Result<Polled, s
     for row in rows {
         polled.oldest_open = u64::try_from(row.oldest_open).unwrap_or_default();
         polled.failed = polled.failed.or(row.failed);
-        polled.events.push(row.event);
+        polled.next_due = row.next_due_in.map(duration);
+        polled.events.extend(row.event);
     }
     Ok(polled)
+}
+
+/// Moves due scheduled events into the log. Returns how many, and how long it is until the next scheduled event.
+pub(crate) async fn move_due(
+    session: &mut Session,
+    limit: usize,
+) -> Result<(usize, Option<Duration>), sqlx::Error> {
+    let is_prepared = session.keeps_statements();
+    let release = sqlx::query_as("select released, next_due_in from outbox_release_due($1)");
+    let (moved, next_due_in): (i64, Option<f64>) = release
+        .bind(i32::try_from(limit).unwrap_or(i32::MAX))
+        .persistent(is_prepared)
+        .fetch_one(session.begin().await?)
+        .await?;
+    session.end().await?;
+    Ok((usize::try_from(moved).unwrap_or_default(), next_due_in.map(duration)))
+}
+
+/// The seconds until a moment that may have passed.
+fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
 }
 
 /// Marks confirmed events published. Returns the number of the transaction that did so.

@@ -14,6 +14,7 @@ mod publishing;
 mod replay;
 mod restored;
 mod retention;
+mod scheduled;
 mod several;
 mod show;
 mod support;

@@ -1,6 +1,6 @@
 //! Statements about the log.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use event_bus::crash_point;
 use relay_engine::{Batch, Failed, Pending, Poll};
@@ -47,6 +47,8 @@ pub(crate) enum Answer {
     Polled(Batch<Row>),
     Marked(u64),
     MarkedFailed(Vec<Uuid>),
+    /// So many scheduled events are in the log now, and how long it is until the next.
+    MovedDue(usize, Option<Duration>),
 }
 
 pub(crate) async fn poll(mut session: Session, poll: Poll) -> (Session, Result<Answer, StoreError>) {
@@ -63,9 +65,17 @@ pub(crate) async fn poll(mut session: Session, poll: Poll) -> (Session, Result<A
             events: polled.events.into_iter().map(Arc::new).map(Row).collect(),
             oldest_open: polled.oldest_open,
             failed: polled.failed.map(|failed| failed.into_iter().collect()),
+            next_due: polled.next_due,
         })
     });
     (session, batch)
+}
+
+pub(crate) async fn move_due(mut session: Session, limit: usize) -> (Session, Result<Answer, StoreError>) {
+    crash_point!("relay.before_move_due");
+    let moved = within("move due events into the log", pending::move_due(&mut session, limit)).await;
+    crash_point!("relay.after_move_due");
+    (session, moved.map(|(events, next_due)| Answer::MovedDue(events, next_due)))
 }
 
 pub(crate) async fn mark(mut session: Session, ids: Vec<Uuid>) -> (Session, Result<Answer, StoreError>) {

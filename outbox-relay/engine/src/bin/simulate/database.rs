@@ -8,7 +8,7 @@ use std::{
 use relay_engine::{Batch, Failed, Lease, Pending, Poll, Renewed, Take};
 use uuid::Uuid;
 
-use crate::flaw::Flaw;
+use crate::{flaw::Flaw, schedule::Scheduled};
 
 /// Partitions of the log; keys are spread over them by number.
 const PARTITIONS: i16 = 4;
@@ -108,7 +108,8 @@ pub(crate) struct Database {
     /// Until when each relay with a broker counts as alive.
     alive_until: HashMap<u64, u64>,
     owners: Vec<Owner>,
-    flaw: Option<Flaw>,
+    pub(crate) scheduled: Vec<Scheduled>,
+    pub(crate) flaw: Option<Flaw>,
 }
 
 impl Database {
@@ -123,6 +124,7 @@ impl Database {
             sessions: HashSet::new(),
             alive_until: HashMap::new(),
             owners: vec![Owner::default(); usize::try_from(PARTITIONS).unwrap_or_default()],
+            scheduled: Vec::new(),
             flaw,
         }
     }
@@ -236,7 +238,7 @@ impl Database {
         }
     }
 
-    pub(crate) fn poll(&self, poll: &Poll) -> Batch<Event> {
+    pub(crate) fn poll(&self, poll: &Poll, now: u64) -> Batch<Event> {
         let mut blocked: HashSet<&str> = HashSet::new();
         let mut events = Vec::new();
         let mut failed = HashSet::new();
@@ -263,7 +265,7 @@ impl Database {
             _ => self.open.first().copied().unwrap_or(self.next_transaction),
         };
         let failed = (!events.is_empty() && self.flaw != Some(Flaw::IgnoresRequeues)).then_some(failed);
-        Batch { generation: poll.generation, events, oldest_open, failed }
+        Batch { generation: poll.generation, events, oldest_open, failed, next_due: self.next_due(now) }
     }
 
     /// Returns the transaction's number.
@@ -300,9 +302,10 @@ impl Database {
         self.owners.iter().any(|owner| owner.relay == Some(relay) && owner.owned_until > now)
     }
 
-    /// Whether every committed event has been published or skipped.
+    /// Whether every committed and every scheduled event has been published or skipped.
     pub(crate) fn is_drained(&self) -> bool {
         let mut committed = self.rows.iter().filter(|row| row.committed);
-        committed.all(|row| matches!(row.state, State::Published | State::Skipped))
+        self.scheduled.is_empty()
+            && committed.all(|row| matches!(row.state, State::Published | State::Skipped))
     }
 }

@@ -20,4 +20,10 @@ pub(crate) enum Flaw {
     PausesEverything,
     /// A relay without a broker takes partitions.
     OwnsWithoutBroker,
+    /// Polls do not tell of scheduled events.
+    ForgetsScheduled,
+    /// Scheduled events are moved before their time.
+    MovesEarly,
+    /// A scheduled event that was moved is not deleted.
+    MovesTwice,
 }

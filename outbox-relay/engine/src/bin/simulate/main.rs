@@ -10,6 +10,7 @@ mod inspection;
 mod oracle;
 mod relay;
 mod requests;
+mod schedule;
 mod world;
 mod writers;
 
@@ -30,7 +31,7 @@ use crate::world::{Counters, Outcome, World};
 /// that the broker refuses or has no room for.
 /// Checked: nothing lost, nothing marked that the broker does not have, no key out of order at first
 /// publication, no good event marked failed, none held up by another type, no partition owned by a relay
-/// without a broker, and everything published in the end.
+/// without a broker, scheduled events announced once and not before their time, and everything published in the end.
 #[derive(Parser)]
 #[command(name = "cargo shop simulate", version)]
 struct Cli {
@@ -152,5 +153,20 @@ mod tests {
     #[test]
     fn a_relay_that_owns_partitions_without_a_broker_is_detected() {
         assert!(is_detected(Flaw::OwnsWithoutBroker));
+    }
+
+    #[test]
+    fn a_relay_that_forgets_scheduled_events_is_detected() {
+        assert!(is_detected(Flaw::ForgetsScheduled));
+    }
+
+    #[test]
+    fn a_scheduled_event_that_is_announced_early_is_detected() {
+        assert!(is_detected(Flaw::MovesEarly));
+    }
+
+    #[test]
+    fn a_scheduled_event_that_is_announced_twice_is_detected() {
+        assert!(is_detected(Flaw::MovesTwice));
     }
 }

@@ -1,6 +1,6 @@
 //! One relay's process: an engine, and the messages between it and the world.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use relay_engine::{Action, Batch, Config, Engine, Lease, Outcome, Renewed};
 use uuid::Uuid;
@@ -17,6 +17,7 @@ pub(crate) enum Input {
     PeerLeft,
     Polled(Batch<Event>),
     Notified,
+    MovedDue(usize, Option<Duration>),
     Marked(u64),
     MarkedFailed(Vec<Uuid>),
     Connected,
@@ -78,6 +79,7 @@ impl Process {
             Input::PeerLeft => engine.peer_left(),
             Input::Polled(batch) => engine.polled(batch, now),
             Input::Notified => engine.notified(),
+            Input::MovedDue(events, next_due) => engine.moved_due(events, next_due, now),
             Input::Marked(transaction) => drop(engine.marked(transaction)),
             Input::MarkedFailed(done) => engine.marked_failed(&done),
             // A connection that is cut before the relay learns of it has failed.

@@ -201,7 +201,8 @@ impl World {
                 Input::Rebalanced(leases)
             }
             Action::Renew => Input::Renewed(self.database.renew(session, now)),
-            Action::Poll(poll) => Input::Polled(self.database.poll(&poll)),
+            Action::Poll(poll) => Input::Polled(self.database.poll(&poll, now)),
+            Action::MoveDue => self.move_due(relay),
             Action::Mark(ids) => {
                 self.note(|| {
                     format!("relay {relay} marks {:?}", ids.iter().map(Uuid::as_u128).collect::<Vec<_>>())

@@ -162,6 +162,8 @@ pub(crate) struct World {
     pub(crate) moved_at: Vec<u64>,
     /// Until when each relay cannot reach the broker.
     pub(crate) cut_until: Vec<u64>,
+    /// The scheduled events that were moved into the log.
+    pub(crate) moved: HashSet<u64>,
     pub(crate) flaw: Option<Flaw>,
     pub(crate) timeline: Option<Vec<String>>,
 }
@@ -182,7 +184,8 @@ impl World {
             epoch: Instant::now(),
             now: 0,
             agenda: Agenda::new(),
-            database: Database::new(keys, flaw),
+            // One more for scheduled events.
+            database: Database::new(keys + 1, flaw),
             oracle: Oracle::default(),
             relays: (0..relays).map(|_| None).collect(),
             config,
@@ -207,8 +210,9 @@ impl World {
             forbidden: HashMap::new(),
             full: HashSet::new(),
             trouble_until: 0,
-            moved_at: vec![0; keys],
+            moved_at: vec![0; keys + 1],
             cut_until: vec![0; relays],
+            moved: HashSet::new(),
             flaw,
             timeline: None,
             rng,

@@ -13,6 +13,9 @@ impl World {
             return;
         }
         self.to_write -= 1;
+        if self.chance(12) {
+            self.schedule();
+        }
         let key = self.rng.usize(0..self.keys);
         let event_type = TYPES[self.rng.usize(0..TYPES.len())];
         let poison = match self.chance(self.habits.poison_in) {
