@@ -158,8 +158,7 @@ async fn what_retention_deleted_from_the_log_is_not_called_unknown(pool: PgPool)
 async fn a_subscriber_whose_database_was_restored_is_sent_exactly_what_it_lacks(pool: PgPool) {
     let (mut stage, ids) = published(pool, 6).await;
     received(&stage, &ids[..2]).await;
-    let knows =
-        "insert into inbox_version (consumer, key, event_type, key_version) values ('basket', 'a', $1, 2)";
+    let knows = "insert into inbox_version (consumer, source, key, event_type, key_version) values ('basket', '/test', 'a', $1, 2)";
     sqlx::query(knows).bind(TYPE).execute(&stage.log.pool).await.unwrap();
 
     let (code, dry) = run(&stage, &["replay", "--missing", "basket", "--dry-run"]);
