@@ -29,6 +29,9 @@ pub struct SubscriberConfig {
     pub connect_timeout_s: u64,
     /// How often an event is tried before its key is blocked, the first time included. Default 10: over 3 minutes.
     pub max_attempts: u32,
+    /// How long messages are kept while they cannot be handled, in seconds; then they are given back to the broker until
+    /// the database has handled them. Default 60. Must be less than the broker's consumer timeout, 30 minutes by default.
+    pub hold_s: u64,
     /// How long inbox rows are kept, in days. Default 7: far longer than a message waits in any queue.
     pub retention_days: u32,
 }
@@ -44,6 +47,7 @@ impl Default for SubscriberConfig {
             message_timeout_s: 330,
             connect_timeout_s: 5,
             max_attempts: 10,
+            hold_s: 60,
             retention_days: 7,
         }
     }
@@ -64,6 +68,10 @@ impl SubscriberConfig {
 
     pub(crate) fn connect_timeout(&self) -> Duration {
         Duration::from_secs(self.connect_timeout_s)
+    }
+
+    pub(crate) fn hold(&self) -> Duration {
+        Duration::from_secs(self.hold_s)
     }
 
     pub(crate) fn retention(&self) -> Duration {

@@ -110,7 +110,7 @@ impl<'a> Forwarder<'a> {
                 vacant.insert(Publisher::to_exchange(self.settings, &name, &self.topology.redirect).await?)
             }
         };
-        publisher.send_raw(event_id.unwrap_or_default(), topology::DEAD, body, properties).await
+        publisher.forward(event_id.unwrap_or_default(), topology::DEAD, body, properties).await
     }
 
     pub(crate) async fn close(self) {

@@ -1,7 +1,7 @@
 //! The status of a subscriber, and the counters of its deliveries.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
 };
 
@@ -42,6 +42,7 @@ struct Status {
     in_hand: AtomicU64,
     waiting_events: AtomicI64,
     blocked_keys: AtomicI64,
+    problem: Mutex<Option<String>>,
 }
 
 impl ConsumerHealth {
@@ -55,6 +56,11 @@ impl ConsumerHealth {
     /// that was looked up before that must not be stored.
     pub fn has_subscribed(&self) -> bool {
         self.0.has_subscribed.load(Ordering::Acquire)
+    }
+
+    /// Why no events arrive, while none do.
+    pub fn problem(&self) -> Option<String> {
+        self.lock_problem().clone()
     }
 
     /// The deliveries of each kind since the process started.
@@ -111,7 +117,21 @@ impl ConsumerHealth {
         self.0.in_hand.store(messages as u64, Ordering::Relaxed);
     }
 
+    /// Notes why nothing is consumed; `false` if it is known already.
+    pub(super) fn fail(&self, reason: &str) -> bool {
+        self.set_connected(false);
+        let before = self.lock_problem().replace(reason.to_owned());
+        before.as_deref() != Some(reason)
+    }
+
+    fn lock_problem(&self) -> MutexGuard<'_, Option<String>> {
+        self.0.problem.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn set_connected(&self, connected: bool) {
+        if connected {
+            *self.lock_problem() = None;
+        }
         self.0.is_connected.store(connected, Ordering::Relaxed);
         self.0.has_subscribed.fetch_or(connected, Ordering::AcqRel);
         metrics::gauge!("amqp_consumer_connected").set(if connected { 1.0 } else { 0.0 });

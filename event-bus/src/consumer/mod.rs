@@ -9,7 +9,7 @@
 //! | cannot be read, has no handler for its type, or is rejected by its handler | dead-lettered, with the reason |
 //! | fails | entered in `inbox_waiting` and acknowledged; tried again from there |
 //! | comes while an earlier event of its key waits | entered behind it and acknowledged |
-//! | meets an unavailable database | kept; the consumer takes no more until the database is back |
+//! | meets an unavailable database | kept, and given back after a minute; the consumer takes no more until the database is back |
 //!
 //! An event that waits is tried after 0.5 s, 1 s and so on, doubling to 60 s, until it was tried
 //! [`max_attempts`](SubscriberConfig::max_attempts) times. Then its key is blocked until an operator requeues or skips it
@@ -64,6 +64,7 @@
 
 mod batch;
 mod config;
+mod deliveries;
 mod forward;
 mod handler;
 mod health;
@@ -82,7 +83,11 @@ pub use self::{
     handler::{BatchHandler, GiveUp, HandleError, Handler, Received},
     health::{ConsumerHealth, Receipts},
 };
-use self::{message::Handlers, retry::Wake, session::session};
+use self::{
+    message::Handlers,
+    retry::Wake,
+    session::{Ended, Mode, session},
+};
 pub use crate::inbox::Order;
 use crate::{
     error::chain,
@@ -199,14 +204,33 @@ impl Subscriber {
 
 async fn consume(shared: &Shared, stop: &CancellationToken) {
     let mut pauses = pauses();
+    let mut mode = Mode::Batches;
     while !stop.is_cancelled() {
         let started = tokio::time::Instant::now();
         // Not cancelled from outside: a stopped session finishes its batch first.
-        let Err(end) = session(shared, stop).await else { return };
+        let end = match session(shared, mode, stop).await {
+            Ok(Ended::Stopped) => return,
+            Ok(Ended::Passed) => {
+                mode = Mode::Batches;
+                continue;
+            }
+            Err(end) => end,
+        };
+        if end.is_unreceivable() {
+            // The broker counts each try, and dead-letters a message at its limit. With others around it they would be
+            // dead-lettered as well.
+            mode = Mode::OneByOne;
+            metrics::counter!("inbox_unreceivable_total", "consumer" => shared.consumer.clone()).increment(1);
+        }
         if started.elapsed() > GOOD_SESSION {
             pauses = self::pauses();
         }
-        tracing::warn!(consumer = %shared.consumer, reason = chain(&end), "consuming stopped; will start again");
+        let reason = chain(&end);
+        if shared.health.fail(&reason) {
+            tracing::warn!(consumer = %shared.consumer, reason, "consuming stopped; will start again");
+        } else {
+            tracing::debug!(consumer = %shared.consumer, reason, "consuming stopped again for the same reason");
+        }
         stop.run_until_cancelled(tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE))).await;
     }
 }

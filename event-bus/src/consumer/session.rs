@@ -2,18 +2,23 @@
 
 use std::{pin::pin, time::Duration};
 
-use futures_util::{FutureExt, StreamExt};
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use futures_util::FutureExt;
+use lapin::{
+    message::Delivery,
+    options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions},
+};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     ConsumerHealth, Shared,
     batch::{Batch, Outcome},
+    deliveries::Deliveries,
     forward::Forwarder,
     message::Message,
 };
 use crate::{
+    error::chain,
     inbox::Receipt,
     rabbitmq::{BrokerError, Connected, PublishError, deadline},
 };
@@ -24,23 +29,62 @@ const REBIND: Duration = Duration::from_secs(5);
 
 const TAG: &str = "events";
 
+/// After so long without a delivery, nothing is left that had to be taken one by one.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// How many messages a session takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Batches,
+    /// One at a time, until as many as usually come together are handled.
+    OneByOne,
+}
+
+/// A session that has done what it was to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Stopped,
+    /// All messages were taken that had to be taken one by one.
+    Passed,
+}
+
 /// Why a session ended without a stop.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionEnd {
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    #[error(
+        "the next message of the queue cannot be received; the broker dead-letters it at its delivery limit"
+    )]
+    Unreceivable(#[source] BrokerError),
     #[error("cannot forward a message")]
     Forward(#[from] PublishError),
+    #[error("gave messages back that could not be handled within {} s", .0.as_secs())]
+    GaveBack(Duration),
+}
+
+impl SessionEnd {
+    pub(crate) fn is_unreceivable(&self) -> bool {
+        matches!(self, Self::Unreceivable(_))
+    }
+
+    fn of_deliveries(error: BrokerError) -> Self {
+        if error.is_undecodable() { Self::Unreceivable(error) } else { Self::Broker(error) }
+    }
 }
 
 /// Consumes until `stop`, or until the connection to the broker is lost. The broker then delivers all
 /// unacknowledged messages again.
-pub(crate) async fn session(shared: &Shared, stop: &CancellationToken) -> Result<(), SessionEnd> {
+pub(crate) async fn session(
+    shared: &Shared,
+    mode: Mode,
+    stop: &CancellationToken,
+) -> Result<Ended, SessionEnd> {
     let connected = Connected::open(&shared.broker, &shared.consumer).await?;
     let mut forwarder = Forwarder::new(&shared.broker, &shared.topology, &shared.consumer);
     let outcome = {
         let _disconnect = Disconnect(&shared.health);
-        consume(shared, &connected, &mut forwarder, stop).await
+        consume(shared, mode, &connected, &mut forwarder, stop).await
     };
     forwarder.close().await;
     connected.close().await;
@@ -59,118 +103,149 @@ impl Drop for Disconnect<'_> {
 
 async fn consume(
     shared: &Shared,
+    mode: Mode,
     connected: &Connected,
     forwarder: &mut Forwarder<'_>,
     stop: &CancellationToken,
-) -> Result<(), SessionEnd> {
+) -> Result<Ended, SessionEnd> {
     let channel = &connected.channel;
     shared.topology.declare(channel, &shared.broker, shared.handlers.keys().copied()).await?;
-    deadline(
-        "limit what is delivered",
-        channel.basic_qos(shared.config.prefetch, BasicQosOptions::default()),
-    )
-    .await?;
+    let prefetch = if mode == Mode::OneByOne { 1 } else { shared.config.prefetch };
+    deadline("limit what is delivered", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
     let queue = shared.topology.queue.as_str();
     let options = BasicConsumeOptions::default();
     let consume =
         channel.basic_consume(queue.into(), TAG.into(), options, lapin::types::FieldTable::default());
-    let mut deliveries = pin!(deadline("consume", consume).await?.peekable());
+    let mut deliveries = Deliveries::new(deadline("consume", consume).await?);
     shared.health.set_connected(true);
     tracing::info!(consumer = %shared.consumer, queue, "consuming");
 
     let mut rebind = tokio::time::interval(REBIND);
-    let mut is_busy = false;
-    loop {
+    let (mut is_busy, mut taken) = (false, 0);
+    let ended = loop {
         let first = tokio::select! {
-            () = stop.cancelled() => break,
+            () = stop.cancelled() => break Ended::Stopped,
             _ = rebind.tick() => {
                 shared.topology.bind(channel, &shared.broker, shared.handlers.keys().copied()).await?;
                 continue;
             }
-            next = deliveries.next() => next,
+            next = deliveries.next() => next.map_err(SessionEnd::of_deliveries)?,
+            () = tokio::time::sleep(QUIET), if mode == Mode::OneByOne => break Ended::Passed,
         };
-        // A deleted queue ends the stream without an error.
-        let first = first.ok_or_else(|| BrokerError::closed("consume"))?;
-        let mut messages = vec![Message::read(delivered(first)?, &shared.handlers)];
-        let mut bytes = 0;
-        let until = Instant::now() + shared.config.linger();
-        while messages.len() < shared.config.batch_size && bytes < shared.config.batch_bytes {
-            let next = match deliveries.next().now_or_never() {
-                None if is_busy => timeout_at(until, deliveries.next()).await.ok(),
-                next => next,
-            };
-            let Some(Some(next)) = next else { break };
-            let message = Message::read(delivered(next)?, &shared.handlers);
-            bytes += message.delivery.data.len();
-            messages.push(message);
-        }
+        let messages = collect(shared, first, &mut deliveries, is_busy).await;
+        taken += messages.len();
         shared.health.set_in_hand(messages.len());
         let mut batch = Batch::new(messages);
-        let handled = handle(shared, connected, &mut batch, stop).await;
-        settle(shared, connected, forwarder, &batch).await?;
+        let handled = handle(shared, connected, &mut deliveries, &mut batch, stop).await;
+        report(shared, &batch);
+        let handled = handled?;
+        settle(connected, forwarder, &batch).await?;
         shared.health.set_in_hand(0);
-        if !handled? {
-            break;
+        if !handled {
+            break Ended::Stopped;
         }
-        is_busy = deliveries.as_mut().peek().now_or_never().is_some();
-    }
+        if mode == Mode::OneByOne && taken >= usize::from(shared.config.prefetch) {
+            break Ended::Passed;
+        }
+        is_busy = deliveries.has_next();
+    };
     deadline("stop consuming", channel.basic_cancel(TAG.into(), BasicCancelOptions::default())).await?;
-    Ok(())
+    Ok(ended)
 }
 
-fn delivered(next: lapin::Result<lapin::message::Delivery>) -> Result<lapin::message::Delivery, BrokerError> {
-    next.map_err(|error| BrokerError::new("consume", error))
+/// The messages of a batch: those that are there, and under load those of the next few milliseconds.
+async fn collect(
+    shared: &Shared,
+    first: Delivery,
+    deliveries: &mut Deliveries,
+    is_busy: bool,
+) -> Vec<Message> {
+    let mut messages = vec![Message::read(first, &shared.handlers)];
+    let mut bytes = 0;
+    let until = Instant::now() + shared.config.linger();
+    while messages.len() < shared.config.batch_size && bytes < shared.config.batch_bytes {
+        let next = match deliveries.next().now_or_never() {
+            None if is_busy => timeout_at(until, deliveries.next()).await.ok(),
+            next => next,
+        };
+        // An error ends the session at the next delivery.
+        let Some(Ok(next)) = next else { break };
+        bytes += next.data.len();
+        messages.push(Message::read(next, &shared.handlers));
+    }
+    messages
 }
 
-/// Handles a batch. While the database is unavailable the batch is kept and no other is taken: returning it to the
-/// broker would count against each of its messages. Returns `false` if a stop comes first.
+/// Handles a batch; `false` if a stop comes first.
+///
+/// While the database is unavailable the batch is kept and no other is taken: a returned message counts as delivered
+/// once more, and at the broker's limit it is dead-lettered. After [`hold_s`](super::SubscriberConfig::hold_s) all
+/// messages are given back, before the broker takes them. Either way the session ends only after the database has
+/// handled the batch, so nothing is taken from the broker that cannot be handled. The inbox makes the second delivery of
+/// these messages harmless.
 async fn handle(
     shared: &Shared,
     connected: &Connected,
+    deliveries: &mut Deliveries,
     batch: &mut Batch,
     stop: &CancellationToken,
-) -> Result<bool, BrokerError> {
+) -> Result<bool, SessionEnd> {
+    let mut process = pin!(process(shared, batch, stop));
+    let end = tokio::select! {
+        biased;
+        handled = &mut process => {
+            if handled && !shared.health.is_connected() {
+                tracing::info!(consumer = %shared.consumer, "the database is back; consuming");
+                shared.health.set_connected(true);
+            }
+            return Ok(handled);
+        }
+        end = deliveries.end() => SessionEnd::of_deliveries(end),
+        () = tokio::time::sleep(shared.config.hold()) => {
+            give_back(connected).await?;
+            SessionEnd::GaveBack(shared.config.hold())
+        }
+    };
+    if shared.health.fail(&chain(&end)) {
+        tracing::warn!(consumer = %shared.consumer, reason = chain(&end), "not consuming until the batch is handled");
+    }
+    if process.await { Err(end) } else { Ok(false) }
+}
+
+/// Takes no more messages, and returns all that are not acknowledged. Unlike a lost connection this does not count
+/// towards the delivery limit of newer brokers.
+async fn give_back(connected: &Connected) -> Result<(), BrokerError> {
+    let cancel = connected.channel.basic_cancel(TAG.into(), BasicCancelOptions::default());
+    deadline("stop consuming", cancel).await?;
+    let all = BasicNackOptions { multiple: true, requeue: true };
+    deadline("give messages back", connected.channel.basic_nack(0, all)).await
+}
+
+/// Tries until the batch is decided; `false` if a stop comes first.
+async fn process(shared: &Shared, batch: &mut Batch, stop: &CancellationToken) -> bool {
     let mut pauses = super::pauses();
     while let Err(error) = batch.process(shared, stop).await {
         if stop.is_cancelled() {
-            return Ok(false);
+            return false;
         }
-        if shared.health.is_connected() {
+        if shared.health.fail(&error.to_string()) {
             tracing::warn!(consumer = %shared.consumer, reason = %error, "not consuming until the database is back");
-            shared.health.set_connected(false);
         }
         let pause = pauses.next().unwrap_or(super::LONGEST_PAUSE);
         stop.run_until_cancelled(tokio::time::sleep(pause)).await;
-        if !connected.is_open() {
-            return Err(BrokerError::closed("keep a batch while the database is unavailable"));
-        }
     }
-    if !shared.health.is_connected() {
-        tracing::info!(consumer = %shared.consumer, "the database is back; consuming");
-        shared.health.set_connected(true);
-    }
-    Ok(true)
+    true
 }
 
-/// Forwards failed messages, then acknowledges all decided ones, from the first message on.
-async fn settle(
-    shared: &Shared,
-    connected: &Connected,
-    forwarder: &mut Forwarder<'_>,
-    batch: &Batch,
-) -> Result<(), SessionEnd> {
-    let mut confirmations = Vec::new();
-    let (mut has_effect, mut has_joined, mut last) = (false, false, None);
-    for (message, outcome) in batch.decided_in_a_row() {
-        match outcome {
-            Outcome::Done(receipt) => {
-                shared.count(*receipt);
-                has_effect |= matches!(receipt, Receipt::First { .. });
-                has_joined |= *receipt == Receipt::Waiting;
-            }
-            Outcome::Dead(reason) => confirmations.push(forwarder.dead_letter(message, reason).await?),
+/// Counts what was committed, and says so to those who wait for it.
+fn report(shared: &Shared, batch: &Batch) {
+    let (mut has_effect, mut has_joined) = (false, false);
+    for (_, outcome) in batch.decided_in_a_row() {
+        if let Outcome::Done(receipt) = outcome {
+            shared.count(*receipt);
+            has_effect |= matches!(receipt, Receipt::First { .. });
+            has_joined |= *receipt == Receipt::Waiting;
         }
-        last = Some(message.delivery.delivery_tag);
     }
     if has_effect {
         (shared.after_commit)();
@@ -178,13 +253,44 @@ async fn settle(
     if has_joined {
         shared.retry.joined();
     }
-    for confirm in confirmations {
-        confirm.outcome().await?;
+}
+
+/// Forwards failed messages, then acknowledges all decided ones, from the first message on. If one cannot be forwarded,
+/// those before it are acknowledged all the same.
+async fn settle(
+    connected: &Connected,
+    forwarder: &mut Forwarder<'_>,
+    batch: &Batch,
+) -> Result<(), SessionEnd> {
+    let mut settled = Vec::new();
+    for (message, outcome) in batch.decided_in_a_row() {
+        let sent = match outcome {
+            Outcome::Done(_) => None,
+            Outcome::Dead(reason) => Some(forwarder.dead_letter(message, reason).await),
+        };
+        let is_failed = matches!(sent, Some(Err(_)));
+        settled.push((message.delivery.delivery_tag, sent));
+        if is_failed {
+            break;
+        }
+    }
+    let (mut last, mut outcome) = (None, Ok(()));
+    for (tag, sent) in settled {
+        outcome = match sent {
+            None => Ok(()),
+            Some(Ok(confirm)) => confirm.outcome().await,
+            Some(Err(error)) => Err(error),
+        };
+        if outcome.is_err() {
+            break;
+        }
+        last = Some(tag);
     }
     if let Some(tag) = last {
         let options = BasicAckOptions { multiple: true };
         deadline("acknowledge", connected.channel.basic_ack(tag, options)).await?;
     }
+    outcome?;
     crate::crash_point!("consumer.after_ack");
     Ok(())
 }

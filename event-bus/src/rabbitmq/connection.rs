@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use lapin::{Channel, Connection};
+use lapin::{
+    Channel, Connection,
+    protocol::{AMQPErrorKind, AMQPHardError},
+};
 use secrecy::ExposeSecret;
 
 use super::{BrokerConfig, dial, uri};
@@ -51,6 +54,21 @@ impl BrokerError {
         match &self.source {
             Cause::Amqp(error) => Some(error),
             _ => None,
+        }
+    }
+
+    /// Whether something that the broker has sent cannot be read. It is sent again to the next connection.
+    pub(crate) fn is_undecodable(&self) -> bool {
+        let Cause::Amqp(error) = &self.source else { return false };
+        match error.kind() {
+            lapin::ErrorKind::ParsingError(_) => true,
+            lapin::ErrorKind::ProtocolError(error) => matches!(
+                error.kind(),
+                AMQPErrorKind::Hard(
+                    AMQPHardError::FRAMEERROR | AMQPHardError::SYNTAXERROR | AMQPHardError::UNEXPECTEDFRAME
+                )
+            ),
+            _ => false,
         }
     }
 
@@ -133,6 +151,11 @@ impl Connected {
         self.connection.create_channel().await
     }
 
+    /// The largest frame in bytes, as agreed with the broker.
+    pub(super) fn frame_max(&self) -> u32 {
+        self.connection.configuration().frame_max()
+    }
+
     /// Whether the broker has stopped reading from this connection because it is short of memory or disk.
     pub(crate) fn is_blocked(&self) -> bool {
         self.connection.status().blocked()
@@ -141,11 +164,6 @@ impl Connected {
     /// Whether the connection can still be used.
     pub(crate) fn is_connected(&self) -> bool {
         self.connection.status().connected()
-    }
-
-    /// Whether connection and channel can still be used.
-    pub(crate) fn is_open(&self) -> bool {
-        self.connection.status().connected() && self.channel.status().connected()
     }
 
     /// Closes the connection. Waits at most two seconds, because a blocked broker does not answer.

@@ -206,7 +206,7 @@ impl<'a> Scan<'a> {
         };
         let properties = headers::carried(&delivery.properties).with_headers(headers);
         let event_id = event_id(&delivery.properties).unwrap_or_default();
-        publisher.send_raw(event_id, key, &delivery.data, properties).await?.outcome().await
+        publisher.forward(event_id, key, &delivery.data, properties).await?.outcome().await
     }
 
     async fn take(&self, delivery: &Delivery) -> Result<(), PublishError> {

@@ -8,6 +8,7 @@ mod connection;
 mod dead_letters;
 mod depths;
 mod dial;
+mod fit;
 pub(crate) mod headers;
 pub(crate) mod publisher;
 mod queue_admin;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     BrokerConfig, BrokerError, Refusal,
     connection::{Connected, deadline},
-    topology,
+    fit, topology,
 };
 use crate::envelope::{OutgoingEvent, WriteError};
 
@@ -109,7 +109,19 @@ impl Publisher {
         self.send_raw(event.id, routing_key, &body, properties(event)).await
     }
 
-    pub(crate) async fn send_raw(
+    /// Sends a message that somebody else has published, without those of its headers that do not fit into a frame.
+    pub(crate) async fn forward(
+        &self,
+        event_id: Uuid,
+        routing_key: &str,
+        body: &[u8],
+        properties: BasicProperties,
+    ) -> Result<Confirm, PublishError> {
+        let properties = fit::fitted(properties, self.connected.frame_max());
+        self.send_raw(event_id, routing_key, body, properties).await
+    }
+
+    async fn send_raw(
         &self,
         event_id: Uuid,
         routing_key: &str,

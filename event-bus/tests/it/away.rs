@@ -144,3 +144,49 @@ async fn a_database_that_is_not_migrated_yet_makes_no_message_guilty(pool: PgPoo
     sqlx::raw_sql("alter table inbox_elsewhere rename to inbox").execute(&stage.pool).await.unwrap();
     nobody_was_blamed(&stage, 5).await;
 }
+
+#[sqlx::test(migrations = false)]
+async fn messages_given_back_are_not_taken_again_before_the_database_has_handled_them(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    // A second time would be once too often.
+    let limit =
+        serde_json::json!({"pattern": ".*", "definition": {"delivery-limit": 1}, "apply-to": "queues"});
+    stage.vhost.put("policies", "/limit", &limit).await;
+    stage.stop.cancel();
+    let config = broker(&stage.vhost);
+    let mut limits = event_bus::consumer::SubscriberConfig::default();
+    limits.hold_s = 1;
+    let subscriber = event_bus::Subscriber::new(&stage.consumer, stage.pool.clone(), config.clone())
+        .handle(crate::support::CountUp { met: std::sync::Arc::default() })
+        .unwrap()
+        .config(limits);
+    let (health, stop) = (subscriber.health(), tokio_util::sync::CancellationToken::new());
+    let mut migration = stage.pool.begin().await.unwrap();
+    sqlx::raw_sql("lock table inbox in share mode").execute(&mut *migration).await.unwrap();
+    for version in 1..=5 {
+        stage.send(&raised("a", version, "")).await;
+    }
+    let running = tokio::spawn(subscriber.run(stop.clone()));
+
+    let depths = async || event_bus::rabbitmq::depths(&config, &stage.consumer, "test").await.unwrap();
+    eventually("they are given back", LONG, async || {
+        let is_given_back = health.problem().is_some_and(|problem| problem.contains("gave messages back"));
+        (is_given_back && depths().await.ready == 5).then_some(())
+    })
+    .await;
+    for _ in 0..20 {
+        assert_eq!(depths().await.consumers, 0, "it asks the database first");
+    }
+    migration.commit().await.unwrap();
+    stage.until_applied(5).await;
+    eventually("all are acknowledged", LONG, async || {
+        // Those of the kept batch come again and are known; the others are first received now.
+        let receipts = health.receipts();
+        let is_done = receipts.first == 5 && receipts.redelivered_known > 0 && health.in_hand() == 0;
+        (health.is_connected() && is_done && depths().await.ready == 0).then_some(())
+    })
+    .await;
+    assert!(stage.vhost.take(&stage.dead()).await.is_none(), "an outage makes no message guilty");
+    stop.cancel();
+    running.await.unwrap();
+}

@@ -2,8 +2,9 @@
 
 use lapin::types::AMQPValue;
 use sqlx::PgPool;
+use test_kit::eventually;
 
-use crate::support::{RAISED, Stage, raised};
+use crate::support::{LONG, RAISED, Stage, raised};
 
 #[sqlx::test(migrations = false)]
 async fn messages_that_are_no_events_are_dead_lettered_with_the_reason(pool: PgPool) {
@@ -97,4 +98,36 @@ async fn a_message_that_wishes_for_copies_of_itself_is_dead_lettered_once(pool: 
     stage.send(&raised("a", 1, "")).await;
     stage.until_applied(1).await;
     assert!(stage.vhost.take(&stage.dead()).await.is_none(), "there is a copy");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_bad_message_whose_headers_fill_a_frame_is_dead_lettered_without_them(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let mut headers = lapin::types::FieldTable::default();
+    headers.insert("x-fill".into(), AMQPValue::LongString("x".repeat(130_950).into()));
+    headers.insert("x-note".into(), AMQPValue::LongString("small".into()));
+    let full = lapin::BasicProperties::default().with_headers(headers);
+    stage.send(&raised("a", 1, "")).await;
+    stage.vhost.publish("shop.events", RAISED, b"not an event", full).await;
+    for version in 2..=99 {
+        stage.send(&raised("a", version, "")).await;
+    }
+    stage.until_applied(99).await;
+
+    let config = crate::support::broker(&stage.vhost);
+    let admin = event_bus::rabbitmq::QueueAdmin::new(&stage.consumer, config);
+    let letters = eventually("it is dead-lettered", LONG, async || {
+        let letters = admin.dead_letters(10).await.unwrap();
+        (letters.count == 1).then_some(letters)
+    })
+    .await;
+    let reason = &letters.data[0].reason;
+    assert!(reason.contains("dropped headers that did not fit into a frame: \"x-fill\" of 13"), "{reason}");
+    let (_, message) = stage.dead_letter().await;
+    assert_eq!(message.header("x-note").as_deref(), Some("small"));
+    let again: i64 = sqlx::query_scalar("select count(*) from inbox where redelivered")
+        .fetch_one(&stage.pool)
+        .await
+        .unwrap();
+    assert_eq!(again, 0, "the connection was kept");
 }

@@ -82,7 +82,7 @@ struct InboxStatus {
     #[serde(flatten)]
     #[schema(value_type = BTreeMap<String, i64>)]
     figures: BTreeMap<&'static str, Option<i64>>,
-    /// Why something is absent.
+    /// Why something is absent, and why no events arrive.
     problems: Vec<String>,
 }
 
@@ -102,7 +102,7 @@ async fn inbox_status(
     });
     let waiting = event_bus::inbox::summary(&pool, inbox.subscription.consumer);
     let (queues, figures, waiting) = tokio::join!(inbox.queue_admin.depths(), join_all(figures), waiting);
-    let mut problems = Vec::new();
+    let mut problems: Vec<String> = inbox.subscription.problem().into_iter().collect();
     let waiting = waiting.inspect_err(|error| {
         tracing::warn!(%error, "what waits cannot be read");
         problems.push("the database cannot be used now".to_owned());

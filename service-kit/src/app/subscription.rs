@@ -45,6 +45,11 @@ impl Subscription {
         self.health.blocked_keys()
     }
 
+    /// Why no events arrive, while none do.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.health.problem()
+    }
+
     pub(super) fn in_hand(&self) -> u64 {
         self.health.in_hand()
     }
