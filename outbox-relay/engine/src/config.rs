@@ -24,6 +24,8 @@ pub struct Config {
     pub poll_interval: Duration,
     /// The shortest time between two full scans of the pending events.
     pub full_scan_interval: Duration,
+    /// How many positions a poll reads after one that took too long. Halved each time that this is still too much.
+    pub first_range: i64,
     /// How long a confirmed event waits for others to be marked with it, while more are in flight.
     pub linger: Duration,
 }
@@ -40,6 +42,7 @@ impl Default for Config {
             trusted: Duration::from_millis(3_500),
             poll_interval: Duration::from_millis(1_100),
             full_scan_interval: Duration::from_secs(1),
+            first_range: 1 << 20,
             linger: Duration::from_millis(500),
         }
     }

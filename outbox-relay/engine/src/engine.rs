@@ -9,7 +9,7 @@ use crate::{
     broker::{Broker, Refusal},
     config::Config,
     held::{HeldTypes, Hold},
-    high_water_mark::HighWaterMark,
+    high_water_mark::{HighWaterMark, Range},
     ownership::{Lease, Ownership, Take},
     poll::{Pending, Poll},
     schedule::Schedule,
@@ -31,14 +31,14 @@ pub enum Action {
     /// Connect to the broker, or open another channel if the connection is open:
     /// [`connected`](Engine::connected).
     Connect,
-    /// Read pending events: [`polled`](Engine::polled).
+    /// Read pending events: [`polled`](Engine::polled), or [`poll_timed_out`](Engine::poll_timed_out).
     Poll(Poll),
     /// Send an [`event`](Engine::event): [`sent`](Engine::sent).
     Send(Uuid),
     /// Send an event over a second channel of the same connection, which is opened if it is closed:
     /// [`sent`](Engine::sent).
     Probe(Uuid),
-    /// Mark these events published: [`marked`](Engine::marked).
+    /// Mark these events published, which may be none: [`marked`](Engine::marked).
     Mark(Vec<Uuid>),
     /// Mark these events failed: [`marked_failed`](Engine::marked_failed).
     MarkFailed(Vec<Failed>),
@@ -91,7 +91,7 @@ pub(crate) enum Request {
 /// A poll that is under way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PollStarted {
-    pub(crate) after: i64,
+    pub(crate) range: Range,
     pub(crate) started: Instant,
     pub(crate) generation: u64,
 }
@@ -131,7 +131,7 @@ impl<E: Pending> Engine<E> {
             held: HeldTypes::new(config.max_in_flight, seed.rotate_left(32)),
             suspects: Suspects::default(),
             refusal: None,
-            high_water_mark: HighWaterMark::new(config.full_scan_interval),
+            high_water_mark: HighWaterMark::new(config.full_scan_interval, config.first_range),
             poll_timer: PollTimer::new(config.poll_interval),
             schedule: Schedule::default(),
             session: Session::Closed,
@@ -283,6 +283,9 @@ impl<E: Pending> Engine<E> {
             self.reset();
             return self.own(now);
         }
+        if self.may_publish(now) && self.high_water_mark.wants_mark() {
+            return Some(self.mark());
+        }
         self.mark_if(self.is_mark_due(now))
     }
 
@@ -296,9 +299,13 @@ impl<E: Pending> Engine<E> {
         if !due || self.log_is_busy || self.backlog.confirmed_count() == 0 {
             return None;
         }
+        Some(self.mark())
+    }
+
+    fn mark(&mut self) -> Action {
         self.log_is_busy = true;
         self.high_water_mark.mark_started();
-        Some(Action::Mark(self.backlog.mark()))
+        Action::Mark(self.backlog.mark())
     }
 
     /// Any relay may do it: the database sees to it that each event is moved once.
@@ -322,12 +329,13 @@ impl<E: Pending> Engine<E> {
         }
         self.log_is_busy = true;
         self.poll_timer.poll_started();
-        let after = self.high_water_mark.start(now);
-        self.poll = Some(PollStarted { after, started: now, generation: self.generation });
+        let range = self.high_water_mark.start(now);
+        self.poll = Some(PollStarted { range, started: now, generation: self.generation });
         Some(Action::Poll(Poll {
             partitions: self.ownership.leases().iter().map(|lease| lease.partition).collect(),
-            after,
-            known: self.backlog.known_after(after),
+            after: range.after,
+            up_to: range.up_to,
+            known: self.backlog.known_after(range.after),
             limit: self.config.batch_size,
             max_bytes: self.config.max_bytes,
             generation: self.generation,

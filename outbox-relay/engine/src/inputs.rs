@@ -60,7 +60,7 @@ impl<E: Pending> Engine<E> {
 
     /// A poll has ended.
     pub fn polled(&mut self, batch: Batch<E>, now: Instant) {
-        let Batch { generation, events, oldest_open, failed, next_due } = batch;
+        let Batch { generation, events, oldest_open, head, failed, next_due } = batch;
         let Some(poll) = self.poll.take_if(|poll| poll.generation == generation) else { return };
         self.log_is_busy = false;
         self.schedule.told(next_due, now);
@@ -71,19 +71,20 @@ impl<E: Pending> Engine<E> {
         let bytes = events.iter().map(Pending::size).sum::<usize>();
         let is_complete = events.len() < self.config.batch_size && bytes < self.config.max_bytes;
         let seen = Seen {
-            after: poll.after,
+            range: poll.range,
             started: poll.started,
             lowest: events.first().map(Pending::position),
             highest: events.last().map_or(0, Pending::position),
             is_complete,
             oldest_open,
+            head,
             failed,
         };
-        if !self.high_water_mark.polled(&seen, now) {
+        let Some(has_next_range) = self.high_water_mark.polled(&seen, now) else {
             self.reset();
             return;
-        }
-        self.poll_timer.polled(events.len(), !is_complete, now);
+        };
+        self.poll_timer.polled(events.len(), !is_complete || has_next_range, now);
         if events.is_empty() && !self.awaits_confirmations() {
             self.broker.forget_failure();
         }
@@ -94,6 +95,15 @@ impl<E: Pending> Engine<E> {
             for event_type in self.held.forget(|event_type| self.backlog.has_held(event_type), now) {
                 self.backlog.release(&event_type);
             }
+        }
+    }
+
+    /// The database gave a poll up, because it took too long. The next one reads less. Nothing is forgotten.
+    pub fn poll_timed_out(&mut self) {
+        if self.poll.take().is_some() {
+            self.log_is_busy = false;
+            self.high_water_mark.timed_out();
+            self.poll_timer.poll_now();
         }
     }
 

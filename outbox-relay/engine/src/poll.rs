@@ -21,12 +21,14 @@ pub trait Pending {
 }
 
 /// Which pending events to read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Poll {
     /// Only events of these partitions.
     pub partitions: Vec<i16>,
     /// Only events at positions above this one; 0 makes it a full scan.
     pub after: i64,
+    /// Only events at positions up to this one.
+    pub up_to: i64,
     /// Positions to leave out: the engine holds these events already.
     pub known: Vec<i64>,
     /// The largest number of events.
@@ -35,6 +37,20 @@ pub struct Poll {
     pub max_bytes: usize,
     /// Tells the result of this poll from that of an earlier one.
     pub generation: u64,
+}
+
+impl Default for Poll {
+    fn default() -> Self {
+        Self {
+            partitions: Vec::new(),
+            after: 0,
+            up_to: i64::MAX,
+            known: Vec::new(),
+            limit: 0,
+            max_bytes: 0,
+            generation: 0,
+        }
+    }
 }
 
 /// The result of a poll, all of it from one snapshot of the database.
@@ -46,8 +62,10 @@ pub struct Batch<E> {
     pub events: Vec<E>,
     /// The lowest number of an open transaction, or else the number of the next one.
     pub oldest_open: u64,
-    /// The failed events of these partitions; `None` where no pending event was found.
-    pub failed: Option<HashSet<Uuid>>,
+    /// A position that was taken before, about as high as the newest settled event; 0 if there is none.
+    pub head: i64,
+    /// The failed events of these partitions.
+    pub failed: HashSet<Uuid>,
     /// How long it is until the next scheduled event, zero if it is due; `None` if there is none.
     pub next_due: Option<Duration>,
 }

@@ -36,6 +36,7 @@ pub(crate) struct Row {
     pub(crate) poison: Poison,
     /// When it was committed.
     pub(crate) committed_at: u64,
+    has_failed: bool,
     transaction: u64,
 }
 
@@ -82,6 +83,10 @@ impl Pending for Event {
     fn size(&self) -> usize {
         1
     }
+}
+
+fn is_settled(state: State) -> bool {
+    matches!(state, State::Published | State::Skipped)
 }
 
 /// The index in the log of the event with this id.
@@ -141,7 +146,15 @@ impl Database {
         let partition = i16::try_from(key).ok()? % PARTITIONS;
         let event = Event { position, key: Rc::clone(self.keys.get(key)?), partition, kind: event_type };
         let (state, committed_at) = (State::Pending, 0);
-        self.rows.push(Row { event, committed: false, state, poison, committed_at, transaction });
+        self.rows.push(Row {
+            event,
+            committed: false,
+            state,
+            poison,
+            committed_at,
+            has_failed: false,
+            transaction,
+        });
         Some(self.rows.len() - 1)
     }
 
@@ -249,10 +262,13 @@ impl Database {
             }
             if row.state == State::Failed {
                 blocked.insert(key);
+            }
+            if row.state == State::Failed || row.has_failed && self.flaw == Some(Flaw::IgnoresRequeues) {
                 failed.insert(row.event.id());
             }
             if row.state == State::Pending
                 && *position > poll.after
+                && *position <= poll.up_to
                 && !poll.known.contains(position)
                 && !blocked.contains(&**key)
                 && events.len() < poll.limit
@@ -264,8 +280,15 @@ impl Database {
             Some(Flaw::TrustsPositions) => u64::MAX,
             _ => self.open.first().copied().unwrap_or(self.next_transaction),
         };
-        let failed = (!events.is_empty() && self.flaw != Some(Flaw::IgnoresRequeues)).then_some(failed);
-        Batch { generation: poll.generation, events, oldest_open, failed, next_due: self.next_due(now) }
+        let settled = self.rows.iter().rfind(|row| row.committed && is_settled(row.state));
+        let head = settled.map_or(0, |row| row.event.position);
+        Batch { generation: poll.generation, events, oldest_open, head, failed, next_due: self.next_due(now) }
+    }
+
+    /// How many dead entries a poll passes.
+    pub(crate) fn dead_entries(&self, poll: &Poll) -> usize {
+        let range = |row: &&Row| row.event.position > poll.after && row.event.position <= poll.up_to;
+        self.rows.iter().filter(range).filter(|row| is_settled(row.state)).count()
     }
 
     /// Returns the transaction's number.
@@ -291,6 +314,7 @@ impl Database {
                 && holds
             {
                 row.state = State::Failed;
+                row.has_failed = true;
                 done.push(*id);
             }
         }
@@ -305,7 +329,6 @@ impl Database {
     /// Whether every committed and every scheduled event has been published or skipped.
     pub(crate) fn is_drained(&self) -> bool {
         let mut committed = self.rows.iter().filter(|row| row.committed);
-        self.scheduled.is_empty()
-            && committed.all(|row| matches!(row.state, State::Published | State::Skipped))
+        self.scheduled.is_empty() && committed.all(|row| is_settled(row.state))
     }
 }

@@ -201,7 +201,18 @@ impl World {
                 Input::Rebalanced(leases)
             }
             Action::Renew => Input::Renewed(self.database.renew(session, now)),
-            Action::Poll(poll) => Input::Polled(self.database.poll(&poll, now)),
+            Action::Poll(poll)
+                if self.habits.scan_limit.is_some_and(|limit| self.database.dead_entries(&poll) > limit) =>
+            {
+                self.note(|| format!("relay {relay} reads {}..{}: takes too long", poll.after, poll.up_to));
+                Input::PollTimedOut
+            }
+            Action::Poll(poll) => {
+                let batch = self.database.poll(&poll, now);
+                let events = batch.events.len();
+                self.note(|| format!("relay {relay} reads {}..{}: {events} events", poll.after, poll.up_to));
+                Input::Polled(batch)
+            }
             Action::MoveDue => self.move_due(relay),
             Action::Mark(ids) => {
                 self.note(|| {

@@ -123,6 +123,8 @@ pub(crate) struct Habits {
     pub(crate) poison_in: u32,
     /// Whether the broker names the type that a relay may not publish.
     pub(crate) names_types: bool,
+    /// How many dead entries a poll can pass in its time.
+    pub(crate) scan_limit: Option<usize>,
     /// Whether nothing goes wrong but that the broker does not take one type, for long.
     pub(crate) isolates: bool,
 }
@@ -176,6 +178,7 @@ impl World {
             batch_size: rng.usize(1..=12),
             max_in_flight: rng.usize(1..=8),
             max_bytes: rng.usize(4..=40),
+            first_range: rng.i64(1..=20),
             ..Config::default()
         };
         let relays = rng.usize(1..=3);
@@ -203,6 +206,7 @@ impl World {
                 notifies: rng.u8(0..4) > 0,
                 poison_in: if rng.u8(0..5) == 0 { 6 } else { 60 },
                 names_types: rng.bool(),
+                scan_limit: (rng.u8(0..3) == 0).then(|| rng.usize(1..=12)),
                 isolates,
             },
             connections: Vec::new(),
