@@ -8,8 +8,11 @@ use sqlx::PgExecutor;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct LogStatus {
-    /// Events that wait to be published.
+    /// Events that wait to be published; at least so many if `is_counted` is false.
     pub pending: i64,
+    /// Whether all of them were counted. While an old snapshot is open, entries of published events stay in the index, and
+    /// counting ends after 0.2 s.
+    pub is_counted: bool,
     /// The age of the oldest pending event, in seconds; 0 when there is none.
     pub oldest_pending_age_seconds: f64,
     /// Events that failed and wait for an operator.
@@ -18,17 +21,40 @@ pub struct LogStatus {
     pub relays: i64,
 }
 
-/// Counts pending and failed events, through the partial indexes: the cost follows the backlog, not the history.
+/// Counts pending and failed events, through the partial indexes: the cost follows the backlog, not the history, and has
+/// a limit.
 pub async fn status(db: impl PgExecutor<'_>) -> Result<LogStatus, sqlx::Error> {
+    // From range to range of positions, while there is time. Before the oldest settled event and after the newest one
+    // there are pending events only.
     sqlx::query_as(
-        "select waiting.pending, waiting.oldest_pending_age_seconds,
-                (select count(*) from integration_event_log
-                  where state = 'PublishedFailed' and skipped_at is null) as failed,
-                (select count(*) from outbox_relay where alive_until > clock_timestamp()) as relays
-           from (select count(*) as pending,
-                        coalesce(greatest(extract(epoch from clock_timestamp() - min(created_at)), 0), 0)::float8
-                            as oldest_pending_age_seconds
-                   from integration_event_log where state = 'NotPublished') as waiting",
+        "with recursive settled as (
+            select coalesce(min(position), 0) as oldest, coalesce(max(position), 0) as newest
+              from integration_event_log where state = 'Published' or skipped_at is not null
+        ), scan as (
+            select oldest as up_to, waiting.pending, waiting.oldest_pending, statement_timestamp() as started
+              from settled cross join lateral (
+                select count(*) as pending, min(created_at) as oldest_pending
+                  from integration_event_log where state = 'NotPublished' and position <= oldest) as waiting
+            union all
+            select next.up_to, scan.pending + waiting.pending, least(scan.oldest_pending, waiting.oldest_pending), started
+              from scan cross join settled cross join lateral (
+                select case when scan.up_to + 20000 < newest then scan.up_to + 20000
+                            else 9223372036854775807 end as up_to) as next
+                   cross join lateral (
+                select count(*) as pending, min(created_at) as oldest_pending
+                  from integration_event_log
+                 where state = 'NotPublished' and position > scan.up_to and position <= next.up_to) as waiting
+             where scan.up_to < 9223372036854775807
+               and clock_timestamp() < started + interval '0.2 s'
+        )
+        select pending, up_to = 9223372036854775807 as is_counted,
+               coalesce(extract(epoch from clock_timestamp()
+                   - greatest(least(oldest_pending, clock_timestamp()), '0001-01-01 00:00:00+00')), 0)::float8
+                   as oldest_pending_age_seconds,
+               (select count(*) from integration_event_log
+                 where state = 'PublishedFailed' and skipped_at is null) as failed,
+               (select count(*) from outbox_relay where alive_until > clock_timestamp()) as relays
+          from scan order by up_to desc limit 1",
     )
     .fetch_one(db)
     .await

@@ -145,7 +145,12 @@ impl Worker {
             },
             answer = self.log.finished() => match answer {
                 Ok(answer) => self.log_answer(answer),
-                Err(error) => self.database_lost(&error),
+                Err(error) => {
+                    if matches!(error, StoreError::TimedOut { .. }) {
+                        self.engine.poll_timed_out();
+                    }
+                    self.database_lost(&error);
+                }
             },
             opened = opened(&mut self.opening) => {
                 self.opening = None;
@@ -204,7 +209,9 @@ impl Worker {
 
     fn send(&mut self, id: Uuid, send: fn(&mut BrokerConnection, &Arc<Source>, &Arc<PendingEvent>) -> bool) {
         let Some(Row(event)) = self.engine.event(id) else { return };
-        if !send(&mut self.broker, &self.source, event) {
+        if let Some(problem) = event.problem.clone() {
+            self.engine.sent(id, Outcome::Refused(problem), Instant::now());
+        } else if !send(&mut self.broker, &self.source, event) {
             self.engine.sent(id, Outcome::Unknown, Instant::now());
         }
     }
@@ -245,6 +252,7 @@ impl Worker {
     fn log_answer(&mut self, answer: log::Answer) {
         match answer {
             log::Answer::Polled(batch) => self.engine.polled(batch, Instant::now()),
+            log::Answer::PollCancelled => self.engine.poll_timed_out(),
             log::Answer::Marked(transaction) => {
                 let events = self.engine.marked(transaction);
                 self.source.add_published(events);

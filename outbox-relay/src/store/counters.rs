@@ -45,12 +45,13 @@ pub(crate) async fn settled_before(
     position: i64,
     limit: i64,
 ) -> Result<Vec<Settled>, sqlx::Error> {
-    sqlx::query_as(
-        "select position, event_id, event_type, state = 'Published' as published, created_at
-           from integration_event_log
+    sqlx::query_as(concat!(
+        "select position, event_id, event_type, state = 'Published' as published, ",
+        readable!("created_at"),
+        " from integration_event_log
           where (state = 'Published' or skipped_at is not null) and position < $1
-          order by position desc limit $2",
-    )
+          order by position desc limit $2"
+    ))
     .bind(position)
     .bind(limit)
     .fetch_all(db)

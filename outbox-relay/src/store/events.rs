@@ -6,6 +6,21 @@ use serde_json::value::RawValue;
 use sqlx::{PgExecutor, types::Json};
 use uuid::Uuid;
 
+/// The columns of a [`LoggedEvent`].
+macro_rules! columns {
+    () => {
+        concat!(
+            "event_id, event_type, key, key_version, partition, state, times_sent, last_error, skipped_by, skip_reason,
+             headers::text as headers, payload, ",
+            readable!("created_at"),
+            ", ",
+            readable!("published_at"),
+            ", ",
+            readable!("skipped_at")
+        )
+    };
+}
+
 /// An event as an operator sees it.
 #[derive(Debug, Clone, serde::Serialize, sqlx::FromRow, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -60,14 +75,15 @@ pub(crate) async fn list(
     filter: &Filter,
     limit: i64,
 ) -> Result<Vec<LoggedEvent>, sqlx::Error> {
-    sqlx::query_as(
-        "select event_id, event_type, key, key_version, partition, state, times_sent, created_at, published_at,
-                last_error, skipped_at, skipped_by, skip_reason, headers::text as headers, payload
+    sqlx::query_as(concat!(
+        "select ",
+        columns!(),
+        "
            from integration_event_log
           where ($1::text is null or state = $1) and ($2::text is null or event_type = $2)
             and ($3::text is null or key = $3) and ($4::uuid is null or event_id < $4)
           order by event_id desc limit $5",
-    )
+    ))
     .bind(&filter.state)
     .bind(&filter.event_type)
     .bind(&filter.key)
@@ -82,11 +98,12 @@ pub(crate) async fn find(
     db: impl PgExecutor<'_>,
     event_id: Uuid,
 ) -> Result<Option<LoggedEvent>, sqlx::Error> {
-    sqlx::query_as(
-        "select event_id, event_type, key, key_version, partition, state, times_sent, created_at, published_at,
-                last_error, skipped_at, skipped_by, skip_reason, headers::text as headers, payload
+    sqlx::query_as(concat!(
+        "select ",
+        columns!(),
+        "
            from integration_event_log where event_id = $1",
-    )
+    ))
     .bind(event_id)
     .fetch_optional(db)
     .await

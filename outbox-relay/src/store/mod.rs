@@ -2,6 +2,23 @@
 //!
 //! Every call to a database goes through [`within`], which gives it a deadline.
 
+/// A column of a time that the calendar of this process may not have, such as `infinity`: the nearest time that it
+/// has.
+macro_rules! readable {
+    ($column:literal) => {
+        concat!(
+            "case when ",
+            $column,
+            " >= '10000-01-01 00:00:00+00' then '9999-12-31 23:59:59+00' when ",
+            $column,
+            " < '0001-01-01 00:00:00+00' then '0001-01-01 00:00:00+00' else ",
+            $column,
+            " end as ",
+            $column
+        )
+    };
+}
+
 pub(crate) mod check;
 pub(crate) mod counters;
 pub(crate) mod events;
@@ -31,6 +48,15 @@ pub(crate) enum StoreError {
     TimedOut { doing: &'static str, after: Duration },
     #[error("the log was restored: its next generation begins")]
     Restored,
+}
+
+impl StoreError {
+    /// Whether the server has cancelled the statement, for example because of its `statement_timeout`. The session is
+    /// usable.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        let Self::Failed { error: sqlx::Error::Database(error), .. } = self else { return false };
+        error.code().as_deref() == Some("57014")
+    }
 }
 
 /// Awaits a call to a database, for at most eight seconds.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use event_bus::TraceContext;
 use relay_engine::{Failed, Poll};
-use sqlx::{FromRow, Row as _, postgres::PgRow};
+use sqlx::{FromRow, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::Session;
@@ -26,7 +26,11 @@ pub(crate) struct PendingEvent {
     pub(crate) payload: String,
     #[sqlx(try_from = "String")]
     pub(crate) headers: TraceContext,
+    /// A time of the years 1 to 9999: another one is replaced, and is the `problem`.
     pub(crate) created_at: DateTime<Utc>,
+    /// Why the row can never become a message.
+    #[sqlx(default)]
+    pub(crate) problem: Option<String>,
 }
 
 /// The result of a poll, in one snapshot.
@@ -34,32 +38,14 @@ pub(crate) struct PendingEvent {
 pub(crate) struct Polled {
     /// The oldest events that match, in order.
     pub(crate) events: Vec<PendingEvent>,
-    /// The lowest number of an open transaction, or else of the next one; 0 where there was no event.
+    /// The lowest number of an open transaction, or else of the next one.
     pub(crate) oldest_open: u64,
-    /// The failed events of these partitions; `None` where there was no event.
-    pub(crate) failed: Option<Vec<Uuid>>,
+    /// The position of the newest published or skipped event; 0 before the first.
+    pub(crate) head: i64,
+    /// The failed events of these partitions.
+    pub(crate) failed: Vec<Uuid>,
     /// How long it is until the next scheduled event, zero if it is due; `None` if there is none.
     pub(crate) next_due: Option<Duration>,
-}
-
-/// A row of a poll: the first one is there even if it has no event.
-struct Row {
-    next_due_in: Option<f64>,
-    event: Option<PendingEvent>,
-    oldest_open: i64,
-    failed: Option<Vec<Uuid>>,
-}
-
-impl FromRow<'_, PgRow> for Row {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let has_event = row.try_get::<Option<i64>, _>("position")?.is_some();
-        Ok(Self {
-            next_due_in: row.try_get("next_due_in")?,
-            event: if has_event { Some(PendingEvent::from_row(row)?) } else { None },
-            oldest_open: row.try_get("oldest_open")?,
-            failed: row.try_get("failed")?,
-        })
-    }
 }
 
 /// Reads the oldest pending events of some partitions, in order, without those of blocked keys.
@@ -70,13 +56,13 @@ pub(crate) async fn poll(session: &mut Session, poll: &Poll) -> Result<Polled, s
     let is_prepared = session.keeps_statements();
     // `partition + 0` keeps the partitions out of the index condition. With them in it the index would give no
     // order, and a poll for a thousand events would sort the whole backlog.
-    let rows: Vec<Row> = sqlx::query_as(
+    let rows: Vec<PgRow> = sqlx::query(concat!(
         "with waiting as (
             select position, event_id, event_type, key, key_version, partition, payload, headers, created_at,
                    octet_length(payload::text) as size
               from integration_event_log as log
              where state = 'NotPublished'
-               and position > $2 and partition + 0 = any($1)
+               and position > $2 and position <= $6 and partition + 0 = any($1)
                and position not in (select unnest($3::bigint[]))
                and not exists (select from integration_event_log as blocking
                                 where blocking.state = 'PublishedFailed' and blocking.skipped_at is null
@@ -84,36 +70,51 @@ pub(crate) async fn poll(session: &mut Session, poll: &Poll) -> Result<Polled, s
              order by position
              limit $4
         ), counted as (
-            select *, sum(size) over (order by position) - size as before, row_number() over (order by position) as rank
-              from waiting
+            select *, sum(size) over (order by position) - size as before from waiting
+        ), snapshot as (
+            select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open,
+                   (select coalesce(max(position), 0) from integration_event_log
+                     where state = 'Published' or skipped_at is not null) as head,
+                   array(select event_id from integration_event_log
+                          where state = 'PublishedFailed' and skipped_at is null
+                            and partition = any($1)) as failed,
+                   coalesce((select generation from outbox_log where identity = outbox_log_identity()), 0)
+                       as generation,
+                   (select extract(epoch from due - clock_timestamp())::float8 from outbox_scheduled
+                     order by due limit 1) as next_due_in
         )
-        select scheduled.next_due_in, position, event_id, event_type, key, key_version, partition,
-               payload::text as payload, headers::text as headers, created_at,
-               coalesce((select generation from outbox_log where identity = outbox_log_identity()), 0) as generation,
-               pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_open,
-               case when rank = 1 then array(select event_id from integration_event_log
-                                              where state = 'PublishedFailed' and skipped_at is null
-                                                and partition = any($1)) end as failed
-          from (select (select extract(epoch from due - clock_timestamp())::float8 from outbox_scheduled
-                         order by due limit 1) as next_due_in) as scheduled
-          left join counted on before < $5
-         order by position",
-    )
+        select oldest_open, head, failed, generation, next_due_in,
+               position, event_id, event_type, key, key_version, partition, payload::text as payload,
+               headers::text as headers, ",
+        readable!("created_at"),
+        ", case when not (created_at >= '0001-01-01 00:00:00+00' and created_at < '10000-01-01 00:00:00+00')
+                    then format('created_at is %s: not a time of the years 1 to 9999', created_at) end as problem
+          from snapshot left join counted on before < $5
+         order by position"
+    ))
     .bind(&poll.partitions)
     .bind(poll.after)
     .bind(&poll.known)
     .bind(i64::try_from(poll.limit).unwrap_or(i64::MAX))
     .bind(i64::try_from(poll.max_bytes).unwrap_or(i64::MAX))
+    .bind(poll.up_to)
     .persistent(is_prepared)
     .fetch_all(session.begin().await?)
     .await?;
     session.end().await?;
-    let mut polled = Polled::default();
-    for row in rows {
-        polled.oldest_open = u64::try_from(row.oldest_open).unwrap_or_default();
-        polled.failed = polled.failed.or(row.failed);
-        polled.next_due = row.next_due_in.map(duration);
-        polled.events.extend(row.event);
+    let Some(first) = rows.first() else { return Ok(Polled::default()) };
+    let mut polled = Polled {
+        events: Vec::with_capacity(rows.len()),
+        oldest_open: u64::try_from(first.try_get::<i64, _>("oldest_open")?).unwrap_or_default(),
+        head: first.try_get("head")?,
+        failed: first.try_get("failed")?,
+        next_due: first.try_get::<Option<f64>, _>("next_due_in")?.map(duration),
+    };
+    // Without an event there is one row, which has the snapshot alone.
+    if first.try_get::<Option<i64>, _>("position")?.is_some() {
+        for row in &rows {
+            polled.events.push(PendingEvent::from_row(row)?);
+        }
     }
     Ok(polled)
 }

@@ -51,6 +51,14 @@ impl Session {
         Ok(())
     }
 
+    /// Makes the session usable again after the server has cancelled a statement.
+    pub(crate) async fn cancelled(&mut self) -> Result<(), sqlx::Error> {
+        if !self.is_own {
+            self.connection.execute("rollback").await?;
+        }
+        Ok(())
+    }
+
     /// Whether the server may keep a prepared statement under a name. On a pooler's session the name would belong
     /// to another client next time.
     pub(super) fn keeps_statements(&self) -> bool {

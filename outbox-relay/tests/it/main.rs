@@ -18,3 +18,4 @@ mod scheduled;
 mod several;
 mod show;
 mod support;
+mod unreadable;

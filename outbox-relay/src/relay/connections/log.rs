@@ -45,6 +45,8 @@ impl Pending for Row {
 /// The outcome of a statement about the log.
 pub(crate) enum Answer {
     Polled(Batch<Row>),
+    /// The server gave the poll up.
+    PollCancelled,
     Marked(u64),
     MarkedFailed(Vec<Uuid>),
     /// So many scheduled events are in the log now, and how long it is until the next.
@@ -56,6 +58,10 @@ pub(crate) async fn poll(mut session: Session, poll: Poll) -> (Session, Result<A
     if polled.as_ref().is_ok_and(|polled| polled.events.iter().any(|event| event.generation == 0)) {
         polled = Err(StoreError::Restored);
     }
+    if polled.as_ref().is_err_and(StoreError::is_cancelled) {
+        let cancelled = within("go on after a cancelled statement", session.cancelled()).await;
+        return (session, cancelled.map(|()| Answer::PollCancelled));
+    }
     if polled.is_ok() {
         crash_point!("relay.after_read");
     }
@@ -64,7 +70,8 @@ pub(crate) async fn poll(mut session: Session, poll: Poll) -> (Session, Result<A
             generation: poll.generation,
             events: polled.events.into_iter().map(Arc::new).map(Row).collect(),
             oldest_open: polled.oldest_open,
-            failed: polled.failed.map(|failed| failed.into_iter().collect()),
+            head: polled.head,
+            failed: polled.failed.into_iter().collect(),
             next_due: polled.next_due,
         })
     });
