@@ -1,6 +1,9 @@
 //! A database whose log is published, and the status of that.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use chrono::{DateTime, Utc};
 use event_bus::envelope::OutgoingEvent;
@@ -18,6 +21,9 @@ use crate::{
 /// gauges, retention and operators.
 const CONNECTIONS: u32 = 4;
 
+/// The most reasons that are logged in one outage.
+const REASONS_LIMIT: usize = 20;
+
 /// The problem before the first try.
 const NOT_YET: &str = "not connected yet";
 
@@ -31,6 +37,8 @@ pub(crate) struct Source {
     options: PgConnectOptions,
     pub(crate) notifications: bool,
     status: Mutex<PublisherStatus>,
+    /// The problems of each kind that were logged since there was none.
+    logged: Mutex<HashMap<&'static str, HashSet<String>>>,
 }
 
 /// The status of publishing from a database, in this process.
@@ -48,6 +56,22 @@ pub(crate) struct PublisherStatus {
     pub(crate) broker_problem: Option<String>,
     /// The types of which events wait, while other types are published.
     pub(crate) held_back: Vec<HeldType>,
+}
+
+impl PublisherStatus {
+    /// What an operator should know, in words.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let held = self.held_back.iter().map(|held| {
+            let HeldType { event_type, reason, since, waiting } = held;
+            format!("{waiting} events of type {event_type} wait since {}: {reason}", since.format("%FT%TZ"))
+        });
+        let is_known = |problem: &&String| *problem != NOT_YET;
+        let database = self.database_problem.iter().filter(is_known);
+        let database = database.map(|problem| format!("no database: {problem}"));
+        let broker =
+            self.broker_problem.iter().filter(is_known).map(|problem| format!("no broker: {problem}"));
+        database.chain(broker).chain(held).collect()
+    }
 }
 
 /// A type that the broker does not take now. Its events wait, with those behind them in their keys; nothing counts as
@@ -89,6 +113,7 @@ impl Source {
             options,
             notifications: settings.notifications,
             // Not ready until both have answered for the first time.
+            logged: Mutex::default(),
             status: Mutex::new(PublisherStatus {
                 database_problem: Some(NOT_YET.to_owned()),
                 broker_problem: Some(NOT_YET.to_owned()),
@@ -136,15 +161,15 @@ impl Source {
     }
 
     /// Records whether the database is available; logs a change.
-    pub(crate) fn set_database_problem(&self, problem: Option<String>) {
-        let before = std::mem::replace(&mut self.lock().database_problem, problem.clone());
-        self.report("database", before, problem);
+    pub(crate) fn set_database_problem(&self, problem: Option<&str>) {
+        let before = std::mem::replace(&mut self.lock().database_problem, problem.map(str::to_owned));
+        self.report("database", before.as_deref(), problem);
     }
 
     /// Records whether the broker is available; logs a change.
-    pub(crate) fn set_broker_problem(&self, problem: Option<String>) {
-        let before = std::mem::replace(&mut self.lock().broker_problem, problem.clone());
-        self.report("broker", before, problem);
+    pub(crate) fn set_broker_problem(&self, problem: Option<&str>) {
+        let before = std::mem::replace(&mut self.lock().broker_problem, problem.map(str::to_owned));
+        self.report("broker", before.as_deref(), problem);
     }
 
     /// Records the types that the broker does not take; logs a change.
@@ -180,20 +205,23 @@ impl Source {
         }
     }
 
-    fn report(&self, what: &'static str, before: Option<String>, now: Option<String>) {
+    fn report(&self, what: &'static str, before: Option<&str>, now: Option<&str>) {
         if before == now {
             return;
         }
         let labels = [("database", self.name.clone()), ("what", what.to_owned())];
         metrics::gauge!("outbox_connected", &labels).set(if now.is_none() { 1.0 } else { 0.0 });
         let database = self.name.as_str();
-        let was_available = before.is_none_or(|before| before == NOT_YET);
-        match now {
-            Some(problem) if was_available => {
-                tracing::warn!(database, what, problem, "unavailable; will try again");
-            }
-            Some(problem) => tracing::warn!(database, what, problem, "still unavailable, for another reason"),
-            None => tracing::info!(database, what, "connected"),
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(problem) = now else {
+            logged.remove(what);
+            tracing::info!(database, what, "connected");
+            return;
+        };
+        // Each reason once: they may alternate for as long as the outage lasts.
+        let logged = logged.entry(what).or_default();
+        if logged.len() < REASONS_LIMIT && logged.insert(problem.to_owned()) {
+            tracing::warn!(database, what, problem, "unavailable; will try again");
         }
     }
 

@@ -91,6 +91,7 @@ migrations! {
     202_611_281_410 "complete rows" "202611281410_complete_rows.sql",
     202_611_281_420 "create outbox log" "202611281420_create_outbox_log.sql",
     202_611_281_430 "create outbox scheduled" "202611281430_create_outbox_scheduled.sql",
+    202_611_281_440 "describe relays" "202611281440_describe_relays.sql",
 }
 
 /// The channel on which [`Notifier`] notifies relays of new events.

@@ -26,6 +26,13 @@ impl BrokerConfig {
         Self { url: url.into(), exchange: exchange.to_owned(), unrouted: format!("{exchange}.unrouted") }
     }
 
+    /// Where events go, in words: the exchange and the virtual host. The same for all publishers of a log, whatever address
+    /// and user each of them has.
+    pub fn destination(&self) -> String {
+        let vhost = uri::parse(self.url.expose_secret()).map_or_else(|_| "?".to_owned(), |uri| uri.vhost);
+        format!("exchange {} in virtual host {vhost}", self.exchange)
+    }
+
     /// Checks everything that can be checked without the broker. What is wrong here stays wrong: a process should
     /// end at its start.
     pub fn validate(&self) -> Result<(), InvalidBrokerConfig> {

@@ -45,18 +45,16 @@ pub(crate) struct SourceStatus {
     pub(crate) progress: Option<Progress>,
     /// Why there are no figures.
     pub(crate) problem: Option<String>,
+    /// What an operator should act on, in words; none where everything is as it should be.
+    pub(crate) problems: Vec<String>,
     /// The status of this relay; absent on the command line, which publishes nothing.
     pub(crate) relay: Option<PublisherStatus>,
 }
 
 impl SourceStatus {
-    /// Whether an operator should act: a database or the broker is unavailable, an event has failed, or events of a
-    /// type wait.
+    /// Whether an operator should act.
     pub(crate) fn needs_attention(&self) -> bool {
-        let log_needs_attention = self.log.as_ref().is_none_or(|log| log.failed > 0);
-        let relay_needs_attention =
-            |relay: &PublisherStatus| relay.broker_problem.is_some() || !relay.held_back.is_empty();
-        log_needs_attention || self.relay.as_ref().is_some_and(relay_needs_attention)
+        !self.problems.is_empty()
     }
 }
 
@@ -65,14 +63,64 @@ pub(crate) async fn status(sources: &Sources, with_relay: bool) -> Vec<SourceSta
     let ask = sources.iter().map(|source| async move {
         let asked = async {
             let log = within("read the log's figures", outbox::status(&source.pool)).await?;
-            Ok((log, within("read the ends of the log", outbox::progress(&source.pool)).await?))
+            let progress = within("read the ends of the log", outbox::progress(&source.pool)).await?;
+            let relays = within("read the relay registry", relays::list(&source.pool)).await?;
+            let problems = problems(&log, &relays);
+            Ok((log, progress, problems))
         };
         let (figures, problem) = answer_or_problem(asked.await);
-        let (log, progress) = figures.unzip();
         let relay = with_relay.then(|| source.status());
-        SourceStatus { database: source.name.clone(), log, progress, problem, relay }
+        let mut problems: Vec<String> = problem.iter().cloned().collect();
+        let (mut log, mut progress) = (None, None);
+        if let Some((figures, ends, found)) = figures {
+            (log, progress) = (Some(figures), Some(ends));
+            problems.extend(found);
+        }
+        for own in relay.iter().flat_map(PublisherStatus::problems) {
+            // The registry has it as well, with the relay's name.
+            if !problems.iter().any(|problem| problem.ends_with(&own)) {
+                problems.push(own);
+            }
+        }
+        SourceStatus { database: source.name.clone(), log, progress, problem, problems, relay }
     });
     futures_util::future::join_all(ask).await
+}
+
+/// How old a pending event may be, in seconds, before an operator should know.
+const OLDEST_PENDING: f64 = 60.0;
+
+/// How long events may be pending, in seconds, while relays share the partitions anew.
+const REBALANCE: f64 = 5.0;
+
+/// What an operator should act on, as the database shows it.
+fn problems(log: &LogStatus, relays: &[Relay]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let alive = || relays.iter().filter(|relay| relay.alive);
+    if log.failed > 0 {
+        problems
+            .push(format!("{} events have failed and block their keys: requeue or skip them", log.failed));
+    }
+    for relay in alive() {
+        problems.extend(relay.problems.iter().map(|problem| format!("relay {}: {problem}", relay.name)));
+    }
+    if log.pending > 0 {
+        let owned: usize = alive().map(|relay| relay.partitions.len()).sum();
+        let all = usize::from(outbox::PARTITIONS.unsigned_abs());
+        if alive().next().is_none() {
+            problems.push(format!("{} events are pending and no relay runs", log.pending));
+        } else if owned == 0 {
+            problems.push(format!("{} events are pending and no relay can publish them", log.pending));
+        } else if owned < all && log.oldest_pending_age_seconds > REBALANCE {
+            problems
+                .push(format!("events are pending and nobody publishes {} of {all} partitions", all - owned));
+        }
+        let age = log.oldest_pending_age_seconds;
+        if age > OLDEST_PENDING {
+            problems.push(format!("the oldest pending event waits since {age:.0} s"));
+        }
+    }
+    problems
 }
 
 /// The relays of one database.

@@ -15,19 +15,19 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<String> {
 
 /// How each database stands.
 pub(crate) fn status(statuses: &[SourceStatus]) -> String {
-    let mut table = table(&["database", "pending", "oldest", "failed", "relays", "problem"]);
+    let mut table = table(&["database", "pending", "oldest", "failed", "relays", "problems"]);
     for status in statuses {
         let (pending, oldest, failed, relays) = match &status.log {
             Some(log) => (
-                log.pending.to_string(),
+                if log.is_counted { log.pending.to_string() } else { format!("at least {}", log.pending) },
                 format!("{:.1} s", log.oldest_pending_age_seconds),
                 log.failed.to_string(),
                 log.relays.to_string(),
             ),
             None => ("?".into(), "?".into(), "?".into(), "?".into()),
         };
-        let problem = status.problem.clone().unwrap_or_default();
-        table.add_row([status.database.clone(), pending, oldest, failed, relays, problem]);
+        let problems = status.problems.join("\n");
+        table.add_row([status.database.clone(), pending, oldest, failed, relays, problems]);
     }
     table.to_string()
 }

@@ -41,10 +41,11 @@ async fn keep_running(
     loop {
         let (owned, broker, settings, stop) =
             (Arc::clone(source), broker.clone(), settings.clone(), stop.clone());
-        let worker = tokio::spawn(async move { worker::run(owned, &broker, &settings, &stop).await });
+        let worker =
+            tokio::spawn(async move { Box::pin(worker::run(owned, &broker, &settings, &stop)).await });
         let Err(error) = worker.await else { return };
         tracing::error!(database = source.name, %error, "a worker has failed; it starts again: please report this");
-        source.set_database_problem(Some("its worker has failed, and starts again".to_owned()));
+        source.set_database_problem(Some("its worker has failed, and starts again"));
         source.set_partitions(&[]);
         tokio::time::sleep(RESTART).await;
     }

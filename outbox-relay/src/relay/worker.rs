@@ -17,7 +17,7 @@ use super::{
         ConnectionTask,
         broker::{BrokerConnection, BrokerEvent},
         log::{self, Row},
-        ownership::{self, Registration},
+        ownership,
     },
     gauges,
     listen::{self, WakeUps},
@@ -28,7 +28,7 @@ use crate::{
     source::Source,
     store::{
         Session, StoreError,
-        ownership::{Liveness, Rebalanced},
+        ownership::{Liveness, Rebalanced, Registration},
         pending::PendingEvent,
     },
 };
@@ -81,7 +81,13 @@ pub(crate) async fn run(
     let mut worker = Worker {
         engine: Engine::new(config, id.as_u64_pair().1),
         broker: BrokerConnection::new(broker, &name),
-        registration: Registration { id, name, liveness },
+        registration: Registration {
+            id,
+            name,
+            liveness,
+            destination: broker.destination(),
+            problems: Vec::new(),
+        },
         opening: None,
         ownership: ConnectionTask::closed(),
         log: ConnectionTask::closed(),
@@ -115,10 +121,10 @@ impl Worker {
                 self.engine.broker_lost(Instant::now());
             }
             self.engine.blocked(self.broker.is_blocked());
+            self.report();
             while let Some(action) = self.engine.next(Instant::now()) {
                 self.perform(action);
             }
-            self.report();
             if self.engine.is_over() {
                 return;
             }
@@ -170,20 +176,21 @@ impl Worker {
     }
 
     fn perform(&mut self, action: Action) {
-        let registration = || self.registration.clone();
+        let registration =
+            || Registration { problems: self.source.status().problems(), ..self.registration.clone() };
         match action {
             Action::Open => self.open(),
             Action::Rebalance(take) => {
                 let registration = registration();
-                self.ownership.start(|session| registration.rebalance(session, take));
+                self.ownership.start(|session| ownership::rebalance(registration, session, take));
             }
             Action::Renew => {
                 let registration = registration();
-                self.ownership.start(|session| registration.renew(session));
+                self.ownership.start(|session| ownership::renew(registration, session));
             }
             Action::Release => {
                 let registration = registration();
-                self.ownership.start(|session| registration.release(session));
+                self.ownership.start(|session| ownership::release(registration, session));
             }
             Action::Poll(poll) => self.log.start(|session| log::poll(session, poll)),
             Action::MoveDue => self.log.start(|session| log::move_due(session, SCHEDULED_BATCH)),
@@ -203,8 +210,9 @@ impl Worker {
         // still hold its lock.
         self.registration.id = Uuid::now_v7();
         let (source, registration) = (Arc::clone(&self.source), self.registration.clone());
-        self.opening =
-            Some(Box::pin(async move { tokio::try_join!(registration.open(&source), source.connect()) }));
+        self.opening = Some(Box::pin(async move {
+            tokio::try_join!(ownership::open(&registration, &source), source.connect())
+        }));
     }
 
     fn send(&mut self, id: Uuid, send: fn(&mut BrokerConnection, &Arc<Source>, &Arc<PendingEvent>) -> bool) {
@@ -238,7 +246,7 @@ impl Worker {
 
     fn ownership_answer(&mut self, answer: ownership::Answer) {
         match answer {
-            ownership::Answer::Rebalanced(Rebalanced { leases, peer }) => {
+            ownership::Answer::Rebalanced(Rebalanced { leases, peer, .. }) => {
                 self.source.set_database_problem(None);
                 self.peer.send_if_modified(|known| std::mem::replace(known, peer) != peer);
                 self.engine.rebalanced(leases);
@@ -265,7 +273,7 @@ impl Worker {
     }
 
     fn database_lost(&mut self, error: &StoreError) {
-        self.source.set_database_problem(Some(error.to_string()));
+        self.source.set_database_problem(Some(&error.to_string()));
         self.ownership = ConnectionTask::closed();
         self.log = ConnectionTask::closed();
         self.opening = None;
@@ -287,9 +295,9 @@ impl Worker {
         if self.engine.is_broker_available() {
             self.source.set_broker_problem(None);
         } else if self.broker.is_blocked() {
-            self.source.set_broker_problem(Some(BLOCKED.to_owned()));
+            self.source.set_broker_problem(Some(BLOCKED));
         } else if !self.refusal.is_empty() {
-            self.source.set_broker_problem(Some(self.refusal.clone()));
+            self.source.set_broker_problem(Some(&self.refusal));
         }
     }
 }

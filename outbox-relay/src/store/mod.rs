@@ -46,6 +46,8 @@ pub(crate) enum StoreError {
     Failed { doing: &'static str, error: sqlx::Error },
     #[error("cannot {doing}: no answer within {} s", after.as_secs())]
     TimedOut { doing: &'static str, after: Duration },
+    #[error("the log is published to {0} by another relay: relays of a log publish to the same place")]
+    OtherDestination(String),
     #[error("the log was restored: its next generation begins")]
     Restored,
 }

@@ -30,6 +30,19 @@ pub(crate) enum Liveness {
     Lease,
 }
 
+/// This relay's row of the registry.
+#[derive(Debug, Clone)]
+pub(crate) struct Registration {
+    pub(crate) id: Uuid,
+    /// Its name, for people.
+    pub(crate) name: String,
+    pub(crate) liveness: Liveness,
+    /// Where it publishes.
+    pub(crate) destination: String,
+    /// What an operator should know.
+    pub(crate) problems: Vec<String>,
+}
+
 /// The result of a rebalance.
 #[derive(Debug)]
 pub(crate) struct Rebalanced {
@@ -37,6 +50,8 @@ pub(crate) struct Rebalanced {
     pub(crate) leases: Vec<Lease>,
     /// The relay that this one monitors, if there is another one.
     pub(crate) peer: Option<Uuid>,
+    /// Where another relay publishes this log, if that is not the same place and the other relay was first.
+    pub(crate) other_destination: Option<String>,
 }
 
 /// Takes the lock that shows peers that this relay's session is open. Called once a session, before the first
@@ -74,38 +89,60 @@ pub(crate) async fn notify_ended(session: &mut Session) -> Result<(), sqlx::Erro
     Ok(())
 }
 
+/// Finds where another relay that is alive publishes this log, if that is not `destination`.
+pub(crate) async fn other_destination(
+    session: &mut Session,
+    destination: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    let is_prepared = session.keeps_statements();
+    let other = sqlx::query_scalar(
+        "select destination from outbox_relay as relay
+          where destination not in ('', $1) and alive_until > clock_timestamp()
+            and (backend_pid = 0
+                 or exists (select from pg_stat_activity as session where session.pid = relay.backend_pid
+                               and coalesce(session.backend_start = relay.backend_start, true)))
+          limit 1",
+    )
+    .bind(destination)
+    .persistent(is_prepared)
+    .fetch_optional(session.begin().await?)
+    .await?;
+    session.end().await?;
+    Ok(other)
+}
+
 /// Registers the relay or renews its registration, takes free partitions up to its fair share, and releases
-/// those above it. With [`Take::Nothing`] it releases all of them, and the relay is not registered.
+/// those above it. With [`Take::Nothing`] it releases all of them.
 ///
 /// With [`Liveness::Session`], the session must live as long as the relay works on this database. Called while
 /// no event is in flight, since another relay may publish a released partition the moment this returns.
 pub(crate) async fn rebalance(
     session: &mut Session,
-    relay_id: Uuid,
-    name: &str,
-    liveness: Liveness,
+    relay: &Registration,
     lease: Duration,
     take: Take,
 ) -> Result<Rebalanced, sqlx::Error> {
-    if take == Take::Nothing {
-        release(session, relay_id).await?;
-        return Ok(Rebalanced { leases: Vec::new(), peer: None });
-    }
     let is_prepared = session.keeps_statements();
+    if take == Take::Nothing {
+        without_broker(session, relay, lease).await?;
+        return Ok(Rebalanced { leases: Vec::new(), peer: None, other_destination: None });
+    }
     // One statement, so that an idle relay costs one round trip. The update compares (relay_id, epoch) again: a
     // concurrent claim of the same partition loses. A session of another role may be seen without its start; it
     // then counts as alive. Process 0 stands for a relay without a session of its own.
-    let (partitions, epochs, peer): (Vec<i16>, Vec<i64>, Option<Uuid>) = sqlx::query_as(
+    let (partitions, epochs, peer, other_destination): (Vec<i16>, Vec<i64>, Option<Uuid>, Option<String>) = sqlx::query_as(
         "with me as (
-            insert into outbox_relay as relay (relay_id, name, backend_pid, backend_start, alive_until)
-            select $1, $2, case when $5 then pid else 0 end, backend_start, clock_timestamp() + $3
+            insert into outbox_relay as relay
+                (relay_id, name, backend_pid, backend_start, alive_until, destination, has_broker, problems)
+            select $1, $2, case when $5 then pid else 0 end, backend_start, clock_timestamp() + $3, $6, true, $7
               from pg_stat_activity where pid = pg_backend_pid()
             on conflict (relay_id) do update set alive_until = excluded.alive_until,
-                backend_pid = excluded.backend_pid, backend_start = excluded.backend_start
-            returning relay_id
+                backend_pid = excluded.backend_pid, backend_start = excluded.backend_start,
+                has_broker = true, problems = excluded.problems
+            returning relay_id, started_at
         ), alive as (
-            select relay_id, backend_pid from outbox_relay as relay
-             where relay_id <> $1 and alive_until > clock_timestamp()
+            select relay_id, backend_pid, destination, started_at from outbox_relay as relay
+             where relay_id <> $1 and has_broker and alive_until > clock_timestamp()
                and (backend_pid = 0
                     or exists (select from pg_stat_activity as session where session.pid = relay.backend_pid
                                   and coalesce(session.backend_start = relay.backend_start, true)))
@@ -152,33 +189,71 @@ pub(crate) async fn rebalance(
         select coalesce(array_agg(partition order by partition), '{}'),
                coalesce(array_agg(epoch order by partition), '{}'),
                -- The next one in a ring: each relay with a session has one peer that monitors it.
-               (select relay_id from alive where backend_pid <> 0 order by relay_id < $1, relay_id limit 1)
+               (select relay_id from alive where backend_pid <> 0 order by relay_id < $1, relay_id limit 1),
+               (select alive.destination from alive, me
+                 where alive.destination not in ('', $6)
+                   and (alive.started_at, alive.relay_id) < (me.started_at, me.relay_id) limit 1)
           from updated where relay_id = $1",
     )
-    .bind(relay_id)
-    .bind(name)
+    .bind(relay.id)
+    .bind(&relay.name)
     .bind(interval(lease))
     .bind(PARTITIONS)
-    .bind(liveness == Liveness::Session)
+    .bind(relay.liveness == Liveness::Session)
+    .bind(&relay.destination)
+    .bind(&relay.problems)
     .persistent(is_prepared)
     .fetch_one(session.begin().await?)
     .await?;
     session.end().await?;
     let owned = partitions.into_iter().zip(epochs);
     let leases = owned.map(|(partition, epoch)| Lease { partition, epoch }).collect();
-    Ok(Rebalanced { leases, peer })
+    Ok(Rebalanced { leases, peer, other_destination })
+}
+
+/// Registers a relay that cannot publish, and releases its partitions. Other relays are notified if there were any.
+async fn without_broker(
+    session: &mut Session,
+    relay: &Registration,
+    lease: Duration,
+) -> Result<(), sqlx::Error> {
+    let is_prepared = session.keeps_statements();
+    sqlx::query(
+        "with me as (
+            insert into outbox_relay (relay_id, name, backend_pid, backend_start, alive_until, destination, has_broker, problems)
+            select $1, $2, case when $4 then pid else 0 end, backend_start, clock_timestamp() + $3, $5, false, $6
+              from pg_stat_activity where pid = pg_backend_pid()
+            on conflict (relay_id) do update set alive_until = excluded.alive_until,
+                backend_pid = excluded.backend_pid, backend_start = excluded.backend_start,
+                has_broker = false, problems = excluded.problems
+        ), released as (
+            update outbox_partition set relay_id = null, owned_until = null where relay_id = $1 returning partition
+        )
+        select pg_notify($7, '') from released limit 1",
+    )
+    .bind(relay.id)
+    .bind(&relay.name)
+    .bind(interval(lease))
+    .bind(relay.liveness == Liveness::Session)
+    .bind(&relay.destination)
+    .bind(&relay.problems)
+    .bind(CHANNEL)
+    .persistent(is_prepared)
+    .execute(session.begin().await?)
+    .await?;
+    session.end().await
 }
 
 /// Renews the relay's registration and leases while its events are in flight. Takes and releases nothing.
 pub(crate) async fn renew(
     session: &mut Session,
-    relay_id: Uuid,
+    relay: &Registration,
     lease: Duration,
 ) -> Result<Renewed, sqlx::Error> {
     let is_prepared = session.keeps_statements();
     let (owned, is_unbalanced): (i64, bool) = sqlx::query_as(
         "with me as (
-            update outbox_relay set alive_until = clock_timestamp() + $2 where relay_id = $1
+            update outbox_relay set alive_until = clock_timestamp() + $2, problems = $4 where relay_id = $1
         ), prolonged as (
             update outbox_partition set owned_until = clock_timestamp() + $2
              where relay_id = $1 and owned_until > clock_timestamp()
@@ -187,16 +262,17 @@ pub(crate) async fn renew(
             select count(*) as owned from prolonged
         ), share as (
             select ceil($3::numeric / (1 + count(*)))::bigint as size
-              from outbox_relay where relay_id <> $1 and alive_until > clock_timestamp()
+              from outbox_relay where relay_id <> $1 and has_broker and alive_until > clock_timestamp()
         )
         select owned, owned > size
                       or (owned < size and exists (select from outbox_partition
                                                     where relay_id is null or owned_until < clock_timestamp()))
           from mine, share",
     )
-    .bind(relay_id)
+    .bind(relay.id)
     .bind(interval(lease))
     .bind(PARTITIONS)
+    .bind(&relay.problems)
     .persistent(is_prepared)
     .fetch_one(session.begin().await?)
     .await?;
@@ -205,7 +281,7 @@ pub(crate) async fn renew(
 }
 
 /// Releases all partitions and notifies the other relays, so that they take over at once: the last step of a
-/// clean stop, and what a relay does that has lost its broker. Does nothing if the relay is not registered.
+/// clean stop. Does nothing if the relay is not registered.
 pub(crate) async fn release(session: &mut Session, relay_id: Uuid) -> Result<(), sqlx::Error> {
     let is_prepared = session.keeps_statements();
     let release = "with gone as (delete from outbox_relay where relay_id = $1 returning relay_id)

@@ -21,6 +21,12 @@ pub(crate) struct Relay {
     /// Whether the lease is running and the relay's database session exists. Other relays take over the
     /// partitions of one that is not alive.
     pub(crate) alive: bool,
+    /// Where it publishes.
+    pub(crate) destination: String,
+    /// Whether it can publish. A relay without a broker owns no partitions.
+    pub(crate) has_broker: bool,
+    /// What it cannot do.
+    pub(crate) problems: Vec<String>,
     /// The partitions that it owns, or owned last.
     pub(crate) partitions: Vec<i16>,
 }
@@ -29,7 +35,7 @@ pub(crate) struct Relay {
 /// another has taken over.
 pub(crate) async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Relay>, sqlx::Error> {
     sqlx::query_as(
-        "select relay.relay_id, relay.name, relay.started_at, relay.alive_until,
+        "select relay.relay_id, relay.name, relay.started_at, relay.alive_until, relay.destination, relay.has_broker, relay.problems,
                 relay.alive_until > clock_timestamp()
                     and (relay.backend_pid = 0
                          or exists (select from pg_stat_activity as session

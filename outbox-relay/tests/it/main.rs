@@ -10,6 +10,7 @@ mod isolation;
 mod operator;
 mod overview;
 mod pooler;
+mod problems;
 mod publishing;
 mod replay;
 mod restored;

@@ -90,7 +90,8 @@ async fn the_status_says_how_far_the_log_has_come(pool: PgPool) {
     stage.log.raise("a", 1..=3).await;
     let (code, out, _) = stage.relay().output(&["status", "--json"]);
     let status: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, &status[0]["progress"]), (0, &json!({"committed": 3, "settled": 0})));
+    assert_eq!((code, &status[0]["progress"]), (1, &json!({"committed": 3, "settled": 0})));
+    assert_eq!(status[0]["problems"], json!(["3 events are pending and no relay runs"]));
     let relay = stage.relay().start();
     stage.log.drained().await;
     let status = answer(relay.get("/api/v1/outbox/status").await).await;

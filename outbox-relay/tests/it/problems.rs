@@ -1,0 +1,78 @@
+//! What a relay says is wrong, and what it refuses to do.
+
+use serde_json::Value;
+use sqlx::PgPool;
+use test_kit::eventually;
+
+use crate::support::{LONG, Stage, user};
+
+#[sqlx::test(migrations = false)]
+async fn the_relays_of_a_log_publish_to_one_place(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let mut one = stage.relay().start();
+    one.until_ready(true).await;
+    let two = stage.relay().env("APP__BROKER__EXCHANGE", "other.events").start();
+    stage.log.raise_many(100, 1).await;
+    assert_eq!(stage.seen(100).await.len(), 100);
+    stage.log.drained().await;
+    eventually("the second one says why it does nothing", LONG, async || {
+        let status: Value = two.get("/api/v1/outbox/status").await.json().await.unwrap();
+        let problem = status[0]["relay"]["databaseProblem"].as_str()?.to_owned();
+        (problem.contains("exchange shop.events in virtual host") && problem.contains("same place"))
+            .then_some(())
+    })
+    .await;
+    assert_eq!(two.get("/health/ready").await.status(), 503);
+
+    // A log moves to another exchange when no relay publishes to the old one.
+    one.signal(test_kit::Signal::TERM);
+    assert!(one.ended().await.success());
+    two.until_ready(true).await;
+    stage.log.raise("a", 1..=1).await;
+    stage.log.drained().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn status_exits_with_1_and_says_why_nothing_is_published_that_should_be(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.log.raise("a", 1..=3).await;
+    let (code, text, _) = stage.relay().output(&["status"]);
+    assert!(code == 1 && text.contains("no relay runs"), "{text}");
+
+    let (server, vhost) =
+        stage.vhost.url.rsplit_once('@').map(|(_, rest)| rest.rsplit_once('/').unwrap()).unwrap();
+    let wrong = format!("amqp://{}:wrong-password@{server}/{vhost}", user());
+    let broken = stage.relay().env("APP__BROKER__URL", &wrong).env("APP__RELAY__NAME", "broken").start();
+    let status = eventually("the status names the relay without a broker", LONG, async || {
+        let (code, text, _) = stage.relay().output(&["status", "--json"]);
+        (code == 1 && text.contains("relay broken: no broker: ")).then_some(text)
+    })
+    .await;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    let problems = status[0]["problems"].as_array().unwrap();
+    assert!(problems.iter().any(|problem| problem == "3 events are pending and no relay can publish them"));
+    drop(broken);
+
+    let relay = stage.relay().start();
+    stage.log.drained().await;
+    eventually("all is well", LONG, async || (stage.relay().output(&["status"]).0 == 0).then_some(())).await;
+    drop(relay);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_setting_that_can_never_work_ends_the_relay_at_its_start(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    for (setting, name, value) in [
+        ("broker.url", "APP__BROKER__URL", "kafka://localhost/shop"),
+        ("broker.url", "APP__BROKER__URL", "amqp://one,two/shop"),
+        ("broker.url", "APP__BROKER__URL", "amqp://localhost:99999/shop"),
+        ("broker.url", "APP__BROKER__URL", "amqp://localhost/shop?colour=red"),
+        ("databases.test.url", "APP__DATABASES__TEST__URL", "mysql://localhost/shop"),
+        ("databases.test.url", "APP__DATABASES__TEST__URL", "postgres://localhost:port/shop"),
+        ("databases.test.url", "APP__DATABASES__TEST__URL", "postgres://localhost/shop?colour=red"),
+    ] {
+        let (code, _, error) = stage.relay().env(name, value).output(&["run"]);
+        assert!(code == 1 && error.contains(setting), "{value}: {code} {error}");
+        assert_eq!(error.lines().filter(|line| line.starts_with("outbox-relay: ")).count(), 1, "{error}");
+    }
+}
