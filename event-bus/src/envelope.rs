@@ -1,8 +1,8 @@
 //! The format of messages: CloudEvents 1.0.
 //!
 //! Events are written in structured mode (the whole event in the body), and read in structured and in binary mode
-//! (attributes in `ce-…` headers, as in the RabbitMQ binding of Knative). Beside the attributes of the specification
-//! they have the extensions `partitionkey`, `sequence` (the key's version), `generation` (of the log, see
+//! (attributes in headers, with the prefix `ce-`, `cloudEvents:` or `cloudEvents_`, or without one). Beside the attributes of the specification
+//! they have the extensions `partitionkey`, `sequence` (the key's version, with leading zeros so that it orders as text), `generation` (of the log, see
 //! [`outbox`](crate::outbox)) and `traceparent`/`tracestate`.
 //!
 //! ```
@@ -43,6 +43,10 @@ pub const PAYLOAD_LIMIT: usize = 256 * 1024;
 
 /// The largest message body that is read, in bytes: the largest payload, with room for its envelope.
 pub const BODY_LIMIT: usize = PAYLOAD_LIMIT + 8 * 1024;
+
+/// How the names of attributes begin in the headers of a message in binary mode: in Knative's binding for RabbitMQ, in both
+/// spellings of the CloudEvents binding for AMQP 1.0, and where a publisher just writes the attributes.
+const PREFIXES: [&str; 4] = ["ce-", "cloudEvents:", "cloudEvents_", ""];
 
 /// The largest size of an attribute used as an identifier, in bytes.
 const ATTRIBUTE_LIMIT: usize = 255;
@@ -118,7 +122,7 @@ impl OutgoingEvent<'_> {
             time: self.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true),
             datacontenttype: "application/json",
             partitionkey: self.key,
-            sequence: self.version.to_string(),
+            sequence: format!("{:020}", self.version),
             generation: self.generation,
             trace: self.trace,
             data,
@@ -218,13 +222,12 @@ pub fn read(
         return check(serde_json::from_slice(body)?, data, &header);
     }
     let data = serde_json::from_slice::<Box<RawValue>>(body)?;
+    let prefixed = |name: &str| PREFIXES.iter().find_map(|prefix| header(&format!("{prefix}{name}")));
     let attribute = |name: &'static str| {
-        header(&format!("ce-{name}"))
-            .map(Cow::Owned)
-            .ok_or(ReadError::Attribute { attribute: name, problem: "is missing" })
+        prefixed(name).map(Cow::Owned).ok_or(ReadError::Attribute { attribute: name, problem: "is missing" })
     };
-    let time = header("ce-time").map(|text| DateTime::parse_from_rfc3339(&text)).transpose();
-    let generation = header("ce-generation").map(|text| text.parse()).transpose();
+    let time = prefixed("time").map(|text| DateTime::parse_from_rfc3339(&text)).transpose();
+    let generation = prefixed("generation").map(|text| text.parse()).transpose();
     let bad_generation =
         |_| ReadError::Attribute { attribute: "generation", problem: "is not the number of a generation" };
     let bad_time = |_| ReadError::Attribute { attribute: "time", problem: "is not an RFC 3339 time" };
@@ -237,8 +240,8 @@ pub fn read(
         sequence: attribute("sequence")?,
         generation: generation.map_err(bad_generation)?,
         time: time.map_err(bad_time)?.map(|time| time.to_utc()),
-        traceparent: header("ce-traceparent").map(Cow::Owned),
-        tracestate: header("ce-tracestate").map(Cow::Owned),
+        traceparent: prefixed("traceparent").map(Cow::Owned),
+        tracestate: prefixed("tracestate").map(Cow::Owned),
     };
     check(attributes, data, &header)
 }

@@ -21,6 +21,8 @@ pub(crate) struct Message {
     pub(crate) event: Result<IncomingEvent, String>,
     /// How often handling it has failed so far.
     pub(crate) failures: u32,
+    /// Whether it is an event that the queue is bound for and that has no handler any more.
+    pub(crate) is_unhandled: bool,
 }
 
 impl Message {
@@ -29,7 +31,9 @@ impl Message {
         let event = read(&delivery, handlers);
         let failures = headers::number(&delivery.properties, headers::FAILURES);
         let failures = failures.and_then(|count| u32::try_from(count).ok()).unwrap_or_default();
-        Self { delivery, event, failures }
+        let is_unhandled =
+            matches!(&event, Err(Unreadable::NoHandler(kind)) if kind == delivery.routing_key.as_str());
+        Self { event: event.map_err(|why| why.to_string()), delivery, failures, is_unhandled }
     }
 
     /// The delivery, as the inbox needs it; `None` for an unreadable one.
@@ -46,18 +50,26 @@ impl Message {
     }
 }
 
-fn read(delivery: &Delivery, handlers: &Handlers) -> Result<IncomingEvent, String> {
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error("{0}")]
+    Wrong(String),
+    #[error("no handler for events of type {0:?}")]
+    NoHandler(String),
+}
+
+fn read(delivery: &Delivery, handlers: &Handlers) -> Result<IncomingEvent, Unreadable> {
     let content_type = delivery.properties.content_type().as_ref().map(lapin::types::ShortString::as_str);
     let event =
         envelope::read(content_type, |name| headers::text(&delivery.properties, name), &delivery.data)
-            .map_err(|error| chain(&error))?;
+            .map_err(|error| Unreadable::Wrong(chain(&error)))?;
     let handler = handlers
         .get(event.event_type.as_str())
-        .ok_or_else(|| format!("no handler for events of type {:?}", event.event_type))?;
+        .ok_or_else(|| Unreadable::NoHandler(event.event_type.clone()))?;
     // It is decoded again when it is handled. A message that cannot be decoded must not reach the transaction of
     // others.
-    handler
-        .decode(&event, delivery.redelivered, true)
-        .map_err(|error| format!("the data is not that of a {}: {error}", event.event_type))?;
+    handler.decode(&event, delivery.redelivered, true).map_err(|error| {
+        Unreadable::Wrong(format!("the data is not that of a {}: {error}", event.event_type))
+    })?;
     Ok(event)
 }

@@ -6,7 +6,8 @@
 //! | a message that | is |
 //! |---|---|
 //! | was handled, is known, or is older than a known event of its key where only the newest counts | acknowledged |
-//! | cannot be read, has no handler for its type, or is rejected by its handler | dead-lettered, with the reason |
+//! | was routed here for a type whose handler was removed | acknowledged; the type is unbound |
+//! | cannot be read, is of another type than it was routed for, or is rejected by its handler | dead-lettered, with the reason |
 //! | fails | entered in `inbox_waiting` and acknowledged; tried again from there |
 //! | comes while an earlier event of its key waits | entered behind it and acknowledged |
 //! | meets an unavailable database | kept, and given back after a minute; the consumer takes no more until the database is back |
@@ -71,6 +72,7 @@ mod health;
 mod message;
 mod retry;
 mod session;
+mod unhandled;
 
 use std::{collections::hash_map::Entry, time::Duration};
 
@@ -139,6 +141,11 @@ pub enum SubscribeError {
     /// There is a handler for this type already.
     #[error("there is a handler for events of type {0} already")]
     DuplicateHandler(&'static str),
+    /// It is no type of event: types are compared, not matched.
+    #[error(
+        "{0:?} is no event type: a type has 1 to 255 bytes without * and #; write one handler for each type"
+    )]
+    NotAType(&'static str),
 }
 
 impl Subscriber {
@@ -168,8 +175,11 @@ impl Subscriber {
         self
     }
 
-    /// Subscribes to the handler's type of event. A second handler for a type is refused.
+    /// Subscribes to the handler's type of event. A second handler for a type is refused, and so is a pattern.
     pub fn handle<H: BatchHandler>(mut self, handler: H) -> Result<Self, SubscribeError> {
+        if H::EVENT_TYPE.is_empty() || H::EVENT_TYPE.len() > 255 || H::EVENT_TYPE.contains(['*', '#']) {
+            return Err(SubscribeError::NotAType(H::EVENT_TYPE));
+        }
         match self.0.handlers.entry(H::EVENT_TYPE) {
             Entry::Occupied(_) => Err(SubscribeError::DuplicateHandler(H::EVENT_TYPE)),
             Entry::Vacant(vacant) => {

@@ -16,6 +16,7 @@ use super::{
     deliveries::Deliveries,
     forward::Forwarder,
     message::Message,
+    unhandled::Unhandled,
 };
 use crate::{
     error::chain,
@@ -121,7 +122,7 @@ async fn consume(
     tracing::info!(consumer = %shared.consumer, queue, "consuming");
 
     let mut rebind = tokio::time::interval(REBIND);
-    let (mut is_busy, mut taken) = (false, 0);
+    let (mut is_busy, mut taken, mut unhandled) = (false, 0, Unhandled::default());
     let ended = loop {
         let first = tokio::select! {
             () = stop.cancelled() => break Ended::Stopped,
@@ -134,6 +135,7 @@ async fn consume(
         };
         let messages = collect(shared, first, &mut deliveries, is_busy).await;
         taken += messages.len();
+        let messages = unhandled.ignore(shared, connected, messages).await?;
         shared.health.set_in_hand(messages.len());
         let mut batch = Batch::new(messages);
         let handled = handle(shared, connected, &mut deliveries, &mut batch, stop).await;

@@ -46,22 +46,40 @@ fn what_is_written_is_read_back_with_the_payload_untouched() {
 }
 
 #[test]
-fn binary_mode_is_read_from_headers() {
+fn binary_mode_is_read_from_headers_with_every_prefix_in_use() {
     let id = Uuid::now_v7();
-    let header = |name: &str| {
-        Some(match name {
-            "ce-specversion" => "1.0".to_owned(),
-            "ce-id" => id.to_string(),
-            "ce-source" => "/catalog".to_owned(),
-            "ce-type" => "a.b.c.v1".to_owned(),
-            "ce-subject" => "7".to_owned(),
-            "ce-sequence" => "2".to_owned(),
-            _ => return None,
-        })
-    };
-    let incoming = read(Some("application/json"), header, br#"{"a":1}"#).unwrap();
-    assert_eq!((incoming.id, incoming.version, incoming.data.get()), (id, 2, r#"{"a":1}"#));
+    for prefix in ["ce-", "cloudEvents:", "cloudEvents_", ""] {
+        let header = |name: &str| {
+            Some(match name.strip_prefix(prefix)? {
+                "specversion" => "1.0".to_owned(),
+                "id" => id.to_string(),
+                "source" => "/catalog".to_owned(),
+                "type" => "a.b.c.v1".to_owned(),
+                "subject" => "7".to_owned(),
+                "sequence" => "2".to_owned(),
+                _ => return None,
+            })
+        };
+        let incoming = read(Some("application/json"), header, br#"{"a":1}"#).unwrap();
+        assert_eq!((incoming.id, incoming.version, incoming.data.get()), (id, 2, r#"{"a":1}"#), "{prefix}");
+    }
     assert!(read(None, no_headers, br#"{"a":1}"#).is_err(), "a message without an id is no event");
+}
+
+#[test]
+fn sequences_order_as_text_like_the_versions_that_they_are() {
+    let trace = TraceContext::default();
+    let sequence = |version| {
+        let event: Value =
+            serde_json::from_slice(&OutgoingEvent { version, ..outgoing(&trace, "{}") }.to_json().unwrap())
+                .unwrap();
+        assert_eq!(read_json(&event).unwrap().version, version);
+        event["sequence"].as_str().unwrap().to_owned()
+    };
+    assert!(sequence(5) < sequence(10) && sequence(10) < sequence(i64::MAX));
+    let mut short = sample();
+    short["sequence"] = json!("5");
+    assert_eq!(read_json(&short).unwrap().version, 5, "without zeros as well");
 }
 
 #[test]

@@ -189,3 +189,45 @@ async fn what_was_learned_by_another_way_while_events_were_on_theirs_makes_the_o
     stage.until_received("stale", 2).await;
     assert_eq!(stage.applied().await, [("a".to_owned(), 8)]);
 }
+
+#[sqlx::test(migrations = false)]
+async fn a_type_whose_handler_was_removed_is_unbound_and_its_events_are_ignored(pool: PgPool) {
+    const REMOVED: &str = "shop.test.counter_lowered.v1";
+    let stage = Stage::set(pool).await;
+    stage.vhost.bind(&stage.queue(), REMOVED).await;
+    let removed = || {
+        let id = uuid::Uuid::now_v7();
+        format!(
+            r#"{{"specversion":"1.0","id":"{id}","source":"/x","type":"{REMOVED}","subject":"a","sequence":"1","data":{{}}}}"#
+        )
+    };
+    let cloud = || lapin::BasicProperties::default().with_content_type("application/cloudevents+json".into());
+    eventually("it reaches no queue but that for unrouted events", LONG, async || {
+        stage.vhost.publish("shop.events", REMOVED, removed().as_bytes(), cloud()).await;
+        stage.vhost.take("shop.events.unrouted").await
+    })
+    .await;
+    stage.send(&raised("a", 1, "")).await;
+    stage.until_applied(1).await;
+    assert!(stage.vhost.take(&stage.dead()).await.is_none(), "it is nobody's fault");
+}
+
+#[tokio::test]
+async fn a_pattern_is_refused_as_an_event_type() {
+    struct Everything;
+    impl event_bus::Handler for Everything {
+        const EVENT_TYPE: &'static str = "shop.catalog.*";
+        type Payload = serde_json::Value;
+        async fn handle(
+            &self,
+            _: &mut sqlx::Transaction<'_, sqlx::Postgres>,
+            _: &event_bus::Received<serde_json::Value>,
+        ) -> Result<(), event_bus::HandleError> {
+            Ok(())
+        }
+    }
+    let pool = PgPool::connect_lazy("postgres://localhost/none").unwrap();
+    let broker = event_bus::BrokerConfig::new("amqp://localhost", "shop.events");
+    let error = event_bus::Subscriber::new("greedy", pool, broker).handle(Everything).err().unwrap();
+    assert!(error.to_string().starts_with("\"shop.catalog.*\" is no event type"), "{error}");
+}

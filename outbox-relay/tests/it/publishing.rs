@@ -20,7 +20,7 @@ async fn what_is_committed_is_published_once_and_marked(pool: PgPool) {
     assert_eq!(event["type"], "shop.test.counter_raised.v1");
     assert_eq!(
         (&event["subject"], &event["partitionkey"], &event["sequence"]),
-        (&json!("a"), &json!("a"), &json!("1"))
+        (&json!("a"), &json!("a"), &json!("00000000000000000001"))
     );
     assert_eq!(event["data"], json!({"counter": "a", "value": 1}));
     let properties = &message.properties;

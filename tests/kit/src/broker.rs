@@ -100,6 +100,15 @@ impl Vhost {
         self.broker.manage(Method::POST, &binding, &json!({"routing_key": event_type})).await.unwrap();
     }
 
+    /// Binds a queue that exists for a type of event.
+    ///
+    /// # Panics
+    /// When the broker refuses.
+    pub async fn bind(&self, queue: &str, event_type: &str) {
+        let binding = format!("bindings/{}/e/{EVENTS}/q/{queue}", self.name);
+        self.broker.manage(Method::POST, &binding, &json!({"routing_key": event_type})).await.unwrap();
+    }
+
     /// A connection to the virtual host.
     ///
     /// # Panics

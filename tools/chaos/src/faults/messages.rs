@@ -43,7 +43,7 @@ pub(super) const FAULTS: &[Fault] = faults! {
         });
     messages: "message-missing-attributes" [1, 1]
         "events without an id, and without a key" => poison(|event| {
-            let missing = if event["sequence"] == "1" { "id" } else { "subject" };
+            let missing = if event["sequence"].as_str().is_some_and(|text| text.trim_start_matches('0') == "1") { "id" } else { "subject" };
             event.as_object_mut()?.remove(missing);
             None
         });
