@@ -37,7 +37,7 @@ async fn a_scheduled_event_is_announced_when_it_is_due(pool: PgPool) {
     let mut stage = Stage::set(pool).await;
     let _relays = (stage.relay().start(), stage.relay().start());
     schedule(&stage.log, 0..20, Duration::from_secs(2)).await;
-    schedule(&stage.log, 100..101, Duration::from_secs(3_600)).await;
+    schedule(&stage.log, 100..101, Duration::from_hours(1)).await;
     let mut ids = HashSet::new();
     for _ in 0..20 {
         ids.insert(id_of_timely(&stage.probe.next(LONG).await));

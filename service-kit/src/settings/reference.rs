@@ -139,12 +139,7 @@ mod tests {
     #[test]
     fn the_example_is_a_file_that_can_be_read() {
         let example = example(&list::<CommonSettings>());
-        let without_comments: String = example
-            .lines()
-            .filter_map(|line| line.strip_prefix("# "))
-            .filter(|line| line.starts_with('[') || line.contains(" = "))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        assert!(without_comments.contains("body_limit_bytes = 65536"), "{example}");
+        let mut without_comments = example.lines().filter_map(|line| line.strip_prefix("# "));
+        assert!(without_comments.any(|line| line.starts_with("body_limit_bytes = 65536")), "{example}");
     }
 }
