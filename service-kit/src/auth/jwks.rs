@@ -7,12 +7,16 @@ use anyhow::Context;
 use futures_util::StreamExt;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 
 /// How long the issuer may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// The least time between two questions, so that forged key ids cannot make us a flood.
-const MIN_INTERVAL: Duration = Duration::from_mins(1);
+/// How soon a question that failed is asked again: then twice as long each time, up to the second of these.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+/// How long until an unknown key id may make us ask once more: forged ids cannot make us a flood.
+const EARLY: Duration = Duration::from_secs(15);
+/// What unknown ids may use of that in advance: five questions at once. A new key is found although there were some.
+const EARLY_BURST: Duration = Duration::from_mins(1);
 /// The age at which keys are fetched again although nothing new was seen: a withdrawn key goes.
 const MAX_AGE: Duration = Duration::from_mins(10);
 /// The largest document that is read, in bytes.
@@ -23,13 +27,18 @@ pub(super) struct Jwks {
     url: reqwest::Url,
     client: reqwest::Client,
     known: RwLock<Known>,
+    /// Held by the one who asks: tokens with a known key do not wait for the issuer.
+    asking: Mutex<()>,
 }
 
-#[derive(Default)]
 struct Known {
     keys: HashMap<String, Key>,
-    asked: Option<Instant>,
     answered: Option<Instant>,
+    /// Questions since the last answer, and from when on there may be one more.
+    failures: u32,
+    retry_from: Instant,
+    /// When the early questions so far are made up for.
+    early_until: Instant,
 }
 
 #[derive(Clone)]
@@ -44,7 +53,10 @@ pub(super) enum KeyError {
     /// The issuer has no such key.
     Unknown,
     /// The issuer has never answered.
-    Unavailable,
+    Unavailable {
+        /// When it is asked again, in seconds.
+        again_in: u32,
+    },
 }
 
 impl Jwks {
@@ -59,34 +71,52 @@ impl Jwks {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .context("cannot make an HTTP client")?;
-        Ok(Self { url, client, known: RwLock::default() })
+        Ok(Self { url, client, known: RwLock::new(Known::new(Instant::now())), asking: Mutex::default() })
     }
 
     /// The key with this id; without an id, the only key there is for the algorithm.
     pub(super) async fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Result<DecodingKey, KeyError> {
-        {
-            let known = self.known.read().await;
-            let fresh = known.answered.is_some_and(|at| at.elapsed() < MAX_AGE);
-            if let Some(key) = known.find(id, algorithm).filter(|_| fresh || !known.may_ask()) {
-                return Ok(key);
-            }
-            if !known.may_ask() {
-                return Err(known.absence());
-            }
-        }
-        // One asks, the others wait for the answer here.
-        let mut known = self.known.write().await;
-        if known.may_ask() {
-            known.asked = Some(Instant::now());
-            match self.fetch().await {
-                Ok(keys) => {
-                    known.keys = keys;
-                    known.answered = Some(Instant::now());
+        let began = Instant::now();
+        let (key, may_ask) = self.look(id, algorithm).await;
+        match key {
+            Ok(key) if !may_ask => return Ok(key),
+            // One asks whether an old key still counts.
+            Ok(key) => match self.asking.try_lock() {
+                Ok(_asking) => self.ask().await,
+                Err(_others_ask) => return Ok(key),
+            },
+            Err(error) if !may_ask => return Err(error),
+            // One asks, the others wait for the answer here.
+            Err(_) => {
+                let _asking = self.asking.lock().await;
+                let (key, may_ask) = self.look(id, algorithm).await;
+                let is_answered = self.known.read().await.answered.is_some_and(|at| at > began);
+                if key.is_err() && may_ask && !is_answered {
+                    self.ask().await;
                 }
-                Err(error) => tracing::warn!(error = format!("{error:#}"), "cannot fetch the issuer's keys"),
             }
         }
-        known.find(id, algorithm).ok_or_else(|| known.absence())
+        self.look(id, algorithm).await.0
+    }
+
+    /// The key, and whether the issuer may be asked for it now.
+    async fn look(&self, id: Option<&str>, algorithm: Algorithm) -> (Result<DecodingKey, KeyError>, bool) {
+        let (known, now) = (self.known.read().await, Instant::now());
+        let key = known.find(id, algorithm).ok_or_else(|| known.absence(now));
+        let may_ask = known.may_ask(key.is_ok(), now);
+        (key, may_ask)
+    }
+
+    async fn ask(&self) {
+        // Noted before: a question whose asker went away has been asked all the same.
+        self.known.write().await.asking(Instant::now());
+        match self.fetch().await {
+            Ok(keys) => self.known.write().await.answered(keys, Instant::now()),
+            Err(error) => {
+                self.known.write().await.put_off(Instant::now());
+                tracing::warn!(error = format!("{error:#}"), "cannot fetch the issuer's keys");
+            }
+        }
     }
 
     async fn fetch(&self) -> anyhow::Result<HashMap<String, Key>> {
@@ -103,12 +133,44 @@ impl Jwks {
 }
 
 impl Known {
-    fn may_ask(&self) -> bool {
-        self.asked.is_none_or(|at| at.elapsed() >= MIN_INTERVAL)
+    fn new(now: Instant) -> Self {
+        Self { keys: HashMap::new(), answered: None, failures: 0, retry_from: now, early_until: now }
     }
 
-    fn absence(&self) -> KeyError {
-        if self.answered.is_some() { KeyError::Unknown } else { KeyError::Unavailable }
+    /// Whether the issuer may be asked now, for a key that is there or not.
+    fn may_ask(&self, is_found: bool, now: Instant) -> bool {
+        let is_fresh = self.answered.is_some_and(|at| now.duration_since(at) < MAX_AGE);
+        let may_early = !is_found && self.early_until <= now + EARLY_BURST;
+        now >= self.retry_from && (!is_fresh || may_early)
+    }
+
+    /// Counts a question, as one that fails until it is answered.
+    fn asking(&mut self, now: Instant) {
+        self.failures = self.failures.saturating_add(1);
+        self.put_off(now);
+        if self.answered.is_some() {
+            self.early_until = self.early_until.max(now) + EARLY;
+        }
+    }
+
+    fn put_off(&mut self, now: Instant) {
+        let doubled = 2_u32.saturating_pow(self.failures.saturating_sub(1));
+        self.retry_from = now + RETRY.0.saturating_mul(doubled).min(RETRY.1);
+    }
+
+    fn answered(&mut self, keys: HashMap<String, Key>, now: Instant) {
+        self.keys = keys;
+        (self.answered, self.failures, self.retry_from) = (Some(now), 0, now);
+    }
+
+    fn absence(&self, now: Instant) -> KeyError {
+        if self.answered.is_some() {
+            return KeyError::Unknown;
+        }
+        let wait = self.retry_from.saturating_duration_since(now).as_secs_f64().ceil();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most half a minute")]
+        let again_in = (wait as u32).max(1);
+        KeyError::Unavailable { again_in }
     }
 
     fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<DecodingKey> {

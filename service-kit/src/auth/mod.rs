@@ -1,5 +1,6 @@
 //! Bearer tokens: verified into an identity with scopes, and signed.
 
+mod claims;
 mod identity;
 mod jwks;
 mod signer;

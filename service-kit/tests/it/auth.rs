@@ -42,6 +42,77 @@ async fn a_good_token_says_who_asks() {
 }
 
 #[tokio::test]
+async fn a_date_is_any_number_a_list_may_be_one_text_and_null_is_absent() {
+    let service = Service::start();
+    let now = get_current_timestamp();
+    let raw = |value: &str| serde_json::from_str::<Value>(value).expect("JSON");
+    for (name, value) in [
+        ("exp", raw(&format!("{now}e0")).as_f64().map_or(Value::Null, |at| json!(at + 60.5))),
+        ("exp", raw("4.0e9")),
+        ("exp", raw("1e300")),
+        ("exp", raw("18446744073709551615")),
+        ("nbf", raw(&format!("{now}.25"))),
+        ("nbf", raw("-1.5")),
+        ("nbf", raw("0")),
+        ("nbf", Value::Null),
+        ("iat", raw(&format!("{now}.999"))),
+        ("iat", Value::Null),
+        ("aud", json!(["bank", "shop"])),
+        ("scope", Value::Null),
+        ("scope", json!([])),
+        ("scope", json!(["things:read", "ops"])),
+    ] {
+        let answer = me(&service, &format!("Bearer {}", token(&with(name, value.clone())))).await;
+        assert_eq!(answer.status(), 200, "{name}: {value}");
+    }
+    for scope in [json!(["ops", "things:write"]), json!(["ops things:write"]), json!("ops  things:write")] {
+        let request = service.client.post(service.url("/write"));
+        let request =
+            request.bearer_auth(token(&with("scope", scope.clone()))).json(&json!({"name": "a", "size": 1}));
+        assert_eq!(request.send().await.expect("an answer").status(), 204, "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_claim_at_fault() {
+    let service = Service::start();
+    let now = get_current_timestamp();
+    for (name, value) in [
+        ("exp", json!(now - 60)),
+        ("exp", json!(0.5)),
+        ("exp", json!(-1e300)),
+        ("exp", json!("soon")),
+        ("exp", json!((now + 60).to_string())),
+        ("exp", json!([now + 60])),
+        ("exp", json!(true)),
+        ("exp", Value::Null),
+        ("nbf", json!(now + 60)),
+        ("nbf", json!(1e300)),
+        ("nbf", json!("now")),
+        ("iat", json!({})),
+        ("iss", json!("mallory")),
+        ("iss", json!(7)),
+        ("iss", Value::Null),
+        ("aud", json!("bank")),
+        ("aud", json!(["bank", "broker"])),
+        ("aud", json!([])),
+        ("aud", json!(7)),
+        ("aud", Value::Null),
+        ("sub", json!("")),
+        ("sub", json!("a\0b")),
+        ("sub", json!(7)),
+        ("sub", Value::Null),
+        ("scope", json!(7)),
+        ("scope", json!(["ops", 7])),
+    ] {
+        let answer = me(&service, &format!("Bearer {}", token(&with(name, value.clone())))).await;
+        let problem = problem(answer, 401, "unauthorized").await;
+        let detail = problem["detail"].as_str().expect("text");
+        assert!(detail.contains(&format!("claim {name}")), "{name}: {value}: {detail}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_token_the_answer_is_401_and_a_challenge() {
     let service = Service::start();
     let answer = service.get("/me").await;

@@ -1,7 +1,8 @@
 //! Tokens signed with an issuer's own keys.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -13,6 +14,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp
 use serde_json::{Value, json};
 use service_kit::server::Readiness;
 use service_kit::settings::AuthSettings;
+use test_kit::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -39,26 +41,50 @@ fn published(key: &EncodingKey, id: &str, algorithm: Algorithm) -> Jwk {
     jwk
 }
 
-/// An issuer that publishes these keys and counts how often it is asked.
-async fn issuer(keys: Vec<Jwk>) -> (String, Arc<AtomicUsize>) {
-    let document = serde_json::to_string(&JwkSet { keys }).expect("JSON");
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url = format!("http://{}/keys", listener.local_addr().expect("an address"));
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counter = asked.clone();
-    tokio::spawn(async move {
-        while let Ok((mut socket, _)) = listener.accept().await {
-            let mut request = [0; 4096];
-            assert!(socket.read(&mut request).await.expect("a request") > 0);
-            counter.fetch_add(1, Ordering::SeqCst);
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{document}",
-                document.len()
-            );
-            socket.write_all(answer.as_bytes()).await.expect("sent");
-        }
-    });
-    (url, asked)
+/// An issuer that publishes keys and counts how often it is asked.
+struct Issuer {
+    url: String,
+    document: Arc<Mutex<String>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Issuer {
+    async fn of(keys: Vec<Jwk>) -> Self {
+        Self::at(TcpListener::bind("127.0.0.1:0").await.expect("a free port"), keys)
+    }
+
+    fn at(listener: TcpListener, keys: Vec<Jwk>) -> Self {
+        let url = format!("http://{}/keys", listener.local_addr().expect("an address"));
+        let issuer = Self { url, document: Arc::default(), asked: Arc::default() };
+        issuer.publish(keys);
+        let (document, asked) = (issuer.document.clone(), issuer.asked.clone());
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut request = [0; 4096];
+                assert!(socket.read(&mut request).await.expect("a request") > 0);
+                asked.fetch_add(1, Ordering::SeqCst);
+                let document = document.lock().expect("not poisoned").clone();
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{document}",
+                    document.len()
+                );
+                socket.write_all(answer.as_bytes()).await.expect("sent");
+            }
+        });
+        issuer
+    }
+
+    fn publish(&self, keys: Vec<Jwk>) {
+        *self.document.lock().expect("not poisoned") = serde_json::to_string(&JwkSet { keys }).expect("JSON");
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn settings(&self) -> AuthSettings {
+        AuthSettings { jwks_url: Some(self.url.clone()), ..AuthSettings::default() }
+    }
 }
 
 async fn me(service: &Service, token: &str) -> reqwest::Response {
@@ -67,33 +93,65 @@ async fn me(service: &Service, token: &str) -> reqwest::Response {
 
 #[tokio::test]
 async fn keys_are_fetched_once_and_forged_ids_make_no_flood() {
-    let (url, asked) = issuer(vec![published(&key(1), "first", Algorithm::EdDSA)]).await;
-    let settings = AuthSettings { jwks_url: Some(url), ..AuthSettings::default() };
-    let service = Service::with(&settings, Readiness::new());
+    let issuer = Issuer::of(vec![published(&key(1), "first", Algorithm::EdDSA)]).await;
+    let service = Service::with(&issuer.settings(), Readiness::new());
     let good = token(&key(1), "first", Algorithm::EdDSA);
     for _ in 0..5 {
         assert_eq!(me(&service, &good).await.status(), 200);
     }
+    assert_eq!(issuer.asked(), 1);
     for refused in [
         token(&key(2), "first", Algorithm::EdDSA),
-        token(&key(2), "second", Algorithm::EdDSA),
-        token(&key(2), "third", Algorithm::EdDSA),
         // The published key taken for a shared secret.
         token(&EncodingKey::from_secret(&[1; 32]), "first", Algorithm::HS256),
     ] {
         problem(me(&service, &refused).await, 401, "unauthorized").await;
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 1, "an unknown key within a minute is not asked for");
+    assert_eq!(issuer.asked(), 1, "a key that is known is not asked for");
+    for forged in 0..20 {
+        let forged = token(&key(2), &format!("forged {forged}"), Algorithm::EdDSA);
+        problem(me(&service, &forged).await, 401, "unauthorized").await;
+    }
+    assert!((2..=7).contains(&issuer.asked()), "{} questions", issuer.asked());
+    assert_eq!(me(&service, &good).await.status(), 200);
 }
 
 #[tokio::test]
-async fn without_the_issuer_the_answer_is_503_not_401() {
+async fn a_key_that_the_issuer_has_just_published_counts_at_once() {
+    let issuer = Issuer::of(Vec::new()).await;
+    let service = Service::with(&issuer.settings(), Readiness::new());
+    let mut keys = Vec::new();
+    for (seed, id) in [(1, "first"), (2, "second"), (3, "third")] {
+        let good = token(&key(seed), id, Algorithm::EdDSA);
+        problem(me(&service, &good).await, 401, "unauthorized").await;
+        keys.push(published(&key(seed), id, Algorithm::EdDSA));
+        issuer.publish(keys.clone());
+        assert_eq!(me(&service, &good).await.status(), 200, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn without_the_issuer_the_answer_is_503_and_soon_after_it_is_there_200() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
     let settings =
-        AuthSettings { jwks_url: Some("http://127.0.0.1:1/keys".to_owned()), ..AuthSettings::default() };
+        AuthSettings { jwks_url: Some(format!("http://{address}/keys")), ..AuthSettings::default() };
     let service = Service::with(&settings, Readiness::new());
-    let answer = me(&service, &token(&key(1), "first", Algorithm::EdDSA)).await;
-    assert_eq!(answer.headers()["retry-after"], "5");
-    problem(answer, 503, "unavailable").await;
+    let good = token(&key(1), "first", Algorithm::EdDSA);
+    for _ in 0..20 {
+        let answer = me(&service, &good).await;
+        let again_in: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().expect("seconds");
+        assert!((1..=2).contains(&again_in), "{again_in}");
+        problem(answer, 503, "unavailable").await;
+    }
+    let listener = TcpListener::bind(address).await.expect("the port is free again");
+    let issuer = Issuer::at(listener, vec![published(&key(1), "first", Algorithm::EdDSA)]);
+    eventually("the token counts", Duration::from_secs(3), async || {
+        (me(&service, &good).await.status() == 200).then_some(())
+    })
+    .await;
+    assert_eq!(issuer.asked(), 1);
 }
 
 /// A new RSA key, and in what forms its public half can be had.
@@ -137,9 +195,8 @@ async fn rsa_and_ec_keys_count_for_their_own_algorithm_and_never_as_a_shared_sec
         })
         .chain(forms)
         .collect();
-    let (url, asked) = issuer(keys).await;
-    let settings = AuthSettings { jwks_url: Some(url), ..AuthSettings::default() };
-    let service = Service::with(&settings, Readiness::new());
+    let issuer = Issuer::of(keys).await;
+    let service = Service::with(&issuer.settings(), Readiness::new());
     assert_eq!(me(&service, &token(&rs, "rs", Algorithm::RS256)).await.status(), 200);
     assert_eq!(me(&service, &token(&es, "es", Algorithm::ES256)).await.status(), 200);
 
@@ -166,5 +223,5 @@ async fn rsa_and_ec_keys_count_for_their_own_algorithm_and_never_as_a_shared_sec
     for forged in forged {
         problem(me(&service, &forged).await, 401, "unauthorized").await;
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert!(issuer.asked() <= 7, "{} questions", issuer.asked());
 }
