@@ -10,7 +10,7 @@ use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError};
 use tracing::Instrument;
@@ -70,6 +70,7 @@ pub(super) async fn serve(
     let request_id = trace.request_id.clone();
     request.extensions_mut().insert(trace);
     let page = request.app_data::<ProblemPage>().copied();
+    let version = request.version();
 
     let _active = Active::start();
     let answering = request.conn_data::<Arc<Connection>>().map(Answering::on);
@@ -92,6 +93,9 @@ pub(super) async fn serve(
     match outcome {
         Ok(mut answer) => {
             add_headers(answer.headers_mut(), &request_id, is_docs);
+            if version < Version::HTTP_11 {
+                end_by_closing(&mut answer);
+            }
             let is_short =
                 matches!(answer.response().body().size(), BodySize::None | BodySize::Sized(0..=SHORT));
             Ok(if is_short { answer } else { body::hold(answer, answering) })
@@ -133,6 +137,16 @@ fn without_stream(answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> 
         return answer;
     }
     answer.map_body(|_, _| BoxBody::new(actix_web::body::None::new()))
+}
+
+/// Sends a body of unknown length as it is, up to the end of the connection: a client of HTTP/1.0 knows no chunks
+/// (RFC 9112, section 6.1).
+fn end_by_closing(answer: &mut ServiceResponse<BoxBody>) {
+    if answer.response().body().size() == BodySize::Stream {
+        let head = answer.response_mut().head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
+    }
 }
 
 /// Turns an error that is not ours into a problem that says no more than its status.

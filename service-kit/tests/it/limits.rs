@@ -20,6 +20,36 @@ async fn raw(service: &Service, text: &str) -> String {
     String::from_utf8(answer).expect("text")
 }
 
+/// Asks for a stream without end, and returns what has come when its first beat is there.
+async fn streamed(service: &Service, version: &str, path: &str) -> String {
+    let mut socket = TcpStream::connect(service.address).await.expect("a connection");
+    let request = format!("GET {path} HTTP/{version}\r\nhost: x\r\nconnection: keep-alive\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.expect("sent");
+    let (mut answer, mut part) = (String::new(), [0; 1024]);
+    while !answer.contains("beat\n") {
+        let reading = tokio::time::timeout(Duration::from_secs(10), socket.read(&mut part));
+        let count = reading.await.expect("in time").expect("read");
+        assert!(count > 0, "it ended: {answer}");
+        answer.push_str(&String::from_utf8_lossy(&part[..count]));
+    }
+    answer.to_lowercase()
+}
+
+#[tokio::test]
+async fn a_client_of_http_1_0_gets_a_stream_that_ends_with_the_connection() {
+    let service = Service::start();
+    let answer = streamed(&service, "1.0", "/stream").await;
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    for header in ["transfer-encoding", "content-length", "keep-alive"] {
+        assert!(!head.contains(header), "{header}: {head}");
+    }
+    assert_eq!(body, "beat\n");
+    assert!(streamed(&service, "1.1", "/stream").await.contains("transfer-encoding: chunked"));
+    // A body of known length needs neither.
+    let answer = raw(&service, "GET /things/7 HTTP/1.0\r\n\r\n").await.to_lowercase();
+    assert!(answer.contains("content-length: 1\r\n") && answer.ends_with("\r\n\r\n7"), "{answer}");
+}
+
 #[tokio::test]
 async fn a_body_over_the_limit_is_413() {
     let service = Service::start();
