@@ -6,6 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
 
+use super::text::normalized;
 use super::{BrandId, ProductId, TextError, TypeId, ValueError};
 
 /// The most ids in one query.
@@ -118,13 +119,14 @@ impl FromStr for NamePrefix {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
+        let text = normalized(text);
         let got = text.chars().count();
         if text.chars().any(char::is_control) {
             Err(TextError::Control.into())
         } else if got > MAX_PREFIX {
             Err(TextError::TooLong { limit: MAX_PREFIX, got }.into())
         } else {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text))
         }
     }
 }

@@ -53,12 +53,13 @@ impl Price {
 
     /// Reads a number as JSON writes it, which may have an exponent.
     fn from_json_number(text: &str) -> Result<Self, PriceError> {
-        let number = if text.contains(['e', 'E']) {
-            Decimal::from_scientific(text)
-        } else {
-            Decimal::from_str_exact(text)
-        };
-        Self::try_from(number.map_err(|_not_a_decimal| PriceError::NotANumber)?)
+        if !text.contains(['e', 'E']) {
+            return text.parse();
+        }
+        if text.len() > Self::MAX_TEXT {
+            return Err(PriceError::NotANumber);
+        }
+        Self::try_from(Decimal::from_scientific(text).map_err(|_not_a_decimal| PriceError::NotANumber)?)
     }
 }
 
@@ -66,6 +67,8 @@ impl TryFrom<Decimal> for Price {
     type Error = PriceError;
 
     fn try_from(amount: Decimal) -> Result<Self, PriceError> {
+        // Zeros at the end are no fraction of a cent.
+        let amount = if amount.scale() > 2 { amount.normalize() } else { amount };
         if amount <= Decimal::ZERO {
             Err(PriceError::NotPositive(amount))
         } else if amount.scale() > 2 {
@@ -84,6 +87,14 @@ impl FromStr for Price {
     /// Reads digits, with a point and more digits if there are cents. No sign but a minus (which no
     /// price has), no spaces, no exponent, no thousands.
     fn from_str(text: &str) -> Result<Self, PriceError> {
+        // Any number of zeros after the cents says nothing more.
+        let text = match text.split_once('.') {
+            Some((whole, cents)) if !cents.is_empty() => {
+                let digits = cents.trim_end_matches('0').len().max(2).min(cents.len());
+                text.get(..whole.len() + 1 + digits).unwrap_or(text)
+            }
+            _ => text,
+        };
         let unsigned = text.strip_prefix('-').unwrap_or(text);
         let (whole, cents) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
         let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -113,7 +124,7 @@ impl<'de> Deserialize<'de> for Price {
         let text = raw.get();
         let price = match text.as_bytes().first() {
             Some(b'"') => serde_json::from_str::<String>(text).map_err(D::Error::custom)?.parse(),
-            Some(b'-' | b'0'..=b'9') if text.len() <= Self::MAX_TEXT => Self::from_json_number(text),
+            Some(b'-' | b'0'..=b'9') => Self::from_json_number(text),
             _ => Err(PriceError::NotANumber),
         };
         price.map_err(D::Error::custom)
@@ -140,6 +151,14 @@ mod tests {
             ("12", "12.00"),
             ("0.01", "0.01"),
             ("0.29", "0.29"),
+            ("\"10.000\"", "10.00"),
+            ("10.000", "10.00"),
+            ("\"10.0\"", "10.00"),
+            ("\"12.500\"", "12.50"),
+            ("12.5000000000000000000000000000000000000000000000000", "12.50"),
+            ("\"0.010000000000000000000000000000000000000000000000\"", "0.01"),
+            ("1.0000e1", "10.00"),
+            ("10000000e-6", "10.00"),
             ("1e2", "100.00"),
             ("1.5E1", "15.00"),
             ("9999999.99", "9999999.99"),
@@ -159,7 +178,11 @@ mod tests {
             "-0.0",
             "12.345",
             "\"12.345\"",
-            "\"12.500\"",
+            "\"10.001\"",
+            "10.001",
+            "10.0010",
+            "1.0001e1",
+            "\"10.\"",
             "0.001",
             "10000000",
             "\"10000000.00\"",

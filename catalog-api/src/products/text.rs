@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 /// Why a text is no name or description.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,13 +24,13 @@ pub enum TextError {
     Control,
 }
 
-/// The name of a product: 1 to 100 characters on one line. Spaces around it are dropped.
+/// The name of a product: 1 to 100 characters on one line, in normal form C. Spaces around it are dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[serde(try_from = "String")]
 #[sqlx(transparent)]
 pub struct Name(String);
 
-/// The description of a product: up to 4,000 characters, on any number of lines.
+/// The description of a product: up to 4,000 characters, in normal form C, on any number of lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, sqlx::Type)]
 #[serde(try_from = "String")]
 #[sqlx(transparent)]
@@ -66,12 +67,12 @@ impl TryFrom<String> for Name {
         if text.chars().any(char::is_control) {
             return Err(TextError::Control);
         }
-        let text = text.trim();
+        let text = normalized(text.trim());
         if text.is_empty() {
             return Err(TextError::Empty);
         }
-        check_length(text, Self::LIMIT)?;
-        Ok(Self(text.to_owned()))
+        check_length(&text, Self::LIMIT)?;
+        Ok(Self(text))
     }
 }
 
@@ -82,9 +83,15 @@ impl TryFrom<String> for Description {
         if text.chars().any(|c| c.is_control() && !['\n', '\r', '\t'].contains(&c)) {
             return Err(TextError::Control);
         }
+        let text = normalized(&text);
         check_length(&text, Self::LIMIT)?;
         Ok(Self(text))
     }
+}
+
+/// The text in normal form C: what looks the same is the same, and is found by whichever form is typed.
+pub(super) fn normalized(text: &str) -> String {
+    text.nfc().collect()
 }
 
 fn check_length(text: &str, limit: usize) -> Result<(), TextError> {
@@ -123,6 +130,23 @@ mod tests {
         for text in ["a\0b", "a\nb", "\u{1b}[2J"] {
             assert_eq!(name(text), Err(TextError::Control));
         }
+    }
+
+    #[test]
+    fn texts_that_look_the_same_are_the_same() {
+        for (composed, decomposed) in [
+            ("Café", "Cafe\u{301}"),
+            ("Å", "\u{212b}"),
+            ("ệ", "e\u{302}\u{323}"),
+            ("각", "\u{1100}\u{1161}\u{11a8}"),
+        ] {
+            assert_eq!(Name::try_from(decomposed.to_owned()), Name::try_from(composed.to_owned()));
+            assert_eq!(
+                Description::try_from(decomposed.to_owned()),
+                Description::try_from(composed.to_owned())
+            );
+        }
+        assert!(Name::try_from("e\u{301}".repeat(100)).is_ok(), "the length is that of what is kept");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use sqlx::migrate::Migrator;
 
 use crate::app::{App, details, details_with, header, problem};
 
@@ -120,6 +121,39 @@ async fn a_prefix_means_its_characters_and_nothing_else(pool: PgPool) {
         let page = app.get_json(&format!("/items?name={prefix}")).await;
         assert_eq!(ids(&page), wanted, "{prefix}");
     }
+}
+
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
+async fn a_name_is_found_by_whichever_form_of_its_letters_is_typed(pool: PgPool) {
+    let app = App::spawn(pool).await;
+    products(&app, &["Caf\u{e9} table", "Cafe\u{301} chair", "Cafe bench"]).await;
+    for (prefix, wanted) in [("Caf%C3%A9", vec![1, 2]), ("Cafe%CC%81", vec![1, 2]), ("cafe", vec![3])] {
+        let page = app.get_json(&format!("/items?name={prefix}")).await;
+        assert_eq!(ids(&page), wanted, "{prefix}");
+    }
+    assert_eq!(app.get_json("/items/2").await["name"], "Caf\u{e9} chair");
+}
+
+#[sqlx::test(migrations = false)]
+async fn names_from_before_are_brought_into_the_same_form(pool: PgPool) {
+    let migrations = &catalog_api::MIGRATIONS;
+    let last = migrations.iter().position(|migration| migration.description.contains("normalize"));
+    let before = Migrator {
+        migrations: migrations.migrations[..last.expect("the migration")].to_vec().into(),
+        ..Migrator::DEFAULT
+    };
+    before.run(&pool).await.expect("migrated");
+    sqlx::raw_sql(
+        r"insert into product_type values (1, U&'Cafe\0301s'); insert into product_brand values (1, 'Larkfell');
+          insert into product (name, price, product_type_id, product_brand_id) values (U&'Cafe\0301', 1, 1, 1)",
+    )
+    .execute(&pool)
+    .await
+    .expect("a product");
+    migrations.run(&pool).await.expect("migrated");
+    let app = App::on(pool);
+    assert_eq!(ids(&app.get_json("/items?name=Caf%C3%A9").await), [1]);
+    assert_eq!(app.get_json("/catalogtypes").await[0]["name"], "Caf\u{e9}s");
 }
 
 #[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
