@@ -62,8 +62,7 @@ async fn sign_in(visit: Visit, Posted(form): Posted<SignIn>) -> Answer {
     let name = form.name.trim().to_owned();
     let token = match &visit.shop.signer {
         Some(_) if !is_name(&name) => {
-            let fault = "A name is 1 to 64 letters, digits and -_.@+:| without spaces.";
-            return page(&visit, form.next, name, Some(fault)).await;
+            return page(&visit, form.next, name, Some(NO_NAME)).await;
         }
         Some(signer) => {
             let wanted = [(form.merchant.is_some(), CATALOG_WRITE), (form.operator.is_some(), OPS)];
@@ -76,6 +75,9 @@ async fn sign_in(visit: Visit, Posted(form): Posted<SignIn>) -> Answer {
         let fault = "This token is not valid here: it may have expired.";
         return page(&visit, form.next, name, Some(fault)).await;
     };
+    if !is_name(&user.name) {
+        return page(&visit, form.next, name, Some(NO_NAME)).await;
+    }
     let mut answer = see_other(local(&form.next));
     answer.add_cookie(&visit.shop.cookie.issue(&user)).map_err(|error| Problem::internal(&error))?;
     Ok(answer)
@@ -88,8 +90,12 @@ async fn sign_out(visit: Visit, _: Posted<Nothing>) -> Answer {
     Ok(answer)
 }
 
-/// Whether basket-api accepts this name as a buyer's id.
+/// Why nobody can sign in under a name.
+const NO_NAME: &str = "A name, or a token's subject, is 1 to 64 letters, digits and -_.@+:| without spaces, \
+                       and not dots alone.";
+
+/// Whether basket-api accepts this name as a buyer's id. Dots alone mean another place in a path.
 fn is_name(name: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+:|".contains(&byte);
-    (1..=64).contains(&name.len()) && name.bytes().all(is_allowed)
+    (1..=64).contains(&name.len()) && name.bytes().all(is_allowed) && name.bytes().any(|byte| byte != b'.')
 }

@@ -38,6 +38,29 @@ async fn it_is_ready_and_its_pages_say_what_is_missing() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_path_syntax_is_refused_at_the_door() {
+    let storefront = start();
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let sign_in = async |name: &str| {
+        let request =
+            client.post(format!("{}/sign-in", storefront.url)).header("sec-fetch-site", "same-origin");
+        let form = serde_urlencoded::to_string([("name", name), ("next", "/cart")]).unwrap();
+        let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.headers().contains_key("set-cookie"), answer.text().await.unwrap())
+    };
+    for name in ["", " ", ".", "..", "...", "a/b", "../b", "a\\b", "%2e%2e", "a?b", "a#b", "a\tb", "a b", "é"]
+    {
+        let (status, is_signed_in, page) = sign_in(name).await;
+        assert_eq!((status, is_signed_in), (422, false), "{name:?}");
+        assert!(page.contains("letters, digits and -_.@+:|"), "{page}");
+    }
+    for name in ["anna", "a.b", " .anna ", "anna@example.org"] {
+        assert_eq!(sign_in(name).await.0, 303, "{name:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_problem_is_a_page_and_names_its_request() {
     let storefront = start();
     let client = reqwest::Client::new();
