@@ -23,7 +23,6 @@ pub mod products;
 pub mod settings;
 mod state;
 pub mod subscriptions;
-mod transaction;
 
 /// The name under which this service subscribes: its queue is `basket.events`, and its inbox rows bear
 /// it. Another name would have every event handled again.

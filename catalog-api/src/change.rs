@@ -6,6 +6,7 @@ use event_bus::crash_point;
 use event_bus::outbox::Notifier;
 use service_kit::database;
 use service_kit::problem::Problem;
+use service_kit::retry::retried;
 use sqlx::{PgPool, Postgres, Transaction};
 
 use crate::command::Command;
@@ -17,43 +18,38 @@ pub struct Changes {
     notifier: Notifier,
 }
 
-/// How a change begins.
-pub enum Begin {
-    /// The transaction to make the change in; [`Changes::finish`] ends it.
-    New(Transaction<'static, Postgres>),
-    /// The answer of an earlier request with the same `Idempotency-Key`: there is nothing to change.
-    Repeated(HttpResponse),
-}
-
 impl Changes {
     /// Changes in this database; `notifier` wakes the relays after a commit.
     pub fn new(pool: PgPool, notifier: Notifier) -> Self {
         Self { pool, notifier }
     }
 
-    /// Begins the transaction of a change.
-    pub async fn begin(&self, command: &Command) -> Result<Begin, Problem> {
+    /// Makes a change in a transaction, and commits it together with its answer, which a repetition of the request
+    /// gets again; then wakes the relay. An answer that was kept before is given without a change.
+    ///
+    /// A refusal (4xx) is kept for a repetition too: it comes before the first write. A failure (5xx) is
+    /// rolled back, and the request may be tried again; where it was nobody's fault, it is, here and at once.
+    pub async fn make(
+        &self,
+        command: &Command,
+        change: impl AsyncFn(&mut Transaction<'static, Postgres>) -> Result<Answer, Problem>,
+    ) -> Result<HttpResponse, Problem> {
+        retried(|| self.try_to_make(command, &change)).await
+    }
+
+    async fn try_to_make(
+        &self,
+        command: &Command,
+        change: &impl AsyncFn(&mut Transaction<'static, Postgres>) -> Result<Answer, Problem>,
+    ) -> Result<HttpResponse, Problem> {
         crash_point!("catalog.before_transaction");
         let mut tx = database::begin(&self.pool).await?;
         if let Some(request) = &command.request
             && let Some(answer) = idempotency::find(&mut tx, request).await?
         {
-            return answer.respond(true).map(Begin::Repeated);
+            return answer.respond(true);
         }
-        Ok(Begin::New(tx))
-    }
-
-    /// Commits a change together with its answer, which a repetition of the request gets again; then
-    /// wakes the relay.
-    ///
-    /// A refusal (4xx) is kept for a repetition too: it comes before the first write. A failure (5xx) is
-    /// rolled back, and the request may be tried again.
-    pub async fn finish(
-        &self,
-        mut tx: Transaction<'static, Postgres>,
-        command: &Command,
-        outcome: Result<Answer, Problem>,
-    ) -> Result<HttpResponse, Problem> {
+        let outcome = change(&mut tx).await;
         let answer = match &outcome {
             Ok(answer) => answer,
             Err(problem) if problem.status().is_client_error() && command.request.is_some() => {

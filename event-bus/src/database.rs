@@ -1,12 +1,18 @@
 //! What a database error means for a caller that may try again.
 
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
 /// What a database error means for a caller that may try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DatabaseErrorKind {
     /// The database cannot be used now: it is stopped, unreachable, full, read-only, or did not answer in time.
     Unavailable,
-    /// Another transaction was in the way: the same statement works when it is tried again.
+    /// Another transaction was in the way, or the connection's prepared statements have become useless: the same
+    /// transaction works when it is tried again.
     Conflict,
     /// The database is not as the program needs it: a table or a column is missing, or the right to use it.
     NotPrepared,
@@ -16,6 +22,8 @@ pub enum DatabaseErrorKind {
 
 impl DatabaseErrorKind {
     /// Reads an error's code (PostgreSQL's manual, appendix A).
+    ///
+    /// After an error of outdated prepared statements, [`is_outdated`] is true of the connections that there are.
     pub fn of(error: &sqlx::Error) -> Self {
         use sqlx::Error as E;
         let code = match error {
@@ -31,6 +39,11 @@ impl DatabaseErrorKind {
         };
         let Some(code) = code.as_deref() else { return Self::Statement };
         match code {
+            // A cached plan whose result has another type now; a prepared statement that is gone.
+            "0A000" | "26000" => {
+                *OUTDATED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                Self::Conflict
+            }
             // Lock not available, statement cancelled by its timeout.
             "55P03" | "57014" => Self::Conflict,
             // Read-only (a standby, or a disk that is full), idle-in-transaction time-out.
@@ -46,4 +59,14 @@ impl DatabaseErrorKind {
             },
         }
     }
+}
+
+/// When this process last met a connection whose prepared statements had become useless.
+static OUTDATED: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Says whether a connection of this age is from before a change that made prepared statements useless, such as
+/// `alter table`. A pool that asks this before it hands a connection out (`before_acquire`) closes it instead.
+pub fn is_outdated(age: Duration) -> bool {
+    let outdated = *OUTDATED.lock().unwrap_or_else(PoisonError::into_inner);
+    outdated.is_some_and(|since| since.elapsed() <= age)
 }

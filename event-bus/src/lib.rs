@@ -53,7 +53,7 @@ mod trace;
 
 #[cfg(feature = "rabbitmq")]
 pub use consumer::{BatchHandler, HandleError, Handler, Received, Subscriber};
-pub use database::DatabaseErrorKind;
+pub use database::{DatabaseErrorKind, is_outdated};
 pub use event::Event;
 pub use migration::Migration;
 #[cfg(feature = "rabbitmq")]

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use event_bus::DatabaseErrorKind;
 use secrecy::ExposeSecret;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -12,6 +13,7 @@ use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 mod url;
 
 pub use self::url::connect_options;
+use crate::retry::retried;
 use crate::settings::DatabaseSettings;
 
 /// How long a request waits for a connection.
@@ -53,7 +55,10 @@ pub fn connect_with(options: PgConnectOptions, max_connections: u32) -> PgPool {
         // sqlx's own probe costs a round trip each time; `before_acquire` does it only where needed.
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
-            Box::pin(async move { Ok(meta.idle_for < TRUSTED_FOR || is_alive(connection).await) })
+            Box::pin(async move {
+                let is_current = !event_bus::is_outdated(meta.age);
+                Ok(is_current && (meta.idle_for < TRUSTED_FOR || is_alive(connection).await))
+            })
         })
         .after_release(|connection, _| Box::pin(async move { Ok(settle(connection).await) }))
         .connect_lazy_with(options)
@@ -93,9 +98,11 @@ pub fn migrations(own: Migrator, parts: &[&[event_bus::Migration]]) -> Migrator 
 /// Says whether the database answers and has every migration that this build knows.
 pub async fn is_ready(pool: &PgPool, migrator: &Migrator) -> anyhow::Result<()> {
     let wanted = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
-    let query =
+    let query = retried(|| async {
         sqlx::query_scalar::<_, Option<i64>>("select max(version) from _sqlx_migrations where success")
-            .fetch_one(pool);
+            .fetch_one(pool)
+            .await
+    });
     let found = tokio::time::timeout(ACQUIRE_TIMEOUT, query)
         .await
         .context("the database does not answer")?
@@ -114,24 +121,8 @@ pub fn observe(pool: &PgPool) {
 }
 
 /// Says whether an error means that the database cannot be used *now*, and a later try may succeed.
-///
-/// That is: no connection, a server that starts or stops, a limit, a deadline, a lock not had in
-/// time, a deadlock, or a server that became read-only in a failover.
 pub fn is_away(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::BeginFailed => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            ["08", "28", "3D", "40", "53", "57"].iter().any(|class| code.starts_with(class))
-                || ["25006", "25P03", "55P03"].contains(&code.as_ref())
-        }),
-        _ => false,
-    }
+    matches!(DatabaseErrorKind::of(error), DatabaseErrorKind::Unavailable | DatabaseErrorKind::Conflict)
 }
 
 /// Says whether a connection answers, once all that was under way on it is over.

@@ -38,7 +38,22 @@ impl IfMatch {
         if self.allows(version) {
             return Ok(());
         }
-        Err(Problem::precondition_failed(format!("it is now at version {version}: read it again")))
+        Err(Problem::precondition_failed(self.refusal(version)))
+    }
+
+    /// Why the change may not be made to this version.
+    pub fn refusal(&self, version: i64) -> String {
+        match &self.0 {
+            Some(header::IfMatch::Items(tags)) if tags.is_empty() => {
+                "if-match has no entity tag that can be read: send the etag as it came, with its quotes"
+                    .to_owned()
+            }
+            Some(header::IfMatch::Items(tags)) if tags.iter().any(|tag| tag.weak) => {
+                let tag = of(version);
+                format!("a weak entity tag (W/\"…\") never matches in if-match: it is now at {}", tag.0)
+            }
+            _ => format!("it is now at version {version}: read it again"),
+        }
     }
 }
 
@@ -110,6 +125,22 @@ mod tests {
             let condition: IfMatch = extract(request);
             assert_eq!(condition.allows(7), allowed, "{value:?}");
             assert_eq!(condition.require(7).is_ok(), allowed, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_that_weak_tags_never_match() {
+        for (value, said) in [
+            ("W/\"7\"", "weak"),
+            ("W/\"6\"", "weak"),
+            ("\"6\", W/\"7\"", "weak"),
+            ("W/\"7\",W/\"8\"", "weak"),
+            ("\"6\"", "now at version 7"),
+            ("7", "quotes"),
+        ] {
+            let condition: IfMatch = extract(TestRequest::default().insert_header((header::IF_MATCH, value)));
+            let problem = condition.require(7).expect_err("refused");
+            assert!(problem.reason().is_some_and(|reason| reason.contains(said)), "{value}: {problem}");
         }
     }
 

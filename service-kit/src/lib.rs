@@ -25,6 +25,7 @@ pub mod etag;
 pub mod healthcheck;
 pub mod loader;
 pub mod problem;
+pub mod retry;
 pub mod server;
 pub mod settings;
 pub mod shutdown;

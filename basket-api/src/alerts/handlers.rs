@@ -15,6 +15,7 @@ use actix_web::{
 use serde::{Deserialize, Deserializer};
 use service_kit::{
     problem::{self, Json, Problem, Query},
+    retry::retried,
     server::Stopping,
     sse,
 };
@@ -103,7 +104,9 @@ async fn list_alerts(
 ) -> Result<HttpResponse, Problem> {
     let limit = i64::from(page.page_size.0);
     let offset = i64::from(page.page_index) * limit;
-    let alerts = store::list(&mut *pool.acquire().await?, &buyer.id, offset, limit).await?;
+    let alerts =
+        retried(|| async { store::list(&mut *pool.acquire().await?, &buyer.id, offset, limit).await })
+            .await?;
     Ok(HttpResponse::Ok().json(alerts))
 }
 

@@ -6,6 +6,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use service_kit::retry::retried;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -144,7 +145,7 @@ impl Hub {
 }
 
 async fn find_new(pool: &PgPool, known: &[Known]) -> Result<Vec<(BuyerId, Alert)>, String> {
-    let find = async { store::new_alerts(&mut *pool.acquire().await?, known, BATCH_SIZE).await };
+    let find = retried(|| async { store::new_alerts(&mut *pool.acquire().await?, known, BATCH_SIZE).await });
     match tokio::time::timeout(DEADLINE, find).await {
         Ok(found) => found.map_err(|error: sqlx::Error| error.to_string()),
         Err(_elapsed) => Err("the database does not answer".to_owned()),

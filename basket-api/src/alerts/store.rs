@@ -1,13 +1,10 @@
 //! The statements that read and acknowledge a buyer's alerts.
 
-use service_kit::database;
+use service_kit::{database, retry::retried};
 use sqlx::{FromRow, PgConnection, PgPool, Row};
 
 use super::model::{Alert, AlertId, AlertPage};
-use crate::{
-    baskets::{self, BuyerId},
-    transaction::retried,
-};
+use crate::baskets::{self, BuyerId};
 
 /// Which of a buyer's alerts to acknowledge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +46,7 @@ pub async fn acknowledge(pool: &PgPool, buyer: &BuyerId, which: &Acknowledged) -
         Acknowledged::All => None,
         Acknowledged::Only(ids) => Some(ids),
     };
-    retried(async || {
+    retried(|| async {
         let mut tx = database::begin(pool).await?;
         if baskets::store::lock(&mut tx, buyer).await?.is_none() {
             return Ok(());
@@ -138,7 +135,10 @@ pub async fn new_alerts(
 /// How many alerts were ever written, by all processes. A repeated write counts twice. The sequence is read because
 /// counting would read all rows.
 pub async fn raised(pool: PgPool) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select case when is_called then last_value else 0 end from alert_alert_id_seq")
-        .fetch_one(&pool)
-        .await
+    retried(|| async {
+        sqlx::query_scalar("select case when is_called then last_value else 0 end from alert_alert_id_seq")
+            .fetch_one(&pool)
+            .await
+    })
+    .await
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_web::web::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, stream};
-use service_kit::sse;
+use service_kit::{retry::retried, sse};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -99,8 +99,9 @@ impl AlertStream {
     }
 
     async fn read(&self) -> Result<Vec<Alert>, String> {
-        let page =
-            async { store::after(&mut *self.pool.acquire().await?, &self.buyer, self.last, PAGE).await };
+        let page = retried(|| async {
+            store::after(&mut *self.pool.acquire().await?, &self.buyer, self.last, PAGE).await
+        });
         match tokio::time::timeout(DEADLINE, page).await {
             Ok(page) => page.map_err(|error: sqlx::Error| error.to_string()),
             Err(_elapsed) => Err("the database does not answer".to_owned()),

@@ -117,7 +117,7 @@ async fn put_item(
         Put::RemovedProduct => Err(no_such_product(product)),
         Put::UnknownProduct => Err(look_up::cannot_ask()),
         Put::Full => Err(full()),
-        Put::Stale => Err(stale()),
+        Put::Stale(version) => Err(stale(&if_match, version)),
     }
 }
 
@@ -145,7 +145,7 @@ async fn delete_item(
     if_match: IfMatch,
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
-    taken(&store::delete_item(&pool, &buyer.id, product, &if_match).await?)
+    taken(store::delete_item(&pool, &buyer.id, product, &if_match).await?, &if_match)
 }
 
 /// Takes everything out of the basket. Alerts stay.
@@ -169,13 +169,13 @@ async fn delete_basket(
     if_match: IfMatch,
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
-    taken(&store::clear(&pool, &buyer.id, &if_match).await?)
+    taken(store::clear(&pool, &buyer.id, &if_match).await?, &if_match)
 }
 
-fn taken(outcome: &Taken) -> Result<HttpResponse, Problem> {
+fn taken(outcome: Taken, if_match: &IfMatch) -> Result<HttpResponse, Problem> {
     match outcome {
         Taken::Done => Ok(HttpResponse::NoContent().finish()),
-        Taken::Stale => Err(stale()),
+        Taken::Stale(version) => Err(stale(if_match, version)),
     }
 }
 
@@ -189,6 +189,6 @@ fn full() -> Problem {
         .detail(format!("a basket holds at most {MAX_LINES} different products: take one out first"))
 }
 
-fn stale() -> Problem {
-    Problem::precondition_failed("the basket is not at the version in if-match any more: read it again")
+fn stale(if_match: &IfMatch, version: i64) -> Problem {
+    Problem::precondition_failed(format!("the basket: {}", if_match.refusal(version)))
 }

@@ -5,4 +5,4 @@ pub mod model;
 pub mod route;
 pub mod store;
 
-pub use model::{Basket, BasketItem, BuyerId, Quantity};
+pub use model::{Basket, BasketItem, BuyerId, BuyerIdError, Quantity};

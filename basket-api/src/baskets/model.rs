@@ -10,7 +10,8 @@ use crate::products::{Currency, PictureUrl, Price, ProductId, ProductName};
 /// The most different products in one cart.
 pub const MAX_LINES: i64 = 100;
 
-/// Whose basket it is: the `sub` of their token, 1 to 64 letters, digits and `-_.@+:|`.
+/// Whose basket it is: the `sub` of their token, 1 to 64 letters, digits and `-_.@+:|`, not dots alone: those mean
+/// another place in a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, sqlx::Type, utoipa::ToSchema)]
 #[sqlx(transparent)]
 #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.@+:|-]+$", example = "alice")]
@@ -18,7 +19,7 @@ pub struct BuyerId(String);
 
 /// Why something is not a buyer's id.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a buyer id is 1 to 64 letters, digits and -_.@+:|")]
+#[error("a buyer id is 1 to 64 letters, digits and -_.@+:|, not dots alone")]
 pub struct BuyerIdError;
 
 impl BuyerId {
@@ -33,7 +34,8 @@ impl FromStr for BuyerId {
 
     fn from_str(text: &str) -> Result<Self, BuyerIdError> {
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+:|".contains(&byte);
-        if (1..=64).contains(&text.len()) && text.bytes().all(is_allowed) {
+        let is_dots = text.bytes().all(|byte| byte == b'.');
+        if (1..=64).contains(&text.len()) && text.bytes().all(is_allowed) && !is_dots {
             Ok(Self(text.to_owned()))
         } else {
             Err(BuyerIdError)

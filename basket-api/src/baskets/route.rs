@@ -5,17 +5,17 @@ use std::{
     pin::Pin,
 };
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode, web};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use service_kit::{auth::Identity, problem::Problem};
 
-use super::BuyerId;
+use super::{BuyerId, BuyerIdError};
 use crate::products::ProductId;
 
 /// The buyer whose basket the address names, and who has shown a token to be that buyer.
 ///
-/// 401 without a valid token. 404 for anybody else's basket, and for what cannot be a buyer's id: who
+/// 401 without a valid token; 403 with one whose subject can be no buyer. 404 for anybody else's basket, and for what cannot be a buyer's id: who
 /// else buys here is nobody's business.
 #[derive(Debug, Clone)]
 pub struct Buyer {
@@ -34,14 +34,18 @@ impl FromRequest for Buyer {
         let named = Address::of(request).buyer_id;
         Box::pin(async move {
             let identity = identity.await?;
-            match named.as_deref().map(str::parse::<BuyerId>) {
-                Some(Ok(id)) if id.as_str() == identity.subject => {
-                    Ok(Self { id, expires_at: identity.expires_at })
-                }
+            let id = identity.subject.parse::<BuyerId>().map_err(|error| no_buyer(&error))?;
+            match named {
+                Some(named) if named == id.as_str() => Ok(Self { id, expires_at: identity.expires_at }),
                 _ => Err(Problem::not_found("there is no such basket, or it is not yours")),
             }
         })
     }
+}
+
+fn no_buyer(error: &BuyerIdError) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "not-a-buyer", "the token's subject can have no basket")
+        .detail(format!("the token's claim sub is no buyer's id: {error}"))
 }
 
 /// The product that the address names; 400 for what cannot be a product's id.

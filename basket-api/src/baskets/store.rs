@@ -7,13 +7,11 @@ use std::collections::HashMap;
 use service_kit::database;
 use service_kit::etag::IfMatch;
 use service_kit::loader::Loader;
+use service_kit::retry::retried;
 use sqlx::{FromRow, PgConnection, PgPool, Row};
 
 use super::model::{Basket, BasketItem, BuyerId, MAX_LINES, Quantity};
-use crate::{
-    products::{self, ProductId, store::Offer},
-    transaction::retried,
-};
+use crate::products::{self, ProductId, store::Offer};
 
 /// Reads the baskets of buyers who look at the same time.
 pub type Baskets = Loader<BuyerId, Basket>;
@@ -22,7 +20,7 @@ pub type Baskets = Loader<BuyerId, Basket>;
 pub fn baskets(pool: PgPool) -> Baskets {
     Loader::new(move |buyers: Vec<BuyerId>| {
         let pool = pool.clone();
-        async move { find_all(&mut *pool.acquire().await?, &buyers).await }
+        async move { retried(|| async { find_all(&mut *pool.acquire().await?, &buyers).await }).await }
     })
 }
 
@@ -37,8 +35,8 @@ pub enum Put {
     RemovedProduct,
     /// The cart already holds as many products as it may.
     Full,
-    /// The caller meant another version of the basket than the present one.
-    Stale,
+    /// The caller meant another version of the basket than the present one, which is this.
+    Stale(i64),
 }
 
 /// What became of the wish to take something out of the cart.
@@ -46,8 +44,8 @@ pub enum Put {
 pub enum Taken {
     /// It is not in the cart any more (perhaps it never was).
     Done,
-    /// The caller meant another version of the basket than the present one.
-    Stale,
+    /// The caller meant another version of the basket than the present one, which is this.
+    Stale(i64),
 }
 
 /// Reads a buyer's basket; an empty one where there is none.
@@ -106,7 +104,7 @@ pub async fn put_item(
     quantity: Quantity,
     if_match: &IfMatch,
 ) -> Result<Put, sqlx::Error> {
-    retried(async || {
+    retried(|| async {
         let mut tx = database::begin(pool).await?;
         // Before the cart: a price change either waits for this transaction and then finds the line,
         // or has been waited for here and its price is read.
@@ -115,8 +113,9 @@ pub async fn put_item(
             Offer::Removed => return Ok(Put::RemovedProduct),
             Offer::Unknown => return Ok(Put::UnknownProduct),
         };
-        if !if_match.allows(lock_or_open(&mut tx, buyer).await?) {
-            return Ok(Put::Stale);
+        let version = lock_or_open(&mut tx, buyer).await?;
+        if !if_match.allows(version) {
+            return Ok(Put::Stale(version));
         }
         let changed = sqlx::query(
             "insert into cart_line as line (buyer_id, product_id, quantity, unit_price, accepted_price,
@@ -168,11 +167,11 @@ async fn delete_lines(
     product: Option<ProductId>,
     if_match: &IfMatch,
 ) -> Result<Taken, sqlx::Error> {
-    retried(async || {
+    retried(|| async {
         let mut tx = database::begin(pool).await?;
-        let version = lock(&mut tx, buyer).await?;
-        if !if_match.allows(version.unwrap_or(0)) {
-            return Ok(Taken::Stale);
+        let version = lock(&mut tx, buyer).await?.unwrap_or(0);
+        if !if_match.allows(version) {
+            return Ok(Taken::Stale(version));
         }
         let deleted = sqlx::query(
             "delete from cart_line where buyer_id = $1 and product_id = coalesce($2, product_id)",

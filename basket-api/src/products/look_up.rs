@@ -3,7 +3,7 @@
 use event_bus::inbox;
 use service_kit::app::Subscription;
 use service_kit::database;
-use service_kit::{problem::Problem, trace::RequestTrace};
+use service_kit::{problem::Problem, retry::retried, trace::RequestTrace};
 use sqlx::PgPool;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     catalog::Catalog,
     store::{self, ProductFacts},
 };
-use crate::{CATALOG, CONSUMER, transaction::retried};
+use crate::{CATALOG, CONSUMER};
 
 /// When a buyer may try again to put an unknown product into their basket, in seconds.
 const RETRY_AFTER: u32 = 2;
@@ -79,7 +79,7 @@ pub fn cannot_ask() -> Problem {
 /// Stores the catalog's answer as if events had told it: those up to its version are then old news, and
 /// one that is newer wins, whether it came meanwhile or comes later.
 pub async fn store_answer(pool: &PgPool, product: &ProductFacts) -> Result<(), sqlx::Error> {
-    retried(async || {
+    retried(|| async {
         let mut tx = database::begin(pool).await?;
         // First the inbox, then the product: the order in which the consumer takes its locks.
         let key = product.id.to_string();

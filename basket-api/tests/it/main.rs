@@ -7,6 +7,7 @@
 mod access;
 mod acknowledging;
 mod alerts;
+mod altered;
 mod announced;
 mod app;
 mod bad_input;

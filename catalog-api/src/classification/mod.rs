@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, get, web};
 use serde::Serialize;
 use service_kit::problem::Problem;
+use service_kit::retry::retried;
 use sqlx::{FromRow, PgPool};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -35,10 +36,12 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "classification", responses((status = 200, description = "the types", body = [CatalogType])))]
 #[get("/catalogtypes")]
 async fn list_types(pool: web::Data<PgPool>) -> Result<HttpResponse, Problem> {
-    let types: Vec<CatalogType> =
+    let types: Vec<CatalogType> = retried(|| async {
         sqlx::query_as("select product_type_id as id, name from product_type order by product_type_id")
             .fetch_all(pool.as_ref())
-            .await?;
+            .await
+    })
+    .await?;
     Ok(HttpResponse::Ok().json(types))
 }
 
@@ -46,9 +49,11 @@ async fn list_types(pool: web::Data<PgPool>) -> Result<HttpResponse, Problem> {
 #[utoipa::path(tag = "classification", responses((status = 200, description = "the brands", body = [CatalogBrand])))]
 #[get("/catalogbrands")]
 async fn list_brands(pool: web::Data<PgPool>) -> Result<HttpResponse, Problem> {
-    let brands: Vec<CatalogBrand> =
+    let brands: Vec<CatalogBrand> = retried(|| async {
         sqlx::query_as("select product_brand_id as id, name from product_brand order by product_brand_id")
             .fetch_all(pool.as_ref())
-            .await?;
+            .await
+    })
+    .await?;
     Ok(HttpResponse::Ok().json(brands))
 }

@@ -2,6 +2,7 @@
 
 use actix_web::http::header::RETRY_AFTER;
 use service_kit::problem::Problem;
+use service_kit::retry::retried;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
 
@@ -75,17 +76,20 @@ pub async fn keep(tx: &mut PgConnection, request: &Request, answer: &Answer) -> 
 
 /// Removes up to 1,000 answers that are older than 24 hours; returns how many.
 pub async fn remove_old(pool: &PgPool) -> Result<u64, sqlx::Error> {
-    let removed = sqlx::query(
-        "delete from idempotency
+    let removed = retried(|| async {
+        sqlx::query(
+            "delete from idempotency
           where (subject, operation, key) in (
                 select subject, operation, key
                   from idempotency
                  where created_at < clock_timestamp() - interval '24 hours'
                  order by created_at
                  limit $1)",
-    )
-    .bind(BATCH)
-    .execute(pool)
+        )
+        .bind(BATCH)
+        .execute(pool)
+        .await
+    })
     .await?;
     Ok(removed.rows_affected())
 }

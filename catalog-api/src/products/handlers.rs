@@ -13,7 +13,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::store::{self, ChangeError, Changed};
 use super::{BASE, Details, Filter, ItemBody, PriceChange, ProductId, Products};
-use crate::change::{Begin, Changes};
+use crate::change::Changes;
 use crate::command::Command;
 use crate::idempotency::Answer;
 
@@ -50,12 +50,11 @@ async fn change_price(
     body: Json<PriceChange>,
 ) -> Result<HttpResponse, Problem> {
     let command = command.repeatable(&body.bytes);
-    let mut tx = match changes.begin(&command).await? {
-        Begin::New(tx) => tx,
-        Begin::Repeated(answer) => return Ok(answer),
+    let change = async |tx: &mut _| {
+        let changed = store::change_price(tx, *id, &if_match, body.value.price, &command.trace).await;
+        answer(StatusCode::OK, changed)
     };
-    let outcome = store::change_price(&mut tx, *id, &if_match, body.value.price, &command.trace).await;
-    changes.finish(tx, &command, answer(StatusCode::OK, outcome)).await
+    changes.make(&command, change).await
 }
 
 /// Replaces everything of a product that a client decides.
@@ -86,12 +85,10 @@ async fn replace_item(
 ) -> Result<HttpResponse, Problem> {
     body.value.check()?;
     let command = command.repeatable(&body.bytes);
-    let mut tx = match changes.begin(&command).await? {
-        Begin::New(tx) => tx,
-        Begin::Repeated(answer) => return Ok(answer),
+    let change = async |tx: &mut _| {
+        answer(StatusCode::OK, store::replace(tx, *id, &if_match, &body.value, &command.trace).await)
     };
-    let outcome = store::replace(&mut tx, *id, &if_match, &body.value, &command.trace).await;
-    changes.finish(tx, &command, answer(StatusCode::OK, outcome)).await
+    changes.make(&command, change).await
 }
 
 /// Adds a product.
@@ -116,15 +113,12 @@ async fn add_item(
 ) -> Result<HttpResponse, Problem> {
     body.value.check()?;
     let command = command.repeatable(&body.bytes);
-    let mut tx = match changes.begin(&command).await? {
-        Begin::New(tx) => tx,
-        Begin::Repeated(answer) => return Ok(answer),
+    let change = async |tx: &mut _| {
+        let added = store::add(tx, &body.value, &command.trace).await?;
+        let location = format!("{BASE}/items/{}", added.product.id.get());
+        Ok(answer(StatusCode::CREATED, Ok(added))?.location(location))
     };
-    let added = store::add(&mut tx, &body.value, &command.trace).await;
-    let id = added.as_ref().map_or(0, |added| added.product.id.get());
-    let answer =
-        answer(StatusCode::CREATED, added).map(|answer| answer.location(format!("{BASE}/items/{id}")));
-    changes.finish(tx, &command, answer).await
+    changes.make(&command, change).await
 }
 
 /// Removes a product.
@@ -148,13 +142,11 @@ async fn remove_item(
     if_match: IfMatch,
     changes: web::Data<Changes>,
 ) -> Result<HttpResponse, Problem> {
-    let mut tx = match changes.begin(&command).await? {
-        Begin::New(tx) => tx,
-        Begin::Repeated(answer) => return Ok(answer),
+    let change = async |tx: &mut _| {
+        let event_ids = store::remove(tx, *id, &if_match, &command.trace).await?;
+        Ok(Answer::empty(StatusCode::NO_CONTENT).events(&event_ids))
     };
-    let removed = store::remove(&mut tx, *id, &if_match, &command.trace).await;
-    let answer = removed.map(|event_ids| Answer::empty(StatusCode::NO_CONTENT).events(&event_ids));
-    changes.finish(tx, &command, answer.map_err(Problem::from)).await
+    changes.make(&command, change).await
 }
 
 /// Gets a product.

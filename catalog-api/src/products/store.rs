@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use event_bus::outbox::AppendError;
 use event_bus::{TraceContext, crash_point};
 use service_kit::etag::IfMatch;
+use service_kit::retry::retried;
 use sqlx::{FromRow, PgConnection, PgPool, Postgres, QueryBuilder, Row, Transaction};
 use uuid::Uuid;
 
@@ -26,8 +27,8 @@ pub enum ChangeError {
     #[error("there is no product {}", .0.get())]
     NoSuchProduct(ProductId),
     /// The product is at another version than the caller expects.
-    #[error("it is now at version {0}: read it again")]
-    OtherVersion(i64),
+    #[error("{0}")]
+    OtherVersion(String),
     /// There is no such type of products.
     #[error("there is no such type")]
     NoSuchType,
@@ -145,7 +146,7 @@ async fn lock(tx: &mut PgConnection, id: ProductId, expected: &IfMatch) -> Resul
     if expected.allows(product.version) {
         Ok(product)
     } else {
-        Err(ChangeError::OtherVersion(product.version))
+        Err(ChangeError::OtherVersion(expected.refusal(product.version)))
     }
 }
 
@@ -190,21 +191,36 @@ async fn check_type_and_brand(tx: &mut PgConnection, details: &Details) -> Resul
 
 /// Finds those of these products that exist.
 pub async fn find_all(pool: PgPool, ids: Vec<ProductId>) -> Result<HashMap<ProductId, Product>, sqlx::Error> {
-    let found: Vec<Product> = sqlx::query_as(
-        // `offset 0`: each by its key, also where the table is small enough for reading it whole to seem cheaper.
-        "select product.* from unnest((select $1::bigint[])) as asked (id) cross join lateral (
+    let found: Vec<Product> = retried(|| async {
+        sqlx::query_as(
+            // `offset 0`: each by its key, also where the table is small enough for reading it whole to seem cheaper.
+            "select product.* from unnest((select $1::bigint[])) as asked (id) cross join lateral (
             select product_id, name, description, price, product_type_id, product_brand_id,
                    available_stock, restock_threshold, max_stock_threshold, version
               from product where product_id = asked.id offset 0) as product",
-    )
-    .bind(ids)
-    .fetch_all(&pool)
+        )
+        .bind(&ids)
+        .fetch_all(&pool)
+        .await
+    })
     .await?;
     Ok(found.into_iter().map(|product| (product.id, product)).collect())
 }
 
 /// Finds a page of products, and counts all that the filter lets through, in one statement.
 pub async fn list(pool: &PgPool, filter: &Filter) -> Result<(i64, Vec<Product>), sqlx::Error> {
+    let rows = retried(|| async { page(filter).build().fetch_all(pool).await }).await?;
+    let count = rows.first().map_or(Ok(0), |row| row.try_get("count"))?;
+    let mut products = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if row.try_get::<Option<i64>, _>("product_id")?.is_some() {
+            products.push(Product::from_row(row)?);
+        }
+    }
+    Ok((count, products))
+}
+
+fn page(filter: &Filter) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new(
         "with page as (
              select product_id, name, description, price, product_type_id, product_brand_id,
@@ -218,15 +234,7 @@ pub async fn list(pool: &PgPool, filter: &Filter) -> Result<(i64, Vec<Product>),
     query.push(") select total.count, page.* from (select count(*) from product where true");
     push_conditions(&mut query, filter);
     query.push(") as total left join page on true order by product_id");
-    let rows = query.build().fetch_all(pool).await?;
-    let count = rows.first().map_or(Ok(0), |row| row.try_get("count"))?;
-    let mut products = Vec::with_capacity(rows.len());
-    for row in &rows {
-        if row.try_get::<Option<i64>, _>("product_id")?.is_some() {
-            products.push(Product::from_row(row)?);
-        }
-    }
-    Ok((count, products))
+    query
 }
 
 fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &Filter) {

@@ -34,6 +34,12 @@ pub(crate) struct Announced {
 
 impl App {
     pub(crate) async fn spawn(pool: PgPool) -> Self {
+        let service = Self::service_pool(&pool);
+        Self::spawn_with(pool, &service).await
+    }
+
+    /// Starts the service on a pool, with two types and two brands.
+    pub(crate) async fn spawn_with(pool: PgPool, service: &PgPool) -> Self {
         sqlx::raw_sql(
             "insert into product_type values (1, 'Tents'), (2, 'Lamps');
              insert into product_brand values (1, 'Larkfell'), (2, 'Moor & <hen>');",
@@ -41,14 +47,19 @@ impl App {
         .execute(&pool)
         .await
         .expect("types and brands");
-        Self::on(pool)
+        Self::with(pool, service)
+    }
+
+    /// Connections of the service's own, which may do only what its role may.
+    fn service_pool(pool: &PgPool) -> PgPool {
+        let options = pool.connect_options().as_ref().clone().options([("role", "catalog_app")]);
+        database::connect_with(options, 8)
     }
 
     /// Starts the service on a database as it is.
     pub(crate) fn on(pool: PgPool) -> Self {
-        // The service has only what its role may do, and connections of its own.
-        let options = pool.connect_options().as_ref().clone().options([("role", "catalog_app")]);
-        Self::with(pool, &database::connect_with(options, 8))
+        let service = Self::service_pool(&pool);
+        Self::with(pool, &service)
     }
 
     /// Starts the service on a pool; `pool` is for the test's own look.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on says so")]
 
+mod altered;
 mod announcing;
 mod app;
 mod auth;

@@ -9,6 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::auth::{Authorized, Ops};
 use crate::problem::Problem;
+use crate::retry::retried;
 
 /// The figures of this service's outbox.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,8 +33,11 @@ async fn outbox_status(
     _: Authorized<Ops>,
     pool: web::Data<PgPool>,
 ) -> Result<web::Json<OutboxStatus>, Problem> {
-    let mut connection = pool.acquire().await?;
-    let log = outbox::status(&mut *connection).await?;
-    let progress = outbox::progress(&mut *connection).await?;
-    Ok(web::Json(OutboxStatus { log, progress }))
+    let status = retried(|| async {
+        let mut connection = pool.acquire().await?;
+        let log = outbox::status(&mut *connection).await?;
+        let progress = outbox::progress(&mut *connection).await?;
+        Ok::<_, sqlx::Error>(OutboxStatus { log, progress })
+    });
+    Ok(web::Json(status.await?))
 }

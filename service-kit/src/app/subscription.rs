@@ -3,6 +3,8 @@
 use event_bus::consumer::{ConsumerHealth, Receipts};
 use sqlx::PgPool;
 
+use crate::retry::retried;
+
 /// The subscription of a service, as its requests need to know it.
 ///
 /// An event that is published before the queue is bound for the very first time never reaches the queue.
@@ -31,12 +33,15 @@ impl Subscription {
             return Ok(true);
         }
         // The guard has rows once anything had its effect, and keeps them for ever. What had none yet waits.
-        sqlx::query_scalar(
-            "select exists (select from inbox_version where consumer = $1)
-                 or exists (select from inbox_waiting where consumer = $1)",
-        )
-        .bind(self.consumer)
-        .fetch_one(&self.pool)
+        retried(|| async {
+            sqlx::query_scalar(
+                "select exists (select from inbox_version where consumer = $1)
+                     or exists (select from inbox_waiting where consumer = $1)",
+            )
+            .bind(self.consumer)
+            .fetch_one(&self.pool)
+            .await
+        })
         .await
     }
 

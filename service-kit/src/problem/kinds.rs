@@ -5,6 +5,7 @@ use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::Problem;
 use crate::database;
+use crate::retry::Passing;
 
 /// How long a client should wait when the database is away, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -115,9 +116,18 @@ impl From<&sqlx::Error> for Problem {
     fn from(error: &sqlx::Error) -> Self {
         if database::is_away(error) {
             tracing::warn!(error = %error, "the database cannot be used now");
-            Self::unavailable("the database cannot be used now, try again", RETRY_AFTER_SECONDS)
+            let mut problem =
+                Self::unavailable("the database cannot be used now, try again", RETRY_AFTER_SECONDS);
+            problem.0.is_passing = error.is_passing();
+            problem
         } else {
             Self::internal(error)
         }
+    }
+}
+
+impl Passing for Problem {
+    fn is_passing(&self) -> bool {
+        self.0.is_passing
     }
 }

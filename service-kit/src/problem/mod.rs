@@ -27,6 +27,8 @@ struct Parts {
     status: StatusCode,
     body: Body,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whether the same request may work at once.
+    is_passing: bool,
 }
 
 /// The document that a client reads.
@@ -74,6 +76,7 @@ impl Problem {
         Self(Box::new(Parts {
             status,
             headers: Vec::new(),
+            is_passing: false,
             body: Body {
                 kind: format!("/problems/{kind}"),
                 title: title.to_owned(),
@@ -154,7 +157,7 @@ impl Problem {
 impl From<Body> for Problem {
     fn from(body: Body) -> Self {
         let status = StatusCode::from_u16(body.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self(Box::new(Parts { status, body, headers: Vec::new() }))
+        Self(Box::new(Parts { status, body, headers: Vec::new(), is_passing: false }))
     }
 }
 

@@ -5,8 +5,8 @@ use utoipa::openapi::{Content, OpenApi, Ref, Response, ResponseBuilder};
 
 use crate::problem;
 
-/// Adds to each operation, unless it says something of its own: 401 where a token is needed, 403 where the
-/// token needs a scope, and 503, because every operation may be asked for when the service cannot do it.
+/// Adds to each operation, unless it says something of its own: 401 and 403 where a token is needed, and
+/// 503, because every operation may be asked for when the service cannot do it.
 pub(super) fn documented(mut document: OpenApi) -> OpenApi {
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         let is_operations = operation.tags.iter().flatten().any(|tag| tag == super::operations::TAG);
@@ -14,6 +14,7 @@ pub(super) fn documented(mut document: OpenApi) -> OpenApi {
         for (applies, status, description) in [
             (needs_token, "401", "no valid token"),
             (needs_scope, "403", "a token without the scope"),
+            (needs_token, "403", "a token that does not allow this"),
             (!is_operations, "503", "not now: see `Retry-After`"),
         ] {
             if applies {
