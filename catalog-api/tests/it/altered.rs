@@ -11,7 +11,7 @@ use crate::app::App;
 /// Several requests of each kind at once, all of which must be answered as if nothing had happened.
 async fn serves(app: &App, id: i64, prices: [u32; 4]) {
     let reads = ["/items", "/items?name=t", "/catalogtypes", "/catalogbrands"].map(str::to_owned);
-    let reads = reads.into_iter().chain([format!("/items/{id}")]).cycle().take(20).map(async |path| {
+    let reads = reads.into_iter().chain([format!("/items/{id}")]).map(async |path| {
         let answer = app.get(&path).await;
         assert_eq!(answer.status(), 200, "{path}: {}", answer.text().await.expect("text"));
     });
