@@ -24,8 +24,8 @@ use super::{
 /// How much of a body is listed, in bytes.
 const BODY_LIMIT: usize = 4 * 1024;
 
-/// How long one scan of the queue may take.
-const SCAN_LIMIT: Duration = Duration::from_secs(8);
+/// How long one scan of the queue may take, unless another time is wanted.
+pub(super) const SCAN_LIMIT: Duration = Duration::from_secs(8);
 
 /// Every scan counts as a delivery, and some versions of the broker drop a message after twenty of them. A message
 /// that was delivered this often is replaced by a copy, whose count starts again.
@@ -42,6 +42,8 @@ pub struct DeadLetter {
     pub event_id: Option<Uuid>,
     /// The type that it came with; it may be unknown.
     pub event_type: Option<String>,
+    /// What it is about, where it says so.
+    pub key: Option<String>,
     /// Why it was dead-lettered.
     pub reason: String,
     /// How often handling it has failed.
@@ -71,9 +73,10 @@ pub struct DeadLetters {
 pub(super) async fn list(
     config: &BrokerConfig,
     subscriber: &str,
+    time: Duration,
     limit: usize,
 ) -> Result<DeadLetters, PublishError> {
-    let mut scan = Scan::begin(config, subscriber).await?;
+    let mut scan = Scan::begin(config, subscriber, time).await?;
     let outcome = async {
         let mut seen = DeadLetters { count: 0, data: Vec::new() };
         while seen.data.len() < limit
@@ -99,17 +102,86 @@ pub(super) enum Action {
     Discard,
 }
 
-/// Finds a dead letter and replays or discards it; `None` if it is not there, or cannot be found within eight
-/// seconds.
+/// Why nothing is known of a dead letter.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeadLetterError {
+    /// The time was over before the whole queue was read: it may be there.
+    #[error("it is not among the first {looked_at} of {count} dead letters, and there was no time for more")]
+    OutOfTime {
+        /// How many were looked at.
+        looked_at: u64,
+        /// How many there are.
+        count: u64,
+    },
+    /// The broker cannot be used now.
+    #[error(transparent)]
+    Broker(#[from] PublishError),
+}
+
+impl From<BrokerError> for DeadLetterError {
+    fn from(error: BrokerError) -> Self {
+        Self::Broker(error.into())
+    }
+}
+
+/// Which dead letters are meant: those of which all that is given is true. Nothing given: none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Selection {
+    /// All of them.
+    pub all: bool,
+    /// Those whose reason contains this.
+    pub reason: Option<String>,
+    /// Those of this type.
+    pub event_type: Option<String>,
+    /// Those about this key.
+    pub key: Option<String>,
+}
+
+impl Selection {
+    /// Whether nothing is given.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether this letter is one of them.
+    pub fn has(&self, letter: &DeadLetter) -> bool {
+        let is = |wanted: &Option<String>, own: &Option<String>| wanted.is_none() || wanted == own;
+        let reason = self.reason.as_ref().is_none_or(|reason| letter.reason.contains(reason.as_str()));
+        !self.is_empty() && reason && is(&self.event_type, &letter.event_type) && is(&self.key, &letter.key)
+    }
+}
+
+/// How far an order about many dead letters has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// How many dead letters there were.
+    pub count: u64,
+    /// How many were looked at.
+    pub looked_at: u64,
+    /// How many of these were meant.
+    pub matched: u64,
+    /// How many were replayed or discarded.
+    pub done: u64,
+    /// Whether there may be more that are meant: give the order again.
+    pub more: bool,
+}
+
+/// Finds a dead letter and replays or discards it; `None` if it is not there.
 ///
 /// A process that is killed meanwhile may leave the message in both queues. The inbox makes that harmless.
 pub(super) async fn act(
     config: &BrokerConfig,
     subscriber: &str,
+    time: Duration,
     id: &str,
     action: Action,
-) -> Result<Option<DeadLetter>, PublishError> {
-    let mut scan = Scan::begin(config, subscriber).await?;
+) -> Result<Option<DeadLetter>, DeadLetterError> {
+    let mut scan = Scan::begin(config, subscriber, time).await?;
     let outcome = async {
         while let Some(message) = scan.next().await? {
             let letter = DeadLetter::of(&message.delivery);
@@ -117,14 +189,48 @@ pub(super) async fn act(
                 scan.leave(&message.delivery).await?;
                 continue;
             }
-            if action == Action::Replay {
-                let headers = headers::without_failure(&message.delivery.properties);
-                scan.send(topology::AGAIN, &message.delivery, headers).await?;
-            }
-            scan.take(&message.delivery).await?;
+            scan.act(action, &message.delivery).await?;
             return Ok(Some(letter));
         }
+        if scan.is_out_of_time {
+            return Err(DeadLetterError::OutOfTime { looked_at: scan.looked_at, count: scan.count });
+        }
         Ok(None)
+    }
+    .await;
+    scan.end().await;
+    outcome
+}
+
+/// Replays or discards those of a selection, from the oldest on, at most `limit` and as long as there is time; without an
+/// action it only counts them.
+pub(super) async fn act_on_all(
+    config: &BrokerConfig,
+    subscriber: &str,
+    time: Duration,
+    which: &Selection,
+    action: Option<Action>,
+    limit: u64,
+) -> Result<Progress, DeadLetterError> {
+    let mut scan = Scan::begin(config, subscriber, time).await?;
+    let outcome = async {
+        let mut progress = Progress::default();
+        while progress.done < limit
+            && let Some(message) = scan.next().await?
+        {
+            let is_meant = which.has(&DeadLetter::of(&message.delivery));
+            progress.matched += u64::from(is_meant);
+            match action.filter(|_| is_meant) {
+                Some(action) => {
+                    scan.act(action, &message.delivery).await?;
+                    progress.done += 1;
+                }
+                None => scan.leave(&message.delivery).await?,
+            }
+        }
+        let is_full = progress.done == limit && scan.left != Some(0);
+        let (count, looked_at) = (scan.count, scan.looked_at);
+        Ok(Progress { count, looked_at, more: is_full || scan.is_out_of_time, ..progress })
     }
     .await;
     scan.end().await;
@@ -142,23 +248,32 @@ struct Scan<'a> {
     /// The number of messages when it started, and of those still to come. Copies behind them are not read.
     count: u64,
     left: Option<u64>,
+    looked_at: u64,
+    is_out_of_time: bool,
 }
 
 impl<'a> Scan<'a> {
-    async fn begin(config: &'a BrokerConfig, subscriber: &str) -> Result<Self, BrokerError> {
+    async fn begin(config: &'a BrokerConfig, subscriber: &str, time: Duration) -> Result<Self, BrokerError> {
         Ok(Self {
             config,
             topology: SubscriberTopology::of(subscriber),
             connected: Connected::open(config, &format!("{subscriber} (dead letters)")).await?,
             publisher: None,
-            until: Instant::now() + SCAN_LIMIT,
+            until: Instant::now() + time,
             count: 0,
             left: None,
+            looked_at: 0,
+            is_out_of_time: false,
         })
     }
 
     async fn next(&mut self) -> Result<Option<BasicGetMessage>, BrokerError> {
-        if self.left == Some(0) || Instant::now() > self.until {
+        if self.left == Some(0) {
+            return Ok(None);
+        }
+        // The first tells how many there are.
+        if self.left.is_some() && Instant::now() > self.until {
+            self.is_out_of_time = true;
             return Ok(None);
         }
         let get =
@@ -172,7 +287,17 @@ impl<'a> Scan<'a> {
             self.count = behind + 1;
         }
         self.left = Some(self.left.map_or(behind, |left| left.saturating_sub(1)));
+        self.looked_at += 1;
         Ok(Some(message))
+    }
+
+    /// Does as the operator wants, and takes the message off the queue.
+    async fn act(&mut self, action: Action, delivery: &Delivery) -> Result<(), PublishError> {
+        if action == Action::Replay {
+            let headers = headers::without_failure(&delivery.properties);
+            self.send(topology::AGAIN, delivery, headers).await?;
+        }
+        self.take(delivery).await
     }
 
     /// Leaves a message where it is, or replaces it by a copy with a new count.
@@ -227,6 +352,23 @@ fn event_id(properties: &BasicProperties) -> Option<Uuid> {
     properties.message_id().as_ref()?.as_str().parse().ok()
 }
 
+/// What a CloudEvents event is about: in its body, or in a header where the body is the payload alone.
+fn key(delivery: &Delivery) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Keyed {
+        partitionkey: Option<String>,
+        subject: Option<String>,
+    }
+    let keyed = serde_json::from_slice::<Keyed>(&delivery.data).ok();
+    let in_header = || {
+        let names = ["partitionkey", "subject"].into_iter();
+        let names = names
+            .flat_map(|name| ["cloudEvents:", "cloudEvents_", "ce-"].map(|start| format!("{start}{name}")));
+        names.filter_map(|name| headers::text(&delivery.properties, &name)).next()
+    };
+    keyed.and_then(|keyed| keyed.partitionkey.or(keyed.subject)).or_else(in_header)
+}
+
 impl DeadLetter {
     fn of(delivery: &Delivery) -> Self {
         let properties = &delivery.properties;
@@ -242,6 +384,7 @@ impl DeadLetter {
             id: message_id.unwrap_or_else(|| format!("body-{:016x}", fnv1a(&delivery.data))),
             event_id: event_id(properties),
             event_type: properties.kind().as_ref().map(ToString::to_string).or_else(routing_key),
+            key: key(delivery),
             reason: headers::text(properties, headers::REASON).unwrap_or_else(given_up),
             failures: headers::number(properties, headers::FAILURES).unwrap_or_default(),
             failed_at: failed_at.and_then(|at| DateTime::from_timestamp(i64::try_from(at).ok()?, 0)),

@@ -19,7 +19,7 @@ mod uri;
 pub use config::{BrokerConfig, InvalidBrokerConfig};
 pub use connection::{BrokerError, BrokerErrorKind};
 pub(crate) use connection::{Connected, deadline};
-pub use dead_letters::{DeadLetter, DeadLetters};
+pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters, Progress, Selection};
 pub use depths::{Depths, depths};
 pub use publisher::{Confirm, PublishError, Publisher};
 pub use queue_admin::QueueAdmin;

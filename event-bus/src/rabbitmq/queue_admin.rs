@@ -6,7 +6,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     BrokerConfig, BrokerError, Depths, PublishError,
-    dead_letters::{self, Action, DeadLetter, DeadLetters},
+    dead_letters::{self, Action, DeadLetter, DeadLetterError, DeadLetters, Progress, Selection},
     depths,
 };
 
@@ -25,7 +25,7 @@ type Cached = (Instant, Result<Depths, BrokerError>);
 /// there are.
 ///
 /// ```
-/// # async fn example(broker: event_bus::BrokerConfig) -> Result<(), event_bus::rabbitmq::PublishError> {
+/// # async fn example(broker: event_bus::BrokerConfig) -> Result<(), event_bus::rabbitmq::DeadLetterError> {
 /// use event_bus::rabbitmq::QueueAdmin;
 ///
 /// let admin = QueueAdmin::new("desk", broker);
@@ -40,6 +40,7 @@ type Cached = (Instant, Result<Depths, BrokerError>);
 pub struct QueueAdmin {
     config: BrokerConfig,
     subscriber: String,
+    time: Duration,
     cached: Arc<Mutex<Option<Cached>>>,
     scanning: Arc<Mutex<()>>,
 }
@@ -47,7 +48,14 @@ pub struct QueueAdmin {
 impl QueueAdmin {
     /// Of the subscriber with this name.
     pub fn new(subscriber: &str, config: BrokerConfig) -> Self {
-        Self { config, subscriber: subscriber.to_owned(), cached: Arc::default(), scanning: Arc::default() }
+        let (subscriber, time) = (subscriber.to_owned(), dead_letters::SCAN_LIMIT);
+        Self { config, subscriber, time, cached: Arc::default(), scanning: Arc::default() }
+    }
+
+    /// With another limit of the time that one look through the dead letters may take; default eight seconds.
+    #[must_use]
+    pub fn within(self, time: Duration) -> Self {
+        Self { time, ..self }
     }
 
     /// The depths of the queues, at most a second old.
@@ -77,35 +85,66 @@ impl QueueAdmin {
 
     /// The first `limit` dead letters, without those that another process is reading.
     pub async fn dead_letters(&self, limit: usize) -> Result<DeadLetters, PublishError> {
-        self.alone(move |this| async move { dead_letters::list(&this.config, &this.subscriber, limit).await })
-            .await
+        self.alone(move |this| async move {
+            dead_letters::list(&this.config, &this.subscriber, this.time, limit).await
+        })
+        .await
     }
 
     /// Delivers a dead letter to its subscriber again, as if it were new, and returns it; `None` if there is none
     /// with this id. The inbox absorbs an event that the subscriber knows.
-    pub async fn replay(&self, id: &str) -> Result<Option<DeadLetter>, PublishError> {
+    pub async fn replay(&self, id: &str) -> Result<Option<DeadLetter>, DeadLetterError> {
         self.act(id, Action::Replay).await
     }
 
     /// Discards a dead letter and returns it; `None` if there is none with this id.
-    pub async fn discard(&self, id: &str) -> Result<Option<DeadLetter>, PublishError> {
+    pub async fn discard(&self, id: &str) -> Result<Option<DeadLetter>, DeadLetterError> {
         self.act(id, Action::Discard).await
     }
 
-    async fn act(&self, id: &str, action: Action) -> Result<Option<DeadLetter>, PublishError> {
+    /// Replays the dead letters of a selection, from the oldest on and at most `limit`, as long as there is time,
+    /// and says whether there may be more.
+    pub async fn replay_all(&self, which: Selection, limit: u64) -> Result<Progress, DeadLetterError> {
+        self.act_on_all(which, Some(Action::Replay), limit).await
+    }
+
+    /// Discards the dead letters of a selection, as [`replay_all`](Self::replay_all) replays them.
+    pub async fn discard_all(&self, which: Selection, limit: u64) -> Result<Progress, DeadLetterError> {
+        self.act_on_all(which, Some(Action::Discard), limit).await
+    }
+
+    /// Counts the dead letters of a selection.
+    pub async fn count(&self, which: Selection) -> Result<Progress, DeadLetterError> {
+        self.act_on_all(which, None, u64::MAX).await
+    }
+
+    async fn act_on_all(
+        &self,
+        which: Selection,
+        action: Option<Action>,
+        limit: u64,
+    ) -> Result<Progress, DeadLetterError> {
+        self.alone(move |this| async move {
+            dead_letters::act_on_all(&this.config, &this.subscriber, this.time, &which, action, limit).await
+        })
+        .await
+    }
+
+    async fn act(&self, id: &str, action: Action) -> Result<Option<DeadLetter>, DeadLetterError> {
         let id = id.to_owned();
-        self.alone(
-            move |this| async move { dead_letters::act(&this.config, &this.subscriber, &id, action).await },
-        )
+        self.alone(move |this| async move {
+            dead_letters::act(&this.config, &this.subscriber, this.time, &id, action).await
+        })
         .await
     }
 
     /// Runs one scan at a time, to its end even when the caller has gone: a cancelled scan would leave its connection
     /// open.
-    async fn alone<T, F>(&self, scan: impl FnOnce(Self) -> F + Send + 'static) -> Result<T, PublishError>
+    async fn alone<T, E, F>(&self, scan: impl FnOnce(Self) -> F + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, PublishError>> + Send,
+        E: From<BrokerError> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send,
     {
         let turn = Arc::clone(&self.scanning).lock_owned().await;
         let this = self.clone();

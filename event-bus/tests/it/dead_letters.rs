@@ -1,8 +1,10 @@
 //! What an operator does about dead letters.
 
+use std::time::Duration;
+
 use event_bus::{
     BrokerConfig,
-    rabbitmq::{DeadLetter, QueueAdmin},
+    rabbitmq::{DeadLetter, DeadLetterError, Progress, QueueAdmin, Selection},
 };
 use lapin::BasicProperties;
 use sqlx::PgPool;
@@ -85,6 +87,66 @@ async fn a_discarded_dead_letter_is_gone_and_the_others_stay(pool: PgPool) {
     assert!(admin.discard(&before[1].id).await.unwrap().is_some());
     let after = letters(&admin, 2).await;
     assert!(after.iter().all(|letter| letter.id != before[1].id), "{after:?}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_dead_letter_is_never_said_to_be_absent_when_the_time_was_over(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let admin = queue_admin(&stage);
+    for version in 1..=3 {
+        stage.send(&raised(&version.to_string(), 1, "reject")).await;
+    }
+    let last = letters(&admin, 3).await.remove(2);
+    let hasty = queue_admin(&stage).within(Duration::ZERO);
+    for outcome in
+        [hasty.discard(&last.id).await, hasty.replay(&last.id).await, hasty.discard("another").await]
+    {
+        assert!(matches!(outcome, Err(DeadLetterError::OutOfTime { looked_at: 1, count: 3 })), "{outcome:?}");
+    }
+    let progress = hasty.count(Selection { all: true, ..Selection::default() }).await.unwrap();
+    assert_eq!((progress.count, progress.looked_at, progress.more), (3, 1, true));
+    assert!(admin.discard("another").await.unwrap().is_none(), "all of the queue was read");
+    assert!(admin.discard(&last.id).await.unwrap().is_some());
+    letters(&admin, 2).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn dead_letters_are_replayed_and_discarded_by_reason_type_and_key(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let admin = queue_admin(&stage);
+    for (key, versions) in [("a", 1..=3), ("b", 1..=2), ("c", 1..=1)] {
+        for version in versions {
+            stage.send(&raised(key, version, "reject")).await;
+        }
+    }
+    stage.vhost.publish("shop.events", RAISED, b"not an event", BasicProperties::default()).await;
+    let seen = letters(&admin, 7).await;
+    assert_eq!(seen.iter().filter(|letter| letter.key.as_deref() == Some("a")).count(), 3);
+    let none = Selection::default();
+    let of_a = Selection { key: Some("a".to_owned()), ..none.clone() };
+    let unreadable = Selection { reason: Some("not a CloudEvents event".to_owned()), ..none.clone() };
+    let typed = Selection { event_type: Some(RAISED.to_owned()), ..none.clone() };
+    let all = Selection { all: true, ..none.clone() };
+    for (which, matched) in [(&none, 0), (&of_a, 3), (&unreadable, 1), (&all, 7)] {
+        let progress = admin.count(which.clone()).await.unwrap();
+        assert_eq!(progress, Progress { count: 7, looked_at: 7, matched, done: 0, more: false }, "{which:?}");
+    }
+    assert_eq!(admin.discard_all(none, 10).await.unwrap().done, 0, "nothing is meant");
+    letters(&admin, 7).await;
+    assert_eq!(admin.discard_all(unreadable, 10).await.unwrap().done, 1);
+    let first = admin.discard_all(of_a.clone(), 2).await.unwrap();
+    assert_eq!((first.done, first.more), (2, true), "no more than wanted at once");
+    let rest = admin.discard_all(of_a, 2).await.unwrap();
+    assert_eq!((rest.done, rest.more), (1, false));
+    let left = letters(&admin, 3).await;
+    assert!(left.iter().all(|letter| letter.key.as_deref() != Some("a")), "{left:?}");
+
+    // They are rejected again: a replay ends all the same.
+    assert_eq!(admin.replay_all(typed, 1_000).await.unwrap().done, 3);
+    letters(&admin, 3).await;
+    let progress = admin.discard_all(all, 1_000).await.unwrap();
+    assert_eq!((progress.done, progress.more), (3, false));
+    letters(&admin, 0).await;
 }
 
 #[sqlx::test(migrations = false)]

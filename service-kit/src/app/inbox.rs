@@ -7,7 +7,9 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, get, post, web};
 use event_bus::consumer::Receipts;
 use event_bus::inbox::WaitingSummary;
-use event_bus::rabbitmq::{DeadLetter, DeadLetters, Depths, PublishError, QueueAdmin};
+use event_bus::rabbitmq::{
+    DeadLetter, DeadLetterError, DeadLetters, Depths, Progress, PublishError, QueueAdmin, Selection,
+};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -19,6 +21,9 @@ use crate::problem::{self, Json, Problem, Query};
 
 /// The most dead letters that one answer has.
 const LETTERS_LIMIT: usize = 100;
+
+/// The most dead letters that one order replays or discards.
+const BULK_LIMIT: u64 = 1_000;
 
 /// The longest reason for discarding a dead letter, in characters.
 const REASON_LIMIT: usize = 500;
@@ -59,7 +64,9 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
         .service(inbox_status)
         .service(list_dead_letters)
         .service(replay_dead_letter)
-        .service(discard_dead_letter);
+        .service(discard_dead_letter)
+        .service(replay_dead_letters)
+        .service(discard_dead_letters);
 }
 
 /// The figures of this service's consumer.
@@ -174,7 +181,7 @@ async fn replay_dead_letter(
         .queue_admin
         .replay(&id)
         .await
-        .map_err(|error| unavailable(&error))?
+        .map_err(|error| unfinished(&error))?
         .ok_or_else(|| unknown(&id))?;
     let by = &operator.identity.subject;
     tracing::info!(letter = letter.id, reason = letter.reason, by, "put a dead letter back into its queue");
@@ -209,7 +216,7 @@ async fn discard_dead_letter(
         .queue_admin
         .discard(&id)
         .await
-        .map_err(|error| unavailable(&error))?
+        .map_err(|error| unfinished(&error))?
         .ok_or_else(|| unknown(&id))?;
     let by = &operator.identity.subject;
     tracing::warn!(letter = letter.id, reason = letter.reason, by, why, "threw a dead letter away");
@@ -226,9 +233,109 @@ pub(super) fn reason_of(text: &str) -> Result<&str, Problem> {
     Ok(reason)
 }
 
+/// An order about many dead letters.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BulkBody {
+    /// Which ones.
+    which: Selection,
+    /// How many at most; 1 to 1000, default 1000.
+    #[schema(minimum = 1, maximum = 1000)]
+    limit: Option<u64>,
+    /// Only count them.
+    #[serde(default)]
+    dry_run: bool,
+    /// Why they are discarded, for whoever reads the log later; 1 to 500 characters. Not needed for a replay.
+    why: Option<String>,
+}
+
+impl BulkBody {
+    fn limit(&self) -> Result<u64, Problem> {
+        if self.which.is_empty() {
+            let detail = "say which: reason, eventType, key, or all";
+            return Err(Problem::validation(detail).at("#/which", detail));
+        }
+        let limit = self.limit.unwrap_or(BULK_LIMIT);
+        if (1..=BULK_LIMIT).contains(&limit) {
+            return Ok(limit);
+        }
+        let detail = format!("limit must be between 1 and {BULK_LIMIT}");
+        Err(Problem::validation(detail.clone()).at("#/limit", detail))
+    }
+}
+
+/// Puts dead letters back into this service's queue: all, or those with a reason, of a type, about a key.
+///
+/// One call does what it can in a few seconds. While `more` is true there may be more of them: call again.
+#[utoipa::path(tag = "inbox", request_body = BulkBody, security(("bearer" = ["ops"])), responses(
+    (status = 200, description = "how far it has come", body = Progress),
+    (status = 400, description = "an order that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+))]
+#[post("/api/v1/inbox/dead-letters/replay")]
+async fn replay_dead_letters(
+    operator: Authorized<Ops>,
+    body: Json<BulkBody>,
+    inbox: web::Data<Inbox>,
+) -> Result<web::Json<Progress>, Problem> {
+    let limit = body.value.limit()?;
+    let BulkBody { which, dry_run, .. } = body.value;
+    let shown = format!("{which:?}");
+    let admin = &inbox.queue_admin;
+    let progress = if dry_run { admin.count(which).await } else { admin.replay_all(which, limit).await };
+    let progress = progress.map_err(|error| unfinished(&error))?;
+    let by = &operator.identity.subject;
+    tracing::info!(
+        done = progress.done,
+        which = shown,
+        by,
+        dry_run,
+        "put dead letters back into their queue"
+    );
+    Ok(web::Json(progress))
+}
+
+/// Throws dead letters away: all, or those with a reason, of a type, about a key. Who did so, and why, is in the
+/// service's log.
+///
+/// One call does what it can in a few seconds. While `more` is true there may be more of them: call again.
+#[utoipa::path(tag = "inbox", request_body = BulkBody, security(("bearer" = ["ops"])), responses(
+    (status = 200, description = "how far it has come", body = Progress),
+    (status = 400, description = "an order that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+))]
+#[post("/api/v1/inbox/dead-letters/discard")]
+async fn discard_dead_letters(
+    operator: Authorized<Ops>,
+    body: Json<BulkBody>,
+    inbox: web::Data<Inbox>,
+) -> Result<web::Json<Progress>, Problem> {
+    let limit = body.value.limit()?;
+    let BulkBody { which, dry_run, why, .. } = body.value;
+    let why = why.unwrap_or_default();
+    if !dry_run && !(1..=REASON_LIMIT).contains(&why.trim().chars().count()) {
+        let detail = format!("why they are discarded: 1 to {REASON_LIMIT} characters");
+        return Err(Problem::validation(detail.clone()).at("#/why", detail));
+    }
+    let shown = format!("{which:?}");
+    let admin = &inbox.queue_admin;
+    let progress = if dry_run { admin.count(which).await } else { admin.discard_all(which, limit).await };
+    let progress = progress.map_err(|error| unfinished(&error))?;
+    let by = &operator.identity.subject;
+    tracing::warn!(done = progress.done, which = shown, by, why, dry_run, "threw dead letters away");
+    Ok(web::Json(progress))
+}
+
 fn unavailable(error: &PublishError) -> Problem {
     tracing::warn!(error = error as &dyn std::error::Error, "an operator's request failed");
     Problem::unavailable("the broker cannot be used now, try again", 1)
+}
+
+fn unfinished(error: &DeadLetterError) -> Problem {
+    match error {
+        DeadLetterError::Broker(error) => unavailable(error),
+        error => Problem::unavailable(format!("{error}: try again, or replay or discard those before it"), 1),
+    }
 }
 
 fn unknown(id: &str) -> Problem {
