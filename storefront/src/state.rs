@@ -14,7 +14,9 @@ pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     let hub = web::Data::new(Hub::new(shop.basket.clone(), service.stop.clone()));
     let control_room = web::Data::new(ops::ControlRoom::new(&service.settings, service.common.mode)?);
     let batches = web::Data::new(merchant::Batches::new(service.stop.clone()));
+    let origins = web::Data::new(service.common.http.public_origins.clone());
     Ok(Data::new(move |config| {
+        config.app_data(origins.clone());
         config.app_data(shop.clone()).app_data(hub.clone()).app_data(control_room.clone());
         config.app_data(batches.clone()).app_data(PROBLEM_PAGE);
     }))

@@ -4,6 +4,7 @@
 //! file that holds it, as Compose and Kubernetes do: `APP__AUTH__SECRET_FILE=/run/secrets/auth`.
 
 mod broker;
+mod origins;
 pub mod reference;
 mod sections;
 mod service;
@@ -16,6 +17,7 @@ use config::{Config, Environment, File, FileFormat};
 use serde::de::DeserializeOwned;
 
 pub use broker::BrokerSettings;
+pub use origins::Origins;
 pub use sections::{AuthSettings, DatabaseSettings, HttpSettings, LogFormat, LogSettings, Mode};
 pub use service::{CommonSettings, ServiceSettings, load_service, load_service_from};
 

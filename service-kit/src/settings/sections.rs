@@ -6,6 +6,8 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Origins;
+
 /// How strict the process is about its own configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -25,6 +27,9 @@ pub struct HttpSettings {
     pub host: String,
     /// The port to listen on; 0 takes a free one. `None`: the service's own default.
     pub port: Option<u16>,
+    /// Where browsers find this service's pages, if a proxy in front of it says otherwise in `Host`: their forms are
+    /// taken from these origins too. Default none. Only a service with forms reads it.
+    pub public_origins: Origins,
     /// Threads that serve requests. `None`: as many as there are processors, at most 4.
     pub workers: Option<usize>,
     /// Connections open at once, over all workers; fewer where the system lets the process open too few files.
@@ -52,6 +57,7 @@ impl Default for HttpSettings {
         Self {
             host: "127.0.0.1".to_owned(),
             port: None,
+            public_origins: Origins::default(),
             workers: None,
             max_connections: 10_000,
             body_limit_bytes: 64 * 1024,

@@ -4,11 +4,12 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
 use actix_web::web::Bytes;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use service_kit::problem::Problem;
+use service_kit::settings::Origins;
 
 /// A form that a page of this site has sent. Every change goes through one.
 ///
@@ -26,7 +27,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for Posted<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_ours = is_same_origin(request.headers());
+        let none = Origins::default();
+        let origins = request.app_data::<web::Data<Origins>>().map_or(&none, |origins| origins);
+        let is_ours = is_ours(request.headers(), origins);
         let bytes = Bytes::from_request(request, payload);
         Box::pin(async move {
             if !is_ours {
@@ -43,14 +46,17 @@ impl<T: DeserializeOwned + 'static> FromRequest for Posted<T> {
     }
 }
 
-fn is_same_origin(headers: &HeaderMap) -> bool {
+/// Whether a page of this site sent the form, which is found where its request was sent (`Host`), or at one of these
+/// origins: a proxy may write another `Host`.
+fn is_ours(headers: &HeaderMap, origins: &Origins) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     // Browsers send this header over TLS and to localhost; elsewhere they send only `Origin`.
     if let Some(site) = text("sec-fetch-site") {
         return site == "same-origin";
     }
-    let host = text(ORIGIN.as_str()).and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-    host.is_some() && host == text(HOST.as_str())
+    let Some(origin) = text(ORIGIN.as_str()) else { return false };
+    let host = origin.split_once("://").map(|(_, host)| host);
+    origins.has(origin) || (host.is_some() && host == text(HOST.as_str()))
 }
 
 fn foreign() -> Problem {
@@ -65,16 +71,23 @@ mod tests {
     use super::*;
 
     fn allows(headers: &[(&'static str, &'static str)]) -> bool {
+        allows_from("\"http://public.example\"", headers)
+    }
+
+    fn allows_from(origins: &str, headers: &[(&'static str, &'static str)]) -> bool {
         let pairs = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        is_same_origin(&pairs.collect())
+        is_ours(&pairs.collect(), &serde_json::from_str(origins).unwrap())
     }
 
     #[test]
     fn only_a_page_of_this_site_can_send_a_form() {
         assert!(allows(&[("sec-fetch-site", "same-origin")]));
         assert!(allows(&[("origin", "http://shop:5100"), ("host", "shop:5100")]));
+        assert!(allows(&[("origin", "http://public.example"), ("host", "inner:5100")]));
+        assert!(!allows(&[("origin", "https://public.example"), ("host", "inner:5100")]));
+        assert!(!allows(&[("origin", "http://public.example"), ("sec-fetch-site", "cross-site")]));
         assert!(!allows(&[]));
         assert!(!allows(&[("host", "shop:5100")]));
         assert!(!allows(&[("origin", "null"), ("host", "shop:5100")]));
