@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
     match cli::run(cli::Cli::parse()).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("outbox-relay: {error:#}");
+            service_kit::output::complain(&format!("outbox-relay: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -24,6 +24,7 @@ pub mod database;
 pub mod etag;
 pub mod healthcheck;
 pub mod loader;
+pub mod output;
 pub mod problem;
 pub mod retry;
 pub mod server;

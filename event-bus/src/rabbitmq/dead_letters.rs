@@ -127,7 +127,7 @@ impl From<BrokerError> for DeadLetterError {
 
 /// Which dead letters are meant: those of which all that is given is true. Nothing given: none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DeadLetterSelection))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Selection {
     /// All of them.
@@ -156,7 +156,7 @@ impl Selection {
 
 /// How far an order about many dead letters has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DeadLetterProgress))]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
     /// How many dead letters there were.

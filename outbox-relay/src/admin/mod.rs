@@ -13,6 +13,7 @@ pub(crate) mod timeline;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use event_bus::outbox::{self, LogStatus, Progress};
 use serde::Serialize;
 use uuid::Uuid;
@@ -21,7 +22,7 @@ use crate::{
     source::{PublisherStatus, Source},
     store::{
         StoreError,
-        events::{self, Filter, LoggedEvent},
+        events::{self, Before, Filter, LoggedEvent},
         relays::{self, Relay},
         within,
     },
@@ -161,15 +162,42 @@ pub(crate) struct Found {
     pub(crate) event: LoggedEvent,
 }
 
-/// The newest events that match, over all databases. An unavailable database is left out and named in the log;
-/// it is an error if all are unavailable.
-pub(crate) async fn list(sources: &Sources, filter: &Filter, limit: i64) -> Result<Vec<Found>, StoreError> {
-    let (mut found, mut last_error, mut answered) = (Vec::new(), None, false);
+/// Why there is no list.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListError {
+    /// No log has the event that the list should go on after.
+    #[error("no log of this relay has the event {0}, which the list should go on after")]
+    NoSuchEvent(Uuid),
+    /// No database answered.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The newest events that match, over all databases, after the one called `before`. Each log's own events are in the
+/// order of their positions; those of several logs are put together by the times at which they were written.
+///
+/// An unavailable database is left out and named in the log; it is an error if all are unavailable.
+pub(crate) async fn list(
+    sources: &Sources,
+    filter: &Filter,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Found>, ListError> {
+    let place = match before {
+        Some(id) => Some(place(sources, id).await?.ok_or(ListError::NoSuchEvent(id))?),
+        None => None,
+    };
+    let (mut logs, mut last_error, mut answered) = (Vec::new(), None, false);
     for source in sources {
-        match within("list events", events::list(&source.pool, filter, limit)).await {
+        let before = match &place {
+            None => Before::End,
+            Some((database, position, _)) if *database == source.name => Before::Position(*position),
+            Some((_, _, time)) => Before::Time(*time),
+        };
+        match within("list events", events::list(&source.pool, filter, before, limit)).await {
             Ok(events) => {
                 answered = true;
-                found.extend(events.into_iter().map(|event| Found { database: source.name.clone(), event }));
+                logs.push((source.name.as_str(), events.into_iter().peekable()));
             }
             Err(error) => {
                 tracing::warn!(database = source.name, %error, "left out of a list of events");
@@ -177,9 +205,28 @@ pub(crate) async fn list(sources: &Sources, filter: &Filter, limit: i64) -> Resu
             }
         }
     }
-    found.sort_unstable_by_key(|found| std::cmp::Reverse(found.event.event_id));
-    found.truncate(usize::try_from(limit).unwrap_or_default());
-    last_error.filter(|_| !answered).map_or(Ok(found), Err)
+    if let Some(error) = last_error.filter(|_| !answered) {
+        return Err(error.into());
+    }
+    let newest = move || {
+        let heads = logs.iter_mut().filter_map(|(name, log)| Some((log.peek()?.created_at, *name, log)));
+        let (_, name, log) = heads.max_by_key(|(written, ..)| *written)?;
+        log.next().map(|event| Found { database: name.to_owned(), event })
+    };
+    Ok(std::iter::from_fn(newest).take(usize::try_from(limit).unwrap_or_default()).collect())
+}
+
+/// The database that has an event, the event's position there, and when it was written.
+async fn place(sources: &Sources, id: Uuid) -> Result<Option<(String, i64, DateTime<Utc>)>, StoreError> {
+    let mut last_error = None;
+    for source in sources {
+        match within("find an event", events::place(&source.pool, id)).await {
+            Ok(Some((position, written))) => return Ok(Some((source.name.clone(), position, written))),
+            Ok(None) => {}
+            Err(error) => last_error = Some(error),
+        }
+    }
+    last_error.map_or(Ok(None), Err)
 }
 
 /// The event with this id, in whichever database. An error if no database that answers has it and another did

@@ -14,6 +14,7 @@ use event_bus::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use relay_engine::Backlog;
 use serde::Serialize;
+use service_kit::output::complain;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -129,7 +130,7 @@ async fn one(
         if told.elapsed() > PROGRESS_EVERY {
             told = Instant::now();
             let what = if publisher.is_some() { "confirmed" } else { "counted" };
-            eprintln!("outbox-relay: {}: {} events {what}, going on", source.name, done.events);
+            complain(&format!("outbox-relay: {}: {} events {what}, going on", source.name, done.events));
         }
     }
     Ok(())

@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 use uuid::Uuid;
 
+use crate::store::events::State;
+
 /// Publishes the events in the outboxes of services, and gives operators their tools.
 ///
 /// Settings come from --config, and from the environment over it: APP__BROKER__URL, and for each
@@ -31,11 +33,11 @@ pub(crate) enum Command {
     Run,
     /// Show pending and failed events; exits 1 where an operator should act
     Status,
-    /// List events, newest first
+    /// List events, newest first: by their position in the log
     List {
-        /// Only those in this state: NotPublished, Published or PublishedFailed
-        #[arg(long)]
-        state: Option<String>,
+        /// Only those in this state
+        #[arg(long, value_enum, ignore_case = true)]
+        state: Option<State>,
         /// Only those of this type
         #[arg(long = "type", value_name = "TYPE")]
         event_type: Option<String>,

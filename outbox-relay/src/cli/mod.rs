@@ -8,6 +8,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::{Context, bail, ensure};
 use service_kit::{
     healthcheck,
+    output::say,
     server::document,
     settings::{self as kit, reference},
     shutdown,
@@ -35,12 +36,13 @@ use crate::{
 /// Runs a command.
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Some(Command::Openapi) = cli.command {
-        println!("{}", document(&ABOUT, http::routes).to_pretty_json()?);
+        say(&document(&ABOUT, http::routes).to_pretty_json()?)?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(Command::Config { markdown, .. }) = cli.command {
         let settings = reference::list::<Settings>();
-        print!("{}", if markdown { reference::table(&settings) } else { reference::example(&settings) });
+        let text = if markdown { reference::table(&settings) } else { reference::example(&settings) };
+        say(text.trim_end_matches('\n'))?;
         return Ok(ExitCode::SUCCESS);
     }
     let settings: Settings = kit::load(cli.config.as_deref())?;
@@ -53,20 +55,20 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run => serve::run(settings, sources).await?,
         Command::Status => {
             let status = admin::status(&sources, false).await;
-            println!("{}", if cli.json { tables::json(&status)? } else { tables::status(&status) });
+            say(&if cli.json { tables::json(&status)? } else { tables::status(&status) })?;
             if status.iter().any(admin::SourceStatus::needs_attention) {
                 return Ok(ExitCode::FAILURE);
             }
         }
         Command::List { state, event_type, key, before, limit } => {
-            let filter = Filter { state, event_type, key, before };
-            let events = admin::list(&sources, &filter, limit).await?;
-            println!("{}", if cli.json { tables::json(&events)? } else { tables::events(&events) });
+            let filter = Filter { state, event_type, key };
+            let events = admin::list(&sources, &filter, before, limit).await?;
+            say(&if cli.json { tables::json(&events)? } else { tables::events(&events) })?;
         }
         Command::Show { id } => {
             let subscribers = subscribers(&settings.consumers)?;
             let timeline = Timeline::of(id, &sources, &subscribers).await?.with_context(|| unknown(id))?;
-            println!("{}", if cli.json { tables::json(&timeline)? } else { timeline.text() });
+            say(&if cli.json { tables::json(&timeline)? } else { timeline.text() })?;
         }
         Command::Requeue(which) => decide_about(&sources, which, &Decision::Requeue, cli.json).await?,
         Command::Skip { which, reason, by } => {
@@ -76,7 +78,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Check => {
             let checks = check::check(&sources, &settings.broker.config()?).await;
-            println!("{}", if cli.json { tables::json(&checks)? } else { tables::checks(&checks) });
+            say(&if cli.json { tables::json(&checks)? } else { tables::checks(&checks) })?;
             if checks.iter().any(|check| check.problem.is_some()) {
                 return Ok(ExitCode::FAILURE);
             }
@@ -84,12 +86,12 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate { database } => schema::migrate(&sources, database.as_deref()).await?,
         Command::Scheduled { command: ScheduledCommand::List { limit } } => {
             let events = scheduled::list(&sources, limit).await?;
-            println!("{}", if cli.json { tables::json(&events)? } else { tables::scheduled(&events) });
+            say(&if cli.json { tables::json(&events)? } else { tables::scheduled(&events) })?;
         }
         Command::Scheduled { command: ScheduledCommand::Cancel { id } } => {
             let done = scheduled::cancel(&sources, id).await?;
             ensure!(done, "no event with the id {id} is scheduled: it was released, or cancelled before");
-            println!("{id} is cancelled");
+            say(&format!("{id} is cancelled"))?;
         }
         Command::Replay(wanted) => {
             let Replay { from, to, event_type, key, to_queue, missing, database, dry_run } = wanted;
@@ -103,7 +105,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let order = replay::Order { span, to_queue, missing_at, database, dry_run };
             let stop = shutdown::on_signal()?;
             let done = replay::replay(&sources, &settings.broker.config()?, &order, &stop).await?;
-            println!("{}", if cli.json { tables::json(&done)? } else { tables::replayed(&done, dry_run) });
+            say(&if cli.json { tables::json(&done)? } else { tables::replayed(&done, dry_run) })?;
             if done.iter().any(|one| one.problem.is_some()) {
                 return Ok(ExitCode::FAILURE);
             }
@@ -116,7 +118,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             );
             let from = from.unwrap_or_else(|| chrono::Utc::now() - audit::WINDOW);
             let report = audit::audit(&sources, &subscribers, &settings.broker.config()?, from).await?;
-            println!("{}", if cli.json { tables::json(&report)? } else { tables::audit(&report) });
+            say(&if cli.json { tables::json(&report)? } else { tables::audit(&report) })?;
             if report.missing > 0 || report.unknown > 0 {
                 return Ok(ExitCode::FAILURE);
             }
@@ -125,7 +127,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let subscribers = subscribers(&settings.consumers)?;
             let from = from.unwrap_or_else(|| chrono::Utc::now() - audit::WINDOW);
             let restored = restore::restore(&sources, database.as_deref(), &subscribers, from).await?;
-            println!("{}", if cli.json { tables::json(&restored)? } else { tables::restored(&restored) });
+            say(&if cli.json { tables::json(&restored)? } else { tables::restored(&restored) })?;
         }
         Command::Healthcheck => healthcheck::run(&settings.http, ABOUT.default_port).await?,
         Command::Openapi | Command::Config { .. } => {}
@@ -145,14 +147,14 @@ async fn decide_about(
     }
     let failed = Failed { id: which.id, event_type: which.event_type, key: which.key };
     let done = bulk::decide_all(sources, &failed, decision, which.dry_run).await?;
-    println!("{}", if json { tables::json(&done)? } else { tables::bulk(&done, which.dry_run) });
+    say(&if json { tables::json(&done)? } else { tables::bulk(&done, which.dry_run) })?;
     Ok(())
 }
 
 fn print_decided(id: Uuid, decided: Decided, json: bool) -> anyhow::Result<()> {
     match decided {
-        Decided::Done(found) if json => println!("{}", tables::json(&*found)?),
-        Decided::Done(found) => println!("{}", tables::events(&[*found])),
+        Decided::Done(found) if json => say(&tables::json(&*found)?)?,
+        Decided::Done(found) => say(&tables::events(&[*found]))?,
         Decided::NotFailed(found) => {
             bail!("the event {id} is in state {}: it does not wait for a decision", found.event.state)
         }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, ensure};
 use event_bus::outbox;
+use service_kit::output::say;
 use sqlx::migrate::Migrator;
 
 use crate::admin::Sources;
@@ -16,6 +17,5 @@ pub(super) async fn migrate(sources: &Sources, database: Option<&str>) -> anyhow
     let mut migrations = service_kit::database::migrations(Migrator::DEFAULT, &[outbox::MIGRATIONS]);
     migrations.set_ignore_missing(true);
     migrations.run(&source.pool).await.with_context(|| format!("cannot migrate {}", source.name))?;
-    println!("{}: the outbox's tables are up to date", source.name);
-    Ok(())
+    Ok(say(&format!("{}: the outbox's tables are up to date", source.name))?)
 }

@@ -59,38 +59,102 @@ pub(crate) struct LoggedEvent {
     pub(crate) payload: Json<Box<RawValue>>,
 }
 
+/// The states of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Deserialize, utoipa::ToSchema)]
+#[value(rename_all = "verbatim")]
+pub(crate) enum State {
+    /// Pending.
+    NotPublished,
+    /// Confirmed by the broker.
+    Published,
+    /// Failed, or skipped by an operator.
+    PublishedFailed,
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::NotPublished => "NotPublished",
+            Self::Published => "Published",
+            Self::PublishedFailed => "PublishedFailed",
+        }
+    }
+}
+
 /// Which events to list; a field that is `None` does not filter.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {
-    pub(crate) state: Option<String>,
+    pub(crate) state: Option<State>,
     pub(crate) event_type: Option<String>,
     pub(crate) key: Option<String>,
-    /// Only events older than this one, by id: where the page before ended.
-    pub(crate) before: Option<Uuid>,
 }
 
-/// Lists the newest `limit` events that match. They are in the order of their ids, which begin with the time.
+/// Where a page of a list begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Before {
+    /// With the newest event.
+    End,
+    /// With the one before this position.
+    Position(i64),
+    /// With the newest that was written before this time: for a page that ended in another log.
+    Time(DateTime<Utc>),
+}
+
+/// Lists the newest `limit` events that match, by their position in the log: ids need not rise with it.
 pub(crate) async fn list(
     db: impl PgExecutor<'_>,
     filter: &Filter,
+    before: Before,
     limit: i64,
 ) -> Result<Vec<LoggedEvent>, sqlx::Error> {
-    sqlx::query_as(concat!(
-        "select ",
+    let (position, time) = match before {
+        Before::End => (None, None),
+        Before::Position(position) => (Some(position), None),
+        Before::Time(time) => (None, Some(time)),
+    };
+    // One part for each of the indexes that have the positions of some of the states.
+    let part = |states: &str| {
+        format!(
+            "(select * from integration_event_log
+               where {states}
+                 and ($1::text is null or state = $1) and ($2::text is null or event_type = $2)
+                 and ($3::text is null or key = $3) and ($4::bigint is null or position < $4)
+                 and ($5::timestamptz is null or created_at < $5)
+               order by position desc limit $6)"
+        )
+    };
+    let parts = [
+        "state = 'NotPublished'",
+        "(state = 'Published' or skipped_at is not null)",
+        "state = 'PublishedFailed' and skipped_at is null",
+    ];
+    let sql = format!(
+        "select {} from ({}) as log order by position desc limit $6",
         columns!(),
-        "
-           from integration_event_log
-          where ($1::text is null or state = $1) and ($2::text is null or event_type = $2)
-            and ($3::text is null or key = $3) and ($4::uuid is null or event_id < $4)
-          order by event_id desc limit $5",
-    ))
-    .bind(&filter.state)
-    .bind(&filter.event_type)
-    .bind(&filter.key)
-    .bind(filter.before)
-    .bind(limit)
-    .fetch_all(db)
-    .await
+        parts.map(part).join(" union all ")
+    );
+    sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(filter.state.map(State::name))
+        .bind(&filter.event_type)
+        .bind(&filter.key)
+        .bind(position)
+        .bind(time)
+        .bind(limit)
+        .fetch_all(db)
+        .await
+}
+
+/// The position of an event in the log, and when it was written; `None` if the log does not have it.
+pub(crate) async fn place(
+    db: impl PgExecutor<'_>,
+    event_id: Uuid,
+) -> Result<Option<(i64, DateTime<Utc>)>, sqlx::Error> {
+    let sql = concat!(
+        "select position, ",
+        readable!("created_at"),
+        " from integration_event_log where event_id = $1"
+    );
+    sqlx::query_as(sql).bind(event_id).fetch_optional(db).await
 }
 
 /// Finds one event; `None` if the log does not have it.

@@ -122,6 +122,9 @@ async fn misuse_is_answered_with_a_sentence(pool: PgPool) {
         (&["skip", &unknown, "--reason", " "], "give a reason"),
         (&["show", "seven"], "invalid value"),
         (&["skip", &unknown], "--reason"),
+        (&["list", "--state", "Nonsense"], "[possible values: NotPublished, Published, PublishedFailed]"),
+        (&["list", "--state", ""], "[possible values"),
+        (&["list", "--before", &unknown], "no log of this relay has the event"),
     ] {
         let (code, _, err) = stage.relay().output(arguments);
         assert!(code != 0 && err.contains(says), "{arguments:?}: {code} {err}");
@@ -151,6 +154,9 @@ async fn the_operators_routes_are_for_operators(pool: PgPool) {
         ("/api/v1/outbox/events?limit=0", 400),
         ("/api/v1/outbox/events?colour=red", 400),
         ("/api/v1/outbox/events?before=seven", 400),
+        (&format!("/api/v1/outbox/events?before={}", Uuid::new_v4()), 400),
+        ("/api/v1/outbox/events?state=Nonsense", 400),
+        ("/api/v1/outbox/events?state=Published", 200),
         ("/api/v1/outbox/audit?from=yesterday", 400),
         ("/api/v1/outbox/events?key=a%00b", 400),
         ("/api/v1/outbox/nothing", 404),
@@ -263,4 +269,61 @@ async fn scheduled_events_are_listed_and_cancelled(pool: PgPool) {
     assert_eq!(list().as_array().unwrap().len(), 1);
     let (code, _, err) = stage.relay().output(&["scheduled", "cancel", id]);
     assert!(code == 1 && err.contains("no event with the id"), "{err}");
+}
+
+/// Ids of the events, as a list shows them.
+fn ids(list: &str) -> Vec<Uuid> {
+    let events: Vec<Value> = serde_json::from_str(list).unwrap();
+    events.iter().map(|event| event["eventId"].as_str().unwrap().parse().unwrap()).collect()
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_list_is_in_the_order_of_the_log_whatever_the_ids_are(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let mut newest_first: Vec<Uuid> = Vec::new();
+    for (state, at) in [
+        ("NotPublished", None),
+        ("Published", Some("now()")),
+        ("PublishedFailed", None),
+        ("Published", Some("now()")),
+        ("NotPublished", None),
+        ("NotPublished", None),
+    ] {
+        let at = at.unwrap_or("null");
+        let id = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+            "insert into integration_event_log (event_id, event_type, key, key_version, payload, state, published_at)
+             values (gen_random_uuid(), 'shop.test.counter_raised.v1', gen_random_uuid()::text, 1, '{{}}', '{state}', {at})
+             returning event_id"
+        )));
+        newest_first.insert(0, id.fetch_one(&stage.log.pool).await.unwrap());
+    }
+    let list = |arguments: &[&str]| {
+        let (code, out, err) = stage.relay().output(&[&["list", "--json"], arguments].concat());
+        assert_eq!(code, 0, "{err}");
+        ids(&out)
+    };
+    assert_eq!(list(&[]), newest_first);
+    assert_eq!(list(&["--limit", "2"]), newest_first[..2]);
+    let page = newest_first[1].to_string();
+    assert_eq!(list(&["--limit", "2", "--before", &page]), newest_first[2..4]);
+    assert_eq!(list(&["--state", "publishedfailed"]), newest_first[3..4]);
+    assert_eq!(list(&["--state", "Published"]), [newest_first[2], newest_first[4]]);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_reader_that_leaves_early_is_no_failure(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.log.raise_many(100, 3).await;
+    let id = stage.log.raise("a", 1..=1).await[0].to_string();
+    for arguments in [
+        &["list", "--json", "--limit", "301"][..],
+        &["list"],
+        &["show", &id],
+        &["openapi"],
+        &["--help"],
+        &["audit", "--help"],
+    ] {
+        let (code, err) = stage.relay().unread(arguments);
+        assert!(code == 0 && err.is_empty(), "{arguments:?}: {code} {err}");
+    }
 }

@@ -9,18 +9,17 @@ use utoipa::ToSchema;
 
 use super::{ServiceApp, waiting_command};
 use crate::settings::{self, CommonSettings, ServiceSettings, reference};
-use crate::{database, healthcheck, shutdown, telemetry};
+use crate::{database, healthcheck, output, shutdown, telemetry};
 
 /// Does what the command line of this process says.
 pub(super) async fn run<S: DeserializeOwned + ToSchema + 'static>(app: ServiceApp<S>) -> anyhow::Result<()> {
     let arguments = command_line(&app).get_matches();
     let command = arguments.subcommand_name().unwrap_or("run");
     if command == "openapi" {
-        println!("{}", app.document().to_pretty_json()?);
-        return Ok(());
+        return Ok(output::say(&app.document().to_pretty_json()?)?);
     }
     if let Some(("config", arguments)) = arguments.subcommand() {
-        print!("{}", reference(&app, arguments.get_flag("markdown")));
+        output::say(reference(&app, arguments.get_flag("markdown")).trim_end_matches('\n'))?;
         return Ok(());
     }
     let file = arguments.get_one::<PathBuf>("config").map(PathBuf::as_path);

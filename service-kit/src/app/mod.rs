@@ -74,7 +74,7 @@ pub use running::Running;
 pub use service::{Data, Service};
 pub use subscription::Subscription;
 
-use crate::server;
+use crate::{output, server};
 
 /// Adds routes, and describes them for the OpenAPI document.
 type Routes = fn(&mut ServiceConfig<'_>);
@@ -187,7 +187,7 @@ impl<S: DeserializeOwned + ToSchema + 'static> ServiceApp<S> {
         match commands::run(self).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("{name}: {error:#}");
+                output::complain(&format!("{name}: {error:#}"));
                 ExitCode::FAILURE
             }
         }

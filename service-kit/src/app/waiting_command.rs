@@ -5,6 +5,8 @@ use event_bus::inbox::operate::{self, Selection, WaitingKey};
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use crate::output;
+
 /// The command line.
 pub(super) fn command() -> Command {
     let dry_run = || {
@@ -72,7 +74,7 @@ pub(super) async fn run(arguments: &ArgMatches, pool: &PgPool, consumer: &str) -
         "name a key, type, source or event, or say --all"
     );
     if arguments.get_flag("dry-run") {
-        println!("would {name} {}", operate::count(pool, consumer, &selection).await?);
+        output::say(&format!("would {name} {}", operate::count(pool, consumer, &selection).await?))?;
         return Ok(());
     }
     let count = if name == "skip" {
@@ -84,8 +86,7 @@ pub(super) async fn run(arguments: &ArgMatches, pool: &PgPool, consumer: &str) -
         operate::requeue(pool, consumer, &selection).await?
     };
     anyhow::ensure!(count > 0 || !is_narrow, "no such key waits");
-    println!("{name}: {count}");
-    Ok(())
+    Ok(output::say(&format!("{name}: {count}"))?)
 }
 
 async fn list(

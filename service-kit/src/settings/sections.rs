@@ -29,6 +29,7 @@ pub struct HttpSettings {
     pub port: Option<u16>,
     /// Where browsers find this service's pages, if a proxy in front of it says otherwise in `Host`: their forms are
     /// taken from these origins too. Default none. Only a service with forms reads it.
+    #[schema(value_type = String, default = "")]
     pub public_origins: Origins,
     /// Threads that serve requests. `None`: as many as there are processors, at most 4.
     pub workers: Option<usize>,

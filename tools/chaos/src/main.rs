@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) if error.is::<Interrupted>() => ExitCode::from(130),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            harness::complain!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -52,7 +52,7 @@ async fn run(cli: Cli) -> Result<bool> {
     match cli.command {
         Command::List => {
             for fault in faults::all() {
-                println!("{:32} {:10} {}", fault.name, fault.group, fault.about);
+                harness::say!("{:32} {:10} {}", fault.name, fault.group, fault.about);
             }
             Ok(true)
         }
@@ -83,7 +83,7 @@ async fn run(cli: Cli) -> Result<bool> {
 
 fn show(args: &ReportArgs, rows: &impl Serialize, print: impl FnOnce()) -> Result<()> {
     if args.json {
-        println!("{}", serde_json::to_string_pretty(rows)?);
+        harness::say!("{}", serde_json::to_string_pretty(rows)?);
     } else {
         print();
     }
@@ -114,7 +114,7 @@ async fn break_these(faults: &[Fault], args: &ReportArgs) -> Result<bool> {
     }
     show(args, &Report { seed, faults: &outcomes }, || {
         print_table(&outcomes);
-        println!("seed {seed}");
+        harness::say!("seed {seed}");
     })?;
     interrupt.check()?;
     Ok(outcomes.len() == faults.len() && outcomes.iter().all(|outcome| outcome.verdict == Verdict::Pass))

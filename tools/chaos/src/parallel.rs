@@ -37,7 +37,7 @@ impl ParallelEnvironments {
     /// Brings up as many environments as are asked for, or as pay for this many faults.
     pub(crate) async fn open(args: &ReportArgs, faults: usize) -> Result<Self> {
         let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
-        eprintln!("  seed {seed}");
+        harness::complain!("  seed {seed}");
         let interrupt = Interrupt::install()?;
         let mut runners = Vec::new();
         // One after the other: two that choose free ports at the same moment choose the same.
@@ -79,7 +79,7 @@ impl ParallelEnvironments {
             while interrupt.check().is_ok() {
                 let index = next.fetch_add(1, Ordering::SeqCst);
                 let Some(fault) = faults.get(index) else { break };
-                eprintln!("  … {}/{} {}: {}", index + 1, faults.len(), fault.name, fault.about);
+                harness::complain!("  … {}/{} {}: {}", index + 1, faults.len(), fault.name, fault.about);
                 let outcome = runtime.block_on(repeated(runner, fault, args.repeat));
                 tell(&outcome);
                 let has_failed = outcome.verdict == Verdict::Fail;
@@ -88,12 +88,12 @@ impl ParallelEnvironments {
                     && interrupt.check().is_ok()
                     && let Err(error) = runtime.block_on(replace(runner, fault.name, args))
                 {
-                    eprintln!("  environment {number}: there is no new environment: {error:#}");
+                    harness::complain!("  environment {number}: there is no new environment: {error:#}");
                     break;
                 }
             }
             if let Err(error) = keep_logs(runner, &format!("environment-{number}"), args) {
-                eprintln!("  environment {number}: {error:#}");
+                harness::complain!("  environment {number}: {error:#}");
             }
         };
         thread::scope(|scope| {
@@ -143,7 +143,7 @@ fn tell(outcome: &Outcome) {
         text.push_str(violation);
     }
     // In one piece: another environment may report as well.
-    eprintln!("{text}");
+    harness::complain!("{text}");
 }
 
 /// Opens a new environment after a fault that was not survived, so that the next fault begins with a healthy one.

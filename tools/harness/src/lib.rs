@@ -7,10 +7,12 @@
 //! | [`proxy`] | a TCP proxy that delays, silences, cuts, drops confirmations and records statements |
 //! | [`Broker`] | RabbitMQ with the administrator's rights: management API, publishing, reading queues |
 //! | [`until`], [`eventually`] | waiting for a value with a deadline |
+//! | [`output`] | lines for a reader that may be gone |
 //! | [`token`] | development tokens |
 
 mod broker;
 mod environment;
+pub mod output;
 mod process;
 pub mod proxy;
 pub mod token;

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::unknown;
 use crate::{
-    admin::{Found, LIST_LIMIT, Sources, list, subscribers::Subscriber, timeline::Timeline},
-    store::events::Filter,
+    admin::{Found, LIST_LIMIT, ListError, Sources, list, subscribers::Subscriber, timeline::Timeline},
+    store::events::{Filter, State},
 };
 
 pub(super) fn routes(cfg: &mut ServiceConfig<'_>) {
@@ -24,7 +24,7 @@ pub(super) fn routes(cfg: &mut ServiceConfig<'_>) {
 #[serde(deny_unknown_fields)]
 struct EventsQuery {
     /// `NotPublished`, `Published` or `PublishedFailed`.
-    state: Option<String>,
+    state: Option<State>,
     /// The event's type.
     r#type: Option<String>,
     /// What the events are about.
@@ -35,7 +35,7 @@ struct EventsQuery {
     limit: Option<i64>,
 }
 
-/// The newest events that match, newest first.
+/// The newest events that match, newest first: by their position in the log.
 #[utoipa::path(tag = "outbox", params(EventsQuery), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the events", body = Vec<Found>),
     (status = 400, description = "an invalid filter", body = problem::Body, content_type = problem::MEDIA_TYPE),
@@ -52,12 +52,17 @@ async fn events(
         let detail = format!("limit must be between 1 and {LIST_LIMIT}");
         return Err(Problem::validation(detail.clone()).parameter("limit", detail));
     }
-    let filter = Filter { state, event_type, key, before };
-    if [&filter.state, &filter.event_type, &filter.key].into_iter().flatten().any(|text| text.contains('\0'))
-    {
+    let filter = Filter { state, event_type, key };
+    if [&filter.event_type, &filter.key].into_iter().flatten().any(|text| text.contains('\0')) {
         return Err(Problem::validation("a filter cannot hold the character NUL"));
     }
-    Ok(web::Json(list(&sources, &filter, limit).await?))
+    let listed = list(&sources, &filter, before, limit).await.map_err(|error| match error {
+        ListError::NoSuchEvent(_) => {
+            Problem::validation(error.to_string()).parameter("before", error.to_string())
+        }
+        ListError::Store(error) => error.into(),
+    });
+    Ok(web::Json(listed?))
 }
 
 /// One event's timeline: its row of the log, and its entry in the inbox of each configured subscriber.

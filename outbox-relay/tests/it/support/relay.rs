@@ -2,7 +2,7 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    process::Command,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -37,6 +37,14 @@ impl Setup {
         let output = self.0.args(arguments).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    }
+
+    /// Runs an operator's command for a reader that has gone; returns its exit code and its complaints.
+    pub(crate) fn unread(mut self, arguments: &[&str]) -> (i32, String) {
+        let mut child = self.0.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        (output.status.code().unwrap_or(-1), String::from_utf8(output.stderr).unwrap())
     }
 
     /// Starts the relay and waits until it says where it listens.

@@ -16,7 +16,7 @@ pub(crate) fn print(rows: &[Row], cli: &Cli) -> Result<()> {
         chart::write(rows)?;
     }
     if cli.json {
-        println!(
+        harness::say!(
             "{:#}",
             json!({"machine": description(), "rows": rows.iter().map(as_json).collect::<Vec<_>>()})
         );
@@ -38,9 +38,11 @@ pub(crate) fn print(rows: &[Row], cli: &Cli) -> Result<()> {
             Cell::new(format!("{:.0} %{mark}", row.foreign_cpu * 100.0)),
         ]);
     }
-    println!("{table}\n{}", description());
+    harness::say!("{table}\n{}", description());
     if rows.iter().any(|row| row.foreign_cpu > QUIET) {
-        println!("! other processes kept the machine busy meanwhile: take these figures for what they are");
+        harness::say!(
+            "! other processes kept the machine busy meanwhile: take these figures for what they are"
+        );
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ async fn inject(target: &mut Target<'_>) -> Result<Injection> {
         written += some;
     }
     let waiting = pending(target.environment).await?;
-    eprintln!("    {written} events written, {waiting} of them pending");
+    harness::complain!("    {written} events written, {waiting} of them pending");
     let deadline = Instant::now() + LIMIT * (events / 1_000);
     let (mut injected, mut told) = (0, Instant::now());
     while pending(target.environment).await? > i64::from(AT_ONCE / 2) {
@@ -62,7 +62,7 @@ async fn inject(target: &mut Target<'_>) -> Result<Injection> {
         injected += 1;
         if told.elapsed() > Duration::from_secs(30) {
             told = Instant::now();
-            eprintln!(
+            harness::complain!(
                 "    {injected} relays injected, {} events pending",
                 pending(target.environment).await?
             );

@@ -109,7 +109,7 @@ fn tool(name: &str, interrupt: &Interrupt) -> bool {
     let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let installed = tokio::task::block_in_place(|| install_for_chaos(name, &Progress::new(), interrupt));
     if let Err(error) = &installed {
-        eprintln!("    ! this fault needs Debian's package {name}: {error:#}");
+        harness::complain!("    ! this fault needs Debian's package {name}: {error:#}");
     }
     installed.is_ok()
 }

@@ -29,14 +29,14 @@ pub(crate) fn print_table(outcomes: &[Outcome]) {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    println!("{table}");
+    harness::say!("{table}");
     for outcome in outcomes.iter().filter(|outcome| outcome.verdict != Verdict::Pass) {
-        println!("{}: {}", outcome.name, outcome.verdict);
+        harness::say!("{}: {}", outcome.name, outcome.verdict);
         for violation in &outcome.violations {
-            println!("    {violation}");
+            harness::say!("    {violation}");
         }
     }
-    println!("{}", totals(outcomes));
+    harness::say!("{}", totals(outcomes));
 }
 
 /// Prints what the suite has reached.
@@ -51,7 +51,7 @@ pub(crate) fn print_scoreboard(rows: &[Row]) {
             if row.met { "yes" } else { "no" }.to_owned(),
         ]);
     }
-    println!("{table}");
+    harness::say!("{table}");
 }
 
 /// Prints whether each missing safety was noticed.
@@ -62,5 +62,5 @@ pub(crate) fn print_broken(all: &[Broken]) {
         let said = broken.violations.first().cloned().unwrap_or_default();
         table.add_row([broken.without.to_owned(), broken.fault.to_owned(), noticed.to_owned(), said]);
     }
-    println!("{table}");
+    harness::say!("{table}");
 }

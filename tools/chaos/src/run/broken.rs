@@ -40,7 +40,7 @@ impl Runner {
         let mut all = Vec::new();
         for (without, name, said) in SAFETIES {
             let fault = faults::named(name)?;
-            eprintln!("  … without {without}: {}", fault.about);
+            harness::complain!("  … without {without}: {}", fault.about);
             self.environment.kill_all(vec![("WITHOUT".to_owned(), without.to_owned())]);
             if without == "alternate-exchange" {
                 // The relay declares it anew, without.
@@ -55,7 +55,7 @@ impl Runner {
             }
             let noticed =
                 outcome.verdict == Verdict::Fail && outcome.violations.iter().any(|text| text.contains(said));
-            eprintln!(
+            harness::complain!(
                 "  {} without {without}: {}",
                 if noticed { '✓' } else { '✗' },
                 outcome.violations.join("; ")

@@ -98,7 +98,7 @@ impl Runner {
             Err(error) => {
                 let outcome = Outcome::failed(fault, format!("the run could not be ended: {error:#}"));
                 if let Err(error) = self.mend() {
-                    eprintln!("  ! the environment cannot be mended: {error:#}");
+                    harness::complain!("  ! the environment cannot be mended: {error:#}");
                 }
                 outcome
             }

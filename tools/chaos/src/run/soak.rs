@@ -37,7 +37,7 @@ async fn inject(target: &mut Target<'_>) -> Result<Injection> {
             told = Instant::now();
             let (ok, failed, unknown) = target.workload.counters.counts();
             let left = until.saturating_duration_since(Instant::now()).as_secs();
-            eprintln!(
+            harness::complain!(
                 "    {injected} kills, freezes and restarts; {ok} operations ok, {failed} failed, {unknown} \
                  unknown; {} messages seen; {left} s left",
                 target.recorder.len()

@@ -15,6 +15,7 @@ mod world;
 mod writers;
 
 use std::{
+    io::{self, Write},
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -74,18 +75,23 @@ fn run_many(from: u64, seeds: u64) -> ExitCode {
     }
     #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
     let rate = seeds as f64 / started.elapsed().as_secs_f64() * 60.0;
-    println!("{seeds} schedules tried ({rate:.0} a minute): {total}");
-    println!("no event lost, none out of the order of its key, none marked without a confirmation");
+    say(&format!("{seeds} schedules tried ({rate:.0} a minute): {total}"));
+    say("no event lost, none out of the order of its key, none marked without a confirmation");
     ExitCode::SUCCESS
+}
+
+/// Prints a line, unless the reader is gone (`… | head`).
+fn say(line: &str) {
+    drop(writeln!(io::stdout().lock(), "{line}"));
 }
 
 /// Runs one schedule and prints its timeline.
 fn run_one(seed: u64) -> ExitCode {
     let Outcome { counters, violation, timeline } = World::new(seed, None).with_timeline().run();
     for line in timeline {
-        println!("{line}");
+        say(&line.to_string());
     }
-    println!("seed {seed}: {counters}");
+    say(&format!("seed {seed}: {counters}"));
     let Some(violation) = violation else { return ExitCode::SUCCESS };
     eprintln!("seed {seed}: {violation}");
     ExitCode::FAILURE

@@ -71,7 +71,7 @@ pub(super) fn unauthorised() -> Result<Row> {
 /// Runs a test of the suite's that counts for itself: whether it passed, and the number that it has printed
 /// before `unit`, 0 where it has printed none.
 fn suite_test(name: &str, settings: &[(&str, u32)], unit: &str) -> Result<(bool, usize)> {
-    eprintln!("  … cargo shop test {name}");
+    harness::complain!("  … cargo shop test {name}");
     let mut test = Command::new("cargo");
     test.args(["shop", "test", name, "--", "--no-capture"]).current_dir(shop::home::checkout());
     test.env("NEXTEST_PROFILE", "long").envs(settings.iter().map(|(name, value)| (name, value.to_string())));

@@ -33,7 +33,13 @@ impl Row {
     /// The line, after it was said: the next may take a while.
     fn told(self) -> Self {
         let sign = if self.met { '✓' } else { '✗' };
-        eprintln!("  {sign} {}: {} of {} (must be {})", self.name, self.measured, self.of, self.must_be);
+        harness::complain!(
+            "  {sign} {}: {} of {} (must be {})",
+            self.name,
+            self.measured,
+            self.of,
+            self.must_be
+        );
         self
     }
 }

@@ -60,9 +60,9 @@ impl Runner {
             What::Database => self.server_killed(Name::Postgres).await,
         };
         measured.unwrap_or_else(|error| {
-            eprintln!("    not measured: {error:#}");
+            harness::complain!("    not measured: {error:#}");
             if let Err(error) = self.mend() {
-                eprintln!("  ! the environment cannot be mended: {error:#}");
+                harness::complain!("  ! the environment cannot be mended: {error:#}");
             }
             f64::INFINITY
         })
