@@ -40,7 +40,7 @@ pub enum Put {
 }
 
 /// What became of the wish to take something out of the cart.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
     /// It is not in the cart any more (perhaps it never was).
     Done,
@@ -113,9 +113,9 @@ pub async fn put_item(
             Offer::Removed => return Ok(Put::RemovedProduct),
             Offer::Unknown => return Ok(Put::UnknownProduct),
         };
-        let version = lock_or_open(&mut tx, buyer).await?;
-        if !if_match.allows(version) {
-            return Ok(Put::Stale(version));
+        let at = lock_or_open(&mut tx, buyer).await?;
+        if !if_match.allows(at) {
+            return Ok(Put::Stale(at));
         }
         let changed = sqlx::query(
             "insert into cart_line as line (buyer_id, product_id, quantity, unit_price, accepted_price,

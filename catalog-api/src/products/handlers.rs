@@ -51,8 +51,8 @@ async fn change_price(
 ) -> Result<HttpResponse, Problem> {
     let command = command.repeatable(&body.bytes);
     let change = async |tx: &mut _| {
-        let changed = store::change_price(tx, *id, &if_match, body.value.price, &command.trace).await;
-        answer(StatusCode::OK, changed)
+        let outcome = store::change_price(tx, *id, &if_match, body.value.price, &command.trace).await;
+        answer(StatusCode::OK, outcome)
     };
     changes.make(&command, change).await
 }

@@ -362,9 +362,9 @@ fn key(delivery: &Delivery) -> Option<String> {
     let keyed = serde_json::from_slice::<Keyed>(&delivery.data).ok();
     let in_header = || {
         let names = ["partitionkey", "subject"].into_iter();
-        let names = names
+        let mut names = names
             .flat_map(|name| ["cloudEvents:", "cloudEvents_", "ce-"].map(|start| format!("{start}{name}")));
-        names.filter_map(|name| headers::text(&delivery.properties, &name)).next()
+        names.find_map(|name| headers::text(&delivery.properties, &name))
     };
     keyed.and_then(|keyed| keyed.partitionkey.or(keyed.subject)).or_else(in_header)
 }

@@ -313,7 +313,7 @@ async fn discard_dead_letters(
     let limit = body.value.limit()?;
     let BulkBody { which, dry_run, why, .. } = body.value;
     let why = why.unwrap_or_default();
-    if !dry_run && !(1..=REASON_LIMIT).contains(&why.trim().chars().count()) {
+    if !dry_run && (!(1..=REASON_LIMIT).contains(&why.trim().chars().count()) || why.contains('\0')) {
         let detail = format!("why they are discarded: 1 to {REASON_LIMIT} characters");
         return Err(Problem::validation(detail.clone()).at("#/why", detail));
     }

@@ -35,7 +35,7 @@ struct Inner {
 
 enum Keys {
     Secret(DecodingKey),
-    Published(Jwks),
+    Published(Box<Jwks>),
 }
 
 impl Verifier {
@@ -61,7 +61,7 @@ impl Verifier {
                 );
                 (Keys::Secret(DecodingKey::from_secret(secret.as_bytes())), vec![Algorithm::HS256])
             }
-            (None, Some(url)) => (Keys::Published(Jwks::new(url)?), Jwks::ALGORITHMS.to_vec()),
+            (None, Some(url)) => (Keys::Published(Box::new(Jwks::new(url)?)), Jwks::ALGORITHMS.to_vec()),
         };
         let (issuer, audience) = (settings.issuer.clone(), settings.audience.clone());
         Ok(Self(Arc::new(Inner { keys, algorithms, issuer, audience })))

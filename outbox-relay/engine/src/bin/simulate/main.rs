@@ -89,7 +89,7 @@ fn say(line: &str) {
 fn run_one(seed: u64) -> ExitCode {
     let Outcome { counters, violation, timeline } = World::new(seed, None).with_timeline().run();
     for line in timeline {
-        say(&line.to_string());
+        say(&line);
     }
     say(&format!("seed {seed}: {counters}"));
     let Some(violation) = violation else { return ExitCode::SUCCESS };
