@@ -23,7 +23,11 @@ use crate::products::{ProductId, store::PriceChange};
 /// after its line was put in; returns how many alerts that were.
 ///
 /// A change that comes late, after a newer one, raises its alert and leaves the newer price where it is.
-pub async fn prices_changed(tx: &mut PgConnection, changes: &[PriceChange]) -> Result<u64, sqlx::Error> {
+pub async fn prices_changed(
+    tx: &mut PgConnection,
+    source: &str,
+    changes: &[PriceChange],
+) -> Result<u64, sqlx::Error> {
     if changes.is_empty() {
         return Ok(0);
     }
@@ -40,7 +44,7 @@ pub async fn prices_changed(tx: &mut PgConnection, changes: &[PriceChange]) -> R
          ), newer_cart as (
              update cart set version = version + 1, updated_at = now()
              from (select distinct buyer_id from newest join cart_line using (product_id)
-                   where (added_generation, added_version) < (generation, newest.version)
+                   where added_source <> $8 or (added_generation, added_version) < (generation, newest.version)
                    order by buyer_id) as holder
              where cart.buyer_id = holder.buyer_id
              returning cart.buyer_id
@@ -48,14 +52,16 @@ pub async fn prices_changed(tx: &mut PgConnection, changes: &[PriceChange]) -> R
              update cart_line as line set unit_price = product.price
              from newest join product on product.product_id = newest.product_id
              where line.product_id = newest.product_id and (select count(*) from newer_cart) > 0
-               and (line.added_generation, line.added_version) < (newest.generation, newest.version)
-             returning line.buyer_id, line.product_id, line.added_generation, line.added_version
+               and (line.added_source <> $8
+                    or (line.added_generation, line.added_version) < (newest.generation, newest.version))
+             returning line.buyer_id, line.product_id, line.added_source, line.added_generation, line.added_version
          )
          insert into alert (buyer_id, event_id, kind, product_id, product_name, old_price, new_price)
          select repriced.buyer_id, change.event_id, 'price_changed', change.product_id,
                 change.product_name, change.old_price, change.new_price
          from repriced join change on change.product_id = repriced.product_id
-          and (change.generation, change.version) > (repriced.added_generation, repriced.added_version)
+          and (repriced.added_source <> $8
+               or (change.generation, change.version) > (repriced.added_generation, repriced.added_version))
          order by change.position, repriced.buyer_id",
     )
     .bind(changes.iter().map(|change| change.event_id).collect::<Vec<_>>())
@@ -65,6 +71,7 @@ pub async fn prices_changed(tx: &mut PgConnection, changes: &[PriceChange]) -> R
     .bind(changes.iter().map(|change| change.new_price).collect::<Vec<_>>())
     .bind(changes.iter().map(|change| change.generation).collect::<Vec<_>>())
     .bind(changes.iter().map(|change| change.version).collect::<Vec<_>>())
+    .bind(source)
     .execute(tx)
     .await?;
     Ok(raised.rows_affected())

@@ -108,8 +108,8 @@ pub async fn put_item(
         let mut tx = database::begin(pool).await?;
         // Before the cart: a price change either waits for this transaction and then finds the line,
         // or has been waited for here and its price is read.
-        let (price, generation, version) = match products::store::lock_offer(&mut tx, product).await? {
-            Offer::OnSale(price, generation, version) => (price, generation, version),
+        let (price, origin) = match products::store::lock_offer(&mut tx, product).await? {
+            Offer::OnSale(price, origin) => (price, origin),
             Offer::Removed => return Ok(Put::RemovedProduct),
             Offer::Unknown => return Ok(Put::UnknownProduct),
         };
@@ -119,8 +119,8 @@ pub async fn put_item(
         }
         let changed = sqlx::query(
             "insert into cart_line as line (buyer_id, product_id, quantity, unit_price, accepted_price,
-                                            added_generation, added_version)
-             values ($1, $2, $3, $4, $4, $5, $6)
+                                            added_source, added_generation, added_version)
+             values ($1, $2, $3, $4, $4, $5, $6, $7)
              on conflict (buyer_id, product_id) do update set quantity = excluded.quantity
              where line.quantity <> excluded.quantity",
         )
@@ -128,8 +128,9 @@ pub async fn put_item(
         .bind(product)
         .bind(quantity)
         .bind(price)
-        .bind(generation)
-        .bind(version)
+        .bind(&origin.price_source)
+        .bind(origin.price_generation)
+        .bind(origin.price_version)
         .execute(&mut *tx)
         .await?
         .rows_affected();

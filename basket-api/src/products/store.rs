@@ -1,13 +1,15 @@
 //! The projection's statements.
 //!
 //! Every write is guarded by the product's generation and version, so it may come in any order and more than once:
-//! the row always ends as the newest of what was told. All take the product rows in the order of their
+//! the row always ends as the newest of what was told. Versions of another source cannot be compared: what it tells is
+//! taken as it comes. All take the product rows in the order of their
 //! ids and leave them locked until the transaction ends.
 
-use sqlx::PgConnection;
+use sqlx::{FromRow, PgConnection, Row};
 use uuid::Uuid;
 
 use super::{Currency, PictureUrl, Price, ProductId, ProductName};
+use crate::CATALOG;
 
 /// A product as the catalog had it at one version.
 #[derive(Debug, Clone)]
@@ -64,11 +66,22 @@ pub struct DetailsChange {
     pub version: i64,
 }
 
+/// Where a product's price comes from: changes of the same source that are older are in it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct PriceOrigin {
+    /// Who told it.
+    pub price_source: String,
+    /// The generation of the source's log.
+    pub price_generation: i64,
+    /// The product's version.
+    pub price_version: i64,
+}
+
 /// What is to be known before a product may be put into a cart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Offer {
-    /// On sale at this price, which is known since this generation and version.
-    OnSale(Price, i64, i64),
+    /// On sale at this price.
+    OnSale(Price, PriceOrigin),
     /// Taken from the catalog, for good.
     Removed,
     /// Not told of yet, or not all of it: the catalog has to be asked.
@@ -77,16 +90,19 @@ pub enum Offer {
 
 /// Reads what a product costs, and keeps its price from changing until the transaction ends.
 pub async fn lock_offer(tx: &mut PgConnection, id: ProductId) -> Result<Offer, sqlx::Error> {
-    let row: Option<(Option<Price>, i64, i64, bool, bool)> = sqlx::query_as(
-        "select price, price_generation, price_version, name is not null, available
+    let row = sqlx::query(
+        "select price, price_source, price_generation, price_version, name is not null as is_named, available
            from product where product_id = $1 for share",
     )
     .bind(id)
     .fetch_optional(tx)
     .await?;
-    Ok(match row {
-        Some((.., false)) => Offer::Removed,
-        Some((Some(price), generation, version, true, true)) => Offer::OnSale(price, generation, version),
+    let Some(row) = row else { return Ok(Offer::Unknown) };
+    if !row.try_get::<bool, _>("available")? {
+        return Ok(Offer::Removed);
+    }
+    Ok(match row.try_get("price")? {
+        Some(price) if row.try_get("is_named")? => Offer::OnSale(price, PriceOrigin::from_row(&row)?),
         _ => Offer::Unknown,
     })
 }
@@ -95,30 +111,34 @@ pub async fn lock_offer(tx: &mut PgConnection, id: ProductId) -> Result<Offer, s
 ///
 /// A product may be told of before its addition is (see the table's comment): only what is newer than
 /// the row is taken, and a removed product stays removed.
-pub async fn add(tx: &mut PgConnection, products: &[ProductFacts]) -> Result<(), sqlx::Error> {
+pub async fn add(tx: &mut PgConnection, source: &str, products: &[ProductFacts]) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into product as known
-             (product_id, name, picture_url, details_generation, details_version,
-              price, currency, price_generation, price_version)
-         select distinct on (product_id) product_id, name, picture_url, generation, version,
-                price, currency, generation, version
+             (product_id, name, picture_url, details_source, details_generation, details_version,
+              price, currency, price_source, price_generation, price_version)
+         select distinct on (product_id) product_id, name, picture_url, $8, generation, version,
+                price, currency, $8, generation, version
          from unnest($1::bigint[], $2::text[], $3::text[], $4::numeric[], $5::text[], $6::bigint[], $7::bigint[])
               as added (product_id, name, picture_url, price, currency, generation, version)
          order by product_id, generation desc, version desc
          on conflict (product_id) do update set
-             (name, picture_url, details_generation, details_version) = (
-                 select excluded.name, excluded.picture_url, excluded.details_generation, excluded.details_version
+             (name, picture_url, details_source, details_generation, details_version) = (
+                 select excluded.name, excluded.picture_url,
+                        $8, excluded.details_generation, excluded.details_version
                   where (known.details_generation, known.details_version)
                       < (excluded.details_generation, excluded.details_version)
                  union all
-                 select known.name, known.picture_url, known.details_generation, known.details_version
+                 select known.name, known.picture_url,
+                        known.details_source, known.details_generation, known.details_version
                  limit 1),
-             (price, currency, price_generation, price_version) = (
-                 select excluded.price, excluded.currency, excluded.price_generation, excluded.price_version
+             (price, currency, price_source, price_generation, price_version) = (
+                 select excluded.price, excluded.currency,
+                        $8, excluded.price_generation, excluded.price_version
                   where (known.price_generation, known.price_version)
                       < (excluded.price_generation, excluded.price_version)
                  union all
-                 select known.price, known.currency, known.price_generation, known.price_version
+                 select known.price, known.currency,
+                        known.price_source, known.price_generation, known.price_version
                  limit 1)
          where (known.details_generation, known.details_version)
              < (excluded.details_generation, excluded.details_version)
@@ -131,6 +151,7 @@ pub async fn add(tx: &mut PgConnection, products: &[ProductFacts]) -> Result<(),
     .bind(column(products, |product| product.currency.code()))
     .bind(column(products, |product| product.generation))
     .bind(column(products, |product| product.version))
+    .bind(source)
     .execute(tx)
     .await?;
     Ok(())
@@ -140,7 +161,11 @@ pub async fn add(tx: &mut PgConnection, products: &[ProductFacts]) -> Result<(),
 ///
 /// A product that is not known yet is entered with what the change tells: an addition that comes late
 /// then cannot bring the old price back.
-pub async fn change_prices(tx: &mut PgConnection, changes: &[PriceChange]) -> Result<(), sqlx::Error> {
+pub async fn change_prices(
+    tx: &mut PgConnection,
+    source: &str,
+    changes: &[PriceChange],
+) -> Result<(), sqlx::Error> {
     sqlx::query(
         "with newest as (
              select distinct on (product_id) product_id, price, currency, generation, version
@@ -148,18 +173,20 @@ pub async fn change_prices(tx: &mut PgConnection, changes: &[PriceChange]) -> Re
                   as change (product_id, price, currency, generation, version)
              order by product_id, generation desc, version desc
          )
-         insert into product as known (product_id, price, currency, price_generation, price_version)
-         select product_id, price, currency, generation, version from newest order by product_id
+         insert into product as known (product_id, price, currency, price_source, price_generation, price_version)
+         select product_id, price, currency, $6, generation, version from newest order by product_id
          on conflict (product_id) do update set
-             price = excluded.price, currency = excluded.currency,
+             price = excluded.price, currency = excluded.currency, price_source = $6,
              price_generation = excluded.price_generation, price_version = excluded.price_version
-         where (known.price_generation, known.price_version) < (excluded.price_generation, excluded.price_version)",
+         where known.price_source <> $6
+            or (known.price_generation, known.price_version) < (excluded.price_generation, excluded.price_version)",
     )
     .bind(column(changes, |change| change.product_id))
     .bind(column(changes, |change| change.new_price))
     .bind(column(changes, |change| change.currency.code()))
     .bind(column(changes, |change| change.generation))
     .bind(column(changes, |change| change.version))
+    .bind(source)
     .execute(tx)
     .await?;
     Ok(())
@@ -169,18 +196,21 @@ pub async fn change_prices(tx: &mut PgConnection, changes: &[PriceChange]) -> Re
 /// those products.
 pub async fn change_details(
     tx: &mut PgConnection,
+    source: &str,
     changes: &[DetailsChange],
 ) -> Result<Vec<ProductId>, sqlx::Error> {
     sqlx::query_scalar(
-        "insert into product as known (product_id, name, picture_url, details_generation, details_version)
-         select distinct on (product_id) product_id, name, picture_url, generation, version
+        "insert into product as known (product_id, name, picture_url,
+                                       details_source, details_generation, details_version)
+         select distinct on (product_id) product_id, name, picture_url, $6, generation, version
          from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
               as change (product_id, name, picture_url, generation, version)
          order by product_id, generation desc, version desc
          on conflict (product_id) do update set
-             name = excluded.name, picture_url = excluded.picture_url,
+             name = excluded.name, picture_url = excluded.picture_url, details_source = $6,
              details_generation = excluded.details_generation, details_version = excluded.details_version
-         where (known.details_generation, known.details_version)
+         where known.details_source <> $6
+            or (known.details_generation, known.details_version)
              < (excluded.details_generation, excluded.details_version)
          returning product_id",
     )
@@ -189,6 +219,7 @@ pub async fn change_details(
     .bind(column(changes, |change| change.picture_url.clone()))
     .bind(column(changes, |change| change.generation))
     .bind(column(changes, |change| change.version))
+    .bind(source)
     .fetch_all(tx)
     .await
 }
@@ -228,7 +259,7 @@ pub async fn complete(tx: &mut PgConnection, product: &ProductFacts) -> Result<b
     if is_complete {
         return Ok(false);
     }
-    add(tx, std::slice::from_ref(product)).await?;
+    add(tx, CATALOG, std::slice::from_ref(product)).await?;
     Ok(true)
 }
 

@@ -49,6 +49,12 @@ pub const SESSION: [(&str, &str); 6] = [
     ("jit", "off"),
 ];
 
+/// The events of a run, by their source: versions of different sources cannot be compared. As a rule there is one.
+fn by_source<P>(events: &[Received<P>]) -> impl Iterator<Item = (&str, &[Received<P>])> {
+    let runs = events.chunk_by(|one, next| one.source == next.source);
+    runs.filter_map(|run| Some((run.first()?.source.as_str(), run)))
+}
+
 /// The key that orders an event must be the product that it is about: else the guard against old news
 /// would guard the wrong product.
 fn check_key<P>(event: &Received<P>, product: ProductId) -> Result<(), HandleError> {

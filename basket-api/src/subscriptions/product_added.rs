@@ -4,7 +4,7 @@ use event_bus::{BatchHandler, HandleError, Received, consumer::Order};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::check_key;
+use super::{by_source, check_key};
 use crate::products::{
     Currency, PictureUrl, Price, ProductId, ProductName,
     store::{self, ProductFacts},
@@ -35,20 +35,22 @@ impl BatchHandler for AddProduct {
         tx: &mut Transaction<'_, Postgres>,
         events: &[Received<ProductAdded>],
     ) -> Result<(), HandleError> {
-        let mut products = Vec::with_capacity(events.len());
-        for event in events {
-            check_key(event, event.data.product_id)?;
-            products.push(ProductFacts {
-                id: event.data.product_id,
-                name: event.data.name.clone(),
-                picture_url: event.data.picture_url.clone(),
-                price: event.data.price,
-                currency: event.data.currency,
-                generation: event.generation,
-                version: event.version,
-            });
+        for (source, of_source) in by_source(events) {
+            let mut products = Vec::with_capacity(of_source.len());
+            for event in of_source {
+                check_key(event, event.data.product_id)?;
+                products.push(ProductFacts {
+                    id: event.data.product_id,
+                    name: event.data.name.clone(),
+                    picture_url: event.data.picture_url.clone(),
+                    price: event.data.price,
+                    currency: event.data.currency,
+                    generation: event.generation,
+                    version: event.version,
+                });
+            }
+            store::add(tx, source, &products).await?;
         }
-        store::add(tx, &products).await?;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use event_bus::{BatchHandler, HandleError, Received, consumer::Order};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::check_key;
+use super::{by_source, check_key};
 use crate::{
     alerts::raise,
     products::{
@@ -36,19 +36,21 @@ impl BatchHandler for UpdateProduct {
         tx: &mut Transaction<'_, Postgres>,
         events: &[Received<ProductChanged>],
     ) -> Result<(), HandleError> {
-        let mut changes = Vec::with_capacity(events.len());
-        for event in events {
-            check_key(event, event.data.product_id)?;
-            changes.push(DetailsChange {
-                product_id: event.data.product_id,
-                name: event.data.name.clone(),
-                picture_url: event.data.picture_url.clone(),
-                generation: event.generation,
-                version: event.version,
-            });
+        for (source, of_source) in by_source(events) {
+            let mut changes = Vec::with_capacity(of_source.len());
+            for event in of_source {
+                check_key(event, event.data.product_id)?;
+                changes.push(DetailsChange {
+                    product_id: event.data.product_id,
+                    name: event.data.name.clone(),
+                    picture_url: event.data.picture_url.clone(),
+                    generation: event.generation,
+                    version: event.version,
+                });
+            }
+            let touched = store::change_details(tx, source, &changes).await?;
+            raise::details_changed(tx, &touched).await?;
         }
-        let touched = store::change_details(tx, &changes).await?;
-        raise::details_changed(tx, &touched).await?;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use event_bus::{BatchHandler, HandleError, Received};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::check_key;
+use super::{by_source, check_key};
 use crate::{
     alerts::raise,
     products::{
@@ -38,23 +38,25 @@ impl BatchHandler for RepriceBaskets {
         tx: &mut Transaction<'_, Postgres>,
         events: &[Received<ProductPriceChanged>],
     ) -> Result<(), HandleError> {
-        let mut changes = Vec::with_capacity(events.len());
-        for event in events {
-            check_key(event, event.data.product_id)?;
-            changes.push(PriceChange {
-                event_id: event.id,
-                product_id: event.data.product_id,
-                product_name: event.data.name.clone(),
-                old_price: event.data.old_price,
-                new_price: event.data.new_price,
-                currency: event.data.currency,
-                generation: event.generation,
-                version: event.version,
-            });
+        for (source, of_source) in by_source(events) {
+            let mut changes = Vec::with_capacity(of_source.len());
+            for event in of_source {
+                check_key(event, event.data.product_id)?;
+                changes.push(PriceChange {
+                    event_id: event.id,
+                    product_id: event.data.product_id,
+                    product_name: event.data.name.clone(),
+                    old_price: event.data.old_price,
+                    new_price: event.data.new_price,
+                    currency: event.data.currency,
+                    generation: event.generation,
+                    version: event.version,
+                });
+            }
+            store::change_prices(tx, source, &changes).await?;
+            let alerts = raise::prices_changed(tx, source, &changes).await?;
+            raise::count("price_changed", alerts);
         }
-        store::change_prices(tx, &changes).await?;
-        let alerts = raise::prices_changed(tx, &changes).await?;
-        raise::count("price_changed", alerts);
         Ok(())
     }
 }

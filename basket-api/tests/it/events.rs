@@ -173,6 +173,25 @@ async fn a_price_change_that_comes_late_does_not_alert_who_put_the_product_in_af
 }
 
 #[sqlx::test(migrator = "basket_api::MIGRATIONS")]
+async fn price_changes_of_two_sources_both_count_whatever_their_versions(pool: PgPool) {
+    let vhost = vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    for event in [&add(1, "10.00"), &change(1, "10.00", "11.00", 5)] {
+        announce(&vhost, event).await;
+        assert!(taken_in(&pool, event).await);
+    }
+    app.fill("alice", 1, 1).await;
+    for (source, price, version) in [("/a", "15.00", 1_000), ("/b", "12.00", 3)] {
+        let mut event = change(1, "11.00", price, version);
+        event["source"] = json!(source);
+        announce(&vhost, &event).await;
+        assert!(taken_in(&pool, &event).await);
+        assert_eq!(app.see("alice").await["items"][0]["unitPrice"], price);
+    }
+    assert_eq!(app.alerts("alice").await["count"], 2);
+}
+
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_price_of_a_later_generation_is_newer_whatever_its_version(pool: PgPool) {
     let vhost = vhost().await;
     let app = spawn(&pool, &vhost).await;

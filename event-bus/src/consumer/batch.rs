@@ -61,7 +61,8 @@ impl Batch {
         Self { outcomes: messages.iter().map(unreadable).collect(), messages }
     }
 
-    /// Handles the undecided messages in order, in one transaction; if that fails, one by one.
+    /// Handles the undecided messages in order, in one transaction; if that fails, in two halves, and so on: one
+    /// message that fails costs few transactions.
     ///
     /// Stops when the database is unavailable or `stop` is requested, which is no message's fault. It can then be
     /// called again.
@@ -70,22 +71,30 @@ impl Batch {
         shared: &Shared,
         stop: &CancellationToken,
     ) -> Result<(), DatabaseUnavailable> {
-        let pairs = self.messages.iter().zip(&mut self.outcomes);
-        let undecided: Vec<(&Message, &mut Option<Outcome>)> =
-            pairs.filter(|(_, outcome)| outcome.is_none()).collect();
-        let together: Vec<&Message> = undecided.iter().map(|(message, _)| *message).collect();
-        let receipts = match attempt(shared, &together, shared.config.batch_timeout()).await {
-            Ok(receipts) => receipts,
-            Err(Failed::Unavailable(error)) => return Err(error),
-            Err(Failed::Handling(_) | Failed::TimedOut) => Vec::new(),
-        };
-        let mut receipts = receipts.into_iter();
-        for (message, outcome) in undecided {
-            *outcome = Some(match receipts.next() {
-                Some(receipt) => Outcome::Done(receipt),
-                None if stop.is_cancelled() => return Err(DatabaseUnavailable("asked to stop".to_owned())),
-                None => alone(shared, message).await?,
-            });
+        let places = 0..self.messages.len();
+        let mut parts: Vec<Vec<usize>> =
+            vec![places.filter(|place| self.outcomes[*place].is_none()).collect()];
+        while let Some(mut part) = parts.pop() {
+            let together: Vec<&Message> = part.iter().map(|place| &self.messages[*place]).collect();
+            match (attempt(shared, &together, shared.config.batch_timeout()).await, &part[..]) {
+                (Ok(receipts), _) => {
+                    for (place, receipt) in part.into_iter().zip(receipts) {
+                        self.outcomes[place] = Some(Outcome::Done(receipt));
+                    }
+                }
+                (Err(Failed::Unavailable(error)), _) => return Err(error),
+                (Err(_), _) if stop.is_cancelled() => {
+                    return Err(DatabaseUnavailable("asked to stop".to_owned()));
+                }
+                (Err(_), [place]) => {
+                    let outcome = alone(shared, &self.messages[*place]).await?;
+                    self.outcomes[*place] = Some(outcome);
+                }
+                (Err(_), _) => {
+                    let second = part.split_off(part.len() / 2);
+                    parts.extend([second, part]);
+                }
+            }
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ pub struct SubscriberConfig {
     /// How long a batch waits for more messages under load, in milliseconds. Default 5. A message that finds the
     /// consumer idle does not wait.
     pub linger_ms: u64,
-    /// How long a batch may take, in seconds; then its messages are tried one by one. Default 30.
+    /// How long a batch may take, in seconds; then its halves are tried. Default 30.
     pub batch_timeout_s: u64,
     /// How long one message may take, in seconds; then the database counts as unavailable. Default 330.
     pub message_timeout_s: u64,

@@ -1,7 +1,7 @@
 //! Subscribing to events: deliveries in, effects committed once, acknowledgements out.
 //!
-//! A batch of deliveries is one transaction with the inbox. The messages of a batch that fails are tried one by
-//! one:
+//! A batch of deliveries is one transaction with the inbox. A batch that fails is halved until the messages that fail
+//! are alone:
 //!
 //! | a message that | is |
 //! |---|---|

@@ -7,7 +7,10 @@ use std::sync::{
 
 use sqlx::PgPool;
 
-use event_bus::inbox;
+use event_bus::{
+    envelope,
+    inbox::{self, Delivery, Order, Receipt, ReceiveError, receive},
+};
 use test_kit::eventually;
 
 use crate::support::{LONG, NOTED, Sent, Stage, raised};
@@ -230,4 +233,86 @@ async fn a_pattern_is_refused_as_an_event_type() {
     let broker = event_bus::BrokerConfig::new("amqp://localhost", "shop.events");
     let error = event_bus::Subscriber::new("greedy", pool, broker).handle(Everything).err().unwrap();
     assert!(error.to_string().starts_with("\"shop.catalog.*\" is no event type"), "{error}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_does_not_pass_one_of_its_key_that_another_process_has_made_wait_meanwhile(pool: PgPool) {
+    sqlx::raw_sql(inbox::SCHEMA).execute(&pool).await.unwrap();
+    let [first, second] = [1, 2].map(|version| {
+        let body = raised("a", version, "").outgoing().to_json().unwrap();
+        envelope::read(Some(envelope::CONTENT_TYPE), |_| None, &body).unwrap()
+    });
+    // A process that has lost its connection to the broker is still about to have the first event wait.
+    let mut frozen = pool.begin().await.unwrap();
+    for entered in [
+        "insert into inbox (consumer, event_id, source, event_type, key, key_version, applied, redelivered)
+         values ('counter', $1, '/test', 'shop.test.counter_raised.v1', 'a', 1, false, false)",
+        "insert into inbox_waiting (consumer, event_id, source, event_type, key, generation, key_version,
+                                    occurred_at, data, redelivered, holds_key)
+         values ('counter', $1, '/test', 'shop.test.counter_raised.v1', 'a', 1, 1, now(), '{}', false, true)",
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(entered)).bind(first.id).execute(&mut *frozen).await.unwrap();
+    }
+    let deliveries =
+        [&first, &second].map(|event| Delivery { event, redelivered: true, order: Order::EveryEvent });
+    let week = std::time::Duration::from_hours(168);
+    let receiving = async {
+        let mut tx = pool.begin().await.unwrap();
+        receive(&mut tx, "counter", week, &deliveries).await
+    };
+    let committing = async {
+        eventually("it waits for the other process", LONG, async || {
+            let waiting: i64 = sqlx::query_scalar("select count(*) from pg_locks where not granted")
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+            (waiting > 0).then_some(())
+        })
+        .await;
+        frozen.commit().await.unwrap();
+    };
+    let (overtaken, ()) = tokio::join!(receiving, committing);
+    assert!(matches!(overtaken, Err(ReceiveError::Overtaken)), "{overtaken:?}");
+    let mut tx = pool.begin().await.unwrap();
+    let receipts = receive(&mut tx, "counter", week, &deliveries).await.unwrap();
+    assert_eq!(receipts, [Receipt::RedeliveredKnown, Receipt::Waiting]);
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_inbox_of_before_learns_the_sources_of_its_keys(pool: PgPool) {
+    let [create, more @ ..] = inbox::MIGRATIONS else { panic!("no migrations") };
+    sqlx::raw_sql(create.sql).execute(&pool).await.unwrap();
+    sqlx::raw_sql(
+        "insert into inbox values
+            ('c', gen_random_uuid(), '/old', 'twice', 'a', 1, true, false, now() - interval '1 hour'),
+            ('c', gen_random_uuid(), '/new', 'twice', 'a', 2, true, false, now()),
+            ('c', gen_random_uuid(), '/one', 'once', 'a', 1, true, false, now());
+         insert into inbox_version values ('c', 'a', 'twice', 2, 1), ('c', 'a', 'once', 1, null), ('c', 'purged', 'once', 7, null),
+            ('c', 'purged', 'never', 1, null)",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    for migration in more {
+        sqlx::raw_sql(migration.sql).execute(&pool).await.unwrap();
+    }
+    let known: Vec<(String, String, String, i64, i64)> = sqlx::query_as(
+        "select source, key, event_type, generation, key_version from inbox_version order by event_type, key",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    let known: Vec<_> = known
+        .iter()
+        .map(|(source, key, kind, generation, version)| {
+            (source.as_str(), key.as_str(), kind.as_str(), *generation, *version)
+        })
+        .collect();
+    let expected = [
+        ("", "purged", "never", 1, 1),
+        ("/one", "a", "once", 1, 1),
+        ("/one", "purged", "once", 1, 7),
+        ("/new", "a", "twice", 1, 2),
+    ];
+    assert_eq!(known, expected);
 }

@@ -82,7 +82,7 @@ pub(crate) struct ScoreboardArgs {
     /// How many measurements of each recovery; a third of it where a server is restarted
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(3..=1_000))]
     pub(crate) repeats: u16,
-    /// How many events are pending in the flood
+    /// How many events are pending in the flood, and are handled where some fail
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
     pub(crate) events: u32,
     /// How many malformed messages are sent, and how many malformed requests
@@ -99,6 +99,8 @@ pub(crate) enum Part {
     Rest,
     /// How fast it recovers
     Recovery,
+    /// Events of which one per cent fails for a while, and one in a thousand for good
+    Order,
     /// Malformed messages and requests, and attempts without the right to them
     Hostile,
 }

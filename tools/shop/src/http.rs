@@ -28,13 +28,22 @@ pub enum Readiness {
 
 /// Asks `/health/ready` of the service on this port.
 pub fn readiness(port: u16) -> Readiness {
-    let answer = agent(Duration::from_secs(2)).get(format!("http://127.0.0.1:{port}/health/ready")).call();
-    match answer {
-        Ok(answer) if answer.status() == 200 => Readiness::Ready,
-        Ok(mut answer) => {
-            let text = answer.body_mut().with_config().limit(2048).read_to_string().unwrap_or_default();
-            Readiness::NotReady(answer.status().as_u16(), text)
-        }
-        Err(_) => Readiness::NoAnswer,
+    match ask(port) {
+        Some((200, _)) => Readiness::Ready,
+        Some((status, text)) => Readiness::NotReady(status, text),
+        None => Readiness::NoAnswer,
     }
+}
+
+/// Whether a service that is ready has events that wait for an operator.
+pub fn has_blocked_keys(port: u16) -> bool {
+    ask(port).is_some_and(|(_, text)| text.contains(r#""no_blocked_keys":"failing""#))
+}
+
+/// The status and the text of `/health/ready`.
+fn ask(port: u16) -> Option<(u16, String)> {
+    let url = format!("http://127.0.0.1:{port}/health/ready");
+    let mut answer = agent(Duration::from_secs(2)).get(url).call().ok()?;
+    let text = answer.body_mut().with_config().limit(2048).read_to_string().unwrap_or_default();
+    Some((answer.status().as_u16(), text))
 }

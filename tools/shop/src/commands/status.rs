@@ -10,7 +10,8 @@ use crate::servers::{Postgres, Rabbitmq};
 use crate::suite::{State, Suite};
 use crate::terminal::{self, table};
 
-/// Prints a table; the exit code is 1 if something that should run does not, or is not ready.
+/// Prints a table; the exit code is 1 if something that should run does not, or is not ready or
+/// waits for an operator.
 pub(super) fn run() -> Result<ExitCode> {
     let suite = Suite::open()?;
     let mut rows = vec![["NAME", "PID", "STATE", "ADDRESS", "HEALTH"].map(str::to_owned).to_vec()];
@@ -52,6 +53,9 @@ fn health(name: Name, port: u16) -> (bool, String) {
         Name::Rabbitmq => Rabbitmq::answers(port),
         _ => {
             return match http::readiness(port) {
+                Readiness::Ready if http::has_blocked_keys(port) => {
+                    (false, "ready, but keys are blocked: see /ops/waiting".to_owned())
+                }
                 Readiness::Ready => (true, "ready".to_owned()),
                 Readiness::NotReady(status, _) => (false, format!("not ready ({status})")),
                 Readiness::NoAnswer => (false, "no answer".to_owned()),

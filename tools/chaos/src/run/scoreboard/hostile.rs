@@ -16,6 +16,9 @@ const MATRIX: &str = "every_credential_without_the_right_is_refused";
 /// The test that makes malformed requests, `MALFORMED_REQUESTS` of them.
 const MALFORMED: &str = "no_malformed_request_is_answered_with_5xx";
 
+/// The test that has events handled of which some fail, `ORDERED_EVENTS` of them.
+const ORDERED: &str = "through_failures_every_event_has_its_effect_once_and_in_the_order_of_its_key";
+
 /// Attempts that there must be.
 const ATTEMPTS: usize = 300;
 
@@ -63,6 +66,22 @@ pub(super) fn unauthorised() -> Result<Row> {
         of: attempts,
         measured: if met { "all refused" } else { "not all refused, or not measured" }.to_owned(),
         must_be: format!("all of ≥ {ATTEMPTS} refused"),
+        met,
+    }
+    .told())
+}
+
+/// So many events through handlers that fail, for a while or for good: the order of no key's effects may be broken, no
+/// effect may be missing or happen twice, and the keys of what fails for good are blocked, and no others.
+pub(super) fn ordered_events(events: u32) -> Result<Row> {
+    let unit = " events through handlers that fail";
+    let (passed, handled) = suite_test(ORDERED, &[("ORDERED_EVENTS", events)], unit)?;
+    let met = passed && handled >= usize::try_from(events).unwrap_or(usize::MAX);
+    Ok(Row {
+        name: "events through failing handlers",
+        of: handled,
+        measured: if met { "every effect once, in order" } else { "not so, or not measured" }.to_owned(),
+        must_be: "every effect once, in order".to_owned(),
         met,
     }
     .told())

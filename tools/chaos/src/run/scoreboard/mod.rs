@@ -66,6 +66,9 @@ pub(crate) async fn scoreboard(args: &ScoreboardArgs, report: &ReportArgs) -> Re
     if wants(Part::Recovery) {
         rows.extend(runner.recoveries(args.repeats.into()).await?);
     }
+    if wants(Part::Order) {
+        rows.push(hostile::ordered_events(args.events)?);
+    }
     if wants(Part::Hostile) {
         rows.push(runner.hostile_messages(args.hostile).await?);
         drop(runner);
