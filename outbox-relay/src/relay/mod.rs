@@ -7,6 +7,7 @@ mod gauges;
 mod listen;
 mod peer_monitor;
 mod retention;
+mod times;
 mod worker;
 
 use std::{sync::Arc, time::Duration};
@@ -29,6 +30,7 @@ pub(crate) async fn run(
     settings: &RelaySettings,
     stop: &CancellationToken,
 ) {
+    times::describe();
     join_all(sources.iter().map(|source| keep_running(source, broker, settings, stop))).await;
 }
 

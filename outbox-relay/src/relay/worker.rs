@@ -80,7 +80,7 @@ pub(crate) async fn run(
     };
     let mut worker = Worker {
         engine: Engine::new(config, id.as_u64_pair().1),
-        broker: BrokerConnection::new(broker, &name),
+        broker: BrokerConnection::new(broker, &name, &source.name),
         registration: Registration {
             id,
             name,

@@ -1,6 +1,6 @@
 //! The connection to the broker, and the events in flight over it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use event_bus::{
     BrokerConfig, crash_point,
@@ -11,7 +11,7 @@ use relay_engine::{Outcome, Refusal};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::{source::Source, store::pending::PendingEvent};
+use crate::{relay::times::Times, source::Source, store::pending::PendingEvent};
 
 type Confirmation = BoxFuture<'static, (Uuid, Result<(), PublishError>)>;
 
@@ -32,10 +32,11 @@ pub(crate) struct BrokerConnection {
     probes: Arc<Mutex<Option<Arc<Publisher>>>>,
     connecting: Option<BoxFuture<'static, Result<Publisher, BrokerError>>>,
     confirmations: FuturesUnordered<Confirmation>,
+    times: Arc<Times>,
 }
 
 impl BrokerConnection {
-    pub(crate) fn new(settings: &BrokerConfig, name: &str) -> Self {
+    pub(crate) fn new(settings: &BrokerConfig, name: &str, database: &str) -> Self {
         Self {
             settings: settings.clone(),
             name: name.to_owned(),
@@ -43,6 +44,7 @@ impl BrokerConnection {
             probes: Arc::default(),
             connecting: None,
             confirmations: FuturesUnordered::new(),
+            times: Arc::new(Times::of(database)),
         }
     }
 
@@ -66,9 +68,9 @@ impl BrokerConnection {
     /// the event to the connection waits while the broker reads nothing.
     pub(crate) fn send(&mut self, source: &Arc<Source>, event: &Arc<PendingEvent>) -> bool {
         let Some(publisher) = self.publisher.clone() else { return false };
-        let (source, event) = (Arc::clone(source), Arc::clone(event));
+        let (source, event, times) = (Arc::clone(source), Arc::clone(event), Arc::clone(&self.times));
         self.confirmations
-            .push(Box::pin(async move { (event.event_id, publish(&publisher, &source, &event).await) }));
+            .push(Box::pin(async move { (event.event_id, publish(&publisher, &source, &event, &times).await) }));
         true
     }
 
@@ -76,11 +78,11 @@ impl BrokerConnection {
     pub(crate) fn probe(&mut self, source: &Arc<Source>, event: &Arc<PendingEvent>) -> bool {
         let Some(publisher) = self.publisher.clone() else { return false };
         let probes = Arc::clone(&self.probes);
-        let (source, event) = (Arc::clone(source), Arc::clone(event));
+        let (source, event, times) = (Arc::clone(source), Arc::clone(event), Arc::clone(&self.times));
         self.confirmations.push(Box::pin(async move {
             let sent = async {
                 let channel = open_channel(&probes, &publisher).await?;
-                publish(&channel, &source, &event).await
+                publish(&channel, &source, &event, &times).await
             };
             (event.event_id, sent.await)
         }));
@@ -145,10 +147,18 @@ impl BrokerConnection {
 }
 
 /// Publishes an event and waits for the confirmation.
-async fn publish(publisher: &Publisher, source: &Source, event: &PendingEvent) -> Result<(), PublishError> {
+async fn publish(
+    publisher: &Publisher,
+    source: &Source,
+    event: &PendingEvent,
+    times: &Times,
+) -> Result<(), PublishError> {
+    let sent = Instant::now();
     let confirm = publisher.send(&source.outgoing(event)).await?;
     crash_point!("relay.after_publish");
-    confirm.outcome().await
+    confirm.outcome().await?;
+    times.confirmed(event.created_at, sent);
+    Ok(())
 }
 
 /// The channel in `slot`, opened if it is closed.

@@ -5,6 +5,7 @@ mod arrows;
 mod catalog_killed;
 mod consumer_killed;
 mod documents;
+mod metrics;
 mod own_service;
 mod pages;
 mod price_change;
