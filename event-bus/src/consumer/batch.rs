@@ -1,6 +1,10 @@
 //! Messages in one transaction with their effects.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, time::Duration};
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 use sqlx::{Connection, PgConnection, Postgres, Transaction, pool::PoolConnection};
@@ -11,6 +15,7 @@ use super::{
     handler::{AnyHandler, Decoded, HandleError},
     message::Message,
     retry::Failure,
+    times,
 };
 use crate::{
     DatabaseErrorKind,
@@ -216,6 +221,7 @@ async fn transaction(
     messages: &[&Message],
 ) -> Result<Vec<Receipt>, Failed> {
     crate::crash_point!("consumer.after_delivery");
+    let started = Instant::now();
     let mut tx = db.begin().await?;
     let deliveries: Vec<_> =
         messages.iter().filter_map(|message| message.delivery(&shared.handlers)).collect();
@@ -235,6 +241,9 @@ async fn transaction(
     crate::crash_point!("consumer.before_commit");
     tx.commit().await?;
     crate::crash_point!("consumer.after_commit");
+    let handled = deliveries.iter().zip(&receipts).filter(|(_, receipt)| matches!(receipt, Receipt::First { .. }));
+    let created = handled.map(|(delivery, _)| delivery.event.occurred_at);
+    times::committed(&shared.consumer, started, created);
     Ok(receipts)
 }
 

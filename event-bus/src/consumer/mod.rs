@@ -72,6 +72,7 @@ mod health;
 mod message;
 mod retry;
 mod session;
+mod times;
 mod unhandled;
 
 use std::{collections::hash_map::Entry, time::Duration};
@@ -152,6 +153,7 @@ impl Subscriber {
     /// Creates a subscriber with the queue `<consumer>.events`. The name is also its name in the inbox: a renamed
     /// subscriber receives its whole history again.
     pub fn new(consumer: &str, pool: PgPool, broker: BrokerConfig) -> Self {
+        times::describe();
         for receipt in Receipt::ALL {
             let labels = [("consumer", consumer.to_owned()), ("receipt", receipt.name().to_owned())];
             metrics::counter!("inbox_deliveries_total", &labels).absolute(0);

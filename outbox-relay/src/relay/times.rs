@@ -11,8 +11,14 @@ pub(crate) fn describe() {
     describe_gauge!("outbox_pending_messages", "Events that wait to be published.");
     describe_gauge!("outbox_failed_messages", "Events that failed and wait for an operator.");
     describe_gauge!("outbox_relays", "Relays whose lease is running.");
-    describe_gauge!("outbox_oldest_pending_age_seconds", "The age of the oldest pending event; 0 when there is none.");
-    describe_gauge!("outbox_held_back_events", "Events of a type that the broker does not take at the moment.");
+    describe_gauge!(
+        "outbox_oldest_pending_age_seconds",
+        "The age of the oldest pending event; 0 when there is none."
+    );
+    describe_gauge!(
+        "outbox_held_back_events",
+        "Events of a type that the broker does not take at the moment."
+    );
     describe_gauge!("outbox_connected", "Whether the database and the broker are available: 1, or 0.");
     describe_counter!("outbox_published_total", "Events that were published and marked.");
     describe_counter!("outbox_purged_total", "Published and skipped events that retention has deleted.");

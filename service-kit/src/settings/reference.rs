@@ -137,9 +137,10 @@ mod tests {
     }
 
     #[test]
-    fn the_example_is_a_file_that_can_be_read() {
+    fn the_example_has_every_setting_with_its_default() {
         let example = example(&list::<CommonSettings>());
-        let mut without_comments = example.lines().filter_map(|line| line.strip_prefix("# "));
-        assert!(without_comments.any(|line| line.starts_with("body_limit_bytes = 65536")), "{example}");
+        let lines: Vec<&str> = example.lines().collect();
+        assert!(lines.contains(&"# [http]") && lines.contains(&"# body_limit_bytes = 65536"), "{example}");
+        assert!(lines.contains(&"# url = \"\""), "what is required is empty: {example}");
     }
 }

@@ -69,8 +69,9 @@ impl BrokerConnection {
     pub(crate) fn send(&mut self, source: &Arc<Source>, event: &Arc<PendingEvent>) -> bool {
         let Some(publisher) = self.publisher.clone() else { return false };
         let (source, event, times) = (Arc::clone(source), Arc::clone(event), Arc::clone(&self.times));
-        self.confirmations
-            .push(Box::pin(async move { (event.event_id, publish(&publisher, &source, &event, &times).await) }));
+        self.confirmations.push(Box::pin(async move {
+            (event.event_id, publish(&publisher, &source, &event, &times).await)
+        }));
         true
     }
 

@@ -10,6 +10,8 @@ pub(super) fn describe() {
     describe_counter!("inbox_deliveries_total", "Deliveries by what they were: first, waiting, repeated and so on.");
     describe_counter!("inbox_dead_lettered_total", "Messages that were moved to the dead-letter queue.");
     describe_counter!("inbox_failures_total", "Tries of events that failed and may work later.");
+    describe_counter!("inbox_ignored_total", "Events of types that the subscriber no longer handles.");
+    describe_counter!("inbox_unreceivable_total", "Times that a message could not even be received.");
     describe_gauge!("inbox_waiting_events", "Events that wait for another try, or behind one of their key.");
     describe_gauge!("inbox_blocked_keys", "Keys whose first event failed at its last try: they wait for an operator.");
     describe_gauge!("amqp_consumer_connected", "Whether the subscriber consumes: 1, or 0.");
