@@ -241,7 +241,8 @@ async fn transaction(
     crate::crash_point!("consumer.before_commit");
     tx.commit().await?;
     crate::crash_point!("consumer.after_commit");
-    let handled = deliveries.iter().zip(&receipts).filter(|(_, receipt)| matches!(receipt, Receipt::First { .. }));
+    let handled =
+        deliveries.iter().zip(&receipts).filter(|(_, receipt)| matches!(receipt, Receipt::First { .. }));
     let created = handled.map(|(delivery, _)| delivery.event.occurred_at);
     times::committed(&shared.consumer, started, created);
     Ok(receipts)
