@@ -18,6 +18,7 @@
 //!     generation: 1,
 //!     occurred_at: chrono::Utc::now(),
 //!     trace: &TraceContext::default(),
+//!     headers: &[],
 //!     payload: r#"{"book":"Ulysses"}"#,
 //! };
 //! let body = event.to_json()?;
@@ -90,6 +91,8 @@ pub struct OutgoingEvent<'a> {
     pub occurred_at: DateTime<Utc>,
     /// The trace that caused it.
     pub trace: &'a TraceContext,
+    /// Further headers of the message.
+    pub headers: &'a [(String, String)],
     /// The payload's JSON text.
     pub payload: &'a str,
 }

@@ -138,7 +138,8 @@ impl Source {
             version: event.key_version,
             generation: event.generation,
             occurred_at: event.created_at,
-            trace: &event.headers,
+            trace: &event.headers.trace,
+            headers: &event.headers.others,
             payload: &event.payload,
         }
     }

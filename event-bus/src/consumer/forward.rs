@@ -69,6 +69,7 @@ impl<'a> Forwarder<'a> {
             generation: event.generation,
             occurred_at: event.occurred_at,
             trace: &event.trace,
+            headers: &[],
             payload: event.data.get(),
         };
         let (body, properties) = (outgoing.to_json()?, properties(&outgoing));

@@ -13,6 +13,7 @@ fn outgoing<'a>(trace: &'a TraceContext, payload: &'a str) -> OutgoingEvent<'a> 
         generation: 1,
         occurred_at: DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap(),
         trace,
+        headers: &[],
         payload,
     }
 }

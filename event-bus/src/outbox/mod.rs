@@ -55,6 +55,7 @@
 //! ```
 
 mod append;
+mod headers;
 mod notifier;
 mod schedule;
 mod status;
@@ -63,6 +64,7 @@ use crate::Migration;
 
 pub use crate::envelope::PAYLOAD_LIMIT;
 pub use append::{AppendError, append, append_traced};
+pub use headers::RowHeaders;
 pub use notifier::Notifier;
 pub use schedule::{ScheduledId, cancel, schedule, schedule_traced};
 pub use status::{LogStatus, Progress, progress, status};

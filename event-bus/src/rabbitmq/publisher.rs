@@ -161,6 +161,9 @@ impl Publisher {
 /// The properties of an event's message.
 pub(crate) fn properties(event: &OutgoingEvent<'_>) -> BasicProperties {
     let mut headers = FieldTable::default();
+    for (name, value) in event.headers {
+        headers.insert(name.as_str().into(), AMQPValue::LongString(value.as_str().into()));
+    }
     let hop = [("traceparent", event.trace.traceparent()), ("tracestate", event.trace.tracestate())];
     for (name, value) in hop.into_iter().filter_map(|(name, value)| Some((name, value?))) {
         headers.insert(name.into(), AMQPValue::LongString(value.into()));

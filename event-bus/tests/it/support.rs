@@ -330,6 +330,7 @@ impl Sent {
             generation: 1,
             occurred_at: self.occurred_at,
             trace: &self.trace,
+            headers: &[],
             payload: &self.payload,
         }
     }

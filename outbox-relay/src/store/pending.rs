@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use event_bus::TraceContext;
+use event_bus::outbox::RowHeaders;
 use relay_engine::{Failed, Poll};
 use sqlx::{FromRow, Row, postgres::PgRow};
 use uuid::Uuid;
@@ -25,7 +25,7 @@ pub(crate) struct PendingEvent {
     /// The payload, as the producer's JSON text.
     pub(crate) payload: String,
     #[sqlx(try_from = "String")]
-    pub(crate) headers: TraceContext,
+    pub(crate) headers: RowHeaders,
     /// A time of the years 1 to 9999: another one is replaced, and is the `problem`.
     pub(crate) created_at: DateTime<Utc>,
     /// Why the row can never become a message.

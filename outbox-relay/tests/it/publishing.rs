@@ -144,3 +144,17 @@ async fn a_stop_marks_what_was_confirmed_and_repeats_nothing(pool: PgPool) {
     assert_eq!(assert_in_order(&seen), 0, "what was confirmed was marked, so nothing is sent again");
     assert!(stage.probe.try_next(MOMENT).await.is_none());
 }
+
+#[sqlx::test(migrations = false)]
+async fn further_headers_of_a_row_go_along_with_its_message(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let insert = r#"insert into integration_event_log (event_type, key, payload, headers)
+        values ('shop.test.noted.v1', 'a', '{}', '{"tenant": "blue", "attempt": 3, "CC": ["elsewhere"]}')"#;
+    sqlx::raw_sql(insert).execute(&stage.log.pool).await.unwrap();
+    let _relay = stage.relay().start();
+    let message = stage.probe.next(LONG).await;
+    assert_eq!(message.header("tenant").as_deref(), Some("blue"));
+    assert_eq!(message.header("attempt").as_deref(), Some("3"));
+    assert_eq!(message.header("CC"), None, "the broker would follow it");
+    stage.log.drained().await;
+}

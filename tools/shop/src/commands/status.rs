@@ -10,8 +10,8 @@ use crate::servers::{Postgres, Rabbitmq};
 use crate::suite::{State, Suite};
 use crate::terminal::{self, table};
 
-/// Prints a table; the exit code is 1 if something that should run does not, or is not ready or
-/// waits for an operator.
+/// Prints a table, and what is wrong with the logs; the exit code is 1 if something that should run does not, or is not
+/// ready, or waits for an operator, or if events are not published that should be.
 pub(super) fn run() -> Result<ExitCode> {
     let suite = Suite::open()?;
     let mut rows = vec![["NAME", "PID", "STATE", "ADDRESS", "HEALTH"].map(str::to_owned).to_vec()];
@@ -44,6 +44,11 @@ pub(super) fn run() -> Result<ExitCode> {
         rows.push(vec![name.to_string(), pid, state.to_owned(), address, health]);
     }
     terminal::say(table(&rows).trim_end());
+    let problems = suite.log_problems().unwrap_or_else(|error| vec![format!("the logs: {error:#}")]);
+    for problem in &problems {
+        terminal::say(format!("! {problem}"));
+    }
+    is_well &= problems.is_empty();
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -10,9 +10,26 @@ use crate::home::checkout;
 use crate::registry::Name;
 
 impl Suite {
-    /// How many events wait to be published, as `outbox-relay status` says: it reads the log itself, and so
-    /// can tell also when no relay runs.
+    /// How many events wait to be published.
     pub fn pending_events(&self) -> Result<u64> {
+        let databases = self.log_status()?;
+        Ok(databases.iter().filter_map(|database| database["log"]["pending"].as_u64()).sum())
+    }
+
+    /// What an operator should act on, with the name of the database.
+    pub fn log_problems(&self) -> Result<Vec<String>> {
+        let mut problems = Vec::new();
+        for database in self.log_status()? {
+            let name = database["database"].as_str().unwrap_or_default();
+            let of_database = database["problems"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            problems.extend(of_database.map(|problem| format!("{name}: {problem}")));
+        }
+        Ok(problems)
+    }
+
+    /// The status of each log, as `outbox-relay status` says: it reads the log itself, and so can tell also when no
+    /// relay runs.
+    fn log_status(&self) -> Result<Vec<Value>> {
         let output = std::process::Command::new(self.plan.binary(&self.registry.relay.binary)?)
             .args(["status", "--json"])
             .envs(self.configuration(Name::Relay(1))?)
@@ -24,7 +41,7 @@ impl Suite {
         let status: Value = serde_json::from_slice(&output.stdout).with_context(|| {
             format!("outbox-relay status failed: {}", String::from_utf8_lossy(&output.stderr).trim())
         })?;
-        let Some(databases) = status.as_array() else { bail!("outbox-relay status printed no list") };
-        Ok(databases.iter().filter_map(|database| database["log"]["pending"].as_u64()).sum())
+        let Value::Array(databases) = status else { bail!("outbox-relay status printed no list") };
+        Ok(databases)
     }
 }

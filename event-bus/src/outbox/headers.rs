@@ -1,0 +1,84 @@
+//! The `headers` of a row of the log.
+
+use serde_json::{Map, Value};
+
+use crate::TraceContext;
+
+/// Names that RabbitMQ gives a meaning to, or that a failed message has: they do not go along.
+const RESERVED: [&str; 8] = [
+    "CC",
+    "BCC",
+    "x-reason",
+    "x-failures",
+    "x-consumer",
+    "x-failed-at",
+    "x-original-routing-key",
+    "x-delivery-count",
+];
+
+/// Beginnings of names that RabbitMQ writes itself.
+const RESERVED_BEGINNINGS: [&str; 4] = ["x-death", "x-first-death-", "x-last-death-", "x-acquired-"];
+
+/// An AMQP header's name is a short string.
+const NAME_LIMIT: usize = 255;
+
+/// The headers that a writer stored with an event: the trace that caused it, and what else goes along with the message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowHeaders {
+    /// The trace that caused the event.
+    pub trace: TraceContext,
+    /// The other headers. A value that is no text is its JSON.
+    pub others: Vec<(String, String)>,
+}
+
+/// Reads the column. A writer in another language may store anything there: what cannot be a header does not stop the
+/// event.
+impl From<String> for RowHeaders {
+    fn from(json: String) -> Self {
+        // Most rows have a trace or nothing.
+        let all: Map<String, Value> = serde_json::from_str(&json).unwrap_or_default();
+        let others = all.into_iter().filter(|(name, value)| is_passed_on(name) && !value.is_null());
+        let text = |value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let others = others.map(|(name, value)| (name, text(value))).collect();
+        Self { trace: TraceContext::from(json), others }
+    }
+}
+
+fn is_passed_on(name: &str) -> bool {
+    (1..=NAME_LIMIT).contains(&name.len())
+        && !name.contains('\0')
+        && !["traceparent", "tracestate"].contains(&name)
+        && !RESERVED.contains(&name)
+        && !RESERVED_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn others(json: &str) -> Vec<(String, String)> {
+        RowHeaders::from(json.to_owned()).others
+    }
+
+    #[test]
+    fn headers_besides_the_trace_context_are_kept_as_texts() {
+        let json = r#"{"tenant":"blue","attempt":3,"tags":["a"],"empty":null,"traceparent":"x"}"#;
+        let mut others = others(json);
+        others.sort_unstable();
+        let expected = [("attempt", "3"), ("tags", r#"["a"]"#), ("tenant", "blue")];
+        assert_eq!(others, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn what_the_broker_or_a_dead_letter_gives_a_meaning_to_does_not_go_along() {
+        assert!(
+            others(r#"{"CC":["q"],"BCC":"q","x-death":[],"x-reason":"r","":"e","x-first-death-queue":"q"}"#)
+                .is_empty()
+        );
+        assert!(others("[]").is_empty() && others("7").is_empty() && others("").is_empty());
+        assert!(others(&format!(r#"{{"{}":"long"}}"#, "n".repeat(256))).is_empty());
+    }
+}
