@@ -73,7 +73,7 @@ async fn who_has_not_signed_in_is_asked_to_and_comes_back() {
     page.see("h1", "Sign in");
     page.fill("#name", "not a name");
     page.click("main button");
-    page.see("[role=alert]", "A name is");
+    page.see("[role=alert]", "A name, or a token's subject, is");
     page.fill("#name", "alice");
     page.click("main button");
     page.see("h1", "Your cart");
