@@ -72,6 +72,7 @@ impl Shop {
         let suite = servers.suite(binaries);
         suite.plan.save(&suite.home).unwrap();
         suite.ports.save(&suite.home).unwrap();
+        suite.secrets.save(&suite.home).unwrap();
         symlink(suite.home.dir(), dir.path().join(".shop")).unwrap();
         suite.prepare(&interrupt).unwrap();
         for name in programs {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
@@ -18,7 +19,7 @@ pub struct Secrets(BTreeMap<String, String>);
 impl Secrets {
     /// Reads the checkout's passwords, and makes up those that are missing.
     pub fn load_or_create(home: &Home, registry: &Registry) -> Result<Self> {
-        let path = home.dir().join("secrets.json");
+        let path = path(home);
         let mut secrets = match fs::read(&path) {
             Ok(bytes) => Self(serde_json::from_slice(&bytes).with_context(|| {
                 format!("{} is damaged: cargo shop reset makes new ones", path.display())
@@ -27,9 +28,14 @@ impl Secrets {
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         };
         if secrets.complete(registry)? {
-            write_private(&path, &serde_json::to_vec_pretty(&secrets.0)?)?;
+            secrets.save(home)?;
         }
         Ok(secrets)
+    }
+
+    /// Keeps them for the commands that come later.
+    pub fn save(&self, home: &Home) -> Result<()> {
+        write_private(&path(home), &serde_json::to_vec_pretty(&self.0)?)
     }
 
     /// Makes up new ones.
@@ -53,6 +59,10 @@ impl Secrets {
         }
         Ok(self.0.len() > before)
     }
+}
+
+fn path(home: &Home) -> PathBuf {
+    home.dir().join("secrets.json")
 }
 
 /// 128 random bits in hexadecimal, which need no escaping in a URL, in SQL or in a shell.
