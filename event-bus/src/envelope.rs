@@ -225,7 +225,7 @@ pub fn read(
         return check(serde_json::from_slice(body)?, data, &header);
     }
     let data = serde_json::from_slice::<Box<RawValue>>(body)?;
-    let prefixed = |name: &str| PREFIXES.iter().find_map(|prefix| header(&format!("{prefix}{name}")));
+    let prefixed = |name: &str| in_header(name, &header);
     let attribute = |name: &'static str| {
         prefixed(name).map(Cow::Owned).ok_or(ReadError::Attribute { attribute: name, problem: "is missing" })
     };
@@ -247,6 +247,11 @@ pub fn read(
         tracestate: prefixed("tracestate").map(Cow::Owned),
     };
     check(attributes, data, &header)
+}
+
+/// An attribute in binary mode, whichever prefix the binding of its publisher gives it.
+pub(crate) fn in_header(attribute: &str, header: impl Fn(&str) -> Option<String>) -> Option<String> {
+    PREFIXES.iter().find_map(|prefix| header(&format!("{prefix}{attribute}")))
 }
 
 fn check(

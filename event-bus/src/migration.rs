@@ -20,3 +20,18 @@ impl Migration {
         Self { version, description, sql }
     }
 }
+
+/// Declares `MIGRATIONS` of files in one folder, and `SCHEMA`, all of them as one text.
+macro_rules! migrations {
+    ($(#[$about:meta])* $folder:literal $($version:literal $description:literal $file:literal),+ $(,)?) => {
+        $(#[$about])*
+        pub const MIGRATIONS: &[$crate::Migration] = &[
+            $($crate::Migration::new($version, $description, include_str!(concat!($folder, $file)))),+
+        ];
+
+        /// All [`MIGRATIONS`] as one text, for a service with another migration tool.
+        pub const SCHEMA: &str = concat!($(include_str!(concat!($folder, $file))),+);
+    };
+}
+
+pub(crate) use migrations;

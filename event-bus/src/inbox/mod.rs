@@ -32,21 +32,9 @@ pub use receive::{Delivery, Order, Receipt, ReceiveError, receive};
 pub use retention::purge;
 pub use waiting::{WaitingSummary, summary};
 
-use crate::Migration;
-
-/// The migrations of the inbox, in the order of their versions. A service runs them with its own.
-pub const MIGRATIONS: &[Migration] = &[
-    Migration::new(202_611_221_230, "create inbox", CREATE_INBOX),
-    Migration::new(202_611_281_300, "create inbox waiting", CREATE_INBOX_WAITING),
-];
-
-/// All [`MIGRATIONS`] as one text, for a service with another migration tool.
-pub const SCHEMA: &str = concat!(
-    include_str!("../../migrations/inbox/202611221230_create_inbox.sql"),
-    include_str!("../../migrations/inbox/202611281300_create_inbox_waiting.sql"),
-);
-
-const CREATE_INBOX: &str = include_str!("../../migrations/inbox/202611221230_create_inbox.sql");
-
-const CREATE_INBOX_WAITING: &str =
-    include_str!("../../migrations/inbox/202611281300_create_inbox_waiting.sql");
+crate::migration::migrations! {
+    /// The migrations of the inbox, in the order of their versions. A service runs them with its own.
+    "../../migrations/inbox/"
+    202_611_221_230 "create inbox" "202611221230_create_inbox.sql",
+    202_611_281_300 "create inbox waiting" "202611281300_create_inbox_waiting.sql",
+}

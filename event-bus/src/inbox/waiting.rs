@@ -2,14 +2,20 @@
 //!
 //! Functions that take a connection work in the caller's transaction.
 
+mod settle;
+mod take;
+
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
-use uuid::Uuid;
 
 use super::receive::{Delivery, Order, column};
-use crate::{TraceContext, envelope::IncomingEvent};
+use crate::envelope::IncomingEvent;
+
+pub(crate) use self::{
+    settle::{Settled, fail, put_off, settle},
+    take::take,
+};
 
 /// How much of a consumer waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, sqlx::FromRow)]
@@ -139,39 +145,6 @@ pub(crate) async fn enter(
     Ok(())
 }
 
-/// Takes the event that is due first, and locks it; no other process takes it until the transaction ends.
-pub(crate) async fn take(tx: &mut PgConnection, consumer: &str) -> Result<Option<Waiting>, sqlx::Error> {
-    loop {
-        let row: Option<Row> = sqlx::query_as(
-            "select event_id, position, source, event_type, key, generation, key_version, occurred_at, traceparent,
-                    tracestate, data::text as data, redelivered, holds_key, failures,
-                    holds_key and exists (
-                        select from inbox_waiting as earlier
-                         where earlier.consumer = $1 and earlier.source = waiting.source
-                           and earlier.key = waiting.key and earlier.holds_key
-                           and earlier.position < waiting.position) as is_behind
-               from inbox_waiting as waiting
-              where consumer = $1 and next_attempt_at <= clock_timestamp()
-              order by next_attempt_at limit 1 for update skip locked",
-        )
-        .bind(consumer)
-        .fetch_optional(&mut *tx)
-        .await?;
-        match row {
-            Some(row) if row.is_behind => {
-                sqlx::query(
-                    "update inbox_waiting set next_attempt_at = null where consumer = $1 and event_id = $2",
-                )
-                .bind(consumer)
-                .bind(row.event_id)
-                .execute(&mut *tx)
-                .await?;
-            }
-            row => return row.map(Row::waiting).transpose(),
-        }
-    }
-}
-
 /// Raises the version guard to that of the event, and returns whether it is newer than what was handled.
 pub(crate) async fn raise_guard(
     tx: &mut PgConnection,
@@ -195,103 +168,6 @@ pub(crate) async fn raise_guard(
     .fetch_optional(tx)
     .await?;
     Ok(raised.is_some())
-}
-
-/// How an event stopped waiting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Settled<'a> {
-    /// It had its effect.
-    Applied,
-    /// It is to have none: a newer one had, and only the newest counts.
-    Stale,
-    /// It is to have none: somebody has decided so, for this reason.
-    Skipped { by: &'a str, reason: &'a str },
-    /// It was dead-lettered, and may come again from there.
-    Dead,
-}
-
-/// Takes an event out of those that wait; the next one of its key is due at once.
-pub(crate) async fn settle(
-    tx: &mut PgConnection,
-    consumer: &str,
-    waiting: &Waiting,
-    settled: Settled<'_>,
-) -> Result<(), sqlx::Error> {
-    let (by, reason) = match settled {
-        Settled::Skipped { by, reason } => (Some(by), Some(reason)),
-        _ => (None, None),
-    };
-    sqlx::query(
-        "with gone as (
-             delete from inbox_waiting where consumer = $1 and event_id = $2
-         ), forgotten as (
-             delete from inbox where consumer = $1 and event_id = $2 and $4
-         ), entered as (
-             update inbox set applied = $3, skipped_at = case when $5 is not null then clock_timestamp() end,
-                              skipped_by = $5, skip_reason = $6
-              where consumer = $1 and event_id = $2 and not $4
-         )
-         update inbox_waiting set next_attempt_at = clock_timestamp()
-          where $7 and consumer = $1 and blocked_at is null and event_id = (
-                select event_id from inbox_waiting
-                 where consumer = $1 and source = $8 and key = $9 and holds_key and position > $10
-                 order by position limit 1)",
-    )
-    .bind(consumer)
-    .bind(waiting.event.id)
-    .bind(settled == Settled::Applied)
-    .bind(settled == Settled::Dead)
-    .bind(by)
-    .bind(reason)
-    .bind(waiting.holds_key)
-    .bind(&waiting.event.source)
-    .bind(&waiting.event.key)
-    .bind(waiting.position)
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// Records a failure.
-pub(crate) async fn fail(
-    tx: &mut PgConnection,
-    consumer: &str,
-    waiting: &Waiting,
-    reason: &str,
-    next: Next,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "update inbox_waiting
-            set failures = failures + 1, reason = $3, next_attempt_at = clock_timestamp() + $4 * interval '1 second',
-                blocked_at = case when $4 is null then clock_timestamp() end
-          where consumer = $1 and event_id = $2",
-    )
-    .bind(consumer)
-    .bind(waiting.event.id)
-    .bind(reason)
-    .bind(seconds(next))
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
-/// Puts the next try off, which is no failure.
-pub(crate) async fn put_off(
-    tx: &mut PgConnection,
-    consumer: &str,
-    waiting: &Waiting,
-    by: Duration,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "update inbox_waiting set next_attempt_at = clock_timestamp() + $3 * interval '1 second'
-          where consumer = $1 and event_id = $2",
-    )
-    .bind(consumer)
-    .bind(waiting.event.id)
-    .bind(by.as_secs_f64())
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// Has the first event of each key tried that is neither blocked nor waits for a try. Such a one joined a key in the
@@ -337,49 +213,5 @@ fn seconds(next: Next) -> Option<f64> {
     match next {
         Next::TryAgain(after) => Some(after.as_secs_f64()),
         Next::Block | Next::Skip => None,
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    event_id: Uuid,
-    position: i64,
-    source: String,
-    event_type: String,
-    key: String,
-    generation: i64,
-    key_version: i64,
-    occurred_at: DateTime<Utc>,
-    traceparent: Option<String>,
-    tracestate: Option<String>,
-    data: String,
-    redelivered: bool,
-    holds_key: bool,
-    failures: i32,
-    is_behind: bool,
-}
-
-impl Row {
-    fn waiting(self) -> Result<Waiting, sqlx::Error> {
-        let data = serde_json::value::RawValue::from_string(self.data);
-        let trace =
-            self.traceparent.and_then(|parent| TraceContext::parse(&parent, self.tracestate.as_deref()));
-        Ok(Waiting {
-            event: IncomingEvent {
-                id: self.event_id,
-                source: self.source,
-                event_type: self.event_type,
-                key: self.key,
-                generation: self.generation,
-                version: self.key_version,
-                occurred_at: self.occurred_at,
-                trace: trace.unwrap_or_default(),
-                data: data.map_err(|error| sqlx::Error::Decode(error.into()))?,
-            },
-            redelivered: self.redelivered,
-            failures: u32::try_from(self.failures).unwrap_or(u32::MAX),
-            holds_key: self.holds_key,
-            position: self.position,
-        })
     }
 }

@@ -4,21 +4,6 @@ use serde_json::{Map, Value};
 
 use crate::TraceContext;
 
-/// Names that RabbitMQ gives a meaning to, or that a failed message has: they do not go along.
-const RESERVED: [&str; 8] = [
-    "CC",
-    "BCC",
-    "x-reason",
-    "x-failures",
-    "x-consumer",
-    "x-failed-at",
-    "x-original-routing-key",
-    "x-delivery-count",
-];
-
-/// Beginnings of names that RabbitMQ writes itself.
-const RESERVED_BEGINNINGS: [&str; 4] = ["x-death", "x-first-death-", "x-last-death-", "x-acquired-"];
-
 /// An AMQP header's name is a short string.
 const NAME_LIMIT: usize = 255;
 
@@ -37,7 +22,7 @@ impl From<String> for RowHeaders {
     fn from(json: String) -> Self {
         // Most rows have a trace or nothing.
         let all: Map<String, Value> = serde_json::from_str(&json).unwrap_or_default();
-        let others = all.into_iter().filter(|(name, value)| is_passed_on(name) && !value.is_null());
+        let others = all.into_iter().filter(|(name, value)| is_header(name) && !value.is_null());
         let text = |value| match value {
             Value::String(text) => text,
             other => other.to_string(),
@@ -47,12 +32,10 @@ impl From<String> for RowHeaders {
     }
 }
 
-fn is_passed_on(name: &str) -> bool {
+fn is_header(name: &str) -> bool {
     (1..=NAME_LIMIT).contains(&name.len())
         && !name.contains('\0')
         && !["traceparent", "tracestate"].contains(&name)
-        && !RESERVED.contains(&name)
-        && !RESERVED_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
 }
 
 #[cfg(test)]
@@ -73,12 +56,8 @@ mod tests {
     }
 
     #[test]
-    fn what_the_broker_or_a_dead_letter_gives_a_meaning_to_does_not_go_along() {
-        assert!(
-            others(r#"{"CC":["q"],"BCC":"q","x-death":[],"x-reason":"r","":"e","x-first-death-queue":"q"}"#)
-                .is_empty()
-        );
+    fn what_cannot_be_a_header_is_none() {
         assert!(others("[]").is_empty() && others("7").is_empty() && others("").is_empty());
-        assert!(others(&format!(r#"{{"{}":"long"}}"#, "n".repeat(256))).is_empty());
+        assert!(others(&format!(r#"{{"{}":"long","":"e"}}"#, "n".repeat(256))).is_empty());
     }
 }

@@ -60,8 +60,6 @@ mod notifier;
 mod schedule;
 mod status;
 
-use crate::Migration;
-
 pub use crate::envelope::PAYLOAD_LIMIT;
 pub use append::{AppendError, append, append_traced};
 pub use headers::RowHeaders;
@@ -72,22 +70,11 @@ pub use status::{LogStatus, Progress, progress, status};
 /// How many virtual partitions a log has. The database computes the partition of a key.
 pub const PARTITIONS: i16 = 64;
 
-/// Declares [`MIGRATIONS`], and [`SCHEMA`] from the same files.
-macro_rules! migrations {
-    ($($version:literal $description:literal $file:literal),+ $(,)?) => {
-        /// The migrations of the outbox, in the order of their versions.
-        ///
-        /// A service runs them with its own, and grants its relay's role the rights that `docs/own-service.md` lists.
-        pub const MIGRATIONS: &[Migration] = &[
-            $(Migration::new($version, $description, include_str!(concat!("../../migrations/outbox/", $file)))),+
-        ];
-
-        /// All [`MIGRATIONS`] as one text, for a service with another migration tool.
-        pub const SCHEMA: &str = concat!($(include_str!(concat!("../../migrations/outbox/", $file))),+);
-    };
-}
-
-migrations! {
+crate::migration::migrations! {
+    /// The migrations of the outbox, in the order of their versions.
+    ///
+    /// A service runs them with its own, and grants its relay's role the rights that `docs/own-service.md` lists.
+    "../../migrations/outbox/"
     202_611_221_210 "create integration event log" "202611221210_create_integration_event_log.sql",
     202_611_281_200 "drop state in progress" "202611281200_drop_state_in_progress.sql",
     202_611_281_410 "complete rows" "202611281410_complete_rows.sql",

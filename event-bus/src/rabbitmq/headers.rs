@@ -23,6 +23,9 @@ pub(crate) const ROUTING_KEY: &str = "x-original-routing-key";
 /// How often the broker has delivered it before, where it counts that.
 pub(crate) const DELIVERY_COUNT: &str = "x-delivery-count";
 
+/// How often RabbitMQ 4 has handed it out.
+const ACQUIRED: &str = "x-acquired-";
+
 /// The headers of an earlier failure. A replayed message must not have them.
 const OF_A_FAILURE: [&str; 5] = [REASON, FAILURES, CONSUMER, FAILED_AT, DELIVERY_COUNT];
 
@@ -65,13 +68,21 @@ pub(crate) fn number(properties: &BasicProperties, name: &str) -> Option<u64> {
 pub(crate) fn without_failure(properties: &BasicProperties) -> FieldTable {
     let mut kept = FieldTable::default();
     for (name, value) in without_copies(properties).inner() {
-        let of_the_broker = ["x-death", "x-first-death-", "x-last-death-"];
-        let is_of_a_failure = of_the_broker.iter().any(|prefix| name.as_str().starts_with(prefix));
-        if !is_of_a_failure && !OF_A_FAILURE.contains(&name.as_str()) {
+        if !is_of_a_failure(name.as_str()) {
             kept.insert(name.clone(), value.clone());
         }
     }
     kept
+}
+
+fn is_of_a_failure(name: &str) -> bool {
+    let of_the_broker = ["x-death", "x-first-death-", "x-last-death-"];
+    OF_A_FAILURE.contains(&name) || of_the_broker.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether a writer's header may go along with its event: not one that the broker follows or that tells of a failure.
+pub(crate) fn may_go_along(name: &str) -> bool {
+    !COPIES.contains(&name) && name != ROUTING_KEY && !name.starts_with(ACQUIRED) && !is_of_a_failure(name)
 }
 
 /// The properties that another user may forward: not the expiration, which would count again in the next queue, and
@@ -97,4 +108,19 @@ pub(crate) fn carried(properties: &BasicProperties) -> BasicProperties {
         kept = kept.with_app_id(app_id.clone());
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_broker_follows_or_a_failure_left_does_not_go_along() {
+        let names =
+            ["CC", "BCC", "x-death", "x-first-death-queue", "x-last-death-reason", "x-acquired-count"];
+        for name in names.into_iter().chain(OF_A_FAILURE).chain([ROUTING_KEY]) {
+            assert!(!may_go_along(name), "{name}");
+        }
+        assert!(may_go_along("tenant") && may_go_along("x-tenant"));
+    }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     BrokerConfig, BrokerError, Refusal,
     connection::{Connected, deadline},
-    fit, topology,
+    fit, headers, topology,
 };
 use crate::envelope::{OutgoingEvent, WriteError};
 
@@ -160,13 +160,13 @@ impl Publisher {
 
 /// The properties of an event's message.
 pub(crate) fn properties(event: &OutgoingEvent<'_>) -> BasicProperties {
-    let mut headers = FieldTable::default();
-    for (name, value) in event.headers {
-        headers.insert(name.as_str().into(), AMQPValue::LongString(value.as_str().into()));
+    let mut table = FieldTable::default();
+    for (name, value) in event.headers.iter().filter(|(name, _)| headers::may_go_along(name)) {
+        table.insert(name.as_str().into(), AMQPValue::LongString(value.as_str().into()));
     }
     let hop = [("traceparent", event.trace.traceparent()), ("tracestate", event.trace.tracestate())];
     for (name, value) in hop.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-        headers.insert(name.into(), AMQPValue::LongString(value.into()));
+        table.insert(name.into(), AMQPValue::LongString(value.into()));
     }
     BasicProperties::default()
         .with_content_type(crate::envelope::CONTENT_TYPE.into())
@@ -174,7 +174,7 @@ pub(crate) fn properties(event: &OutgoingEvent<'_>) -> BasicProperties {
         .with_type(event.event_type.into())
         .with_timestamp(u64::try_from(event.occurred_at.timestamp()).unwrap_or_default())
         .with_app_id(event.service.into())
-        .with_headers(headers)
+        .with_headers(table)
 }
 
 /// The pending confirmation of one event.

@@ -1,15 +1,16 @@
 //! A subscriber that counts, and messages for it.
 
+mod handlers;
+mod sent;
+
 use std::{
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
 use event_bus::{
-    BrokerConfig, HandleError, Handler, Received, Subscriber, TraceContext,
-    consumer::{ConsumerHealth, GiveUp, Order, SubscriberConfig},
-    envelope::OutgoingEvent,
+    BrokerConfig, Subscriber,
+    consumer::{ConsumerHealth, SubscriberConfig},
     inbox::{
         self,
         operate::{self, Selection, WaitingKey},
@@ -17,122 +18,20 @@ use event_bus::{
     rabbitmq::Publisher,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use serde::Deserialize;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::PgPool;
 use test_kit::{Vhost, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::handlers::{Guess, Note};
+pub(crate) use self::{
+    handlers::{CountUp, GUESSED, NOTED, RAISED, Raised},
+    sent::{Sent, raised},
+};
+
 /// How long anything may take on a busy machine before a test gives up on it.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
-
-pub(crate) const RAISED: &str = "shop.test.counter_raised.v1";
-
-/// Of this type only the newest event counts.
-pub(crate) const NOTED: &str = "shop.test.counter_noted.v1";
-
-/// Of this type an event is skipped after its last try.
-pub(crate) const GUESSED: &str = "shop.test.counter_guessed.v1";
-
-#[derive(Deserialize)]
-pub(crate) struct Raised {
-    pub(crate) value: i64,
-    /// What the handler is to do with it.
-    #[serde(default)]
-    pub(crate) wish: Option<String>,
-}
-
-/// Adds what it gets to a table, and does as it is told.
-pub(crate) struct CountUp {
-    /// How often each wish was met, in this process.
-    pub(crate) met: Arc<Mutex<Vec<String>>>,
-}
-
-impl Handler for CountUp {
-    const EVENT_TYPE: &'static str = RAISED;
-    type Payload = Raised;
-
-    async fn handle(
-        &self,
-        tx: &mut Transaction<'_, Postgres>,
-        event: &Received<Raised>,
-    ) -> Result<(), HandleError> {
-        let wish = event.data.wish.clone().unwrap_or_default();
-        let times = {
-            let mut met = self.met.lock().unwrap();
-            met.push(wish.clone());
-            met.iter().filter(|other| **other == wish).count()
-        };
-        match wish.as_str() {
-            "wait" | "wait, then reject" => {
-                let is_held = sqlx::query_scalar("select exists (select from held where key = $1)");
-                if is_held.bind(&event.key).fetch_one(&mut **tx).await? {
-                    return Err(HandleError::retry("it is held"));
-                }
-                if wish == "wait, then reject" {
-                    return Err(HandleError::reject("this one is rejected"));
-                }
-            }
-            "reject while held" => {
-                let is_held = sqlx::query_scalar("select exists (select from held where key = $1)");
-                if is_held.bind(&event.key).fetch_one(&mut **tx).await? {
-                    return Err(HandleError::reject("it is held"));
-                }
-            }
-            "reject" => return Err(HandleError::reject("this one is rejected")),
-            "retry" => return Err(HandleError::retry("not today")),
-            // Alone in a batch it fails once in the batch and once by itself.
-            "retry twice" if times <= 2 => return Err(HandleError::retry("not yet")),
-            "panic" => panic!("a bug in a handler"),
-            "break a constraint" => {
-                sqlx::query("insert into applied values (null, 0, null)").execute(&mut **tx).await?;
-            }
-            _ => {}
-        }
-        sqlx::query("insert into applied values ($1, $2, $3)")
-            .bind(&event.key)
-            .bind(event.version)
-            .bind(event.data.value)
-            .execute(&mut **tx)
-            .await?;
-        Ok(())
-    }
-}
-
-/// The same, where only the newest event counts.
-struct Note(CountUp);
-
-impl Handler for Note {
-    const EVENT_TYPE: &'static str = NOTED;
-    const ORDER: Order = Order::LatestWins;
-    type Payload = Raised;
-
-    async fn handle(
-        &self,
-        tx: &mut Transaction<'_, Postgres>,
-        event: &Received<Raised>,
-    ) -> Result<(), HandleError> {
-        self.0.handle(tx, event).await
-    }
-}
-
-/// The same, where an event is given up after its last try.
-struct Guess(CountUp);
-
-impl Handler for Guess {
-    const EVENT_TYPE: &'static str = GUESSED;
-    const GIVE_UP: GiveUp = GiveUp::Skip;
-    type Payload = Raised;
-
-    async fn handle(
-        &self,
-        tx: &mut Transaction<'_, Postgres>,
-        event: &Received<Raised>,
-    ) -> Result<(), HandleError> {
-        self.0.handle(tx, event).await
-    }
-}
 
 /// A subscriber at work.
 pub(crate) struct Stage {
@@ -303,49 +202,5 @@ impl Stage {
         let message =
             eventually("something is dead-lettered", LONG, async || self.vhost.take(&dead).await).await;
         (message.header("x-reason").unwrap_or_default(), message)
-    }
-}
-
-/// An event for the handler.
-pub(crate) struct Sent {
-    pub(crate) id: Uuid,
-    pub(crate) source: &'static str,
-    pub(crate) event_type: &'static str,
-    pub(crate) occurred_at: DateTime<Utc>,
-    pub(crate) key: String,
-    pub(crate) version: i64,
-    pub(crate) payload: String,
-    pub(crate) trace: TraceContext,
-}
-
-impl Sent {
-    pub(crate) fn outgoing(&self) -> OutgoingEvent<'_> {
-        OutgoingEvent {
-            id: self.id,
-            source: self.source,
-            service: "test",
-            event_type: self.event_type,
-            key: &self.key,
-            version: self.version,
-            generation: 1,
-            occurred_at: self.occurred_at,
-            trace: &self.trace,
-            headers: &[],
-            payload: &self.payload,
-        }
-    }
-}
-
-/// An event about `key`, with a wish for the handler.
-pub(crate) fn raised(key: &str, version: i64, wish: &str) -> Sent {
-    Sent {
-        id: Uuid::now_v7(),
-        source: "/test",
-        event_type: RAISED,
-        occurred_at: Utc::now(),
-        key: key.to_owned(),
-        version,
-        payload: serde_json::json!({"value": version, "wish": wish}).to_string(),
-        trace: TraceContext::default(),
     }
 }

@@ -5,10 +5,11 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use crate::{
+    action::{Action, Failed, HeldBack},
     backlog::Backlog,
     broker::{Broker, Refusal},
     config::Config,
-    held::{HeldTypes, Hold},
+    held::HeldTypes,
     high_water_mark::{HighWaterMark, Range},
     ownership::{Lease, Ownership, Take},
     poll::{Pending, Poll},
@@ -16,61 +17,6 @@ use crate::{
     suspects::Suspects,
     timing::{BackOff, PollTimer},
 };
-
-/// What the caller is to do. Each action is answered by the input named here, or by
-/// [`database_lost`](Engine::database_lost) or [`broker_lost`](Engine::broker_lost) if it fails. The engine
-/// hands out further actions meanwhile.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Open the session with the database: [`opened`](Engine::opened).
-    Open,
-    /// Share the partitions with the other relays, or release them: [`rebalanced`](Engine::rebalanced).
-    Rebalance(Take),
-    /// Renew the leases: [`renewed`](Engine::renewed).
-    Renew,
-    /// Connect to the broker, or open another channel if the connection is open:
-    /// [`connected`](Engine::connected).
-    Connect,
-    /// Read pending events: [`polled`](Engine::polled), or [`poll_timed_out`](Engine::poll_timed_out).
-    Poll(Poll),
-    /// Send an [`event`](Engine::event): [`sent`](Engine::sent).
-    Send(Uuid),
-    /// Send an event over a second channel of the same connection, which is opened if it is closed:
-    /// [`sent`](Engine::sent).
-    Probe(Uuid),
-    /// Mark these events published, which may be none: [`marked`](Engine::marked).
-    Mark(Vec<Uuid>),
-    /// Mark these events failed: [`marked_failed`](Engine::marked_failed).
-    MarkFailed(Vec<Failed>),
-    /// Move the scheduled events that are due into the log: [`moved_due`](Engine::moved_due).
-    MoveDue,
-    /// Release all partitions: [`released`](Engine::released).
-    Release,
-}
-
-/// An event that can never be published as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed {
-    /// The event.
-    pub id: Uuid,
-    /// Why it failed.
-    pub reason: String,
-    /// The lease under which it is marked.
-    pub lease: Lease,
-}
-
-/// A type of which no event is published now, while other types are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldBack {
-    /// The type.
-    pub event_type: String,
-    /// Why its events wait.
-    pub hold: Hold,
-    /// Since when.
-    pub since: Instant,
-    /// How many events wait, as far as they were read: of this type, and behind them in their keys.
-    pub waiting: usize,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Session {
@@ -203,62 +149,11 @@ impl<E: Pending> Engine<E> {
     }
 
     /// Whether events may be read and sent now.
-    fn may_publish(&self, now: Instant) -> bool {
+    pub(crate) fn may_publish(&self, now: Instant) -> bool {
         !self.stopping
             && !self.ownership.wants_rebalance()
             && !matches!(self.ownership_request, Some(Request::Rebalance(_)))
             && self.ownership.is_valid(now)
-    }
-
-    fn publish(&mut self, now: Instant) -> Option<Action> {
-        let in_flight = self.backlog.in_flight();
-        // All outcomes of the closed channel come at once. Those of a lost connection are unknown until their
-        // deadline: no new connection before that.
-        let opens_channel = self.broker.wants_channel() && in_flight == self.suspects.in_flight();
-        let connects = self.broker.wants_connection(now) && in_flight == 0;
-        if (opens_channel || connects) && !self.stopping {
-            self.suspects.close_group();
-            self.broker.connecting();
-            return Some(Action::Connect);
-        }
-        if !self.may_publish(now) || !self.broker.takes(in_flight, now) {
-            return None;
-        }
-        // What is held back goes first: it is little, and shows when the broker takes it again.
-        let action =
-            self.retry(now).or_else(|| self.probe(now)).or_else(|| self.backlog.take().map(Action::Send));
-        if action.is_some() {
-            self.broker.sent(now);
-        }
-        action
-    }
-
-    /// An event of a type that was nacked.
-    fn retry(&mut self, now: Instant) -> Option<Action> {
-        let due = self.held.due(Hold::Nacked, now).find(|event_type| self.backlog.has_held(event_type));
-        let event_type = due?.to_owned();
-        let id = self.backlog.take_held(&event_type)?;
-        self.held.sent(&event_type, id);
-        Some(Action::Send(id))
-    }
-
-    /// An event that may close its channel.
-    fn probe(&mut self, now: Instant) -> Option<Action> {
-        while let Some(id) = self.suspects.take() {
-            if self.backlog.take_aside(id) {
-                return Some(Action::Probe(id));
-            }
-            self.suspects.cleared(id);
-        }
-        if !self.suspects.is_idle() {
-            return None;
-        }
-        let due = self.held.due(Hold::Forbidden, now).find(|event_type| self.backlog.has_held(event_type));
-        let event_type = due?.to_owned();
-        let id = self.backlog.take_held(&event_type)?;
-        self.held.sent(&event_type, id);
-        self.suspects.probe(id);
-        Some(Action::Probe(id))
     }
 
     fn record(&mut self, now: Instant) -> Option<Action> {

@@ -28,7 +28,7 @@
 //!
 //! # Reading order
 //!
-//! 1. `engine.rs`: which action comes next.
+//! 1. `action.rs`, `engine.rs`, `publish.rs`: which action comes next.
 //! 2. `inputs.rs`: what each input changes.
 //! 3. `backlog.rs`: the events in memory, key by key.
 //! 4. `held.rs`, `suspects.rs`: what the broker does not take, and how it is found.
@@ -43,6 +43,7 @@
 //! transactions commit late. An oracle checks the invariants at each event, and everything must be published
 //! in the end. Tests remove one safety at a time and require that the oracle detects it.
 
+mod action;
 mod backlog;
 mod broker;
 mod config;
@@ -52,15 +53,17 @@ mod high_water_mark;
 mod inputs;
 mod ownership;
 mod poll;
+mod publish;
 mod schedule;
 mod suspects;
 mod timing;
 
 pub use self::{
+    action::{Action, Failed, HeldBack},
     backlog::Backlog,
     broker::{Fault, Outcome, Refusal},
     config::Config,
-    engine::{Action, Engine, Failed, HeldBack},
+    engine::Engine,
     held::Hold,
     ownership::{Lease, Renewed, Take},
     poll::{Batch, Pending, Poll},

@@ -62,11 +62,9 @@ async fn in_database(
         let ids: Vec<_> = page.into_iter().map(|(id, _)| id).collect();
         if !dry_run {
             done.changed += match decision {
-                Decision::Requeue => {
-                    within("requeue events", events::requeue_all(&source.pool, &ids)).await?
-                }
+                Decision::Requeue => within("requeue events", events::requeue(&source.pool, &ids)).await?,
                 Decision::Skip { by, reason } => {
-                    within("skip events", events::skip_all(&source.pool, &ids, by, reason)).await?
+                    within("skip events", events::skip(&source.pool, &ids, by, reason)).await?
                 }
             };
         }

@@ -13,6 +13,7 @@ pub(crate) mod timeline;
 
 use std::sync::Arc;
 
+use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use event_bus::outbox::{self, LogStatus, Progress};
 use serde::Serialize;
@@ -33,6 +34,15 @@ pub(crate) const LIST_LIMIT: i64 = 1_000;
 
 /// The databases of this relay.
 pub(crate) type Sources = Vec<Arc<Source>>;
+
+/// The database of this name, or the only one where no name is given.
+pub(crate) fn one<'a>(sources: &'a Sources, database: Option<&str>) -> anyhow::Result<&'a Source> {
+    let known = || sources.iter().map(|source| source.name.as_str()).collect::<Vec<_>>().join(", ");
+    let is_clear = database.is_some() || sources.len() == 1;
+    ensure!(is_clear, "which database? There are {}: give --database NAME", known());
+    let source = sources.iter().find(|source| database.is_none_or(|name| source.name == name));
+    source.map(Arc::as_ref).with_context(|| format!("no such database: there is {}", known()))
+}
 
 /// The status of one database.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -271,12 +281,12 @@ pub(crate) async fn decide(
 ) -> Result<Decided, StoreError> {
     let Some((source, found)) = locate(sources, id).await? else { return Ok(Decided::Unknown) };
     let done = match decision {
-        Decision::Requeue => within("requeue an event", events::requeue(&source.pool, id)).await?,
+        Decision::Requeue => within("requeue an event", events::requeue(&source.pool, &[id])).await?,
         Decision::Skip { by, reason } => {
-            within("skip an event", events::skip(&source.pool, id, by, reason)).await?
+            within("skip an event", events::skip(&source.pool, &[id], by, reason)).await?
         }
     };
-    if !done {
+    if done == 0 {
         return Ok(Decided::NotFailed(Box::new(found)));
     }
     let event = within("find an event", events::find(&source.pool, id)).await?;

@@ -1,12 +1,12 @@
 //! After a log was restored: a new generation, and what subscribers know that the log does not.
 
-use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{
     Sources,
     audit::{Report, unknown},
+    one,
     subscribers::Subscriber,
 };
 use crate::store::{generation, within};
@@ -29,11 +29,7 @@ pub(crate) async fn restore(
     subscribers: &[Subscriber],
     from: DateTime<Utc>,
 ) -> anyhow::Result<Restored> {
-    let known = || sources.iter().map(|source| source.name.as_str()).collect::<Vec<_>>().join(", ");
-    let one = database.is_some() || sources.len() == 1;
-    ensure!(one, "which database? There are {}: give --database NAME", known());
-    let source = sources.iter().find(|source| database.is_none_or(|name| source.name == name));
-    let source = source.with_context(|| format!("no such database: there is {}", known()))?;
+    let source = one(sources, database)?;
     let generation = within("begin a generation", generation::begin(&source.pool)).await?;
     let mut report = Report::new(from, subscribers.iter().map(|subscriber| subscriber.name.as_str()));
     unknown::find(source, subscribers, from, &mut report).await?;

@@ -206,7 +206,7 @@ pub(crate) async fn failed_after(
 }
 
 /// Makes failed events pending again. Returns how many were in that state.
-pub(crate) async fn requeue_all(db: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<u64, sqlx::Error> {
+pub(crate) async fn requeue(db: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(
         "update integration_event_log set state = 'NotPublished'
           where event_id = any($1) and state = 'PublishedFailed' and skipped_at is null",
@@ -215,7 +215,7 @@ pub(crate) async fn requeue_all(db: impl PgExecutor<'_>, ids: &[Uuid]) -> Result
 }
 
 /// Skips failed events. Returns how many were in that state.
-pub(crate) async fn skip_all(
+pub(crate) async fn skip(
     db: impl PgExecutor<'_>,
     ids: &[Uuid],
     by: &str,
@@ -227,37 +227,4 @@ pub(crate) async fn skip_all(
           where event_id = any($1) and state = 'PublishedFailed' and skipped_at is null",
     );
     Ok(done.bind(ids).bind(by).bind(reason).execute(db).await?.rows_affected())
-}
-
-/// Makes a failed event pending again. Returns `false` if it is not in that state.
-pub(crate) async fn requeue(db: impl PgExecutor<'_>, event_id: Uuid) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
-        "update integration_event_log set state = 'NotPublished'
-          where event_id = $1 and state = 'PublishedFailed' and skipped_at is null",
-    )
-    .bind(event_id)
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Skips a failed event: its key is no longer blocked. Records who decided so and why. Returns `false` if the
-/// event is not in that state.
-pub(crate) async fn skip(
-    db: impl PgExecutor<'_>,
-    event_id: Uuid,
-    by: &str,
-    reason: &str,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
-        "update integration_event_log
-            set skipped_at = clock_timestamp(), skipped_by = $2, skip_reason = $3
-          where event_id = $1 and state = 'PublishedFailed' and skipped_at is null",
-    )
-    .bind(event_id)
-    .bind(by)
-    .bind(reason)
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() == 1)
 }

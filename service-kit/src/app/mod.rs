@@ -47,6 +47,7 @@
 //! ```
 
 mod commands;
+mod dead_letters;
 mod inbox;
 mod outbox;
 mod running;
@@ -205,7 +206,6 @@ impl<S: DeserializeOwned + ToSchema + 'static> ServiceApp<S> {
         }
         if self.consumer.is_some() {
             inbox::routes(config);
-            waiting::routes(config);
         }
     }
 }

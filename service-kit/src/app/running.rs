@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::inbox::Figures;
 use super::service::Task;
-use super::{Consumer, Service, ServiceApp, Subscription, inbox, waiting};
+use super::{Consumer, Service, ServiceApp, Subscription, inbox};
 use crate::auth::Verifier;
 use crate::server::{Readiness, Server};
 use crate::settings::ServiceSettings;
@@ -100,7 +100,6 @@ impl<S: DeserializeOwned + 'static> ServiceApp<S> {
             if let Some(inbox) = &inbox {
                 config.app_data(inbox.clone());
                 inbox::routes(config);
-                waiting::routes(config);
             }
         };
         let server = Server::bind(&service.common.http, about, verifier, readiness, with_data, stop)?;

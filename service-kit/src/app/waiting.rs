@@ -175,7 +175,7 @@ async fn skip_waiting(
 ) -> Result<web::Json<Done>, Problem> {
     let (body, consumer) = (body.value, inbox.consumer());
     let selection = body.selection()?;
-    let reason = reason_of(body.reason.as_deref().unwrap_or_default())?;
+    let reason = reason_of(body.reason.as_deref().unwrap_or_default(), "reason")?;
     if body.dry_run {
         return done(counted(&pool, consumer, &selection).await?, &body);
     }

@@ -106,12 +106,10 @@ async fn list(
     if !is_json {
         lines.push(format!("{} of {count}", keys.len()));
     }
-    let out = lines.into_iter().map(|line| line + "\n").collect::<String>();
-    // A reader that has seen enough closes the pipe.
-    match std::io::Write::write_all(&mut std::io::stdout(), out.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+    for line in lines {
+        output::say(&line)?;
     }
+    Ok(())
 }
 
 fn line(key: &WaitingKey) -> String {

@@ -4,8 +4,9 @@ use relay_engine::{Action, Outcome};
 
 use crate::{
     database::TYPES,
+    plan::Plan,
     relay::Input,
-    world::{MS, Plan, SECOND, World},
+    world::{MS, SECOND, World},
 };
 
 impl World {

@@ -4,7 +4,8 @@ use relay_engine::Pending;
 
 use crate::{
     database::{Poison, State},
-    world::{Plan, SECOND, World},
+    plan::Plan,
+    world::{SECOND, World},
 };
 
 /// How long a relay without a broker may keep its partitions.

@@ -8,6 +8,8 @@ mod faults;
 mod flaw;
 mod inspection;
 mod oracle;
+mod outcome;
+mod plan;
 mod relay;
 mod requests;
 mod schedule;
@@ -22,7 +24,10 @@ use std::{
 
 use clap::Parser;
 
-use crate::world::{Counters, Outcome, World};
+use crate::{
+    outcome::{Counters, Outcome},
+    world::World,
+};
 
 /// Tries the relay's engine in many schedules of faults, in memory and in virtual time.
 ///

@@ -6,8 +6,9 @@ use uuid::Uuid;
 use crate::{
     database::{Poison, index_of},
     flaw::Flaw,
+    plan::Plan,
     relay::Input,
-    world::{MS, Plan, SECOND, SILENCE, World},
+    world::{MS, SECOND, SILENCE, World},
 };
 
 /// A channel of a connection.

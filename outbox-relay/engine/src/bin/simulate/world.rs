@@ -2,20 +2,19 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt,
-    ops::AddAssign,
     time::{Duration, Instant},
 };
 
 use fastrand::Rng;
-use relay_engine::{Action, Config, Refusal};
-use uuid::Uuid;
+use relay_engine::{Config, Refusal};
 
 use crate::{
     agenda::Agenda,
     database::Database,
     flaw::Flaw,
     oracle::Oracle,
+    outcome::{Counters, Outcome},
+    plan::Plan,
     relay::{Input, Process},
 };
 
@@ -27,93 +26,6 @@ pub(crate) const SILENCE: u64 = 5 * SECOND;
 
 /// When everything must have been published after the last fault, at the latest.
 const PATIENCE: u64 = 60 * SECOND;
-
-/// Something that happens.
-pub(crate) enum Plan {
-    Deliver {
-        relay: usize,
-        process: u64,
-        input: Input,
-    },
-    /// The answer to a statement: read by nobody if the relay has given up the session.
-    Answer {
-        relay: usize,
-        process: u64,
-        session: u64,
-        input: Input,
-    },
-    Execute {
-        relay: usize,
-        process: u64,
-        session: u64,
-        action: Action,
-    },
-    Arrive {
-        connection: u64,
-        channel: u64,
-        id: Uuid,
-        relay: usize,
-        process: u64,
-    },
-    Write,
-    End {
-        index: usize,
-        commit: bool,
-    },
-    Fault,
-    Start {
-        relay: usize,
-    },
-    Thaw {
-        relay: usize,
-        process: u64,
-    },
-    SessionEnds {
-        session: u64,
-    },
-    BrokerReturns,
-    DatabaseReturns,
-    Unblock,
-    Operate,
-    Permit {
-        event_type: &'static str,
-    },
-    Drain {
-        event_type: &'static str,
-    },
-    Inspect,
-}
-
-/// The result of a schedule.
-pub(crate) struct Outcome {
-    pub(crate) counters: Counters,
-    pub(crate) violation: Option<String>,
-    /// A line for each happening, if it was asked for.
-    pub(crate) timeline: Vec<String>,
-}
-
-/// How much happened in a schedule, or in several.
-#[derive(Default)]
-pub(crate) struct Counters {
-    published: u64,
-    repeats: u64,
-    faults: u64,
-}
-
-impl AddAssign for Counters {
-    fn add_assign(&mut self, other: Self) {
-        self.published += other.published;
-        self.repeats += other.repeats;
-        self.faults += other.faults;
-    }
-}
-
-impl fmt::Display for Counters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { published, repeats, faults } = self;
-        write!(f, "{published} events published, {repeats} repeats, {faults} faults")
-    }
-}
 
 /// How writers behave.
 pub(crate) struct Habits {

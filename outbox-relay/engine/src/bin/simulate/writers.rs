@@ -2,8 +2,9 @@
 
 use crate::{
     database::{Poison, State, TYPES},
+    plan::Plan,
     relay::Input,
-    world::{MS, Plan, SECOND, World},
+    world::{MS, SECOND, World},
 };
 
 impl World {

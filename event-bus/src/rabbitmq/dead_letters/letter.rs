@@ -1,0 +1,88 @@
+//! A dead letter, as operators see it.
+
+use chrono::{DateTime, Utc};
+use lapin::{BasicProperties, message::Delivery};
+use uuid::Uuid;
+
+use crate::{envelope, rabbitmq::headers};
+
+/// How much of a body is listed, in bytes.
+const BODY_LIMIT: usize = 4 * 1024;
+
+/// A message that a subscriber could not handle.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// Its id here: its message id or, where it has none, a hash of its body.
+    pub id: String,
+    /// The event's id, where it has one.
+    pub event_id: Option<Uuid>,
+    /// The type that it came with; it may be unknown.
+    pub event_type: Option<String>,
+    /// What it is about, where it says so.
+    pub key: Option<String>,
+    /// Why it was dead-lettered.
+    pub reason: String,
+    /// How often handling it has failed.
+    pub failures: u64,
+    /// When it was dead-lettered; unknown where the broker did that.
+    pub failed_at: Option<DateTime<Utc>>,
+    /// The content type that it came with.
+    pub content_type: Option<String>,
+    /// The beginning of its body, as text.
+    pub body: String,
+    /// The size of its whole body, in bytes.
+    pub body_bytes: usize,
+}
+
+pub(super) fn event_id(properties: &BasicProperties) -> Option<Uuid> {
+    properties.message_id().as_ref()?.as_str().parse().ok()
+}
+
+/// What a CloudEvents event is about: in its body, or in a header where the body is the payload alone.
+fn key(delivery: &Delivery) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Keyed {
+        partitionkey: Option<String>,
+        subject: Option<String>,
+    }
+    let keyed = serde_json::from_slice::<Keyed>(&delivery.data).ok();
+    let header = |name: &str| headers::text(&delivery.properties, name);
+    let in_header = |name| envelope::in_header(name, header);
+    let in_body = keyed.and_then(|keyed| keyed.partitionkey.or(keyed.subject));
+    in_body.or_else(|| in_header("partitionkey")).or_else(|| in_header("subject"))
+}
+
+impl DeadLetter {
+    pub(super) fn of(delivery: &Delivery) -> Self {
+        let properties = &delivery.properties;
+        let message_id = properties.message_id().as_ref().map(|id| id.as_str().to_owned());
+        let given_up = || {
+            let why = headers::text(properties, "x-first-death-reason");
+            format!("the broker gave it up: {}", why.as_deref().unwrap_or("it does not say why"))
+        };
+        let failed_at = headers::number(properties, headers::FAILED_AT);
+        let shown = delivery.data.get(..BODY_LIMIT).unwrap_or(&delivery.data);
+        let routing_key = || headers::text(properties, headers::ROUTING_KEY);
+        Self {
+            id: message_id.unwrap_or_else(|| format!("body-{:016x}", fnv1a(&delivery.data))),
+            event_id: event_id(properties),
+            event_type: properties.kind().as_ref().map(ToString::to_string).or_else(routing_key),
+            key: key(delivery),
+            reason: headers::text(properties, headers::REASON).unwrap_or_else(given_up),
+            failures: headers::number(properties, headers::FAILURES).unwrap_or_default(),
+            failed_at: failed_at.and_then(|at| DateTime::from_timestamp(i64::try_from(at).ok()?, 0)),
+            content_type: properties.content_type().as_ref().map(ToString::to_string),
+            body: String::from_utf8_lossy(shown).into_owned(),
+            body_bytes: delivery.data.len(),
+        }
+    }
+}
+
+/// 64-bit FNV-1a: names a message that has no id by its body.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    bytes.iter().fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
+}

@@ -1,0 +1,62 @@
+//! What happens in a schedule.
+
+use relay_engine::Action;
+use uuid::Uuid;
+
+use crate::relay::Input;
+
+/// Something that happens.
+pub(crate) enum Plan {
+    Deliver {
+        relay: usize,
+        process: u64,
+        input: Input,
+    },
+    /// The answer to a statement: read by nobody if the relay has given up the session.
+    Answer {
+        relay: usize,
+        process: u64,
+        session: u64,
+        input: Input,
+    },
+    Execute {
+        relay: usize,
+        process: u64,
+        session: u64,
+        action: Action,
+    },
+    Arrive {
+        connection: u64,
+        channel: u64,
+        id: Uuid,
+        relay: usize,
+        process: u64,
+    },
+    Write,
+    End {
+        index: usize,
+        commit: bool,
+    },
+    Fault,
+    Start {
+        relay: usize,
+    },
+    Thaw {
+        relay: usize,
+        process: u64,
+    },
+    SessionEnds {
+        session: u64,
+    },
+    BrokerReturns,
+    DatabaseReturns,
+    Unblock,
+    Operate,
+    Permit {
+        event_type: &'static str,
+    },
+    Drain {
+        event_type: &'static str,
+    },
+    Inspect,
+}
