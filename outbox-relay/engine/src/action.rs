@@ -4,8 +4,6 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-#[cfg(doc)]
-use crate::engine::Engine;
 use crate::{
     held::Hold,
     ownership::{Lease, Take},
@@ -13,33 +11,33 @@ use crate::{
 };
 
 /// What the caller is to do. Each action is answered by the input named here, or by
-/// [`database_lost`](Engine::database_lost) or [`broker_lost`](Engine::broker_lost) if it fails. The engine
+/// [`database_lost`](crate::Engine::database_lost) or [`broker_lost`](crate::Engine::broker_lost) if it fails. The engine
 /// hands out further actions meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Open the session with the database: [`opened`](Engine::opened).
+    /// Open the session with the database: [`opened`](crate::Engine::opened).
     Open,
-    /// Share the partitions with the other relays, or release them: [`rebalanced`](Engine::rebalanced).
+    /// Share the partitions with the other relays, or release them: [`rebalanced`](crate::Engine::rebalanced).
     Rebalance(Take),
-    /// Renew the leases: [`renewed`](Engine::renewed).
+    /// Renew the leases: [`renewed`](crate::Engine::renewed).
     Renew,
     /// Connect to the broker, or open another channel if the connection is open:
-    /// [`connected`](Engine::connected).
+    /// [`connected`](crate::Engine::connected).
     Connect,
-    /// Read pending events: [`polled`](Engine::polled), or [`poll_timed_out`](Engine::poll_timed_out).
+    /// Read pending events: [`polled`](crate::Engine::polled), or [`poll_timed_out`](crate::Engine::poll_timed_out).
     Poll(Poll),
-    /// Send an [`event`](Engine::event): [`sent`](Engine::sent).
+    /// Send an [`event`](crate::Engine::event): [`sent`](crate::Engine::sent).
     Send(Uuid),
     /// Send an event over a second channel of the same connection, which is opened if it is closed:
-    /// [`sent`](Engine::sent).
+    /// [`sent`](crate::Engine::sent).
     Probe(Uuid),
-    /// Mark these events published, which may be none: [`marked`](Engine::marked).
+    /// Mark these events published, which may be none: [`marked`](crate::Engine::marked).
     Mark(Vec<Uuid>),
-    /// Mark these events failed: [`marked_failed`](Engine::marked_failed).
+    /// Mark these events failed: [`marked_failed`](crate::Engine::marked_failed).
     MarkFailed(Vec<Failed>),
-    /// Move the scheduled events that are due into the log: [`moved_due`](Engine::moved_due).
+    /// Move the scheduled events that are due into the log: [`moved_due`](crate::Engine::moved_due).
     MoveDue,
-    /// Release all partitions: [`released`](Engine::released).
+    /// Release all partitions: [`released`](crate::Engine::released).
     Release,
 }
 
