@@ -1,6 +1,6 @@
 //! The open streams of this process, by buyer.
 //!
-//! [`poller`](super::poller) finds new alerts and passes them to the streams through the hub.
+//! [`poller`](super::poller) has `Hub::run`, which finds new alerts and passes them to the streams through the hub.
 
 use std::{
     collections::HashMap,

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::baskets::BuyerId;
 
-/// The channel that is notified after alerts were committed.
+/// The channel that is notified after alerts were committed: `state.rs` has the subscriber do so after each commit.
 pub const CHANNEL: &str = "basket_alert";
 
 /// How long a lost notification can delay an alert.

@@ -7,9 +7,9 @@
 //! alert's id is taken while its buyer's cart is locked (`migrations/*_create_alert.sql` says what for).
 //!
 //! One statement for any number of events, by index: carts without these products are not touched. How it is
-//! carried out is the subscriber's settings (`startup.rs`): carts are looked up one after another, in the
-//! order in which their buyers come. Elsewhere the effect is the same and the order may be another; who meets
-//! somebody then is ended by the database, and tries again.
+//! carried out is set by `subscriptions::SESSION`: carts are looked up one after another, in the order of their
+//! buyers. With other settings the effect is the same and the order may be another; then a deadlock is possible,
+//! the database ends one of the two transactions, and that one is tried again.
 //!
 //! Nothing here asks whether an alert is there already: an event that is known does not come so far, for the
 //! inbox keeps it out. The table would refuse it.
@@ -31,7 +31,7 @@ pub async fn prices_changed(
     if changes.is_empty() {
         return Ok(0);
     }
-    // Counting the carts has all of them changed before the first line is.
+    // `count(*) from newer_cart` has all carts changed, and so locked, before the first line is.
     let raised = sqlx::query(
         "with change as (
              select *

@@ -7,7 +7,8 @@
 //! | `shop.catalog.product_changed.v1` | [`UpdateProduct`]: new name and picture |
 //! | `shop.catalog.product_removed.v1` | [`RemoveProduct`]: no longer available, and an alert |
 //!
-//! The second and the last one want every event of a product, in order; for the others only the newest counts.
+//! [`RepriceBaskets`] and [`RemoveProduct`] want every event of a product, in order; for the others only the newest
+//! counts.
 //!
 //! Handlers get runs of events and write each run in one or two statements, however long it is. Each
 //! takes the products' rows before the carts'. A batch with several runs may still take a cart before the next

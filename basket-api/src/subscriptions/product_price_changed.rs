@@ -54,6 +54,7 @@ impl BatchHandler for RepriceBaskets {
                 });
             }
             store::change_prices(tx, source, &changes).await?;
+            // The cart lines, and an alert for each cart.
             let alerts = raise::prices_changed(tx, source, &changes).await?;
             raise::count("price_changed", alerts);
         }

@@ -21,12 +21,12 @@ const DEADLINE: Duration = Duration::from_secs(2);
 pub struct Notifier(Arc<Notify>);
 
 impl Notifier {
-    /// Starts the background task that notifies relays. It ends with `stop`.
+    /// Starts the background task that notifies relays on [`CHANNEL`](super::CHANNEL). It ends with `stop`.
     pub fn start(pool: PgPool, stop: CancellationToken) -> Self {
         Self::start_on(pool, super::CHANNEL, stop)
     }
 
-    /// The same for another channel.
+    /// The same for another channel and other listeners, such as streams of a service.
     pub fn start_on(pool: PgPool, channel: &'static str, stop: CancellationToken) -> Self {
         let requested = Arc::new(Notify::new());
         tokio::spawn(stop.run_until_cancelled_owned(run(pool, channel, Arc::clone(&requested))));

@@ -76,8 +76,12 @@ impl Feed {
                         self.send(Signal::Alert(sentence(&alert)));
                     }
                     Input::Disconnected => break,
-                    Input::Poll if release() => return true,
-                    Input::Poll => self.poll(&user).await,
+                    Input::Poll => {
+                        if release() {
+                            return true;
+                        }
+                        self.poll(&user).await;
+                    }
                 }
             }
         }
