@@ -60,8 +60,7 @@ macro_rules! without {
 /// - `version-guard`: an event older than a known one has no effect;
 /// - `waiting`: events wait behind an earlier one of their key that failed;
 /// - `confirms`: only events that the broker has confirmed count as published;
-/// - `ownership`: a relay publishes only the partitions that it owns;
-/// - `alternate-exchange`: unroutable events are kept.
+/// - `ownership`: a relay publishes only the partitions that it owns.
 #[cfg(feature = "crash-points")]
 pub fn is_removed(safety: &str) -> bool {
     static REMOVED: std::sync::LazyLock<Option<String>> =

@@ -56,6 +56,8 @@ pub(crate) struct PublisherStatus {
     pub(crate) broker_problem: Option<String>,
     /// The types of which events wait, while other types are published.
     pub(crate) held_back: Vec<HeldType>,
+    /// Events of all services that no queue was bound for, seconds old; absent while that is not known.
+    pub(crate) unrouted: Option<u64>,
 }
 
 impl PublisherStatus {
@@ -92,7 +94,9 @@ pub(crate) struct HeldType {
 impl From<HeldBack> for HeldType {
     fn from(held: HeldBack) -> Self {
         let reason = match held.hold {
-            Hold::Nacked => "the broker has no room for it: a queue is full, or has no leader",
+            Hold::Nacked => {
+                "the broker does not take it: a queue is full or has no leader, or no queue is bound for it"
+            }
             Hold::Forbidden => "the relay's user may not publish it",
         };
         let since = Utc::now() - held.since.elapsed();
@@ -171,6 +175,11 @@ impl Source {
     pub(crate) fn set_broker_problem(&self, problem: Option<&str>) {
         let before = std::mem::replace(&mut self.lock().broker_problem, problem.map(str::to_owned));
         self.report("broker", before.as_deref(), problem);
+    }
+
+    /// Records how many unroutable events the broker keeps.
+    pub(crate) fn set_unrouted(&self, unrouted: Option<u64>) {
+        self.lock().unrouted = unrouted;
     }
 
     /// Records the types that the broker does not take; logs a change.

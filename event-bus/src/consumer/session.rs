@@ -110,7 +110,7 @@ async fn consume(
     stop: &CancellationToken,
 ) -> Result<Ended, SessionEnd> {
     let channel = &connected.channel;
-    shared.topology.declare(channel, &shared.broker, shared.handlers.keys().copied()).await?;
+    shared.topology.ensure(connected, &shared.broker, shared.handlers.keys().copied()).await?;
     let prefetch = if mode == Mode::OneByOne { 1 } else { shared.config.prefetch };
     deadline("limit what is delivered", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
     let queue = shared.topology.queue.as_str();
@@ -208,6 +208,9 @@ async fn handle(
             SessionEnd::GaveBack(shared.config.hold())
         }
     };
+    // RabbitMQ 4.3 cancels a consumer that holds a delivery for too long, and hands nothing to the next one of the queue
+    // while the connections of those it has cancelled last.
+    connected.close().await;
     if shared.health.fail(&chain(&end)) {
         tracing::warn!(consumer = %shared.consumer, reason = chain(&end), "not consuming until the batch is handled");
     }

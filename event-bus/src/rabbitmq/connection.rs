@@ -49,6 +49,21 @@ impl BrokerError {
         Self { doing, source: Cause::TimedOut(after) }
     }
 
+    /// Something is absent, and this user may not declare it.
+    pub(super) fn absent(doing: &'static str, what: String) -> Self {
+        Self { doing, source: Cause::Absent(what) }
+    }
+
+    /// This user has no right on a queue.
+    pub(super) fn forbidden(doing: &'static str, queue: String) -> Self {
+        Self { doing, source: Cause::Forbidden(queue) }
+    }
+
+    /// Whether something is absent that this user may not declare.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self.source, Cause::Absent(_))
+    }
+
     /// The client library's error, if it is one.
     pub(super) fn amqp(&self) -> Option<&lapin::Error> {
         match &self.source {
@@ -92,6 +107,12 @@ pub(super) enum Cause {
     Addresses(Arc<[(SocketAddr, Cause)]>),
     #[error("the broker closed it")]
     Closed,
+    #[error(
+        "there is no {0}, and this user may not declare it: declare it, or give the user the right to configure it"
+    )]
+    Absent(String),
+    #[error("this user has no right on the queue {0}: give it the right to write to it")]
+    Forbidden(String),
 }
 
 impl Cause {
@@ -107,6 +128,7 @@ impl Cause {
                 let refused = kinds.iter().find(|kind| **kind == BrokerErrorKind::Refused);
                 refused.or(kinds.last()).copied().unwrap_or(BrokerErrorKind::Disconnected)
             }
+            Self::Absent(_) | Self::Forbidden(_) => BrokerErrorKind::Refused,
             Self::Amqp(_) | Self::Unresolved(_) | Self::Closed => BrokerErrorKind::Disconnected,
         }
     }
@@ -166,8 +188,8 @@ impl Connected {
         self.connection.status().connected()
     }
 
-    /// Closes the connection. Waits at most two seconds, because a blocked broker does not answer.
-    pub(crate) async fn close(self) {
+    /// Closes the connection, once. Waits at most two seconds, because a blocked broker does not answer.
+    pub(crate) async fn close(&self) {
         let close = self.connection.close(200, "OK".into());
         match tokio::time::timeout(Duration::from_secs(2), close).await {
             Ok(Ok(())) => {}

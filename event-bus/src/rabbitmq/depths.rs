@@ -1,14 +1,11 @@
 //! The number of messages in a subscriber's queues.
 
-use lapin::{
-    options::QueueDeclareOptions,
-    protocol::{AMQPErrorKind, AMQPSoftError},
-    types::FieldTable,
-};
+use lapin::{options::QueueDeclareOptions, types::FieldTable};
 
 use super::{
     BrokerConfig, BrokerError,
-    connection::{Connected, deadline},
+    ask::{Answer, ask},
+    connection::Connected,
     topology::SubscriberTopology,
 };
 
@@ -23,12 +20,15 @@ pub struct Depths {
     pub consumers: u32,
     /// In its dead-letter queue.
     pub dead: u64,
-    /// Events of all services that no queue was bound for.
-    pub unrouted: u64,
+    /// Events of all services that no queue was bound for; absent where the user may not look, as a subscriber from
+    /// RabbitMQ 4.2.6 on. The relay knows it.
+    pub unrouted: Option<u64>,
 }
 
 /// Reads the depths of a subscriber's queues, on a connection of its own with this name. A missing queue is empty.
-/// Needs no permission on the queues.
+///
+/// Up to RabbitMQ 4.2.5 that needs no right on the queues. From then on it needs one: the right to write to a queue is
+/// enough and does no harm, because it gives neither its messages nor, without the right to read an exchange, a binding.
 pub async fn depths(config: &BrokerConfig, subscriber: &str, name: &str) -> Result<Depths, BrokerError> {
     let connected = Connected::open(config, name).await?;
     let depths = read(&connected, config, subscriber).await;
@@ -36,39 +36,35 @@ pub async fn depths(config: &BrokerConfig, subscriber: &str, name: &str) -> Resu
     depths
 }
 
+/// Reads how many unroutable events are kept; `None` where the user may not look. See [`depths`].
+pub async fn unrouted(config: &BrokerConfig, name: &str) -> Result<Option<u64>, BrokerError> {
+    let connected = Connected::open(config, name).await?;
+    let depth = depth(&connected, &config.unrouted).await;
+    connected.close().await;
+    Ok(depth?.map(|(messages, _)| messages))
+}
+
 async fn read(connected: &Connected, config: &BrokerConfig, subscriber: &str) -> Result<Depths, BrokerError> {
     let topology = SubscriberTopology::of(subscriber);
-    let (ready, consumers) = depth(connected, &topology.queue).await?;
-    let (dead, _) = depth(connected, &topology.dead).await?;
-    let (unrouted, _) = depth(connected, &config.unrouted).await?;
+    let own = async |queue: &str| {
+        let found = depth(connected, queue).await?;
+        found.ok_or_else(|| BrokerError::forbidden("look at a queue", queue.to_owned()))
+    };
+    let (ready, consumers) = own(&topology.queue).await?;
+    let (dead, _) = own(&topology.dead).await?;
+    let unrouted = depth(connected, &config.unrouted).await?.map(|(messages, _)| messages);
     Ok(Depths { ready, consumers, dead, unrouted })
 }
 
-async fn depth(connected: &Connected, queue: &str) -> Result<(u64, u32), BrokerError> {
-    // The answer that a queue is missing closes the channel, so each call has its own.
-    let channel = deadline("open a channel", connected.create_channel()).await?;
-    let options = QueueDeclareOptions { passive: true, ..Default::default() };
-    let declared = channel.queue_declare(queue.into(), options, FieldTable::default());
-    match deadline("look at a queue", absent_as_none(declared)).await? {
-        None => Ok((0, 0)),
-        Some(queue) => {
-            let closed = channel.close(200, "OK".into());
-            deadline("close a channel", closed).await?;
-            Ok((u64::from(queue.message_count()), queue.consumer_count()))
-        }
-    }
-}
-
-/// Maps the error that an object is missing to `None`.
-pub(super) async fn absent_as_none<T>(
-    call: impl Future<Output = Result<T, lapin::Error>>,
-) -> Result<Option<T>, lapin::Error> {
-    let not_found = AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND);
-    match call.await {
-        Ok(value) => Ok(Some(value)),
-        Err(error) => match error.kind() {
-            lapin::ErrorKind::ProtocolError(problem) if *problem.kind() == not_found => Ok(None),
-            _ => Err(error),
-        },
-    }
+/// The messages and consumers of a queue; `None` where the user may not look.
+async fn depth(connected: &Connected, queue: &str) -> Result<Option<(u64, u32)>, BrokerError> {
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+    let found = ask(connected, "look at a queue", async |channel| {
+        channel.queue_declare(queue.into(), passive, FieldTable::default()).await
+    });
+    Ok(match found.await? {
+        Answer::Absent => Some((0, 0)),
+        Answer::Refused => None,
+        Answer::Done(queue) => Some((u64::from(queue.message_count()), queue.consumer_count())),
+    })
 }

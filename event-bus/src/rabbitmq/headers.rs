@@ -23,7 +23,7 @@ pub(crate) const ROUTING_KEY: &str = "x-original-routing-key";
 /// How often the broker has delivered it before, where it counts that.
 pub(crate) const DELIVERY_COUNT: &str = "x-delivery-count";
 
-/// How often RabbitMQ 4 has handed it out.
+/// How often RabbitMQ 4 has handed it out, whatever came of it.
 const ACQUIRED: &str = "x-acquired-";
 
 /// The headers of an earlier failure. A replayed message must not have them.
@@ -75,14 +75,20 @@ pub(crate) fn without_failure(properties: &BasicProperties) -> FieldTable {
     kept
 }
 
+/// Whether the broker counts deliveries in it.
+pub(super) fn is_a_count(name: &str) -> bool {
+    name == DELIVERY_COUNT || name.starts_with(ACQUIRED)
+}
+
 fn is_of_a_failure(name: &str) -> bool {
     let of_the_broker = ["x-death", "x-first-death-", "x-last-death-"];
-    OF_A_FAILURE.contains(&name) || of_the_broker.iter().any(|prefix| name.starts_with(prefix))
+    let is_of_the_broker = of_the_broker.iter().any(|prefix| name.starts_with(prefix));
+    OF_A_FAILURE.contains(&name) || is_of_the_broker || is_a_count(name)
 }
 
 /// Whether a writer's header may go along with its event: not one that the broker follows or that tells of a failure.
 pub(crate) fn may_go_along(name: &str) -> bool {
-    !COPIES.contains(&name) && name != ROUTING_KEY && !name.starts_with(ACQUIRED) && !is_of_a_failure(name)
+    !COPIES.contains(&name) && name != ROUTING_KEY && !is_of_a_failure(name)
 }
 
 /// The properties that another user may forward: not the expiration, which would count again in the next queue, and

@@ -3,6 +3,7 @@
 //! No other module of the crate, and no other crate of the workspace, publishes or consumes with the AMQP client
 //! library.
 
+mod ask;
 mod config;
 mod connection;
 mod dead_letters;
@@ -20,7 +21,7 @@ pub use config::{BrokerConfig, InvalidBrokerConfig};
 pub use connection::{BrokerError, BrokerErrorKind};
 pub(crate) use connection::{Connected, deadline};
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters, Progress, Selection};
-pub use depths::{Depths, depths};
+pub use depths::{Depths, depths, unrouted};
 pub use publisher::{Confirm, PublishError, Publisher};
 pub use queue_admin::QueueAdmin;
 pub use refusal::{Fault, Refusal};

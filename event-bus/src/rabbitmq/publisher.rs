@@ -63,11 +63,17 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Connects, turns confirms on, and declares the exchange for events and the queue for unroutable ones.
+    /// Connects, turns confirms on, and makes sure of the exchange for events and the queue for unroutable ones: they
+    /// are declared where they are absent and the user may declare them.
     pub async fn connect(config: &BrokerConfig, name: &str) -> Result<Self, BrokerError> {
         let publisher = Self::to_exchange(config, name, &config.exchange).await?;
-        topology::declare_events(&publisher.channel, config).await?;
+        publisher.mend(config).await?;
         Ok(publisher)
+    }
+
+    /// Makes sure of the exchange for events and the queue for unroutable ones once more, while events are in flight.
+    pub async fn mend(&self, config: &BrokerConfig) -> Result<(), BrokerError> {
+        topology::ensure_events(&self.connected, config).await
     }
 
     /// Opens another channel on the same connection. What closes one of them leaves the other alone.

@@ -1,5 +1,4 @@
-//! The exchanges and queues on the broker. They are declared at every connection; a repeated declaration does
-//! nothing.
+//! The exchanges and queues on the broker.
 //!
 //! ```text
 //! <exchange> (topic) ── <event type> ──> <subscriber>.events
@@ -10,7 +9,10 @@
 //! <unrouted> (queue)                    └─ again ──> <subscriber>.events   (replayed by an operator)
 //! ```
 //!
-//! Every argument is explicit, because the broker's defaults changed between 3.13 and 4.0.
+//! At every connection they are looked for, and declared where they are absent and this user may declare them. Arguments
+//! cannot be changed later, so they say only what cannot be said otherwise: the type of a queue, and that one consumer is
+//! active at a time. What a queue of another release was declared with stays. Limits and dead-lettering are the broker's
+//! policies (`docs/own-service.md`): without them RabbitMQ 4 drops what it has delivered 20 times.
 
 use lapin::{
     Channel, ExchangeKind,
@@ -18,45 +20,43 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use super::{BrokerConfig, BrokerError, connection::deadline};
-
-/// How often the broker delivers one message before it dead-letters it. This is not the limit of retries: every
-/// crash of a consumer and every cut connection counts against all messages that it held. A limit also keeps a
-/// returned message at its position in the queue (without one RabbitMQ 3.10 puts it at the end).
-const DELIVERY_LIMIT: i64 = 100;
-
-/// How many unroutable events are kept; the oldest are dropped first.
-const UNROUTED_LIMIT: i64 = 100_000;
+use super::{
+    BrokerConfig, BrokerError,
+    ask::{Answer, ask},
+    connection::{Connected, deadline},
+};
 
 /// Routing keys of the redirect exchange.
 pub(crate) const DEAD: &str = "dead";
 pub(crate) const AGAIN: &str = "again";
 
-const DURABLE: ExchangeDeclareOptions = ExchangeDeclareOptions {
-    passive: false,
-    durable: true,
-    auto_delete: false,
-    internal: false,
-    nowait: false,
-};
-
-/// Declares the exchange for events and, behind it, the exchange and queue for unroutable ones.
-pub(crate) async fn declare_events(channel: &Channel, config: &BrokerConfig) -> Result<(), BrokerError> {
-    let unrouted = config.unrouted.as_str();
-    let declare =
-        channel.exchange_declare(unrouted.into(), ExchangeKind::Fanout, DURABLE, FieldTable::default());
-    deadline("declare the exchange for unrouted events", declare).await?;
-    let arguments = [("x-max-length", number(UNROUTED_LIMIT)), ("x-overflow", text("drop-head"))];
-    declare_queue(channel, unrouted, &arguments).await?;
-    bind(channel, unrouted, unrouted, "").await?;
-
-    let mut arguments = table([("alternate-exchange", text(unrouted))]);
-    if crate::without!("alternate-exchange") {
-        arguments = FieldTable::default();
+/// Makes sure of the exchange for events and, behind it, of the exchange and queue for unroutable ones.
+///
+/// Without the exchange for events nothing can be published. Without those for unroutable events only these have nowhere
+/// to go, so that is a warning.
+pub(crate) async fn ensure_events(connected: &Connected, config: &BrokerConfig) -> Result<(), BrokerError> {
+    let (exchange, unrouted) = (config.exchange.as_str(), config.unrouted.as_str());
+    if let Err(error) = ensure_unrouted(connected, unrouted).await {
+        if !error.is_absence() {
+            return Err(error);
+        }
+        let error = crate::error::chain(&error);
+        tracing::warn!(error, "an event that no queue is bound for will wait");
     }
-    let declare =
-        channel.exchange_declare(config.exchange.as_str().into(), ExchangeKind::Topic, DURABLE, arguments);
-    deadline("declare the exchange for events", declare).await
+    let alternate = table([("alternate-exchange", text(unrouted))]);
+    let wanted = format!("topic, durable, alternate-exchange={unrouted}");
+    ensure_exchange(connected, exchange, ExchangeKind::Topic, alternate, &wanted).await
+}
+
+async fn ensure_unrouted(connected: &Connected, unrouted: &str) -> Result<(), BrokerError> {
+    let (kind, none) = (ExchangeKind::Fanout, FieldTable::default());
+    ensure_exchange(connected, unrouted, kind, none, "fanout, durable").await?;
+    ensure_queue(connected, unrouted, false).await?;
+    // A user who may not bind it relies on the binding that was declared with them.
+    let bound = ask(connected, "bind the queue for unrouted events", async |channel| {
+        bind_on(channel, unrouted, unrouted, "").await
+    });
+    bound.await.map(drop)
 }
 
 /// The names of one subscriber's queues.
@@ -74,35 +74,22 @@ impl SubscriberTopology {
         Self { redirect: format!("{queue}.redirect"), dead: format!("{queue}.dead"), queue }
     }
 
-    /// Declares the queues and binds the types that the subscriber handles. Fails while the exchange for events does
-    /// not exist: the relay declares it.
-    pub(crate) async fn declare(
+    /// Makes sure of the queues and binds the types that the subscriber handles. Fails while the exchange for events does
+    /// not exist.
+    pub(crate) async fn ensure(
         &self,
-        channel: &Channel,
+        connected: &Connected,
         config: &BrokerConfig,
         event_types: impl Iterator<Item = &'static str>,
     ) -> Result<(), BrokerError> {
         let (queue, redirect) = (self.queue.as_str(), self.redirect.as_str());
-        let declare =
-            channel.exchange_declare(redirect.into(), ExchangeKind::Direct, DURABLE, FieldTable::default());
-        deadline("declare the subscriber's redirect exchange", declare).await?;
-
-        declare_queue(channel, &self.dead, &[("x-overflow", text("reject-publish"))]).await?;
-        bind(channel, &self.dead, redirect, DEAD).await?;
-
-        let arguments = [
-            &dead_lettering_to(redirect, DEAD)[..],
-            &[
-                ("x-delivery-limit", number(DELIVERY_LIMIT)),
-                // One active consumer, whatever the number of processes: two would overtake each other within a key.
-                // The broker activates the next one when it ends.
-                ("x-single-active-consumer", AMQPValue::Boolean(true)),
-            ],
-        ]
-        .concat();
-        declare_queue(channel, queue, &arguments).await?;
-        bind(channel, queue, redirect, AGAIN).await?;
-        self.bind(channel, config, event_types).await
+        let (kind, none) = (ExchangeKind::Direct, FieldTable::default());
+        ensure_exchange(connected, redirect, kind, none, "direct, durable").await?;
+        ensure_queue(connected, &self.dead, false).await?;
+        ensure_queue(connected, queue, true).await?;
+        bind(&connected.channel, &self.dead, redirect, DEAD).await?;
+        bind(&connected.channel, queue, redirect, AGAIN).await?;
+        self.bind(&connected.channel, config, event_types).await
     }
 
     /// Binds the types that the subscriber handles; existing bindings stay.
@@ -119,30 +106,66 @@ impl SubscriberTopology {
     }
 }
 
-/// At least once: without the strategy the broker may lose a message on its way to the other queue.
-fn dead_lettering_to(exchange: &str, key: &str) -> [(&'static str, AMQPValue); 4] {
-    [
-        ("x-dead-letter-exchange", text(exchange)),
-        ("x-dead-letter-routing-key", text(key)),
-        ("x-dead-letter-strategy", text("at-least-once")),
-        ("x-overflow", text("reject-publish")),
-    ]
+/// Declares an exchange unless it is there, whatever its arguments are.
+async fn ensure_exchange(
+    connected: &Connected,
+    name: &str,
+    kind: ExchangeKind,
+    arguments: FieldTable,
+    wanted: &str,
+) -> Result<(), BrokerError> {
+    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    let passive = ExchangeDeclareOptions { passive: true, ..durable };
+    let found = ask(connected, "look for an exchange", async |channel| {
+        channel.exchange_declare(name.into(), kind.clone(), passive, FieldTable::default()).await
+    });
+    // Who may not look will see when it is used.
+    if found.await? != Answer::Absent {
+        return Ok(());
+    }
+    let declared = ask(connected, "declare an exchange", async |channel| {
+        channel.exchange_declare(name.into(), kind.clone(), durable, arguments).await
+    });
+    match declared.await? {
+        Answer::Done(()) => Ok(()),
+        _ => Err(BrokerError::absent("use an exchange", format!("exchange {name} ({wanted})"))),
+    }
 }
 
-async fn declare_queue(
-    channel: &Channel,
-    name: &str,
-    arguments: &[(&'static str, AMQPValue)],
-) -> Result<(), BrokerError> {
-    let arguments = table([("x-queue-type", text("quorum"))].into_iter().chain(arguments.iter().cloned()));
-    let declare = channel.queue_declare(name.into(), QueueDeclareOptions::durable(), arguments);
-    deadline("declare a queue", declare).await.map(drop)
+/// Declares a quorum queue unless it is there, whatever its arguments are.
+///
+/// A subscriber's queue has a single active consumer, whatever the number of processes: two would overtake each other
+/// within a key. The broker activates the next one when it ends.
+async fn ensure_queue(connected: &Connected, name: &str, single_active: bool) -> Result<(), BrokerError> {
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+    let found = ask(connected, "look for a queue", async |channel| {
+        channel.queue_declare(name.into(), passive, FieldTable::default()).await.map(drop)
+    });
+    if found.await? != Answer::Absent {
+        return Ok(());
+    }
+    let mut arguments = table([("x-queue-type", text("quorum"))]);
+    let mut wanted = "durable, x-queue-type=quorum".to_owned();
+    if single_active {
+        arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+        wanted.push_str(", x-single-active-consumer=true");
+    }
+    let declared = ask(connected, "declare a queue", async |channel| {
+        channel.queue_declare(name.into(), QueueDeclareOptions::durable(), arguments).await.map(drop)
+    });
+    match declared.await? {
+        Answer::Done(()) => Ok(()),
+        _ => Err(BrokerError::absent("use a queue", format!("queue {name} ({wanted})"))),
+    }
 }
 
 async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), BrokerError> {
-    let options = QueueBindOptions::default();
-    let bind = channel.queue_bind(queue.into(), exchange.into(), key.into(), options, FieldTable::default());
-    deadline("bind a queue", bind).await
+    deadline("bind a queue", bind_on(channel, queue, exchange, key)).await
+}
+
+async fn bind_on(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<(), lapin::Error> {
+    let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+    channel.queue_bind(queue.into(), exchange.into(), key.into(), options, none).await
 }
 
 fn table(arguments: impl IntoIterator<Item = (&'static str, AMQPValue)>) -> FieldTable {
@@ -155,8 +178,4 @@ fn table(arguments: impl IntoIterator<Item = (&'static str, AMQPValue)>) -> Fiel
 
 fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(value.into())
-}
-
-fn number(value: i64) -> AMQPValue {
-    AMQPValue::LongLongInt(value)
 }

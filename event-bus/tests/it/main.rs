@@ -8,5 +8,6 @@ mod receiving;
 mod refused;
 mod scheduled;
 mod support;
+mod topology;
 mod waiting;
 mod waiting_many;

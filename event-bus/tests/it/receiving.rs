@@ -207,7 +207,7 @@ async fn a_type_whose_handler_was_removed_is_unbound_and_its_events_are_ignored(
     let cloud = || lapin::BasicProperties::default().with_content_type("application/cloudevents+json".into());
     eventually("it reaches no queue but that for unrouted events", LONG, async || {
         stage.vhost.publish("shop.events", REMOVED, removed().as_bytes(), cloud()).await;
-        stage.vhost.take("shop.events.unrouted").await
+        stage.vhost.take("shop.unrouted").await
     })
     .await;
     stage.send(&raised("a", 1, "")).await;

@@ -46,7 +46,9 @@ pub(crate) struct Stage {
 
 /// The broker of a virtual host.
 pub(crate) fn broker(vhost: &Vhost) -> BrokerConfig {
-    BrokerConfig::new(vhost.url.clone(), "shop.events")
+    let mut config = BrokerConfig::new(vhost.url.clone(), "shop.events");
+    "shop.unrouted".clone_into(&mut config.unrouted);
+    config
 }
 
 fn recorder() -> &'static PrometheusHandle {
@@ -93,6 +95,7 @@ impl Stage {
         let config = broker(&vhost);
         let publisher = Publisher::connect(&config, "test").await.unwrap();
         let consumer = format!("counter-{}", Uuid::new_v4().simple());
+        vhost.subscribed(&consumer).await;
         let subscriber = Subscriber::new(&consumer, pool.clone(), config)
             .config(limits)
             .handle(CountUp { met: Arc::default() })

@@ -8,6 +8,7 @@ mod listen;
 mod peer_monitor;
 mod retention;
 mod times;
+mod unrouted;
 mod worker;
 
 use std::{sync::Arc, time::Duration};
@@ -31,7 +32,11 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) {
     times::describe();
-    join_all(sources.iter().map(|source| keep_running(source, broker, settings, stop))).await;
+    let workers = join_all(sources.iter().map(|source| keep_running(source, broker, settings, stop)));
+    tokio::select! {
+        _ = workers => {}
+        () = unrouted::watch(sources, broker) => {}
+    }
 }
 
 async fn keep_running(

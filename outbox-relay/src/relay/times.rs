@@ -19,6 +19,7 @@ pub(crate) fn describe() {
         "outbox_held_back_events",
         "Events of a type that the broker does not take at the moment."
     );
+    describe_gauge!("outbox_unrouted_messages", "Events of all services that no queue was bound for.");
     describe_gauge!("outbox_connected", "Whether the database and the broker are available: 1, or 0.");
     describe_counter!("outbox_published_total", "Events that were published and marked.");
     describe_counter!("outbox_purged_total", "Published and skipped events that retention has deleted.");

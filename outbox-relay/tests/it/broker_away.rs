@@ -1,9 +1,10 @@
 //! The broker is away, at start and later.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgPool;
+use test_kit::eventually;
 
-use crate::support::{Stage, assert_in_order, user};
+use crate::support::{LONG, Stage, assert_in_order, user};
 
 #[sqlx::test(migrations = false)]
 async fn an_outage_of_the_broker_costs_nothing_but_time(pool: PgPool) {
@@ -84,4 +85,39 @@ async fn a_deleted_exchange_is_declared_again(pool: PgPool) {
     stage.probe = stage.vhost.recorder().await;
     stage.log.raise("a", 2..=2).await;
     assert_eq!(stage.seen(1).await, [("a".to_owned(), 2)]);
+}
+
+#[sqlx::test(migrations = false)]
+async fn without_its_exchange_and_the_right_to_declare_it_a_relay_says_so_and_everything_waits(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let user = stage.vhost.user("relay").await;
+    stage.vhost.permit(&user, ["^$", r"^shop\.events$", "^$"]).await;
+    let relay = stage.relay().env("APP__BROKER__URL", &user.url).start();
+    relay.until_ready(true).await;
+    stage.log.raise("a", 1..=1).await;
+    stage.seen(1).await;
+
+    stage.vhost.delete("exchanges", "/shop.events").await;
+    stage.log.raise("a", 2..=20).await;
+    relay.until_ready(false).await;
+    let sentence = "there is no exchange shop.events (topic, durable, alternate-exchange=shop.unrouted), and this \
+                    user may not declare it";
+    eventually("it says what is missing", LONG, async || {
+        let status: Value = relay.get("/api/v1/outbox/status").await.json().await.ok()?;
+        status[0]["relay"]["brokerProblem"].as_str()?.contains(sentence).then_some(())
+    })
+    .await;
+    let tried: i64 = sqlx::query_scalar(
+        "select count(*) from integration_event_log
+          where state = 'PublishedFailed' or last_error is not null or state = 'NotPublished' and times_sent > 0",
+    )
+    .fetch_one(&stage.log.pool)
+    .await
+    .unwrap();
+    assert_eq!(tried, 0, "nothing counts as an attempt");
+
+    stage.vhost.define().await;
+    stage.vhost.bind("recorder", "#").await;
+    stage.log.drained().await;
+    relay.until_ready(true).await;
 }

@@ -190,3 +190,30 @@ async fn a_relay_that_lost_its_broker_hands_its_partitions_over_within_six_secon
         both().await;
     }
 }
+
+#[sqlx::test(migrations = false)]
+async fn events_that_no_queue_takes_hold_up_their_type_and_nothing_else(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let user = stage.vhost.user("relay").await;
+    stage.vhost.permit(&user, ["^$", r"^shop\.events$", "^$"]).await;
+    // One type has a queue. The queue for all others is gone, and the relay may not declare it.
+    stage.vhost.fill("wanted", GOOD, 1_000_000).await;
+    for queue in ["recorder", "shop.unrouted"] {
+        stage.vhost.delete("queues", &format!("/{queue}")).await;
+    }
+    stage.probe = stage.vhost.drain("wanted").await;
+    let relay = stage.relay().env("APP__BROKER__URL", &user.url).start();
+    add(&stage, "shop.test.unwanted.v1", 0..500).await;
+    add(&stage, GOOD, 0..1_000).await;
+    arrived(&mut stage, GOOD, 1_000).await;
+    eventually("the status names the type", LONG, async || {
+        let status = status(&relay).await;
+        (status[0]["relay"]["heldBack"][0]["eventType"] == "shop.test.unwanted.v1").then_some(())
+    })
+    .await;
+    relay.until_ready(true).await;
+    stage.vhost.define().await;
+    stage.log.drained().await;
+    let kept = stage.vhost.take("shop.unrouted").await.expect("kept where unrouted events are kept");
+    assert_eq!(kept.routing_key, "shop.test.unwanted.v1");
+}

@@ -70,6 +70,8 @@ pub(super) struct Publishing {
     pub(super) published: u64,
     pub(super) database_problem: Option<String>,
     pub(super) broker_problem: Option<String>,
+    /// The unroutable events of all services.
+    pub(super) unrouted: Option<u64>,
 }
 
 /// The relays that publish from one database, the oldest first.
@@ -123,13 +125,13 @@ pub(super) struct Waiting {
     pub(super) blocked_keys: i64,
 }
 
-/// The messages in a service's queues. `unrouted` counts the messages of all services.
+/// The messages in a service's queues. `unrouted` counts the messages of all services, where the service may know.
 #[derive(Debug, Deserialize)]
 pub(super) struct Queues {
     pub(super) ready: u64,
     pub(super) consumers: u32,
     pub(super) dead: u64,
-    pub(super) unrouted: u64,
+    pub(super) unrouted: Option<u64>,
 }
 
 /// An event of an outbox. A list has no `deliveries`.

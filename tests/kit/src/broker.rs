@@ -5,12 +5,9 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use harness::{Broker, Message, eventually};
 use lapin::{
-    BasicProperties, Channel, Connection, Consumer, ExchangeKind,
-    options::{
-        BasicAckOptions, BasicConsumeOptions, BasicGetOptions, ExchangeDeclareOptions, QueueBindOptions,
-        QueueDeclareOptions,
-    },
-    types::{AMQPValue, FieldTable},
+    BasicProperties, Channel, Connection, Consumer,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicGetOptions, QueueBindOptions, QueueDeclareOptions},
+    types::FieldTable,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -20,15 +17,18 @@ use crate::setting;
 /// The exchange of all events.
 const EVENTS: &str = "shop.events";
 
+/// What the suite's virtual host has.
+const DEFINITIONS: &str = include_str!("../../../deploy/rabbitmq/definitions.json");
+
 /// A virtual host that no other test sees. Deleted when dropped.
 pub struct Vhost {
     /// Its AMQP URL, with the administrator's rights.
     pub url: String,
-    name: String,
-    broker: Broker,
+    pub(crate) name: String,
+    pub(crate) broker: Broker,
 }
 
-/// Makes a virtual host on the test broker.
+/// Makes a virtual host on the test broker, with the suite's exchanges and policies.
 ///
 /// # Panics
 /// When the broker of `AMQP_URL` and `RABBITMQ_MANAGEMENT_URL` does not do as it is told.
@@ -39,7 +39,14 @@ pub async fn vhost() -> Vhost {
     let broker = Broker::new(url.clone(), setting("RABBITMQ_MANAGEMENT_URL")).unwrap();
     let vhost = Vhost { url, name, broker };
     vhost.put("vhosts", "", &json!({})).await;
+    vhost.define().await;
     vhost
+}
+
+/// A list of the suite's definitions.
+fn defined(list: &str) -> Vec<Value> {
+    let definitions: Value = serde_json::from_str(DEFINITIONS).expect("definitions in JSON");
+    definitions[list].as_array().expect("a list").clone()
 }
 
 impl Vhost {
@@ -49,6 +56,52 @@ impl Vhost {
     /// When the broker refuses.
     pub async fn put(&self, kind: &str, rest: &str, body: &Value) {
         self.broker.manage(Method::PUT, &format!("{kind}/{}{rest}", self.name), body).await.unwrap();
+    }
+
+    /// Makes the suite's exchanges, its queue for unrouted events and its policies, unless they are there.
+    ///
+    /// # Panics
+    /// When the broker refuses.
+    pub async fn define(&self) {
+        let lists = ["exchanges", "queues", "bindings", "policies"];
+        let all: serde_json::Map<String, Value> =
+            lists.map(|list| (list.to_owned(), defined(list).into())).into_iter().collect();
+        let path = format!("definitions/{}", self.name);
+        self.broker.manage(Method::POST, &path, &all.into()).await.unwrap();
+    }
+
+    /// Gives the queue of a subscriber that the suite does not have the policy that those of the suite have.
+    ///
+    /// # Panics
+    /// When the broker refuses.
+    pub async fn subscribed(&self, subscriber: &str) {
+        self.limited(subscriber, json!({})).await;
+    }
+
+    /// The same with more in it.
+    ///
+    /// # Panics
+    /// When the broker refuses, as one that does not know of it.
+    pub async fn limited(&self, subscriber: &str, more: Value) {
+        let policies = defined("policies");
+        let policy = policies.iter().find(|policy| policy["name"] == "basket.events").expect("a policy");
+        let text = policy.to_string().replace("basket", subscriber);
+        let mut policy: Value = serde_json::from_str(&text).expect("JSON");
+        for (name, value) in more.as_object().expect("an object") {
+            policy["definition"][name] = value.clone();
+        }
+        self.put("policies", &format!("/{subscriber}.events"), &policy).await;
+    }
+
+    /// The version of the broker, such as 4.3.
+    ///
+    /// # Panics
+    /// When it does not say.
+    pub async fn version(&self) -> (u32, u32) {
+        let overview = self.broker.manage(Method::GET, "overview", &Value::Null).await.unwrap();
+        let text = overview["rabbitmq_version"].as_str().expect("a version").to_owned();
+        let mut numbers = text.split('.').map(|number| number.parse().expect("a number"));
+        (numbers.next().expect("a major version"), numbers.next().expect("a minor version"))
     }
 
     /// Deletes a resource of the management API under this virtual host.
@@ -124,10 +177,6 @@ impl Vhost {
     pub async fn recorder(&self) -> Recorder {
         let connection = self.connect().await;
         let channel = connection.create_channel().await.unwrap();
-        let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
-        let mut alternate = FieldTable::default();
-        alternate.insert("alternate-exchange".into(), AMQPValue::LongString("shop.unrouted".into()));
-        channel.exchange_declare(EVENTS.into(), ExchangeKind::Topic, durable, alternate).await.unwrap();
         let (queue, durable) = ("recorder", QueueDeclareOptions::durable());
         channel.queue_declare(queue.into(), durable, FieldTable::default()).await.unwrap();
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());

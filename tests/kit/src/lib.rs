@@ -6,6 +6,7 @@
 mod broker;
 mod process;
 mod token;
+mod user;
 
 pub use broker::{Recorder, Vhost, vhost};
 pub use harness::{
@@ -14,6 +15,7 @@ pub use harness::{
 };
 pub use process::{Process, Signal};
 pub use token::{expired_token, token};
+pub use user::User;
 
 /// A proxy in front of a PostgreSQL that records statements. Connections must not be encrypted.
 ///

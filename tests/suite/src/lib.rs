@@ -84,7 +84,11 @@ impl Suite {
         command
     }
 
-    fn command(&self, binary: &str, settings: Settings) -> Command {
+    /// A program of the suite with the settings of this one's servers.
+    ///
+    /// # Panics
+    /// When it is not built.
+    pub fn command(&self, binary: &str, settings: Settings) -> Command {
         let servers: Settings = match binary {
             "catalog-api" => &[("APP__DATABASE__URL", &self.catalog.url)],
             "basket-api" => {

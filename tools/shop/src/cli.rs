@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand};
 
 use crate::registry::{MOST_RELAYS, Name, Registry};
+use crate::servers::Choice;
 use crate::token::{Lifetime, Scope};
 
 /// Runs the whole shop on this machine, and lets you break it.
@@ -51,6 +52,9 @@ pub enum Command {
         /// A process of `cargo shop status`, such as catalog, relay, relay-2 or postgres
         #[arg(value_parser = process)]
         name: Name,
+        /// The servers that `up` was told to run.
+        #[command(flatten)]
+        servers: Choice,
     },
     /// Show what the processes wrote
     Logs(LogsArgs),
@@ -106,6 +110,9 @@ pub struct UpArgs {
     /// Run optimised builds
     #[arg(long)]
     pub release: bool,
+    /// The servers to run.
+    #[command(flatten)]
+    pub servers: Choice,
 }
 
 /// Arguments of `logs`.
@@ -140,6 +147,12 @@ pub struct TokenArgs {
 pub struct TestArgs {
     /// Run only tests whose name contains one of these
     pub filter: Vec<String>,
+    /// The servers to run.
+    #[command(flatten)]
+    pub servers: Choice,
+    /// Do not install a browser where it is missing; the tests of pages fail without one
+    #[arg(long)]
+    pub no_browser: bool,
     /// Options of the runner (`cargo nextest run`, else `cargo test`), such as -E 'package(shop)'
     #[arg(last = true, value_name = "RUNNER OPTION")]
     pub runner: Vec<String>,

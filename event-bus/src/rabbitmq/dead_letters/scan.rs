@@ -11,8 +11,8 @@ use lapin::{
 use super::{Action, letter::event_id};
 use crate::rabbitmq::{
     BrokerConfig, BrokerError, PublishError, Publisher,
+    ask::absent_as_none,
     connection::{Connected, deadline},
-    depths::absent_as_none,
     headers,
     topology::{self, SubscriberTopology},
 };
@@ -96,7 +96,7 @@ impl<'a> Scan<'a> {
         }
         let mut headers = FieldTable::default();
         let all = delivery.properties.headers().iter().flat_map(FieldTable::inner);
-        for (name, value) in all.filter(|(name, _)| name.as_str() != headers::DELIVERY_COUNT) {
+        for (name, value) in all.filter(|(name, _)| !headers::is_a_count(name.as_str())) {
             headers.insert(name.clone(), value.clone());
         }
         self.send(topology::DEAD, delivery, headers).await?;

@@ -8,7 +8,7 @@ use event_bus::{
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use relay_engine::{Outcome, Refusal};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, task::JoinHandle};
 use uuid::Uuid;
 
 use crate::{relay::times::Times, source::Source, store::pending::PendingEvent};
@@ -31,6 +31,8 @@ pub(crate) struct BrokerConnection {
     /// The channel for events that may close it.
     probes: Arc<Mutex<Option<Arc<Publisher>>>>,
     connecting: Option<BoxFuture<'static, Result<Publisher, BrokerError>>>,
+    /// Declares what is missing.
+    mending: Option<JoinHandle<()>>,
     confirmations: FuturesUnordered<Confirmation>,
     times: Arc<Times>,
 }
@@ -43,6 +45,7 @@ impl BrokerConnection {
             publisher: None,
             probes: Arc::default(),
             connecting: None,
+            mending: None,
             confirmations: FuturesUnordered::new(),
             times: Arc::new(Times::of(database)),
         }
@@ -92,8 +95,14 @@ impl BrokerConnection {
 
     /// The outcome that an error stands for. A connection that can no longer be used is dropped.
     pub(crate) fn refused(&mut self, error: &PublishError) -> Outcome {
-        if matches!(error, PublishError::Rejected(_)) {
-            return Outcome::Nacked;
+        match error {
+            PublishError::Rejected(_) => return Outcome::Nacked,
+            // The queue for unrouted events is away.
+            PublishError::Unroutable(_) => {
+                self.mend();
+                return Outcome::Nacked;
+            }
+            _ => {}
         }
         let is_connected = self.publisher.as_ref().is_none_or(|publisher| publisher.is_connected());
         if is_connected && let Some(refusal) = error.refusal() {
@@ -108,9 +117,25 @@ impl BrokerConnection {
         if self.is_blocked() {
             return Outcome::Unanswered;
         }
-        // An unroutable event means a broken topology, and a new connection declares it again.
         self.publisher = None;
         Outcome::Unknown
+    }
+
+    /// Declares what is missing, where the user may, while others are published.
+    fn mend(&mut self) {
+        if let Some(publisher) = &self.publisher
+            && self.mending.as_ref().is_none_or(JoinHandle::is_finished)
+        {
+            let (publisher, settings) = (Arc::clone(publisher), self.settings.clone());
+            self.mending = Some(tokio::spawn(async move {
+                if let Err(error) = publisher.mend(&settings).await {
+                    tracing::warn!(
+                        error = format!("{:#}", anyhow::Error::new(error)),
+                        "cannot mend the topology"
+                    );
+                }
+            }));
+        }
     }
 
     pub(crate) fn is_blocked(&self) -> bool {
@@ -141,6 +166,9 @@ impl BrokerConnection {
     pub(crate) async fn close(self) {
         drop(self.confirmations);
         drop(self.probes);
+        if let Some(mending) = self.mending {
+            mending.abort();
+        }
         if let Some(publisher) = self.publisher.and_then(Arc::into_inner) {
             publisher.close().await;
         }

@@ -166,9 +166,18 @@ fn broker(now: &Snapshot) -> Card {
     card.figure("unacknowledged", count(unacknowledged));
     card.busy_if(ready + unacknowledged > 0);
     card.bad_figure("dead letters", sum(|queues| queues.dead));
-    // All subscribers see the same queue of unrouted messages.
-    card.bad_figure("unrouted", queues.iter().map(|queues| queues.unrouted).max().unwrap_or_default());
+    match unrouted(now, &queues) {
+        Some(unrouted) => card.bad_figure("unrouted", unrouted),
+        None => card.figure("unrouted", "?".to_owned()),
+    }
     card
+}
+
+/// The queue of unrouted messages, as whoever may look sees it. A subscriber's figure is newer than a relay's.
+fn unrouted(now: &Snapshot, queues: &[&Queues]) -> Option<u64> {
+    let relays = || now.relays.iter().filter_map(|(_, status)| status.as_ref().ok()).flatten();
+    let by_relays = || relays().filter_map(|database| database.relay.as_ref()?.unrouted).max();
+    queues.iter().filter_map(|queues| queues.unrouted).max().or_else(by_relays)
 }
 
 fn inbox(name: &str, status: &clients::Result<InboxStatus>) -> Card {

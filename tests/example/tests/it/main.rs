@@ -15,7 +15,7 @@ use shop::{
     home::checkout,
     private::PrivateServers,
     registry::{Name, Registry},
-    servers::{Purpose, Rabbitmq, Tools},
+    servers::{Choice, Purpose, Rabbitmq, Tools},
     suite::Suite,
     terminal::{Interrupt, Progress},
     token,
@@ -64,7 +64,7 @@ impl Shop {
         let dir = tempfile::tempdir().unwrap();
         let registry = checkout_with_the_example(dir.path());
         let (progress, interrupt) = (Progress::new(), Interrupt::default());
-        let tools = Tools::find_or_install(&progress, &interrupt).unwrap();
+        let tools = Tools::find_or_install(&Choice::of_the_environment(), &progress, &interrupt).unwrap();
         let programs = registry.programs(1);
         let servers = PrivateServers::start(&registry, &tools, Purpose::Test, &programs, &interrupt).unwrap();
         let binaries = registry.binaries().into_iter();

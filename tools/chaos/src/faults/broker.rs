@@ -89,7 +89,9 @@ async fn queue_deleted(target: &mut Target<'_>) -> Result<Injection> {
 }
 
 async fn exchange_deleted(target: &mut Target<'_>) -> Result<Injection> {
-    target.environment.broker.delete("exchanges/shop/shop.events").await?;
+    target.environment.delete_exchange().await?;
+    target.hold(2.0..=3.0).await;
+    target.environment.make_exchange(true).await?;
     let healed = Instant::now();
     // Long enough for the basket to bind its queue again by itself.
     target.hold(8.0..=9.0).await;

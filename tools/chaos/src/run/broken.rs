@@ -44,15 +44,14 @@ impl Runner {
             harness::complain!("  … without {without}: {}", fault.about);
             self.environment.kill_all(vec![("WITHOUT".to_owned(), without.to_owned())]);
             if without == "alternate-exchange" {
-                // The relay declares it anew, without.
-                self.environment.broker.delete("exchanges/shop/shop.events").await?;
+                self.environment.make_exchange(false).await?;
             }
             let limit = std::mem::replace(&mut self.limit, SHORT);
             let outcome = self.run(&fault, 0).await;
             self.limit = limit;
             self.environment.kill_all(Vec::new());
             if without == "alternate-exchange" {
-                self.environment.broker.delete("exchanges/shop/shop.events").await?;
+                self.environment.make_exchange(true).await?;
             }
             let noticed =
                 outcome.verdict == Verdict::Fail && outcome.violations.iter().any(|text| text.contains(said));

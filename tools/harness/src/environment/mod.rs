@@ -1,5 +1,6 @@
 //! A whole suite of the harness's own: private servers, real processes, and a proxy on every connection.
 
+mod exchange;
 mod ports;
 mod servers;
 mod service;
@@ -18,7 +19,7 @@ use shop::{
     private::PrivateServers,
     process::{Launch, Record},
     registry::{Name, Registry},
-    servers::{Postgres, Purpose, Rabbitmq, Tools},
+    servers::{Choice, Postgres, Purpose, Rabbitmq, Tools},
     suite::Suite,
     terminal::{Interrupt, Progress},
 };
@@ -82,7 +83,7 @@ impl Environment {
         let further = registry.programs(RELAYS);
         let purpose = options.purpose;
         let (servers, tools) = tokio::task::block_in_place(|| {
-            let tools = Tools::find_or_install(&progress, interrupt)?;
+            let tools = Tools::find_or_install(&Choice::of_the_environment(), &progress, interrupt)?;
             let servers = progress.during(
                 &format!("starting a PostgreSQL and a RabbitMQ {purpose}"),
                 |_| PrivateServers::start(&registry, &tools, Purpose::Keep, &further, interrupt),

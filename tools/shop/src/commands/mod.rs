@@ -37,7 +37,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Kill { name } => kill::run(name),
         Command::Freeze { name } => freeze::freeze(name),
         Command::Thaw { name } => freeze::thaw(name),
-        Command::Start { name } => start::run(name),
+        Command::Start { name, servers } => start::run(name, &servers),
         Command::Logs(args) => logs::run(&args),
         Command::Pictures => pictures::run(),
         Command::Reset => reset::run(),

@@ -8,12 +8,12 @@ use anyhow::{Result, bail};
 use super::check_exists;
 use crate::home::{Home, Lock};
 use crate::registry::Name;
-use crate::servers::Tools;
+use crate::servers::{Choice, Tools};
 use crate::suite::{State, Suite};
 use crate::terminal::{self, Interrupt, Progress};
 
 /// Starts one process of a suite that is up, and returns when it is ready.
-pub(super) fn run(name: Name) -> Result<ExitCode> {
+pub(super) fn run(name: Name, servers: &Choice) -> Result<ExitCode> {
     let suite = Suite::open()?;
     check_exists(&suite, name)?;
     let interrupt = Interrupt::install()?;
@@ -31,10 +31,10 @@ pub(super) fn run(name: Name) -> Result<ExitCode> {
     let progress = Progress::new();
     let running = match name {
         Name::Postgres => {
-            suite.start_postgres(&Tools::find_or_install(&progress, &interrupt)?, &interrupt)?
+            suite.start_postgres(&Tools::find_or_install(servers, &progress, &interrupt)?, &interrupt)?
         }
         Name::Rabbitmq => {
-            suite.start_rabbitmq(&Tools::find_or_install(&progress, &interrupt)?, &interrupt)?
+            suite.start_rabbitmq(&Tools::find_or_install(servers, &progress, &interrupt)?, &interrupt)?
         }
         _ => suite.start_service(name, &interrupt)?,
     };

@@ -1,4 +1,4 @@
-//! The broker's users, rights and exchanges.
+//! The broker's users, rights, policies, and the exchange for events.
 
 use std::collections::BTreeSet;
 
@@ -12,20 +12,34 @@ use crate::registry::{Registry, Service};
 /// The virtual host that everything is in.
 const VHOST: &str = "shop";
 
+/// How often a queue hands out one message before it gives it up. RabbitMQ 4 gives up after 20 times unless told
+/// otherwise, and a look at a dead letter is one. Older versions know no number for "never".
+const ALWAYS: u32 = 2_000_000_000;
+
+/// How often a subscriber's queue delivers one message before it dead-letters it. This is not the limit of retries:
+/// every crash of a consumer and every cut connection counts against all messages that it held. A limit also keeps a
+/// returned message at its position in the queue (without one RabbitMQ 3.10 puts it at the end).
+const DELIVERY_LIMIT: u32 = 100;
+
+/// How many unroutable events are kept; the oldest are dropped first.
+const UNROUTED_LIMIT: u32 = 100_000;
+
 /// The text of `deploy/rabbitmq/definitions.json`. Each user has the password `<name>-development`.
 ///
-/// The relay publishes to `shop.events`, and declares that exchange and `shop.unrouted`. A subscriber has its own
-/// queues and exchanges, named after it, and binds them to the events of the services whose types it handles.
+/// The relay publishes to `shop.events`, and may declare nothing: a topic permission goes with its exchange in
+/// RabbitMQ 4.3, so who declares it anew could publish everything. It writes to queues only to be told how many messages
+/// they have; without the right to read an exchange it cannot bind them. A subscriber has its own queues and exchanges,
+/// named after it, and binds them to the events of the services whose types it handles.
 pub fn broker_definitions(registry: &Registry) -> String {
-    let exchanges = r"^shop\.(events|unrouted)$";
-    let mut permissions = vec![permission("admin", ".*", ".*"), permission("relay", exchanges, exchanges)];
+    let mut permissions = vec![permission("admin", ".*", ".*", ".*"), of_the_relay(registry)];
     let mut topics = vec![topic("relay", r"^shop\.", "^$")];
     for service in registry.subscribers() {
         let name = service.name;
-        permissions.push(permission(name, &format!(r"^{name}\."), &format!(r"^({name}\.|shop\.events$)")));
+        let own = format!(r"^{name}\.");
+        permissions.push(permission(name, &own, &own, &format!(r"^({name}\.|shop\.events$)")));
         topics.push(topic(name, "^$", &publishers_of(service)));
     }
-    let lists: [(&str, Vec<Value>); 5] = [
+    let lists: [(&str, Vec<Value>); 8] = [
         ("users", registry.broker_users().into_iter().map(user).collect()),
         ("vhosts", vec![json!({"name": VHOST})]),
         ("permissions", permissions),
@@ -37,6 +51,17 @@ pub fn broker_definitions(registry: &Registry) -> String {
                 exchange("shop.events", "topic", &json!({"alternate-exchange": "shop.unrouted"})),
             ],
         ),
+        (
+            "queues",
+            vec![json!({"vhost": VHOST, "name": "shop.unrouted", "durable": true, "auto_delete": false,
+                        "arguments": {"x-queue-type": "quorum"}})],
+        ),
+        (
+            "bindings",
+            vec![json!({"vhost": VHOST, "source": "shop.unrouted", "destination": "shop.unrouted",
+                        "destination_type": "queue", "routing_key": "", "arguments": {}})],
+        ),
+        ("policies", policies(registry)),
     ];
     // One line for each entry: a difference is then seen where it is.
     let lists = lists.map(|(name, entries)| {
@@ -61,9 +86,40 @@ fn user(name: &str) -> Value {
     json!({"name": name, "password_hash": hash, "hashing_algorithm": algorithm, "tags": tags, "limits": {}})
 }
 
-/// What a user configures, it also writes to.
-fn permission(user: &str, own: &str, read: &str) -> Value {
-    json!({"user": user, "vhost": VHOST, "configure": own, "write": own, "read": read})
+fn permission(user: &str, configure: &str, write: &str, read: &str) -> Value {
+    json!({"user": user, "vhost": VHOST, "configure": configure, "write": write, "read": read})
+}
+
+fn of_the_relay(registry: &Registry) -> Value {
+    let subscribers: Vec<&str> = registry.subscribers().map(|service| service.name).collect();
+    let write = match subscribers.join("|") {
+        names if names.is_empty() => r"^shop\.(events|unrouted)$".to_owned(),
+        names => format!(r"^(shop\.(events|unrouted)|({names})\.events(\.dead)?)$"),
+    };
+    permission("relay", "^$", &write, "^$")
+}
+
+/// What can be changed later, unlike a queue's arguments. One policy applies to a queue: that of the highest priority.
+fn policies(registry: &Registry) -> Vec<Value> {
+    let unrouted = json!({"delivery-limit": ALWAYS, "max-length": UNROUTED_LIMIT, "overflow": "drop-head"});
+    let mut policies = vec![
+        policy("queues", ".*", 0, &json!({"delivery-limit": ALWAYS})),
+        policy("shop.unrouted", r"^shop\.unrouted$", 1, &unrouted),
+    ];
+    policies.extend(registry.subscribers().map(|service| {
+        let name = service.name;
+        // At least once: without the strategy the broker may lose a message on its way to the other queue.
+        let definition = json!({"delivery-limit": DELIVERY_LIMIT, "overflow": "reject-publish",
+            "dead-letter-exchange": format!("{name}.events.redirect"), "dead-letter-routing-key": "dead",
+            "dead-letter-strategy": "at-least-once"});
+        policy(&format!("{name}.events"), &format!(r"^{name}\.events$"), 1, &definition)
+    }));
+    policies
+}
+
+fn policy(name: &str, pattern: &str, priority: u32, definition: &Value) -> Value {
+    json!({"vhost": VHOST, "name": name, "pattern": pattern, "apply-to": "queues", "priority": priority,
+           "definition": definition})
 }
 
 fn topic(user: &str, write: &str, read: &str) -> Value {

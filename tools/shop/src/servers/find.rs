@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 
 use super::install;
 use crate::terminal::{Interrupt, Progress};
@@ -39,11 +40,30 @@ pub struct Tools {
     pub rabbitmq: ErlangTools,
 }
 
+/// Which servers to use instead of searching.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Choice {
+    /// The directory of PostgreSQL's programs, such as /usr/lib/postgresql/17/bin
+    #[arg(long, value_name = "DIRECTORY", env = "SHOP_POSTGRES_BIN")]
+    pub postgres_bin: Option<PathBuf>,
+    /// The directory of RabbitMQ's scripts, such as /usr/lib/rabbitmq/lib/rabbitmq_server-4.0.5/sbin
+    #[arg(long, value_name = "DIRECTORY", env = "SHOP_RABBITMQ_SBIN")]
+    pub rabbitmq_bin: Option<PathBuf>,
+}
+
+impl Choice {
+    /// That of the environment, in `SHOP_POSTGRES_BIN` and `SHOP_RABBITMQ_SBIN`.
+    pub fn of_the_environment() -> Self {
+        let directory = |name| std::env::var_os(name).map(PathBuf::from);
+        Self { postgres_bin: directory("SHOP_POSTGRES_BIN"), rabbitmq_bin: directory("SHOP_RABBITMQ_SBIN") }
+    }
+}
+
 impl Tools {
     /// Finds both, installing Debian's packages where one is missing and this is allowed.
-    ///
-    /// A directory in `SHOP_POSTGRES_BIN` or `SHOP_RABBITMQ_SBIN` is used instead of searching.
-    pub fn find_or_install(progress: &Progress, interrupt: &Interrupt) -> Result<Self> {
+    pub fn find_or_install(choice: &Choice, progress: &Progress, interrupt: &Interrupt) -> Result<Self> {
+        let postgres = || postgres(choice.postgres_bin.as_deref());
+        let rabbitmq = || rabbitmq(choice.rabbitmq_bin.as_deref());
         let mut missing = Vec::new();
         if postgres()?.is_none() {
             missing.push("postgresql");
@@ -68,9 +88,9 @@ const OF_THE_TESTS: [(&str, &str); 1] = [("pgbouncer", "pgbouncer")];
 /// What looks at pages, for tests and for pictures.
 const OF_THE_BROWSER: [(&str, &str); 3] = [("chromium", "chromium"), ("node", "nodejs"), ("npm", "npm")];
 
-/// Installs what the tests use beside the servers, where it is missing and this is allowed.
+/// Installs what the tests use beside the servers and a browser, where it is missing and this is allowed.
 pub fn install_for_tests(progress: &Progress, interrupt: &Interrupt) -> Result<()> {
-    install_programs(&[&OF_THE_TESTS[..], &OF_THE_BROWSER[..]].concat(), progress, interrupt)
+    install_programs(&OF_THE_TESTS, progress, interrupt)
 }
 
 /// Installs a browser and what steers it, where they are missing and this is allowed.
@@ -102,15 +122,11 @@ fn install_programs(programs: &[(&str, &str)], progress: &Progress, interrupt: &
 }
 
 /// The newest PostgreSQL of this machine that has all the programs needed.
-fn postgres() -> Result<Option<PostgresTools>> {
-    if let Some(bin) = std::env::var_os("SHOP_POSTGRES_BIN") {
-        let bin = PathBuf::from(bin);
-        return match postgres_in(&bin) {
+fn postgres(chosen: Option<&Path>) -> Result<Option<PostgresTools>> {
+    if let Some(bin) = chosen {
+        return match postgres_in(bin) {
             Some(tools) => Ok(Some(tools)),
-            None => bail!(
-                "SHOP_POSTGRES_BIN is {}, which has no PostgreSQL {OLDEST_POSTGRES} or later",
-                bin.display()
-            ),
+            None => bail!("there is no PostgreSQL {OLDEST_POSTGRES} or later in {}", bin.display()),
         };
     }
     let packaged = entries("/usr/lib/postgresql").into_iter().map(|version| version.join("bin"));
@@ -136,15 +152,16 @@ fn postgres_major(text: &str) -> Option<u32> {
 }
 
 /// The newest RabbitMQ of this machine, if Erlang's port mapper is there too.
-fn rabbitmq() -> Result<Option<ErlangTools>> {
-    let Some(epmd) = epmd() else { return Ok(None) };
-    if let Some(sbin) = std::env::var_os("SHOP_RABBITMQ_SBIN") {
-        let server = PathBuf::from(sbin).join("rabbitmq-server");
+fn rabbitmq(chosen: Option<&Path>) -> Result<Option<ErlangTools>> {
+    if let Some(sbin) = chosen {
+        let server = sbin.join("rabbitmq-server");
         if !is_start_script(&server) {
-            bail!("SHOP_RABBITMQ_SBIN has no RabbitMQ: there is no {}", server.display());
+            bail!("there is no RabbitMQ in {}", sbin.display());
         }
+        let Some(epmd) = epmd_beside(sbin).or_else(epmd) else { return Ok(None) };
         return Ok(Some(ErlangTools { server, epmd }));
     }
+    let Some(epmd) = epmd() else { return Ok(None) };
     let versions =
         entries("/usr/lib/rabbitmq/lib").into_iter().chain(entries("/opt")).chain(entries("/usr/local"));
     let mut packaged: Vec<PathBuf> = versions.map(|version| version.join("sbin")).collect();
@@ -166,6 +183,13 @@ fn is_start_script(script: &Path) -> bool {
 fn version_of(sbin: &Path) -> Vec<u32> {
     let name = sbin.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
     name.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+}
+
+/// The port mapper of the Erlang that lies beside a RabbitMQ, as Debian and archives with both have it.
+fn epmd_beside(sbin: &Path) -> Option<PathBuf> {
+    let places = ["erlang/bin/epmd", "lib/erlang/bin/epmd", "bin/epmd"];
+    let places = sbin.ancestors().skip(1).flat_map(|dir| places.map(|place| dir.join(place)));
+    places.into_iter().find(|program| program.is_file())
 }
 
 fn epmd() -> Option<PathBuf> {
@@ -192,6 +216,24 @@ mod tests {
         assert_eq!(postgres_major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
         assert_eq!(postgres_major("postgres (PostgreSQL) 18beta1\n"), Some(18));
         assert_eq!(postgres_major("command not found"), None);
+    }
+
+    #[test]
+    fn the_port_mapper_beside_the_chosen_rabbitmq_is_used_first() {
+        let root = std::env::temp_dir().join(format!("shop-epmd-{}", std::process::id()));
+        let sbin = root.join("usr/lib/rabbitmq/lib/rabbitmq_server-4.0.5/sbin");
+        let erlang = root.join("usr/lib/erlang/bin");
+        for dir in [&sbin, &erlang] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        for file in [sbin.join("rabbitmq-server"), sbin.join("rabbitmq-env"), erlang.join("epmd")] {
+            fs::write(file, "").unwrap();
+        }
+        let found = rabbitmq(Some(&sbin)).unwrap().unwrap();
+        assert_eq!(found, ErlangTools { server: sbin.join("rabbitmq-server"), epmd: erlang.join("epmd") });
+        let nowhere = rabbitmq(Some(&root)).unwrap_err().to_string();
+        assert_eq!(nowhere, format!("there is no RabbitMQ in {}", root.display()));
+        fs::remove_dir_all(&root).unwrap();
     }
 
     #[test]

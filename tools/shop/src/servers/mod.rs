@@ -8,7 +8,9 @@ mod provision;
 mod rabbitmq;
 mod user;
 
-pub use find::{ErlangTools, PostgresTools, Tools, install_browser, install_for_chaos, install_for_tests};
+pub use find::{
+    Choice, ErlangTools, PostgresTools, Tools, install_browser, install_for_chaos, install_for_tests,
+};
 pub use place::{Place, Purpose};
 pub use postgres::Postgres;
 pub use provision::provision;

@@ -73,3 +73,23 @@ fn a_subscriber_may_bind_only_to_events_of_the_services_that_it_follows() {
     let roles: Vec<String> = registry.service("notifier").unwrap().roles();
     assert_eq!(roles, ["notifier_owner", "notifier_app", "notifier_relay", "notifier_inbox_reader"]);
 }
+
+#[test]
+fn the_relay_declares_nothing_and_every_queue_has_a_policy_against_the_brokers_own_limit() {
+    let registry = Registry::of_checkout().unwrap();
+    let definitions: Value = serde_json::from_str(&broker_definitions(&registry)).unwrap();
+    let permissions = definitions["permissions"].as_array().unwrap();
+    let relay = permissions.iter().find(|right| right["user"] == "relay").unwrap();
+    assert_eq!((relay["configure"].as_str(), relay["read"].as_str()), (Some("^$"), Some("^$")));
+    let policies = definitions["policies"].as_array().unwrap();
+    for policy in policies {
+        // RabbitMQ 4 has a limit of 20 where none is set, and drops what reaches it.
+        let definition = &policy["definition"];
+        let limit = definition["delivery-limit"].as_u64().unwrap();
+        assert!(limit > 1_000_000_000 || definition["dead-letter-exchange"].is_string(), "{policy}");
+    }
+    assert!(policies.iter().any(|policy| policy["pattern"] == ".*"), "a queue of any name");
+    let dead_lettered =
+        policies.iter().filter(|policy| policy["definition"]["dead-letter-exchange"].is_string());
+    assert_eq!(dead_lettered.count(), registry.subscribers().count());
+}

@@ -1,5 +1,7 @@
 //! Least rights at the broker: what the users of `deploy/rabbitmq/definitions.json` can and cannot do.
 
+use std::time::Duration;
+
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind,
     options::{
@@ -9,13 +11,15 @@ use lapin::{
     },
     types::FieldTable,
 };
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use suite_tests::{Buyer, Merchant, Suite};
-use test_kit::Vhost;
-use uuid::Uuid;
+use test_kit::{Vhost, eventually};
 
 const DEFINITIONS: &str = include_str!("../../../../../deploy/rabbitmq/definitions.json");
+
+/// How long anything may take on a busy machine.
+const LONG: Duration = Duration::from_secs(30);
 
 /// Something to do at the broker.
 #[derive(Debug, Clone, Copy)]
@@ -82,70 +86,45 @@ async fn publish(
     channel.basic_publish(exchange.into(), key.into(), options, b"forged", properties).await?.await.map(drop)
 }
 
-/// A user with the rights of one of the file's, in a test's virtual host alone. Deleted when dropped.
-struct User {
-    url: String,
-    name: String,
-    password: String,
-}
+/// A user with the rights of one of the file's, in a test's virtual host alone.
+struct User(test_kit::User);
 
 impl User {
     /// One like the file's user `name`.
     async fn like(name: &str, vhost: &Vhost) -> Self {
         let definitions: Value = serde_json::from_str(DEFINITIONS).unwrap();
-        let (user, password) =
-            (format!("{name}-{}", Uuid::new_v4().simple()), Uuid::new_v4().simple().to_string());
         let named = |one: &&Value| one["user"] == name || one["name"] == name;
         let file = definitions["users"].as_array().unwrap().iter().find(named).expect("a user of the file");
         assert_eq!(file["tags"], json!([]), "no rights in the management of the broker");
-        administer(Method::PUT, &format!("users/{user}"), &json!({"password": password, "tags": ""})).await;
+        let user = vhost.user(name).await;
         for (kind, list) in [("permissions", "permissions"), ("topic-permissions", "topic_permissions")] {
             for rights in definitions[list].as_array().unwrap().iter().filter(named) {
-                vhost.put(kind, &format!("/{user}"), rights).await;
+                vhost.put(kind, &format!("/{}", user.name), rights).await;
             }
         }
-        let (scheme, rest) = vhost.url.split_once("://").unwrap();
-        let server = rest.split_once('@').unwrap().1;
-        Self { url: format!("{scheme}://{user}:{password}@{server}"), name: user, password }
+        Self(user)
     }
 
     async fn connect(&self) -> Connection {
-        Connection::connect(&self.url, ConnectionProperties::default()).await.expect("a user of the broker")
+        Connection::connect(&self.0.url, ConnectionProperties::default()).await.expect("a user of the broker")
     }
 
     /// Tries each, on a channel of its own; all must be refused for this reason.
     async fn is_refused(&self, reason: &str, acts: &[Act]) {
-        let connection = self.connect().await;
+        let (connection, name) = (self.connect().await, &self.0.name);
         for act in acts {
             let channel = connection.create_channel().await.unwrap();
             match act.on(&channel).await {
-                Ok(()) => panic!("{}: {act:?} was allowed", self.name),
-                Err(error) => assert!(error.to_string().contains(reason), "{}: {act:?}: {error}", self.name),
+                Ok(()) => panic!("{name}: {act:?} was allowed"),
+                Err(error) => assert!(error.to_string().contains(reason), "{name}: {act:?}: {error}"),
             }
         }
         connection.close(200, "OK".into()).await.unwrap();
     }
 }
 
-impl Drop for User {
-    fn drop(&mut self) {
-        let path = format!("users/{}", self.name);
-        let deleting = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(administer(Method::DELETE, &path, &Value::Null));
-        });
-        drop(deleting.join());
-    }
-}
-
 fn management() -> String {
     std::env::var("RABBITMQ_MANAGEMENT_URL").expect("run the tests with `cargo shop test`")
-}
-
-async fn administer(method: Method, path: &str, body: &Value) {
-    let request = Client::new().request(method, format!("{}/api/{path}", management())).json(body);
-    let answer = request.send().await.expect("the management API");
-    assert!(answer.status().is_success(), "{path}: {}", answer.status());
 }
 
 /// The suite at work, with each process under its own user of the broker.
@@ -159,8 +138,8 @@ async fn at_work() -> (Suite, User, User) {
 async fn with_no_more_rights_than_these_the_suite_works_and_each_user_keeps_to_its_own() {
     let (suite, relay, basket) = at_work().await;
     let catalog = suite.start_catalog(&[]);
-    let running = suite.start_relay(&[("APP__BROKER__URL", &relay.url)]);
-    let baskets = suite.start_basket(&catalog, &[("APP__BROKER__URL", &basket.url)]);
+    let running = suite.start_relay(&[("APP__BROKER__URL", &relay.0.url)]);
+    let baskets = suite.start_basket(&catalog, &[("APP__BROKER__URL", &basket.0.url)]);
     let alice = Buyer::of(&baskets, "alice");
     alice.takes(7, 1).await;
     Merchant::of(&catalog).price(7, "123.45").await;
@@ -185,7 +164,16 @@ async fn with_no_more_rights_than_these_the_suite_works_and_each_user_keeps_to_i
                 DeleteQueue("basket.events"),
                 DeleteExchange("basket.events.redirect"),
                 DeclareQueue("relay.own"),
+                DeclareQueue("basket.events"),
                 DeclareExchange("relay.own"),
+                DeclareExchange(events),
+                DeclareExchange(unrouted),
+                DeleteExchange(events),
+                Get(unrouted),
+                Purge(unrouted),
+                DeleteQueue(unrouted),
+                Bind { queue: "basket.events", exchange: events, key: priced },
+                Bind { queue: "basket.events.dead", exchange: "basket.events.redirect", key: "again" },
                 Bind { queue: "basket.events", exchange: events, key: "#" },
                 Bind { queue: unrouted, exchange: events, key: "shop.catalog.#" },
             ],
@@ -217,14 +205,32 @@ async fn with_no_more_rights_than_these_the_suite_works_and_each_user_keeps_to_i
     alice.takes(8, 1).await;
     Merchant::of(&catalog).price(8, "99.00").await;
     alice.until_alerts(2).await;
+
+    // What operators look at needs no more.
+    let look = [
+        ("APP__CONSUMERS__BASKET__URL", suite.basket.url.as_str()),
+        ("APP__BROKER__URL", relay.0.url.as_str()),
+    ];
+    let audit = suite.command("outbox-relay", &look).arg("audit").output().unwrap();
+    assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stderr));
+    let unrouted = async |base: &str, path: &str, pointer: &str| {
+        let url = format!("{base}/api/v1/{path}/status");
+        let asked = Client::new().get(url).bearer_auth(test_kit::token("olga", "ops")).send().await.ok()?;
+        asked.json::<Value>().await.ok()?.pointer(pointer)?.as_u64()
+    };
+    let seen = eventually("the relay counts unrouted events", LONG, async || {
+        unrouted(&running.url, "outbox", "/0/relay/unrouted").await
+    });
+    assert_eq!(seen.await, 0);
+    assert_eq!(unrouted(&baskets.url, "inbox", "/queues/dead").await, Some(0));
 }
 
 #[tokio::test]
 async fn a_message_in_another_users_name_is_refused() {
     let (suite, relay, basket) = at_work().await;
-    let _relay = suite.start_relay(&[("APP__BROKER__URL", &relay.url)]);
+    let _relay = suite.start_relay(&[("APP__BROKER__URL", &relay.0.url)]);
     let catalog = suite.start_catalog(&[]);
-    let baskets = suite.start_basket(&catalog, &[("APP__BROKER__URL", &basket.url)]);
+    let baskets = suite.start_basket(&catalog, &[("APP__BROKER__URL", &basket.0.url)]);
     baskets.until_ready(true).await;
     Buyer::of(&baskets, "alice").takes(7, 1).await;
     let priced = "shop.catalog.product_price_changed.v1";
@@ -248,14 +254,14 @@ async fn no_user_gets_into_another_virtual_host_or_the_management() {
         let user = User::like(name, &vhost).await;
         user.connect().await.close(200, "OK".into()).await.unwrap();
         let elsewhere =
-            format!("{}/{}", user.url.rsplit_once('/').unwrap().0, other.url.rsplit_once('/').unwrap().1);
+            format!("{}/{}", user.0.url.rsplit_once('/').unwrap().0, other.url.rsplit_once('/').unwrap().1);
         assert!(Connection::connect(&elsewhere, ConnectionProperties::default()).await.is_err(), "{name}");
         for path in ["/api/overview", "/api/users", "/api/definitions", "/api/queues"] {
             let mut url = management.clone();
             url.set_username("").unwrap();
             url.set_password(None).unwrap();
             url.set_path(path);
-            let request = Client::new().get(url).basic_auth(&user.name, Some(&user.password));
+            let request = Client::new().get(url).basic_auth(&user.0.name, Some(&user.0.password));
             assert_eq!(request.send().await.unwrap().status(), StatusCode::UNAUTHORIZED, "{name}: {path}");
         }
     }

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use super::up;
 use crate::cli::UpArgs;
 use crate::home::Home;
+use crate::servers::Choice;
 use crate::suite::{State, Suite};
 use crate::terminal::{self, Interrupt};
 
@@ -23,7 +24,8 @@ pub(super) fn run() -> Result<ExitCode> {
         Some(suite) if suite.is_up()? => suite,
         _ => {
             terminal::complain("The shop is not up yet; bringing it up first.");
-            up::run(&UpArgs { detach: true, relays: 1, release: false })?;
+            let servers = Choice::of_the_environment();
+            up::run(&UpArgs { detach: true, relays: 1, release: false, servers })?;
             Suite::open()?
         }
     };

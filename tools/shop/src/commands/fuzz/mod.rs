@@ -11,7 +11,7 @@ use crate::cli::FuzzArgs;
 use crate::home::checkout;
 use crate::private::PrivateServers;
 use crate::registry::{Name, Registry};
-use crate::servers::{Purpose, Tools};
+use crate::servers::{Choice, Purpose, Tools};
 use crate::suite::build;
 use crate::terminal::{self, Interrupt, Progress};
 
@@ -29,7 +29,7 @@ pub(super) fn run(args: &FuzzArgs) -> Result<ExitCode> {
 fn services(args: &FuzzArgs) -> Result<bool> {
     let interrupt = Interrupt::install()?;
     let progress = Progress::new();
-    let tools = Tools::find_or_install(&progress, &interrupt)?;
+    let tools = Tools::find_or_install(&Choice::of_the_environment(), &progress, &interrupt)?;
     let tool = Schemathesis::find_or_install(&progress)?;
     let binaries = progress.hold(|| build(&checkout(), false, &interrupt))?;
     let registry = Registry::of_checkout()?;

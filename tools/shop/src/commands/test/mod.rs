@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::cli::TestArgs;
 use crate::private::PrivateServers;
 use crate::registry::Registry;
-use crate::servers::{Purpose, Tools, install_for_tests};
+use crate::servers::{Purpose, Tools, install_browser, install_for_tests};
 use crate::terminal::{Interrupt, Progress};
 
 /// Starts servers for this run alone, runs the tests against them, and stops them whatever happens.
@@ -19,8 +19,11 @@ pub(super) fn run(args: &TestArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let progress = Progress::new();
     let registry = Registry::of_checkout()?;
-    let tools = Tools::find_or_install(&progress, &interrupt)?;
+    let tools = Tools::find_or_install(&args.servers, &progress, &interrupt)?;
     install_for_tests(&progress, &interrupt)?;
+    if !args.no_browser {
+        install_browser(&progress, &interrupt)?;
+    }
     let servers = progress.during(
         "starting PostgreSQL and RabbitMQ for the tests",
         |_| PrivateServers::start(&registry, &tools, Purpose::Test, &[], &interrupt),

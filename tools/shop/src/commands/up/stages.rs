@@ -20,7 +20,7 @@ pub(super) fn bring_up(
     progress: &Progress,
     interrupt: &Interrupt,
 ) -> Result<(Suite, Vec<Running>)> {
-    let tools = Tools::find_or_install(progress, interrupt)?;
+    let tools = Tools::find_or_install(&args.servers, progress, interrupt)?;
     let mut suite = decide(args, home, progress)?;
     match start_everything(&mut suite, args, &tools, progress, interrupt) {
         Ok(children) => Ok((suite, children)),
