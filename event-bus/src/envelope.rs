@@ -288,7 +288,7 @@ fn check(
         source: attributes.source.into_owned(),
         event_type: attributes.event_type.into_owned(),
         key: attributes.subject.into_owned(),
-        generation: attributes.generation.unwrap_or(1),
+        generation: attributes.generation.filter(|_| !crate::without!("generation")).unwrap_or(1),
         version,
         occurred_at: attributes.time.unwrap_or_else(Utc::now),
         trace,

@@ -60,7 +60,11 @@ macro_rules! without {
 /// - `version-guard`: an event older than a known one has no effect;
 /// - `waiting`: events wait behind an earlier one of their key that failed;
 /// - `confirms`: only events that the broker has confirmed count as published;
-/// - `ownership`: a relay publishes only the partitions that it owns.
+/// - `ownership`: a relay publishes only the partitions that it owns;
+/// - `refused-alone`: an event that the broker refuses fails alone;
+/// - `nacked-alone`: a full queue holds up its type alone;
+/// - `release`: a relay without a broker releases its partitions;
+/// - `generation`: events after a restore are newer than those before it.
 #[cfg(feature = "crash-points")]
 pub fn is_removed(safety: &str) -> bool {
     static REMOVED: std::sync::LazyLock<Option<String>> =

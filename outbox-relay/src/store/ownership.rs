@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use event_bus::outbox::PARTITIONS;
+use event_bus::{crash_point, outbox::PARTITIONS};
 use relay_engine::{Lease, Renewed, Take};
 use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;
@@ -218,7 +218,7 @@ async fn without_broker(
     lease: Duration,
 ) -> Result<(), sqlx::Error> {
     let is_prepared = session.keeps_statements();
-    sqlx::query(
+    let released = sqlx::query(
         "with me as (
             insert into outbox_relay (relay_id, name, backend_pid, backend_start, alive_until, destination, has_broker, problems)
             select $1, $2, case when $4 then pid else 0 end, backend_start, clock_timestamp() + $3, $5, false, $6
@@ -241,7 +241,11 @@ async fn without_broker(
     .persistent(is_prepared)
     .execute(session.begin().await?)
     .await?;
-    session.end().await
+    session.end().await?;
+    if released.rows_affected() > 0 {
+        crash_point!("relay.after_release");
+    }
+    Ok(())
 }
 
 /// Renews the relay's registration and leases while its events are in flight. Takes and releases nothing.

@@ -69,3 +69,23 @@ killed! {
     killed_while_it_prolongs_its_leases_loses_nothing: "relay.while_renewing", at least 0 repeats;
     killed_while_it_gives_up_partitions_loses_nothing: "relay.while_resigning", at least 0 repeats;
 }
+
+#[sqlx::test(migrations = false)]
+async fn killed_after_it_released_its_partitions_loses_nothing(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let (proxy, through) = stage.proxied().await;
+    let relay = stage.relay().env("APP__BROKER__URL", &through).env("CRASH_POINT", "relay.after_release");
+    let mut relay = relay.start();
+    stage.log.raise("a", 1..=3).await;
+    assert_eq!(stage.seen(3).await.len(), 3);
+    proxy.set(test_kit::Mode::Refused);
+    proxy.reset();
+    stage.log.raise("a", 4..=6).await;
+    let status = relay.ended().await;
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+    let owned = "select count(*) from outbox_partition where relay_id is not null";
+    let owned: i64 = sqlx::query_scalar(owned).fetch_one(&stage.log.pool).await.unwrap();
+    assert_eq!(owned, 0, "it had released them");
+    let _next = stage.relay().start();
+    assert_eq!(stage.seen(3).await, [4, 5, 6].map(|version| ("a".to_owned(), version)));
+}

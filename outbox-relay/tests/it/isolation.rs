@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use test_kit::{Mode, Protocol, Proxy, eventually};
+use test_kit::{Mode, eventually};
 
 use crate::support::{LONG, Relay, Stage, user};
 
@@ -69,6 +69,7 @@ async fn a_type_that_the_relay_may_not_publish_fails_alone_and_with_the_brokers_
     .await
     .unwrap();
     assert!(reasons.len() == 1 && reasons[0].contains("topic 'other.thing.v1'"), "{reasons:?}");
+    stage.log.drained().await;
     assert_eq!(stage.log.count("Published").await, 1_000);
     relay.until_ready(true).await;
 
@@ -158,11 +159,7 @@ async fn a_relay_that_never_had_a_broker_takes_no_partition(pool: PgPool) {
 #[sqlx::test(migrations = false)]
 async fn a_relay_that_lost_its_broker_hands_its_partitions_over_within_six_seconds(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    let (user, rest) = stage.vhost.url.rsplit_once('@').unwrap();
-    let (server, vhost) = rest.rsplit_once('/').unwrap();
-    let (host, port) = server.rsplit_once(':').unwrap();
-    let proxy = Proxy::open(host, port.parse().unwrap(), Protocol::Amqp).await.unwrap();
-    let through = format!("{user}@{}/{vhost}", proxy.address);
+    let (proxy, through) = stage.proxied().await;
     let one = stage.relay().env("APP__BROKER__URL", &through).start();
     one.until_ready(true).await;
     let _two = stage.relay().start();

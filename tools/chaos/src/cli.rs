@@ -70,7 +70,11 @@ pub(crate) enum Command {
     /// Measure the suite against everything that it has to reach
     Scoreboard(ScoreboardArgs),
     /// Remove one safety at a time, and see that the checks notice
-    Broken,
+    Broken {
+        /// Names of safeties; all when nothing is said
+        #[arg(value_name = "SAFETY")]
+        safeties: Vec<String>,
+    },
 }
 
 /// What is measured, and how often.
@@ -99,7 +103,9 @@ pub(crate) enum Part {
     Rest,
     /// How fast it recovers
     Recovery,
-    /// Events of which one per cent fails for a while, and one in a thousand for good
+    /// A type that the broker refuses, a full queue, a relay without a broker: what that costs the others
+    Isolation,
+    /// Events of which one per cent fails for a while, and some for good
     Order,
     /// Malformed messages and requests, and attempts without the right to them
     Hostile,

@@ -71,9 +71,9 @@ async fn run(cli: Cli) -> Result<bool> {
             show(&cli.report, &rows, || print_scoreboard(&rows))?;
             Ok(rows.iter().all(|row| row.met))
         }
-        Command::Broken => {
+        Command::Broken { safeties } => {
             let mut runner = ParallelEnvironments::open(&cli.report, 1).await?.into_one()?;
-            let all = runner.broken().await?;
+            let all = runner.broken(&safeties).await?;
             drop(runner);
             show(&cli.report, &all, || print_broken(&all))?;
             Ok(all.iter().all(|broken| broken.noticed))

@@ -96,6 +96,7 @@ impl BrokerConnection {
     /// The outcome that an error stands for. A connection that can no longer be used is dropped.
     pub(crate) fn refused(&mut self, error: &PublishError) -> Outcome {
         match error {
+            PublishError::Rejected(_) if event_bus::without!("nacked-alone") => return Outcome::Unanswered,
             PublishError::Rejected(_) => return Outcome::Nacked,
             // The queue for unrouted events is away.
             PublishError::Unroutable(_) => {
@@ -105,7 +106,8 @@ impl BrokerConnection {
             _ => {}
         }
         let is_connected = self.publisher.as_ref().is_none_or(|publisher| publisher.is_connected());
-        if is_connected && let Some(refusal) = error.refusal() {
+        let fails_alone = is_connected && !event_bus::without!("refused-alone");
+        if fails_alone && let Some(refusal) = error.refusal() {
             let fault = match refusal.fault {
                 Fault::Type(named) => relay_engine::Fault::Type(named),
                 _ => relay_engine::Fault::Event,

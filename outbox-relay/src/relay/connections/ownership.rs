@@ -51,6 +51,7 @@ pub(crate) async fn rebalance(
     take: Take,
 ) -> (Session, Result<Answer, StoreError>) {
     crash_point!("relay.before_ownership");
+    let take = if event_bus::without!("release") { Take::Share } else { take };
     let rebalance = ownership::rebalance(&mut session, &relay, LEASE, take);
     let mut rebalanced = within("share the partitions with other relays", rebalance).await;
     if event_bus::without!("ownership")

@@ -110,13 +110,16 @@ pub(crate) struct Observations {
 }
 
 impl Observations {
-    /// Reads it all. To be called at rest.
+    /// Reads it all but what concerns events that are `undone`. To be called at rest.
     pub(crate) async fn read(
         environment: &Environment,
         recorder: &Recorder,
         mark: &Mark,
-        promised: Vec<Uuid>,
+        mut promised: Vec<Uuid>,
+        undone: &HashSet<Uuid>,
     ) -> Result<Self> {
+        promised.retain(|id| !undone.contains(id));
+        let undone: Vec<Uuid> = undone.iter().copied().collect();
         let log: Vec<LogRow> = sqlx::query_as(
             "select event_id, event_type, position, key, state, skipped_at is not null as is_skipped,
                     extract(epoch from created_at)::float8 as created
@@ -129,9 +132,10 @@ impl Observations {
             "select event_id, event_type, key, key_version, applied,
                     extract(epoch from received_at)::float8 as received
                from inbox
-              where consumer = 'basket' and received_at > $1 order by received_at",
+              where consumer = 'basket' and received_at > $1 and event_id <> all($2) order by received_at",
         )
         .bind(mark.received_at)
+        .bind(&undone)
         .fetch_all(&environment.basket)
         .await?;
         let ids: Vec<Uuid> = inbox.iter().map(|row| row.event_id).collect();
@@ -146,8 +150,8 @@ impl Observations {
         let unrouted = environment.broker.take_all("shop.unrouted").await?;
         Ok(Self {
             strangers,
-            alerts: alerts(environment, mark).await?,
-            alerts_out_of_order: alerts_out_of_order(environment, mark).await?,
+            alerts: alerts(environment, mark, &undone).await?,
+            alerts_out_of_order: alerts_out_of_order(environment, mark, &undone).await?,
             wrong_prices: wrong_prices(environment).await?,
             publications: recorder.since(mark.publications),
             promised,
@@ -173,7 +177,7 @@ impl Observations {
     }
 }
 
-/// The buyers service hold a product all the time.
+/// The buyers who hold a product all the time.
 pub(crate) fn holders(key: &str) -> impl Iterator<Item = &'static str> {
     let product: Option<i64> = key.parse().ok();
     IDLE_CARTS
@@ -182,26 +186,34 @@ pub(crate) fn holders(key: &str) -> impl Iterator<Item = &'static str> {
         .map(|(name, _)| name)
 }
 
-async fn alerts(environment: &Environment, mark: &Mark) -> Result<HashMap<(Uuid, String), i64>> {
+async fn alerts(
+    environment: &Environment,
+    mark: &Mark,
+    undone: &[Uuid],
+) -> Result<HashMap<(Uuid, String), i64>> {
     let rows: Vec<(Uuid, String, i64)> = sqlx::query_as(
-        "select event_id, buyer_id, count(*) from alert where created_at > $1 group by event_id, buyer_id",
+        "select event_id, buyer_id, count(*) from alert
+          where created_at > $1 and event_id <> all($2) group by event_id, buyer_id",
     )
     .bind(mark.received_at)
+    .bind(undone)
     .fetch_all(&environment.basket)
     .await?;
     Ok(rows.into_iter().map(|(event, buyer, count)| ((event, buyer), count)).collect())
 }
 
-async fn alerts_out_of_order(environment: &Environment, mark: &Mark) -> Result<Vec<String>> {
+async fn alerts_out_of_order(environment: &Environment, mark: &Mark, undone: &[Uuid]) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar(
         "select format('%s of %s, version %s after %s', buyer_id, product_id, key_version, before)
            from (select buyer_id, product_id, key_version, lag(key_version) over (
                             partition by buyer_id, product_id order by alert_id) as before
                    from alert join inbox using (event_id)
-                  where kind = 'price_changed' and consumer = 'basket' and created_at > $1) as told
+                  where kind = 'price_changed' and consumer = 'basket' and created_at > $1
+                    and event_id <> all($2)) as told
           where key_version < before",
     )
     .bind(mark.received_at)
+    .bind(undone)
     .fetch_all(&environment.basket)
     .await?)
 }

@@ -14,7 +14,7 @@ use super::{
     process::{server_frozen, server_killed, server_restarted},
 };
 use crate::check::Expected;
-use harness::{Service, proxy::Protocol, until};
+use harness::{Broker, Service, proxy::Protocol, until};
 
 /// How long the basket may take to consume again: it pauses for longer after many failures.
 const BACK: Duration = Duration::from_secs(30);
@@ -60,16 +60,23 @@ async fn alarm(target: &mut Target<'_>, setting: &str, raise: &str, clear: &str)
 }
 
 async fn queue_full(target: &mut Target<'_>) -> Result<Injection> {
-    let full = "queues/shop/chaos.full";
-    let arguments = json!({"x-queue-type": "quorum", "x-max-length": 5, "x-overflow": "reject-publish"});
     let broker = target.environment.broker.clone();
-    broker.manage(Method::PUT, full, &json!({"durable": true, "arguments": arguments})).await?;
-    let binding = "bindings/shop/e/shop.events/q/chaos.full";
-    broker.manage(Method::POST, binding, &json!({"routing_key": "#"})).await?;
+    bind_full_queue(&broker, "#").await?;
     target.hold(4.0..=6.0).await;
     let waiting = broker.take_all("chaos.full").await?.len();
-    broker.delete(full).await?;
+    broker.delete(FULL).await?;
     Ok(injection(u64::from(waiting >= 5), Instant::now()))
+}
+
+/// A queue that refuses what is published once it has five messages.
+pub(crate) const FULL: &str = "queues/shop/chaos.full";
+
+/// Makes it, for events of this type.
+pub(crate) async fn bind_full_queue(broker: &Broker, event_type: &str) -> Result<()> {
+    let arguments = json!({"x-queue-type": "quorum", "x-max-length": 5, "x-overflow": "reject-publish"});
+    broker.manage(Method::PUT, FULL, &json!({"durable": true, "arguments": arguments})).await?;
+    let binding = "bindings/shop/e/shop.events/q/chaos.full";
+    broker.manage(Method::POST, binding, &json!({"routing_key": event_type})).await.map(drop)
 }
 
 async fn queue_deleted(target: &mut Target<'_>) -> Result<Injection> {
@@ -104,13 +111,18 @@ async fn connections_closed(target: &mut Target<'_>) -> Result<Injection> {
     for _ in 0..3 {
         let users = target.environment.registry().broker_users();
         for user in users.into_iter().filter(|user| *user != "admin") {
-            let path = format!("connections/username/{user}");
-            target.environment.broker.manage(Method::DELETE, &path, &Value::Null).await?;
+            close_connections(&target.environment.broker, user).await?;
             seen += 1;
         }
         target.hold(0.5..=1.5).await;
     }
     Ok(injection(seen, Instant::now()))
+}
+
+/// Has RabbitMQ close every connection of a user.
+pub(super) async fn close_connections(broker: &Broker, user: &str) -> Result<()> {
+    let path = format!("connections/username/{user}");
+    broker.manage(Method::DELETE, &path, &Value::Null).await.map(drop)
 }
 
 async fn absent_at_start(target: &mut Target<'_>) -> Result<Injection> {

@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{Fault, Injection, Target, injection};
-use crate::workload::{PRODUCTS, change_price};
 use harness::{
     Service,
     proxy::{
         Cut,
         Protocol::{self, Amqp, Postgres},
     },
-    until,
 };
 
 /// A service that makes more calls than this for one event has lost its way.
@@ -49,14 +46,7 @@ async fn every(target: &mut Target<'_>, service: Service, protocol: Protocol) ->
         proxy.cut_at(cut);
         let before = proxy.cuts();
         target.environment.launch(service, &[])?;
-        let id = change(target).await?;
-        let arrived = async || {
-            let known = "select count(*) from inbox where event_id = $1";
-            let known: i64 = sqlx::query_scalar(known).bind(id).fetch_one(&target.environment.basket).await?;
-            Ok((known > 0).then_some(()))
-        };
-        let done = until(LIMIT, Duration::from_millis(5), arrived).await?;
-        done.with_context(|| {
+        target.one_arrives(LIMIT).await.with_context(|| {
             format!("an event does not arrive when {service} fails at {cut:?} to {protocol:?}")
         })?;
         let proxy = target.environment.proxy(service, protocol)?;
@@ -67,15 +57,4 @@ async fn every(target: &mut Target<'_>, service: Service, protocol: Protocol) ->
         }
     }
     bail!("{service} has called more than {MOST} times for one event");
-}
-
-/// A price change that was certainly committed. The catalog itself may be the one whose calls fail.
-async fn change(target: &mut Target<'_>) -> Result<Uuid> {
-    let (product, mut cents) = (target.rng.i64(1..=PRODUCTS), target.rng.u64(100_000..200_000));
-    let environment = &*target.environment;
-    let change = async || {
-        cents += 1;
-        Ok(change_price(environment, product, cents).await.ok())
-    };
-    until(LIMIT, Duration::from_millis(50), change).await?.context("no price change succeeds")
 }

@@ -47,7 +47,7 @@ async fn inject(target: &mut Target<'_>) -> Result<Injection> {
     while written < events {
         target.environment.interrupt.check()?;
         let some = AT_ONCE.min(events - written);
-        write(target.environment, written, some).await?;
+        write(target.environment, ONLY_RECORDED, KEYS, written, some).await?;
         written += some;
     }
     let waiting = pending(target.environment).await?;
@@ -89,18 +89,24 @@ fn weigh(target: &mut Target<'_>) {
     *target.heaviest = (*target.heaviest).max(heaviest.unwrap_or(0));
 }
 
-/// Writes rows as the catalog's role, in one transaction, each key's versions in order.
-async fn write(environment: &Environment, after: u32, rows: u32) -> Result<()> {
+/// Writes rows of one type, about so many keys of its own, as the catalog's role, in one transaction, each key's versions in order.
+pub(crate) async fn write(
+    environment: &Environment,
+    event_type: &str,
+    keys: u32,
+    after: u32,
+    rows: u32,
+) -> Result<()> {
     let mut tx = environment.catalog.begin().await?;
     sqlx::query("set local role catalog_app").execute(&mut *tx).await?;
     sqlx::query(
         "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload)
-         select gen_random_uuid(), $1, 'chaos-' || n % $2, 1 + n / $2, n % $2 % 64,
+         select gen_random_uuid(), $1, 'chaos-' || $1 || n % $2, 1 + n / $2, n % $2 % 64,
                 ('{\"filling\":\"' || repeat('x', 400) || '\"}')::json
            from generate_series($3::int8, $3 + $4 - 1) as n order by n",
     )
-    .bind(ONLY_RECORDED)
-    .bind(i64::from(KEYS))
+    .bind(event_type)
+    .bind(i64::from(keys))
     .bind(i64::from(after))
     .bind(i64::from(rows))
     .execute(&mut *tx)

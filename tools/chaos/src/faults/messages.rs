@@ -70,9 +70,9 @@ const QUEUE: &str = "basket.events";
 const NOBODY_LISTENS: &str = "shop.catalog.nobody_listens.v1";
 
 /// How many messages of one kind are sent.
-const SOME: i64 = 12;
+pub(super) const SOME: i64 = 12;
 
-type Message = (String, Vec<u8>, BasicProperties);
+pub(super) type Message = (String, Vec<u8>, BasicProperties);
 
 /// Sends events that were spoilt; `spoil` changes an event, or says what to send in its place.
 async fn poison(target: &mut Target<'_>, spoil: impl Fn(&mut Value) -> Option<Vec<u8>>) -> Result<Injection> {
@@ -144,7 +144,7 @@ fn hostile(rng: &mut fastrand::Rng) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
-async fn send_poison(target: &mut Target<'_>, messages: &[Message]) -> Result<Injection> {
+pub(super) async fn send_poison(target: &mut Target<'_>, messages: &[Message]) -> Result<Injection> {
     let (broker, mut taken) = (target.environment.broker.clone(), 0);
     for some in messages.chunks(messages.len().div_ceil(4)) {
         taken += broker.publish("", some).await?;
@@ -269,7 +269,7 @@ async fn backlog(target: &mut Target<'_>) -> Result<Injection> {
     Ok(Injection { expected, ..injection(u64::try_from(seen).unwrap_or(0), healed) })
 }
 
-/// Writes a row as a writer would service does not use the library.
+/// Writes a row as a writer would that does not use the library.
 async fn write_row(target: &Target<'_>, id: Uuid, key: &str, version: i64, payload: &str) -> Result<()> {
     sqlx::query(
         "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload)
@@ -296,7 +296,7 @@ async fn until_state(target: &Target<'_>, id: Uuid, wanted: &str) -> Result<()> 
     done.with_context(|| format!("an event does not become {wanted}"))
 }
 
-fn price_changed(id: Uuid, product: i64, version: i64) -> Value {
+pub(super) fn price_changed(id: Uuid, product: i64, version: i64) -> Value {
     let data = json!({
         "productId": product, "name": "forged", "oldPrice": "1.00", "newPrice": "2.00", "currency": "EUR",
         "version": version,
@@ -312,7 +312,7 @@ fn event(id: Uuid, event_type: &str, key: &str, version: i64, data: &Value) -> V
 }
 
 /// A message for the basket's queue, marked as the harness's own.
-fn message(body: Vec<u8>) -> Message {
+pub(super) fn message(body: Vec<u8>) -> Message {
     let mut headers = FieldTable::default();
     headers.insert(POISON.into(), AMQPValue::Boolean(true));
     let properties = BasicProperties::default()

@@ -22,13 +22,18 @@ mod clock;
 mod consumer;
 mod disk;
 mod flood;
+mod isolation;
+mod locked;
 mod messages;
 mod network;
 mod points;
 mod postgres;
 mod process;
 mod relay;
+mod restored;
+mod scheduled;
 mod slow_disk;
+mod unreadable;
 mod waiting;
 
 use std::{
@@ -36,7 +41,12 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use self::{flood::flood_of, messages::storm_of};
+pub(crate) use self::{
+    broker::{FULL, bind_full_queue},
+    flood::{flood_of, write},
+    isolation::{refuse, refuse_nothing},
+    messages::storm_of,
+};
 
 use anyhow::{Context, Result};
 use futures_util::future::LocalBoxFuture;
@@ -45,12 +55,13 @@ use shop::{
     terminal::{Interrupt, Progress},
 };
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use crate::{
     check::{Expected, Recorder},
-    workload::Workload,
+    workload::{PRODUCTS, Workload, change_price},
 };
-use harness::Environment;
+use harness::{Environment, until};
 
 /// Something that is broken, and what has to run for it.
 #[derive(Clone, Copy)]
@@ -99,6 +110,55 @@ impl Target<'_> {
         let span = seconds.end() - seconds.start();
         sleep(Duration::from_secs_f64(seconds.start() + span * self.rng.f64())).await;
     }
+
+    /// Changes a price, for certain: the catalog itself may be the one that fails. Returns the event's id.
+    pub(crate) async fn change(&mut self, product: i64, limit: Duration) -> Result<Uuid> {
+        let mut cents = self.rng.u64(100_000..200_000);
+        let environment = &*self.environment;
+        let change = async || {
+            cents += 1;
+            Ok(change_price(environment, product, cents).await.ok())
+        };
+        until(limit, Duration::from_millis(50), change).await?.context("no price change succeeds")
+    }
+
+    /// Changes a price of one of these products, and waits until its event is in the basket's inbox.
+    pub(crate) async fn one_of_arrives(
+        &mut self,
+        products: std::ops::RangeInclusive<i64>,
+        limit: Duration,
+    ) -> Result<()> {
+        let product = self.rng.i64(products);
+        let id = self.change(product, limit).await?;
+        let basket = &self.environment.basket;
+        let arrived = async || {
+            let known = "select exists (select from inbox where event_id = $1)";
+            Ok(sqlx::query_scalar::<_, bool>(known).bind(id).fetch_one(basket).await?.then_some(()))
+        };
+        let arrived = until(limit, Duration::from_millis(5), arrived).await?;
+        arrived.with_context(|| format!("a price change does not arrive within {limit:?}"))
+    }
+
+    /// The same with any product.
+    pub(crate) async fn one_arrives(&mut self, limit: Duration) -> Result<()> {
+        self.one_of_arrives(1..=PRODUCTS, limit).await
+    }
+
+    /// Waits until a query of the catalog's database answers with this number.
+    pub(crate) async fn until_catalog_says(
+        &self,
+        query: &'static str,
+        wanted: i64,
+        limit: Duration,
+    ) -> Result<()> {
+        let mut last = 0;
+        let there = async || {
+            last = sqlx::query_scalar(query).fetch_one(&self.environment.catalog).await?;
+            Ok((last == wanted).then_some(()))
+        };
+        let there = until(limit, Duration::from_millis(20), there).await?;
+        there.with_context(|| format!("{last} instead of {wanted} after {limit:?}: {query}"))
+    }
 }
 
 /// Whether this machine has a program that a fault needs; installs Debian's package of that name where it is
@@ -127,9 +187,14 @@ pub(crate) fn all() -> Vec<Fault> {
         points::FAULTS,
         flood::FAULTS,
         consumer::FAULTS,
+        locked::FAULTS,
         waiting::FAULTS,
+        restored::FAULTS,
+        scheduled::FAULTS,
         messages::FAULTS,
+        unreadable::FAULTS,
         relay::FAULTS,
+        isolation::FAULTS,
         network::FAULTS,
         postgres::FAULTS,
         broker::FAULTS,

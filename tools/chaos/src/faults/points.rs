@@ -5,8 +5,14 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use tokio::time::Instant;
+use uuid::Uuid;
 
-use super::{Fault, Injection, Target, injection};
+use super::{
+    Fault, Injection, Target, injection,
+    isolation::until_owned,
+    scheduled::schedule,
+    waiting::{break_alerts, mend_alerts},
+};
 use harness::{
     Service,
     proxy::{Mode, Protocol},
@@ -43,6 +49,11 @@ pub(super) const FAULTS: &[Fault] = points! {
     RELAY "relay.after_mark" 8 "the relay dies after the mark";
     RELAY "relay.while_renewing" 2 "the relay dies while it renews its ownership";
     RELAY "relay.while_resigning" 1 "the relay dies while it hands over on shutdown";
+    RELAY "relay.before_move_due" 5 "the relay dies before it moves due events into the log";
+    RELAY "relay.after_move_due" 5 "the relay dies after it moved due events into the log";
+    RELAY "relay.after_release" 1 "the relay dies after it released its partitions for want of a broker";
+    BASKET "waiting.before_effect" 5 "the basket dies before the effect of an event that waited";
+    BASKET "waiting.after_effect" 5 "the basket dies after the effect of an event that waited, before the commit";
     BASKET "consumer.after_delivery" 5 "the basket dies after a delivery";
     BASKET "consumer.after_inbox" 5 "the basket dies after the inbox's row";
     BASKET "consumer.before_commit" 5 "the basket dies before a commit";
@@ -52,27 +63,50 @@ pub(super) const FAULTS: &[Fault] = points! {
 
 async fn die(target: &mut Target<'_>, service: Service, point: &str, most: u64) -> Result<Injection> {
     target.environment.kill(service)?;
-    if point == "relay.while_renewing" {
-        // Leases are renewed while something is on its way, and agreed upon anew when nothing is.
-        target.environment.proxy(service, Protocol::Amqp)?.set(Mode::Delay(Duration::from_millis(150)));
+    if point.starts_with("waiting.") {
+        break_alerts(&target.environment.basket, "random() < 0.1").await?;
     }
     let mut seen = 0;
     for _ in 0..DEATHS {
         let nth = format!("{point}:{}", target.rng.u64(1..=most));
         target.environment.launch(service, &[("CRASH_POINT", &nth)])?;
-        if point == "relay.while_resigning" {
-            target.environment.service(service)?.until_ready().await?;
-            target.environment.signal(service, Signal::TERM)?;
-        }
+        provoke(target, service, point).await?;
         match target.environment.service(service)?.until_killed(LIMIT).await? {
             Some(true) => seen += 1,
             Some(false) => anyhow::bail!("{service} ended before it came to {nth}"),
             None => target.environment.kill(service)?,
         }
+        target.environment.proxy(service, Protocol::Amqp)?.set(Mode::Pass);
     }
-    target.environment.proxy(service, Protocol::Amqp)?.set(Mode::Pass);
     ensure!(seen == DEATHS, "{service} came to {point} in only {seen} of {DEATHS} runs");
+    mend_alerts(&target.environment.basket).await?;
     let healed = Instant::now();
     target.environment.start(service).await?;
     Ok(injection(seen, healed))
+}
+
+/// Brings a process that was just started to its point, where the workload alone does not.
+async fn provoke(target: &mut Target<'_>, service: Service, point: &str) -> Result<()> {
+    match point {
+        "relay.while_renewing" => {
+            // Leases are renewed while something is on its way, and agreed upon anew when nothing is.
+            target.environment.proxy(service, Protocol::Amqp)?.set(Mode::Delay(Duration::from_millis(150)));
+        }
+        "relay.while_resigning" => {
+            target.environment.service(service)?.until_ready().await?;
+            target.environment.signal(service, Signal::TERM)?;
+        }
+        "relay.before_move_due" | "relay.after_move_due" => {
+            let ids: Vec<Uuid> = (0..40).map(|_| Uuid::now_v7()).collect();
+            schedule(target.environment, &ids, Duration::from_secs(3)).await?;
+        }
+        "relay.after_release" => {
+            until_owned(target, &["relay"], LIMIT).await?;
+            let proxy = target.environment.proxy(service, Protocol::Amqp)?;
+            proxy.set(Mode::Refused);
+            proxy.reset();
+        }
+        _ => {}
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use shop::registry::Name;
 use sqlx::{AssertSqlSafe, Connection, PgPool};
 use tokio::time::Instant;
@@ -12,6 +12,9 @@ use super::{
     process::{server_frozen, server_killed, server_restarted},
 };
 use harness::Environment;
+
+/// How long what goes on may take.
+const LIMIT: Duration = Duration::from_secs(20);
 
 pub(super) const FAULTS: &[Fault] = faults! {
     postgres: "postgres-killed" [1, 1]
@@ -33,6 +36,8 @@ pub(super) const FAULTS: &[Fault] = faults! {
     postgres: "postgres-disk-full" [1, 1] "the disk of the log and the carts is full" => disk_full;
     postgres: "postgres-read-only" [1, 1] "the database is read-only, as after a failover" => read_only;
     postgres: "postgres-migration" [1, 1] "tables get a column and an index while they are used" => migration;
+    postgres: "postgres-types-altered" [1, 1]
+        "columns get another type while prepared statements read them, and the old one again" => types_altered;
     postgres: "postgres-held-transaction" [1, 1]
         "an open transaction keeps vacuum from its work" => held_transaction;
 };
@@ -184,6 +189,30 @@ async fn migration(target: &mut Target<'_>) -> Result<Injection> {
         target.hold(0.1..=0.3).await;
     }
     Ok(injection(8, Instant::now()))
+}
+
+/// A statement whose columns have another type fails once in each session: nobody may notice.
+async fn types_altered(target: &mut Target<'_>) -> Result<Injection> {
+    let (catalog, basket) = (target.environment.catalog.clone(), target.environment.basket.clone());
+    let columns = [
+        (&catalog, "product", "price", 9),
+        (&basket, "product", "price", 12),
+        (&basket, "cart_line", "unit_price", 12),
+    ];
+    let (_, _, before) = target.workload.counters.counts();
+    let mut seen = 0;
+    for more in [2, 0] {
+        for (pool, table, column, digits) in columns {
+            let digits = digits + more;
+            execute(pool, format!("alter table {table} alter column {column} type numeric({digits}, 2)"))
+                .await?;
+            seen += u64::from(target.workload.until_done(20, LIMIT).await?);
+            target.one_arrives(LIMIT).await?;
+        }
+    }
+    let (_, _, after) = target.workload.counters.counts();
+    ensure!(after == before, "{} operations had no answer, or a 5xx", after - before);
+    Ok(injection(seen, Instant::now()))
 }
 
 async fn execute(pool: &PgPool, statement: String) -> Result<()> {

@@ -143,8 +143,14 @@ impl Runner {
         late.extend(rest::at_rest(&self.environment, mark.position, &expected.unrouted, self.limit).await?);
         let timeline = timeline.stop(injected, injection.healed).await;
 
-        let observations =
-            Observations::read(&self.environment, &self.recorder, &mark, promised.promised()).await?;
+        let observations = Observations::read(
+            &self.environment,
+            &self.recorder,
+            &mark,
+            promised.promised(),
+            &expected.undone,
+        )
+        .await?;
         let mut findings = check(&observations, expected);
         findings.found.committed = observations.log.len();
         findings.violations.extend(late);
@@ -164,7 +170,7 @@ impl Runner {
         Ok(grown)
     }
 
-    /// What an operator does service has lost a queue: once nothing is pending any more, sends again what was
+    /// What an operator does who has lost a queue: once nothing is pending any more, sends again what was
     /// published since.
     async fn replay(&mut self, mark: &Mark) -> Result<()> {
         let pending = async || Ok((rest::pending(&self.environment).await? == 0).then_some(()));

@@ -11,7 +11,7 @@ fn chaos(args: &[&str]) -> Output {
 fn there_are_more_than_thirty_faults_and_twenty_deaths_at_every_crash_point() {
     let list = String::from_utf8(chaos(&["list"]).stdout).unwrap();
     let group = |name: &str| list.lines().filter(|line| line.split_whitespace().nth(1) == Some(name)).count();
-    assert_eq!(group("points"), 18, "{list}");
+    assert_eq!(group("points"), 23, "{list}");
     assert!(list.lines().count() - group("points") - group("calls") > 30, "{list}");
 }
 

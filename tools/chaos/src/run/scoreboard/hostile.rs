@@ -10,7 +10,7 @@ use crate::{
     run::{Runner, Verdict},
 };
 
-/// The test that tries every operation as everybody service may not, and says how often it has.
+/// The test that tries every operation as everybody who may not, and says how often it has.
 const MATRIX: &str = "every_credential_without_the_right_is_refused";
 
 /// The test that makes malformed requests, `MALFORMED_REQUESTS` of them.
@@ -57,7 +57,7 @@ pub(super) fn malformed_requests(requests: u32) -> Result<Row> {
     .told())
 }
 
-/// Attempts on every operation by everybody service may not.
+/// Attempts on every operation by everybody who may not.
 pub(super) fn unauthorised() -> Result<Row> {
     let (passed, attempts) = suite_test(MATRIX, &[], " attempts on ")?;
     let met = passed && attempts >= ATTEMPTS;

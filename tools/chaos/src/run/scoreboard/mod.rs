@@ -2,6 +2,7 @@
 
 mod at_rest;
 mod hostile;
+mod isolation;
 mod recovery;
 mod survived;
 
@@ -65,6 +66,9 @@ pub(crate) async fn scoreboard(args: &ScoreboardArgs, report: &ReportArgs) -> Re
     }
     if wants(Part::Recovery) {
         rows.extend(runner.recoveries(args.repeats.into()).await?);
+    }
+    if wants(Part::Isolation) {
+        rows.extend(runner.isolation(args.repeats.into()).await?);
     }
     if wants(Part::Order) {
         rows.push(hostile::ordered_events(args.events)?);

@@ -13,19 +13,27 @@ use crate::{
     run::{Runner, outcome::percentile},
     workload::{PRODUCTS, change_price},
 };
-use harness::{Service, until};
+use harness::{
+    Service,
+    proxy::{Mode, Protocol},
+    until,
+};
 
 /// How long an event may take before a measurement is given up.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// What is killed.
 #[derive(Clone, Copy)]
-enum What {
+pub(super) enum What {
     OneOfTwo,
     TheOnlyOne,
     Frozen,
     Broker,
     Database,
+    /// One of two relays is refused by its broker, or hears nothing from it.
+    WithoutBroker {
+        hears_nothing: bool,
+    },
 }
 
 impl Runner {
@@ -51,13 +59,14 @@ impl Runner {
     }
 
     /// One measurement, in seconds; for ever, where it does not recover at all.
-    async fn measure(&mut self, what: What) -> f64 {
+    pub(super) async fn measure(&mut self, what: What) -> f64 {
         let measured = match what {
             What::OneOfTwo => self.killed_with_standby().await,
             What::TheOnlyOne => self.killed_and_started().await,
             What::Frozen => self.frozen().await,
             What::Broker => self.server_killed(Name::Rabbitmq).await,
             What::Database => self.server_killed(Name::Postgres).await,
+            What::WithoutBroker { hears_nothing } => self.without_broker(hears_nothing).await,
         };
         measured.unwrap_or_else(|error| {
             harness::complain!("    not measured: {error:#}");
@@ -94,6 +103,24 @@ impl Runner {
         let taken_over = self.first_out(product, frozen).await;
         self.environment.signal(Service::Relay(1), Signal::CONT)?;
         taken_over
+    }
+
+    async fn without_broker(&mut self, hears_nothing: bool) -> Result<f64> {
+        let relay = Service::Relay(1);
+        // The faults of the last measurement are over: connections of its time may still hear nothing.
+        self.settle(2, 1).await?;
+        let product = self.product_of(relay).await?;
+        let proxy = self.environment.proxy(relay, Protocol::Amqp)?;
+        proxy.set(if hears_nothing { Mode::Silent } else { Mode::Refused });
+        if !hears_nothing {
+            proxy.reset();
+        }
+        let cut = Instant::now();
+        let relieved = self.first_out(product, cut).await;
+        let proxy = self.environment.proxy(relay, Protocol::Amqp)?;
+        proxy.pass();
+        proxy.reset();
+        relieved
     }
 
     async fn server_killed(&mut self, name: Name) -> Result<f64> {
@@ -153,7 +180,7 @@ impl Runner {
     }
 }
 
-fn row(name: &'static str, measured: &[f64], limit_p50: Option<f64>, limit_p99: f64) -> Row {
+pub(super) fn row(name: &'static str, measured: &[f64], limit_p50: Option<f64>, limit_p99: f64) -> Row {
     let p50 = percentile(measured, 50).unwrap_or(f64::INFINITY);
     let p99 = percentile(measured, 99).unwrap_or(f64::INFINITY);
     let limit = limit_p50.map_or(String::new(), |limit| format!("p50 ≤ {limit} s, "));
