@@ -9,6 +9,7 @@
 //! | [`loader`] | reads that come at the same time, in one statement |
 //! | [`problem`] | RFC 9457 answers, and extractors that fail with them |
 //! | [`auth`] | bearer tokens into an identity with scopes |
+//! | [`reason`] | why an operator decides something |
 //! | [`etag`] | entity tags and the conditions on them |
 //! | [`trace`] | request ids and the W3C trace context |
 //! | [`server`] | limits, deadlines, health, metrics, documentation, shutdown |
@@ -26,6 +27,7 @@ pub mod healthcheck;
 pub mod loader;
 pub mod output;
 pub mod problem;
+pub mod reason;
 pub mod retry;
 pub mod server;
 pub mod settings;

@@ -5,9 +5,10 @@ use event_bus::rabbitmq::{DeadLetter, DeadLetterError, DeadLetters, Progress, Pu
 use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::inbox::{Inbox, reason_of};
+use super::inbox::Inbox;
 use crate::auth::{Authorized, Ops};
 use crate::problem::{self, Json, Problem, Query};
+use crate::reason;
 
 /// The most dead letters that one answer has.
 const LETTERS_LIMIT: usize = 100;
@@ -101,7 +102,7 @@ async fn discard_dead_letter(
     body: Json<DiscardBody>,
     inbox: web::Data<Inbox>,
 ) -> Result<HttpResponse, Problem> {
-    let why = reason_of(&body.value.reason, "reason")?;
+    let why = reason::of_body(Some(&body.value.reason), "reason")?;
     let letter = inbox
         .queue_admin
         .discard(&id)
@@ -192,10 +193,7 @@ async fn discard_dead_letters(
 ) -> Result<web::Json<Progress>, Problem> {
     let limit = body.value.limit()?;
     let BulkBody { which, dry_run, why, .. } = body.value;
-    let why = why.unwrap_or_default();
-    if !dry_run {
-        reason_of(&why, "why")?;
-    }
+    let why = if dry_run { "" } else { reason::of_body(why.as_deref(), "why")? };
     let shown = format!("{which:?}");
     let admin = &inbox.queue_admin;
     let progress = if dry_run { admin.count(which).await } else { admin.discard_all(which, limit).await };
@@ -219,4 +217,18 @@ fn unfinished(error: &DeadLetterError) -> Problem {
 
 fn unknown(id: &str) -> Problem {
     Problem::not_found(format!("there is no dead letter {id:?}, or somebody else is looking at it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_that_there_was_no_time_to_find_is_not_said_to_be_absent() {
+        let problem = unfinished(&DeadLetterError::OutOfTime { looked_at: 7_000, count: 20_000 });
+        assert_eq!(problem.status().as_u16(), 503);
+        let detail = problem.reason().unwrap_or_default();
+        assert!(detail.contains("first 7000 of 20000 dead letters"), "{detail}");
+        assert_eq!(unknown("x").status().as_u16(), 404);
+    }
 }

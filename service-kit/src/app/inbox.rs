@@ -15,10 +15,6 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{Subscription, dead_letters, waiting};
 use crate::auth::{Authorized, Ops};
-use crate::problem::Problem;
-
-/// The longest reason for a decision, in characters.
-const REASON_LIMIT: usize = 500;
 
 /// Reads a figure from the service's database.
 pub type ReadFigure = fn(PgPool) -> Pin<Box<dyn Future<Output = Result<i64, sqlx::Error>> + Send>>;
@@ -121,14 +117,4 @@ async fn inbox_status(
         figures,
         problems,
     })
-}
-
-/// Checks the reason that an operator gives in this member of the body.
-pub(super) fn reason_of<'a>(text: &'a str, member: &str) -> Result<&'a str, Problem> {
-    let reason = text.trim();
-    if !(1..=REASON_LIMIT).contains(&reason.chars().count()) || reason.contains('\0') {
-        let detail = format!("a reason has 1 to {REASON_LIMIT} characters");
-        return Err(Problem::validation(detail.clone()).at(format!("#/{member}"), detail));
-    }
-    Ok(reason)
 }

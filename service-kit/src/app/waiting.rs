@@ -7,9 +7,10 @@ use sqlx::PgPool;
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
-use super::inbox::{Inbox, reason_of};
+use super::inbox::Inbox;
 use crate::auth::{Authorized, Ops};
 use crate::problem::{self, Json, Problem, Query};
+use crate::reason;
 
 /// The most keys of one page.
 const PAGE_LIMIT: i64 = 100;
@@ -95,10 +96,13 @@ struct SelectionBody {
     /// All keys; needed where nothing else is given.
     #[serde(default)]
     all: bool,
+    /// Those that wait for an operator, and not those that are tried again by themselves.
+    #[serde(default)]
+    blocked: bool,
     /// Only count.
     #[serde(default)]
     dry_run: bool,
-    /// To skip: why, in 1 to 500 characters.
+    /// To skip: why, in 1 to 500 characters. Not needed for a dry run.
     reason: Option<String>,
 }
 
@@ -115,7 +119,7 @@ impl SelectionBody {
             key: key.clone(),
             event_type: r#type.clone(),
             event_id: *event_id,
-            blocked_only: false,
+            blocked_only: self.blocked,
         })
     }
 }
@@ -175,10 +179,10 @@ async fn skip_waiting(
 ) -> Result<web::Json<Done>, Problem> {
     let (body, consumer) = (body.value, inbox.consumer());
     let selection = body.selection()?;
-    let reason = reason_of(body.reason.as_deref().unwrap_or_default(), "reason")?;
     if body.dry_run {
         return done(counted(&pool, consumer, &selection).await?, &body);
     }
+    let reason = reason::of_body(body.reason.as_deref(), "reason")?;
     let by = operator.identity.subject.as_str();
     let mut connection = pool.acquire().await?;
     let skipped = operate::skip(&mut connection, consumer, &selection, by, reason).await?;

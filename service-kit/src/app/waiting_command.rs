@@ -5,7 +5,7 @@ use event_bus::inbox::operate::{self, Selection, WaitingKey};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::output;
+use crate::{output, reason};
 
 /// The command line.
 pub(super) fn command() -> Command {
@@ -79,9 +79,9 @@ pub(super) async fn run(arguments: &ArgMatches, pool: &PgPool, consumer: &str) -
     }
     let count = if name == "skip" {
         let (by, reason) = (text("by").unwrap_or_default(), text("reason").unwrap_or_default());
-        anyhow::ensure!(!reason.trim().is_empty(), "--reason must say why");
+        let reason = reason::parse(&reason)?;
         let mut connection = pool.acquire().await?;
-        operate::skip(&mut connection, consumer, &selection, &by, reason.trim()).await?.len() as u64
+        operate::skip(&mut connection, consumer, &selection, &by, reason).await?.len() as u64
     } else {
         operate::requeue(pool, consumer, &selection).await?
     };

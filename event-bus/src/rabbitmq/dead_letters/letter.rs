@@ -40,18 +40,16 @@ pub(super) fn event_id(properties: &BasicProperties) -> Option<Uuid> {
     properties.message_id().as_ref()?.as_str().parse().ok()
 }
 
-/// What a CloudEvents event is about: in its body, or in a header where the body is the payload alone.
-fn key(delivery: &Delivery) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Keyed {
-        partitionkey: Option<String>,
-        subject: Option<String>,
-    }
-    let keyed = serde_json::from_slice::<Keyed>(&delivery.data).ok();
+/// The type and the key of a CloudEvents event: in its body, or in headers where the body is the payload alone.
+fn type_and_key(delivery: &Delivery) -> (Option<String>, Option<String>) {
+    let event: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&delivery.data).unwrap_or_default();
+    let in_body = |name: &str| event.get(name)?.as_str().map(str::to_owned);
     let header = |name: &str| headers::text(&delivery.properties, name);
     let in_header = |name| envelope::in_header(name, header);
-    let in_body = keyed.and_then(|keyed| keyed.partitionkey.or(keyed.subject));
-    in_body.or_else(|| in_header("partitionkey")).or_else(|| in_header("subject"))
+    let key = in_body("partitionkey").or_else(|| in_body("subject"));
+    let key = key.or_else(|| in_header("partitionkey")).or_else(|| in_header("subject"));
+    (in_body("type").or_else(|| in_header("type")), key)
 }
 
 impl DeadLetter {
@@ -65,11 +63,13 @@ impl DeadLetter {
         let failed_at = headers::number(properties, headers::FAILED_AT);
         let shown = delivery.data.get(..BODY_LIMIT).unwrap_or(&delivery.data);
         let routing_key = || headers::text(properties, headers::ROUTING_KEY);
+        let (own_type, key) = type_and_key(delivery);
+        let event_type = properties.kind().as_ref().map(ToString::to_string);
         Self {
             id: message_id.unwrap_or_else(|| format!("body-{:016x}", fnv1a(&delivery.data))),
             event_id: event_id(properties),
-            event_type: properties.kind().as_ref().map(ToString::to_string).or_else(routing_key),
-            key: key(delivery),
+            event_type: event_type.or_else(routing_key).or(own_type),
+            key,
             reason: headers::text(properties, headers::REASON).unwrap_or_else(given_up),
             failures: headers::number(properties, headers::FAILURES).unwrap_or_default(),
             failed_at: failed_at.and_then(|at| DateTime::from_timestamp(i64::try_from(at).ok()?, 0)),
