@@ -11,7 +11,7 @@ pub(crate) mod subscribers;
 pub(crate) mod tables;
 pub(crate) mod timeline;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
@@ -263,6 +263,15 @@ pub(crate) enum Decision<'a> {
     Requeue,
     /// Publish the later events of its key without it.
     Skip { by: &'a str, reason: &'a str },
+}
+
+impl fmt::Display for Decision<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Requeue => f.write_str("requeue"),
+            Self::Skip { reason, .. } => write!(f, "skip: {reason}"),
+        }
+    }
 }
 
 /// The outcome of a decision.

@@ -9,6 +9,7 @@ use anyhow::{Context, bail, ensure};
 use service_kit::{
     healthcheck,
     output::say,
+    reason,
     server::document,
     settings::{self as kit, reference},
     shutdown,
@@ -19,7 +20,9 @@ pub(crate) use self::args::Cli;
 use self::args::{Command, Replay, ScheduledCommand, Which};
 use crate::{
     admin::{
-        self, Decided, Decision, Sources, audit, bulk, check, decide, http, replay, restore, scheduled,
+        self, Decided, Decision, Sources, audit,
+        bulk::{self, Limit},
+        check, decide, http, replay, restore, scheduled,
         subscribers::{subscriber, subscribers},
         tables,
         timeline::Timeline,
@@ -72,8 +75,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Requeue(which) => decide_about(&sources, which, &Decision::Requeue, cli.json).await?,
         Command::Skip { which, reason, by } => {
-            ensure!(!reason.trim().is_empty(), "give a reason, for whoever reads the log later");
-            let decision = Decision::Skip { by: &by, reason: reason.trim() };
+            let decision = Decision::Skip { by: &by, reason: reason::parse(&reason)? };
             decide_about(&sources, which, &decision, cli.json).await?;
         }
         Command::Check => {
@@ -86,7 +88,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate { database } => schema::migrate(&sources, database.as_deref()).await?,
         Command::Scheduled { command: ScheduledCommand::List { limit } } => {
             let events = scheduled::list(&sources, limit).await?;
-            say(&if cli.json { tables::json(&events)? } else { tables::scheduled(&events) })?;
+            say(&if cli.json { tables::json(&events.data)? } else { tables::scheduled(&events.data) })?;
+            ensure!(events.problems.is_empty(), "not all databases answered: {}", events.problems.join("; "));
         }
         Command::Scheduled { command: ScheduledCommand::Cancel { id } } => {
             let done = scheduled::cancel(&sources, id).await?;
@@ -146,8 +149,14 @@ async fn decide_about(
         return print_decided(id, decide(sources, id, decision).await?, json);
     }
     let failed = Failed { id: which.id, event_type: which.event_type, key: which.key };
-    let done = bulk::decide_all(sources, &failed, decision, which.dry_run).await?;
+    let done = if which.dry_run {
+        bulk::count(sources, &failed).await
+    } else {
+        bulk::decide_all(sources, &failed, decision, &Limit::none()).await.databases
+    };
     say(&if json { tables::json(&done)? } else { tables::bulk(&done, which.dry_run) })?;
+    let problems: Vec<&str> = done.iter().filter_map(|done| done.problem.as_deref()).collect();
+    ensure!(problems.is_empty(), "not all databases answered: {}", problems.join("; "));
     Ok(())
 }
 

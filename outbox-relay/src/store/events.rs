@@ -205,6 +205,21 @@ pub(crate) async fn failed_after(
     .await
 }
 
+/// Counts the failed events that match.
+pub(crate) async fn count_failed(db: impl PgExecutor<'_>, failed: &Failed) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "select count(*) from integration_event_log
+          where state = 'PublishedFailed' and skipped_at is null
+            and ($1::uuid is null or event_id = $1) and ($2::text is null or event_type = $2)
+            and ($3::text is null or key = $3)",
+    )
+    .bind(failed.id)
+    .bind(&failed.event_type)
+    .bind(&failed.key)
+    .fetch_one(db)
+    .await
+}
+
 /// Makes failed events pending again. Returns how many were in that state.
 pub(crate) async fn requeue(db: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<u64, sqlx::Error> {
     let done = sqlx::query(

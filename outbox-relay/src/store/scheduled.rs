@@ -31,6 +31,11 @@ pub(crate) async fn list(db: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Sche
     .await
 }
 
+/// Counts the scheduled events.
+pub(crate) async fn count(db: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from outbox_scheduled").fetch_one(db).await
+}
+
 /// Cancels a scheduled event. Returns `false` if there is none with this id any more.
 pub(crate) async fn cancel(db: impl PgExecutor<'_>, id: Uuid) -> Result<bool, sqlx::Error> {
     let cancel = sqlx::query("delete from outbox_scheduled where scheduled_id = $1");

@@ -3,6 +3,7 @@
 
 mod audit;
 mod broker_away;
+mod bulk;
 mod cost;
 mod crash;
 mod database_away;

@@ -140,7 +140,7 @@ async fn the_operators_routes_are_for_operators(pool: PgPool) {
     let stage = Stage::set(pool).await;
     let relay = stage.relay().start();
     let client = reqwest::Client::new();
-    for path in ["status", "relays", "audit", "events", &format!("events/{}", Uuid::new_v4())] {
+    for path in ["status", "relays", "audit", "events", "scheduled", &format!("events/{}", Uuid::new_v4())] {
         let url = format!("{}/api/v1/outbox/{path}", relay.url);
         assert_eq!(client.get(&url).send().await.unwrap().status(), 401, "{path}");
         let buyer = client.get(&url).bearer_auth(test_kit::token("alice", "")).send().await.unwrap();
@@ -168,49 +168,6 @@ async fn the_operators_routes_are_for_operators(pool: PgPool) {
     let snapshot = include_str!("../../../contracts/openapi/outbox-relay.json");
     let (_, document, _) = stage.relay().output(&["openapi"]);
     assert_eq!(document, snapshot, "run: outbox-relay openapi > contracts/openapi/outbox-relay.json");
-}
-
-/// A failed event of each of these keys.
-async fn failed(pool: &PgPool, keys: &[&str], event_type: &str) {
-    for key in keys {
-        sqlx::query(
-            "insert into integration_event_log (event_type, key, payload, state, last_error)
-             values ($1, $2, '{}', 'PublishedFailed', 'refused')",
-        )
-        .bind(event_type)
-        .bind(key)
-        .execute(pool)
-        .await
-        .unwrap();
-    }
-}
-
-#[sqlx::test(migrations = false)]
-async fn failed_events_are_decided_about_by_type_by_key_and_all_at_once(pool: PgPool) {
-    let stage = Stage::set(pool).await;
-    failed(&stage.log.pool, &["a", "b", "c"], "shop.test.one.v1").await;
-    failed(&stage.log.pool, &["a", "d"], "shop.test.two.v1").await;
-    let run = |arguments: &[&str]| {
-        let (code, out, err) = stage.relay().output(&[arguments, &["--json"]].concat());
-        assert_eq!(code, 0, "{arguments:?}: {err}");
-        serde_json::from_str::<Value>(&out).unwrap()[0].clone()
-    };
-    let dry = run(&["requeue", "--type", "shop.test.one.v1", "--dry-run"]);
-    assert_eq!((&dry["matched"], &dry["changed"]), (&json!(3), &json!(0)));
-    assert_eq!(stage.log.count("PublishedFailed").await, 5);
-    assert_eq!(run(&["requeue", "--type", "shop.test.one.v1", "--key", "b"])["changed"], 1);
-    assert_eq!(run(&["skip", "--key", "a", "--reason", "a wrong import"])["changed"], 2);
-    assert_eq!(run(&["requeue", "--all"])["changed"], 2);
-    assert_eq!(stage.log.count("NotPublished").await, 3);
-
-    for (arguments, says) in [
-        (&["requeue"][..], "required"),
-        (&["requeue", "--all", "--type", "x"], "cannot be used with"),
-        (&["skip", "--all", "--reason", " "], "give a reason"),
-    ] {
-        let (code, _, err) = stage.relay().output(arguments);
-        assert!(code != 0 && err.contains(says), "{arguments:?}: {code} {err}");
-    }
 }
 
 #[sqlx::test(migrations = false)]
@@ -248,27 +205,6 @@ async fn a_database_without_an_outbox_is_given_one_by_migrate(pool: PgPool) {
     }
     let (code, out, err) = relay().output(&["check"]);
     assert_eq!(code, 0, "{out}{err}");
-}
-
-#[sqlx::test(migrations = false)]
-async fn scheduled_events_are_listed_and_cancelled(pool: PgPool) {
-    let stage = Stage::set(pool).await;
-    let schedule = "insert into outbox_scheduled (due, event_type, key, payload)
-        values (now() + interval '2 hours', 'a.b.v1', 'late', '{}'), (now() + interval '1 hour', 'a.b.v1', 'soon', '{}')";
-    sqlx::raw_sql(schedule).execute(&stage.log.pool).await.unwrap();
-    let list = || {
-        let (code, out, err) = stage.relay().output(&["scheduled", "list", "--json"]);
-        assert_eq!(code, 0, "{err}");
-        serde_json::from_str::<Value>(&out).unwrap()
-    };
-    let events = list();
-    assert_eq!((&events[0]["key"], &events[1]["key"]), (&json!("soon"), &json!("late")));
-    let id = events[0]["scheduledId"].as_str().unwrap();
-    let (code, _, err) = stage.relay().output(&["scheduled", "cancel", id]);
-    assert_eq!(code, 0, "{err}");
-    assert_eq!(list().as_array().unwrap().len(), 1);
-    let (code, _, err) = stage.relay().output(&["scheduled", "cancel", id]);
-    assert!(code == 1 && err.contains("no event with the id"), "{err}");
 }
 
 /// Ids of the events, as a list shows them.

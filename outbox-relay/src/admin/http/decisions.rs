@@ -1,19 +1,17 @@
-//! An operator's decisions about failed events.
+//! An operator's decisions about one failed event.
 
 use actix_web::{post, web};
 use serde::Deserialize;
 use service_kit::{
     auth::{Authorized, Ops},
     problem::{self, Json, Problem},
+    reason,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::unknown;
 use crate::admin::{Decided, Decision, Found, Sources, decide};
-
-/// The longest reason for skipping an event, in characters.
-const REASON_LIMIT: usize = 500;
 
 pub(super) fn routes(cfg: &mut ServiceConfig<'_>) {
     cfg.service(requeue).service(skip);
@@ -59,11 +57,7 @@ async fn skip(
     body: Json<SkipBody>,
     sources: web::Data<Sources>,
 ) -> Result<web::Json<Found>, Problem> {
-    let reason = body.value.reason.trim();
-    if !(1..=REASON_LIMIT).contains(&reason.chars().count()) {
-        let detail = format!("a reason has 1 to {REASON_LIMIT} characters");
-        return Err(Problem::validation(detail.clone()).at("#/reason", detail));
-    }
+    let reason = reason::of_body(Some(&body.value.reason), "reason")?;
     let decision = Decision::Skip { by: &operator.identity.subject, reason };
     answer(*id, decide(&sources, *id, &decision).await?)
 }

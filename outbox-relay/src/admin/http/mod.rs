@@ -2,7 +2,9 @@
 
 mod decisions;
 mod events;
+mod failed;
 mod overview;
+mod scheduled;
 
 use service_kit::problem::Problem;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -15,6 +17,8 @@ pub(crate) fn routes(cfg: &mut ServiceConfig<'_>) {
     overview::routes(cfg);
     events::routes(cfg);
     decisions::routes(cfg);
+    failed::routes(cfg);
+    scheduled::routes(cfg);
 }
 
 impl From<StoreError> for Problem {

@@ -85,6 +85,7 @@ impl Fixture {
             (_, "buyerId") => "alice".to_owned(),
             (_, "productId") => "7".to_owned(),
             (path, "id") if path.contains("/catalog/items/") => "7".to_owned(),
+            (path, "id") if path.contains("/outbox/scheduled/") => uuid::Uuid::nil().to_string(),
             (path, "id") if path.contains("/outbox/events/") => self.event.clone(),
             (path, "id") if path.contains("/dead-letters/") => self.dead_letter.clone(),
             other => panic!("{other:?}: say in this test what stands for this parameter"),

@@ -95,7 +95,10 @@ async fn no_malformed_request_is_answered_with_5xx_or_changes_a_price() {
 async fn all_of(service: &Process) -> Vec<Operation> {
     let about = |path: &str, parameter: &str| match parameter {
         "buyerId" => "alice".to_owned(),
-        _ if path.contains("/outbox/events/") || path.contains("/dead-letters/") => {
+        _ if path.contains("/outbox/events/")
+            || path.contains("/outbox/scheduled/")
+            || path.contains("/dead-letters/") =>
+        {
             uuid::Uuid::nil().to_string()
         }
         _ => "7".to_owned(),
