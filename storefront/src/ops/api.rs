@@ -21,7 +21,7 @@ const STATUS_DEADLINE: Duration = Duration::from_millis(1_500);
 const INBOX_DEADLINE: Duration = Duration::from_millis(2_500);
 
 /// How long an action, or listing dead letters, may take.
-const ACTION_DEADLINE: Duration = Duration::from_secs(12);
+pub(super) const ACTION_DEADLINE: Duration = Duration::from_secs(12);
 
 /// Clients of the services and relays, in the order of the settings. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -60,7 +60,11 @@ pub(super) struct Progress {
 /// What a relay process says about one database.
 #[derive(Debug, Deserialize)]
 pub(super) struct RelayStatus {
+    pub(super) database: String,
     pub(super) relay: Option<Publishing>,
+    /// What an operator should act on, of all relays of the database.
+    #[serde(default)]
+    pub(super) problems: Vec<String>,
 }
 
 /// How many events a relay process has published from a database, and what keeps it from publishing.
@@ -72,6 +76,38 @@ pub(super) struct Publishing {
     pub(super) broker_problem: Option<String>,
     /// The unroutable events of all services.
     pub(super) unrouted: Option<u64>,
+    #[serde(default)]
+    pub(super) held_back: Vec<HeldType>,
+}
+
+/// A type of which events wait, because the broker does not take them.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HeldType {
+    pub(super) event_type: String,
+    pub(super) reason: String,
+    pub(super) since: DateTime<Utc>,
+    pub(super) waiting: u64,
+}
+
+/// The scheduled events that are due first, and how many there are.
+#[derive(Debug, Deserialize)]
+pub(super) struct ScheduledEvents {
+    pub(super) count: usize,
+    pub(super) data: Vec<ScheduledEvent>,
+    pub(super) problems: Vec<String>,
+}
+
+/// An event that is to be announced later.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ScheduledEvent {
+    pub(super) scheduled_id: String,
+    pub(super) database: String,
+    pub(super) due: DateTime<Utc>,
+    pub(super) event_type: String,
+    pub(super) key: String,
+    pub(super) created_at: DateTime<Utc>,
 }
 
 /// The relays that publish from one database, the oldest first.

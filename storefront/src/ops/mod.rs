@@ -5,11 +5,13 @@
 //! | `routes` | the pages and actions |
 //! | `operator` | an operator's request, and what it works with |
 //! | `dashboard` | the pipeline with its figures, the charts, the relays |
+//! | `bulk` | decisions about many events at once |
 //! | `event_row` | an event as one line of a list |
 //! | `tool` | in development mode: kill, freeze, thaw and start relays |
 //! | `api` | the operator routes of services and relays |
 
 mod api;
+mod bulk;
 mod dashboard;
 mod event_row;
 mod operator;

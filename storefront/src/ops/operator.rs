@@ -9,6 +9,7 @@ use futures_util::future::LocalBoxFuture;
 use service_kit::problem::Problem;
 
 use super::api::OpsApi;
+use super::bulk::Jobs;
 use super::dashboard::Poller;
 use super::tool::Tool;
 use crate::pages::Visit;
@@ -20,6 +21,7 @@ use service_kit::settings::Mode;
 pub(crate) struct ControlRoom {
     pub(super) api: OpsApi,
     pub(super) poller: Poller,
+    pub(super) jobs: Jobs,
     /// Only in development mode.
     pub(super) tool: Option<Tool>,
 }
@@ -32,7 +34,7 @@ impl ControlRoom {
         let Some(api) = OpsApi::new(settings)? else { return Ok(None) };
         let names = api.relays.iter().map(|relay| relay.service().to_owned()).collect();
         let tool = tool.map(|tool| Tool::new(tool.path.clone(), names));
-        Ok(Some(Arc::new(Self { poller: Poller::default(), api, tool })))
+        Ok(Some(Arc::new(Self { poller: Poller::default(), jobs: Jobs::default(), api, tool })))
     }
 }
 

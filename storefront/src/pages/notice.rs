@@ -3,7 +3,7 @@
 /// What the visitor has just done. The answer to a form leads to a page with `?did=…`, which shows the sentence.
 pub(crate) type Notice = &'static str;
 
-const NOTICES: [(&str, Notice); 17] = [
+const NOTICES: [(&str, Notice); 18] = [
     ("added", "It is in your cart."),
     ("changed", "Your cart is changed."),
     ("removed", "It is no longer in your cart."),
@@ -15,6 +15,7 @@ const NOTICES: [(&str, Notice); 17] = [
     ("withdrawn", "The product is withdrawn from sale."),
     ("requeued", "The event will be tried again."),
     ("skipped", "The event is skipped."),
+    ("cancelled", "The scheduled event is cancelled: it is never announced."),
     ("replayed", "The message is back in its queue, and will be handled like a new one."),
     ("discarded", "The message is deleted. The service's log says who deleted it, and why."),
     ("killed", "The relay is killed. Change a price and watch: nothing is lost."),

@@ -1,5 +1,6 @@
 //! The stages that an event passes: outbox, relay, broker, inbox. Each has a card for each service.
 
+use super::held_back::{held_back, problems};
 use super::samples::Samples;
 use super::snapshot::Snapshot;
 use crate::clients;
@@ -131,17 +132,16 @@ fn relays(now: &Snapshot, samples: &Samples) -> Card {
     card.figure("rate", rate.map_or_else(|| "?".to_owned(), |rate| format!("{rate:.1} /s")));
     card.busy_if(rate > Some(0.0));
     let mut published = 0;
-    for (name, status) in &now.relays {
-        let Ok(databases) = status else {
-            card.problem(format!("{name} does not answer."));
-            continue;
-        };
-        for publishing in databases.iter().filter_map(|database| database.relay.as_ref()) {
-            published += i128::from(publishing.published);
-            for problem in publishing.database_problem.iter().chain(&publishing.broker_problem) {
-                card.problem(format!("{name}: {problem}"));
-            }
-        }
+    for (_, status) in &now.relays {
+        let relays = status.iter().flatten().filter_map(|database| database.relay.as_ref());
+        published += relays.map(|relay| i128::from(relay.published)).sum::<i128>();
+    }
+    for problem in problems(now) {
+        card.problem(problem);
+    }
+    let held = held_back(now);
+    if !held.is_empty() {
+        card.bad_figure("types held back", held.len() as u64);
     }
     card.figure("since start", count(published));
     if now.is_without_relay() {

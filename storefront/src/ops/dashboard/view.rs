@@ -1,6 +1,7 @@
 //! What the dashboard shows.
 
 use super::charts::{Chart, charts};
+use super::held_back::{Held, held_back};
 use super::pipeline::{Stage, pipeline};
 use super::relays::{PartitionMap, RelayCard, cards, maps};
 use super::samples::Samples;
@@ -21,6 +22,12 @@ pub(crate) struct Dashboard {
     pub(crate) maps: Option<Vec<PartitionMap>>,
     /// The newest events, or why they are unknown.
     pub(crate) newest: Result<Vec<Row>, String>,
+    /// The types of which events wait.
+    pub(crate) held: Vec<Held>,
+    /// Failed events, which block their keys.
+    pub(crate) failed: i64,
+    /// Keys that wait for an operator at a subscriber.
+    pub(crate) blocked: u64,
     /// Dead letters of all subscribers that answer.
     pub(crate) dead: u64,
 }
@@ -37,6 +44,17 @@ impl Dashboard {
             relays: cards(now),
             maps: maps(now),
             newest: newest.map(|events| events.iter().map(Row::new).collect()),
+            held: held_back(now),
+            failed: now
+                .outboxes
+                .iter()
+                .filter_map(|(_, outbox)| Some(outbox.as_ref().ok()?.log.failed))
+                .sum(),
+            blocked: now
+                .inboxes
+                .iter()
+                .filter_map(|(_, inbox)| Some(inbox.as_ref().ok()?.blocked_keys()))
+                .sum(),
             dead: now.inboxes.iter().filter_map(|(_, inbox)| dead(inbox.as_ref().ok()?)).sum(),
         }
     }
@@ -76,6 +94,9 @@ fn summary(now: &Snapshot) -> String {
     let inboxes = || now.inboxes.iter().filter_map(|(_, inbox)| inbox.as_ref().ok());
     if inboxes().any(|inbox| inbox.queues.is_none()) {
         return format!("{waiting}: the broker does not answer.");
+    }
+    if let Some(held) = held_back(now).first() {
+        return format!("Events of type {} wait: {}. Other types flow.", held.kind, held.reason);
     }
     if inboxes().any(|inbox| dead(inbox) > Some(0)) {
         return "A message could not be handled: see the dead letters.".to_owned();

@@ -6,7 +6,7 @@ use test_kit::Process;
 use super::Shop;
 
 /// Every way in which a page changes something.
-const FORMS: [&str; 19] = [
+const FORMS: [&str; 21] = [
     "/sign-in",
     "/sign-out",
     "/cart/items/7/add",
@@ -25,6 +25,8 @@ const FORMS: [&str; 19] = [
     "/ops/dead-letters/discard",
     "/ops/waiting/requeue",
     "/ops/waiting/skip",
+    "/ops/bulk",
+    "/ops/scheduled/01a204eb-276b-703a-9953-1382f3256e2d/cancel",
     "/ops/processes/relay/kill",
 ];
 

@@ -13,8 +13,11 @@ use test_kit::{Process, eventually};
 
 use super::Shop;
 
+/// How many failed events there are.
+const BULK: &str = "/ops/bulk?what=failed&action=skip&all=true";
+
 /// A shop whose pages have a control room; `settings` are the storefront's, over the usual ones.
-async fn with_control_room(settings: &[(&str, &str)]) -> Shop {
+pub(super) async fn with_control_room(settings: &[(&str, &str)]) -> Shop {
     let mut shop = Shop::open().await;
     let relay = start_relay(&shop, "0");
     let addresses = [&[("APP__RELAY__URL", relay.url.as_str())], settings].concat();
@@ -29,7 +32,7 @@ fn start_relay(shop: &Shop, port: &str) -> Process {
     shop.suite.start_relay(&[("APP__RELAY__NAME", "relay"), ("APP__HTTP__PORT", port), basket])
 }
 
-fn operator(shop: &Shop) -> Page {
+pub(super) fn operator(shop: &Shop) -> Page {
     shop.signed_in("olga", &["operator"])
 }
 
@@ -157,7 +160,9 @@ async fn the_control_room_is_for_operators_and_without_barriers() {
     page.see(".steps", "Committed");
     let event = page.path();
     let mut found = Vec::new();
-    for path in ["/ops", "/ops/events", event.as_str(), "/ops/waiting", "/ops/dead-letters"] {
+    for path in
+        ["/ops", "/ops/events", event.as_str(), "/ops/waiting", "/ops/dead-letters", "/ops/scheduled", BULK]
+    {
         page.goto(path);
         phone.goto(path);
         found.extend(

@@ -4,6 +4,7 @@ mod access;
 mod alerts;
 mod browsing;
 mod control_room;
+mod decisions;
 mod keyboard;
 mod merchant;
 mod shop;

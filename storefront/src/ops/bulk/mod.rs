@@ -1,0 +1,7 @@
+//! Decisions about many events at once: an order, how many it would concern, and its progress.
+
+mod jobs;
+mod order;
+
+pub(super) use jobs::{Job, Jobs, Outcome};
+pub(super) use order::{Asked, Order, Step};
