@@ -2,7 +2,8 @@
 //!
 //! With the feature `crash-points`, `CRASH_POINT=name[:n]` in the environment makes the process send itself
 //! SIGKILL at the n-th pass of the point of that name (default the first). A panic would not do: it runs
-//! destructors, and a client library would flush and close what a real crash leaves open. `WITHOUT=name` makes
+//! destructors, and a client library would flush and close what a real crash leaves open. `CRASH_POINT=panic:name[:n]`
+//! panics there instead, as a mistake in the code would. `WITHOUT=name` makes
 //! the process work without one of its safeties, so that a test can see that its checks detect that.
 
 #[cfg(all(feature = "crash-points", not(debug_assertions)))]
@@ -35,7 +36,12 @@ pub fn pass(name: &str) {
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
     let Some((wanted, nth)) = WANTED.as_ref() else { return };
+    let (should_panic, wanted) = match wanted.strip_prefix("panic:") {
+        Some(wanted) => (true, wanted),
+        None => (false, wanted.as_str()),
+    };
     if wanted == name && PASSED.fetch_add(1, Ordering::SeqCst) + 1 == *nth {
+        assert!(!should_panic, "a test wishes for a panic at {name}");
         let killed = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         unreachable!("a process survived its own SIGKILL: {killed:?}");
     }

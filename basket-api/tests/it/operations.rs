@@ -89,6 +89,66 @@ async fn poison_is_discarded_with_a_reason_and_only_with_one(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "basket_api::MIGRATIONS")]
+async fn dead_letters_are_decided_about_by_reason_type_and_key_and_counted_first(pool: PgPool) {
+    let vhost = test_kit::vhost().await;
+    let app = spawn(&pool, &vhost).await;
+    for product in 1..=3 {
+        let new = add(product, "10.00");
+        announce(&vhost, &new).await;
+        taken_in(&pool, &new).await;
+    }
+    // Each is a change that the basket has not had, dead-lettered by a bug that is repaired.
+    let changes: Vec<Value> = (1..=3).map(|product| change(product, "10.00", "12.50", 2)).collect();
+    for change in &changes {
+        bury(&vhost, change).await;
+    }
+    let key = "shop.catalog.product_price_changed.v1";
+    vhost.publish("shop.events", key, b"<script>", BasicProperties::default()).await;
+    letters(&app, 4).await;
+    let order = async |action: &str, body: Value| {
+        let answer = ask(&app, Method::POST, &format!("{LETTERS}/{action}"), Some(body)).await;
+        assert_eq!(answer.status(), 200, "{action}");
+        let progress: Value = answer.json().await.unwrap();
+        assert_eq!(progress["more"], false, "{progress}");
+        (progress["matched"].as_u64().unwrap(), progress["done"].as_u64().unwrap())
+    };
+    let bug = json!({"reason": "a bug, repaired"});
+    for (which, matched) in [
+        (json!({"all": true}), 4),
+        (bug.clone(), 3),
+        (json!({"eventType": key}), 4),
+        (json!({"key": "2"}), 1),
+        (json!({"key": "2", "reason": "not a CloudEvents event"}), 0),
+    ] {
+        for action in ["replay", "discard"] {
+            let dry_run = json!({"which": which, "dryRun": true});
+            assert_eq!(order(action, dry_run).await, (matched, 0), "{which}");
+        }
+    }
+    letters(&app, 4).await;
+    assert_eq!(order("replay", json!({"which": {"key": "2"}})).await, (1, 1));
+    assert!(taken_in(&pool, &changes[1]).await);
+    assert_eq!(order("replay", json!({"which": bug})).await, (2, 2));
+    for change in [&changes[0], &changes[2]] {
+        assert!(taken_in(&pool, change).await);
+    }
+    for body in [
+        json!({"which": {}, "why": "a test"}),
+        json!({"which": {"all": true}}),
+        json!({"which": {"all": true}, "why": " "}),
+        json!({"which": {"all": true}, "why": "a test", "limit": 0}),
+        json!({"which": {"all": true}, "why": "a test", "limit": 1_001}),
+        json!({"which": {"colour": "red"}, "why": "a test"}),
+    ] {
+        let answer = ask(&app, Method::POST, &format!("{LETTERS}/discard"), Some(body.clone())).await;
+        assert_eq!(answer.status(), 400, "{body}");
+    }
+    letters(&app, 1).await;
+    assert_eq!(order("discard", json!({"which": {"all": true}, "why": "a test"})).await, (1, 1));
+    letters(&app, 0).await;
+}
+
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn the_status_counts_what_came_and_what_came_of_it(pool: PgPool) {
     let vhost = test_kit::vhost().await;
     let app = spawn(&pool, &vhost).await;
@@ -132,6 +192,10 @@ async fn the_operators_routes_are_for_operators(pool: PgPool) {
         (Method::GET, LETTERS.to_owned()),
         (Method::POST, format!("{LETTERS}/1/replay")),
         (Method::POST, format!("{LETTERS}/1/discard")),
+        (Method::POST, format!("{LETTERS}/replay")),
+        (Method::POST, format!("{LETTERS}/discard")),
+        (Method::POST, "/api/v1/inbox/waiting/requeue".to_owned()),
+        (Method::POST, "/api/v1/inbox/waiting/skip".to_owned()),
     ];
     for (method, path) in routes {
         let send = async |token: Option<String>| {

@@ -9,5 +9,6 @@ mod refused;
 mod scheduled;
 mod support;
 mod topology;
+mod versions;
 mod waiting;
 mod waiting_many;

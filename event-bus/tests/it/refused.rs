@@ -1,10 +1,12 @@
 //! What cannot be handled goes where somebody can look at it, and holds nobody up.
 
+use std::sync::Arc;
+
 use lapin::types::AMQPValue;
 use sqlx::PgPool;
 use test_kit::eventually;
 
-use crate::support::{LONG, RAISED, Stage, raised};
+use crate::support::{CountUp, LONG, RAISED, Stage, raised};
 
 #[sqlx::test(migrations = false)]
 async fn messages_that_are_no_events_are_dead_lettered_with_the_reason(pool: PgPool) {
@@ -130,4 +132,44 @@ async fn a_bad_message_whose_headers_fill_a_frame_is_dead_lettered_without_them(
         .await
         .unwrap();
     assert_eq!(again, 0, "the connection was kept");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_message_that_cannot_be_received_is_reported_and_the_others_flow(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.stop.cancel();
+    let redirect = format!("{}.redirect", stage.queue());
+    let limit = serde_json::json!({
+        "pattern": format!("^{}$", stage.queue()), "apply-to": "queues", "priority": 9,
+        "definition": {"delivery-limit": 3, "dead-letter-exchange": redirect, "dead-letter-routing-key": "dead"},
+    });
+    stage.vhost.put("policies", "/limit", &limit).await;
+    let mut headers = lapin::types::FieldTable::default();
+    headers.insert("x-fill".into(), AMQPValue::LongString("x".repeat(100_000).into()));
+    let full = lapin::BasicProperties::default().with_headers(headers);
+    stage.send(&raised("before", 1, "")).await;
+    stage.vhost.publish("shop.events", RAISED, b"its headers are larger than a frame", full).await;
+    for version in 1..=50 {
+        stage.send(&raised("behind", version, "")).await;
+    }
+
+    // Headers are one frame, which is never split.
+    let narrow = format!("{}?frame_max=8192", stage.vhost.url);
+    let config = event_bus::BrokerConfig::new(narrow, "shop.events");
+    let subscriber = event_bus::Subscriber::new(&stage.consumer, stage.pool.clone(), config)
+        .handle(CountUp { met: Arc::default() })
+        .unwrap();
+    let (health, stop) = (subscriber.health(), tokio_util::sync::CancellationToken::new());
+    let running = tokio::spawn(subscriber.run(stop.clone()));
+    eventually("an operator is told", LONG, async || {
+        health.problem().filter(|problem| problem.contains("cannot be received"))
+    })
+    .await;
+    stage.until_applied(51).await;
+    eventually("it consumes again", LONG, async || health.is_connected().then_some(())).await;
+    let (_, message) = stage.dead_letter().await;
+    assert_eq!(message.body, b"its headers are larger than a frame");
+    assert!(stage.vhost.take(&stage.dead()).await.is_none(), "no innocent one is dead-lettered");
+    stop.cancel();
+    running.await.unwrap();
 }

@@ -89,3 +89,35 @@ async fn killed_after_it_released_its_partitions_loses_nothing(pool: PgPool) {
     let _next = stage.relay().start();
     assert_eq!(stage.seen(3).await, [4, 5, 6].map(|version| ("a".to_owned(), version)));
 }
+
+#[sqlx::test(migrations = false)]
+async fn a_worker_that_panics_is_started_again_and_other_databases_go_on(pool: PgPool) {
+    let mut stage = Stage::set(pool.clone()).await;
+    let name = format!("second_{}", uuid::Uuid::new_v4().simple());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("create database {name}"))).execute(&pool).await.unwrap();
+    let (server, _) = stage.log.url.rsplit_once('/').unwrap();
+    let other = Log::create(PgPool::connect(&format!("{server}/{name}")).await.unwrap()).await;
+    let relay = stage
+        .relay()
+        .env("APP__DATABASES__OTHER__URL", &other.url)
+        .env("CRASH_POINT", "panic:relay.before_mark")
+        .start();
+    // The first mark of the process panics: of either database.
+    stage.log.raise("here", 1..=3).await;
+    other.raise("there", 1..=3).await;
+    for log in [&stage.log, &other] {
+        log.drained().await;
+    }
+    assert!(relay.log().contains("a worker has failed; it starts again"), "{}", relay.log());
+    relay.until_ready(true).await;
+    let mut seen = Vec::new();
+    while let Some(message) = stage.probe.try_next(crate::support::MOMENT).await {
+        seen.push(crate::support::key_version(&message));
+    }
+    let repeats = assert_in_order(&seen);
+    assert_eq!(seen.len() - repeats, 6, "{seen:?}");
+    drop(relay);
+    other.pool.close().await;
+    let gone = format!("drop database {name} with (force)");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(gone)).execute(&pool).await.unwrap();
+}

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use sqlx::PgPool;
-use test_kit::eventually;
+use test_kit::{Mode, Protocol, Proxy, eventually};
 
 use crate::support::{LONG, Stage, user};
 
@@ -75,4 +75,33 @@ async fn a_setting_that_can_never_work_ends_the_relay_at_its_start(pool: PgPool)
         assert!(code == 1 && error.contains(setting), "{value}: {code} {error}");
         assert_eq!(error.lines().filter(|line| line.starts_with("outbox-relay: ")).count(), 1, "{error}");
     }
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_log_says_why_the_broker_is_unavailable_again_when_the_reason_changes(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let (_, rest) = stage.vhost.url.rsplit_once('@').unwrap();
+    let (server, vhost) = rest.rsplit_once('/').unwrap();
+    let (host, port) = server.rsplit_once(':').unwrap();
+    let proxy = Proxy::open(host, port.parse().unwrap(), Protocol::Amqp).await.unwrap();
+    proxy.set(Mode::Refused);
+    let wrong = format!("amqp://{}:wrong-password@{}/{vhost}", user(), proxy.address);
+    let relay = stage.relay().env("APP__BROKER__URL", &wrong).start();
+    let reason = async || {
+        let status: Value = relay.get("/api/v1/outbox/status").await.json().await.unwrap();
+        status[0]["relay"]["brokerProblem"].as_str().unwrap_or_default().to_owned()
+    };
+    let refused = eventually("nobody is there", LONG, async || {
+        Some(reason().await).filter(|reason| !reason.is_empty() && reason != "not connected yet")
+    })
+    .await;
+    assert!(relay.log().contains(&refused), "{}", relay.log());
+    proxy.pass();
+    let password = eventually("the password is wrong", LONG, async || {
+        Some(reason().await).filter(|reason| reason.contains("ACCESS_REFUSED"))
+    })
+    .await;
+    assert_ne!(refused, password);
+    assert!(relay.log().contains("ACCESS_REFUSED"), "{}", relay.log());
+    assert!(!password.contains("wrong-password"), "{password}");
 }

@@ -40,6 +40,14 @@ impl Process {
         assert!(self.running.signal(signal).unwrap(), "{} is gone", self.running.name);
     }
 
+    /// What the process has logged until now.
+    ///
+    /// # Panics
+    /// When the file is gone.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap()
+    }
+
     /// How much memory the process has resident, in KiB.
     pub fn memory_kib(&self) -> u64 {
         harness::memory(self.running.identity.pid) / 1024
