@@ -23,9 +23,13 @@ rustup=${RUSTUP_HOME:-$HOME/.rustup}
 if [ ! -x "$root/usr/bin/epmd" ]; then
     script=/usr/share/debootstrap/scripts/$release
     [ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
-    packages=postgresql,rabbitmq-server,pgbouncer,ca-certificates,gcc,libc6-dev
+    packages=postgresql,rabbitmq-server,pgbouncer,ca-certificates,curl,gcc,libc6-dev
     debootstrap --variant=minbase --include="$packages" "$release" "$root" http://deb.debian.org/debian "$script"
 fi
+
+# Found there wherever it is here.
+nextest=$(command -v cargo-nextest || true)
+[ -z "$nextest" ] || cp "$nextest" "$root/usr/local/bin/"
 
 cd "$checkout"
 cargo build --package shop
@@ -41,6 +45,6 @@ exec unshare --mount sh -eu -c '
     mount --rbind "$cargo" "$root$cargo"
     mount --rbind "$rustup" "$root$rustup"
     for dir in proc sys dev; do mount --rbind "/$dir" "$root/$dir"; done
-    export CARGO_HOME="$cargo" RUSTUP_HOME="$rustup" PATH="$cargo/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    export CARGO_HOME="$cargo" RUSTUP_HOME="$rustup" PATH="$cargo/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     chroot "$root" sh -c "cd \"\$0\" && exec target/debug/shop test --no-browser \"\$@\"" "$checkout" "$@"
 ' sh "$@"

@@ -56,7 +56,7 @@ impl Deliveries {
         let received = match self.consumer.next().await {
             Some(next) => next.map_err(|error| BrokerError::new("consume", error)),
             // A cancelled consumer ends without an error.
-            None => Err(BrokerError::closed("consume")),
+            None => Err(BrokerError::cancelled("consume")),
         };
         self.end = received.as_ref().err().cloned();
         received

@@ -45,6 +45,11 @@ impl BrokerError {
         Self { doing, source: Cause::Closed }
     }
 
+    /// The broker has cancelled a consumer.
+    pub(crate) fn cancelled(doing: &'static str) -> Self {
+        Self { doing, source: Cause::Cancelled }
+    }
+
     pub(crate) fn timed_out(doing: &'static str, after: Duration) -> Self {
         Self { doing, source: Cause::TimedOut(after) }
     }
@@ -108,6 +113,11 @@ pub(super) enum Cause {
     #[error("the broker closed it")]
     Closed,
     #[error(
+        "the broker has cancelled the consumer: the queue is gone, or messages were held for longer than its \
+         consumer timeout"
+    )]
+    Cancelled,
+    #[error(
         "there is no {0}, and this user may not declare it: declare it, or give the user the right to configure it"
     )]
     Absent(String),
@@ -129,7 +139,9 @@ impl Cause {
                 refused.or(kinds.last()).copied().unwrap_or(BrokerErrorKind::Disconnected)
             }
             Self::Absent(_) | Self::Forbidden(_) => BrokerErrorKind::Refused,
-            Self::Amqp(_) | Self::Unresolved(_) | Self::Closed => BrokerErrorKind::Disconnected,
+            Self::Amqp(_) | Self::Unresolved(_) | Self::Closed | Self::Cancelled => {
+                BrokerErrorKind::Disconnected
+            }
         }
     }
 }

@@ -42,6 +42,16 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// Whether the event was not sent because the channel was closed already, so that it is not the cause.
+    pub fn is_unsent(&self) -> bool {
+        match self {
+            Self::Unknown(error) => error
+                .amqp()
+                .is_some_and(|error| matches!(error.kind(), lapin::ErrorKind::InvalidChannelState(..))),
+            _ => false,
+        }
+    }
+
     /// The refusal that ended the channel, because of this event or another one that was in flight on it. `None` where
     /// no event is the cause.
     pub fn refusal(&self) -> Option<Refusal> {

@@ -192,38 +192,50 @@ async fn messages_given_back_are_not_taken_again_before_the_database_has_handled
 
 #[sqlx::test(migrations = false)]
 async fn a_batch_that_the_broker_takes_back_is_handled_once_and_more_is_consumed_afterwards(pool: PgPool) {
-    let stage = Stage::set(pool).await;
+    let mut stage = Stage::set(pool).await;
     if stage.vhost.version().await < (3, 12) {
         eprintln!("skipped: before RabbitMQ 3.12 the limit is one for all queues, not a policy");
         return;
     }
-    // Beside what else holds for the queue, the broker takes back what is not acknowledged soon. Up to 4.2 it looks once
-    // a minute.
+    stage.stop.cancel();
+    (&mut stage.running).await.unwrap();
+    // The broker takes back what is not acknowledged in a second. It looks once a minute.
     stage.vhost.limited(&stage.consumer, serde_json::json!({"consumer-timeout": 1_000})).await;
+    let config = broker(&stage.vhost);
+    let mut limits = event_bus::consumer::SubscriberConfig::default();
+    limits.hold_s = 1_000;
+    let subscriber = event_bus::Subscriber::new(&stage.consumer, stage.pool.clone(), config.clone())
+        .handle(crate::support::CountUp { met: std::sync::Arc::default() })
+        .unwrap()
+        .config(limits);
+    let (health, stop) = (subscriber.health(), tokio_util::sync::CancellationToken::new());
     let mut migration = stage.pool.begin().await.unwrap();
     sqlx::raw_sql("lock table inbox in share mode").execute(&mut *migration).await.unwrap();
     for version in 1..=5 {
         stage.send(&raised("a", version, "")).await;
     }
-    let config = broker(&stage.vhost);
+    let running = tokio::spawn(subscriber.run(stop.clone()));
+
     let depths = async || event_bus::rabbitmq::depths(&config, &stage.consumer, "test").await.unwrap();
-    let taken_back = async || {
-        let is_free = depths().await.consumers == 0;
-        (is_free && !stage.health.is_connected() && depths().await.ready == 5).then_some(())
-    };
-    eventually("all are taken back, and the connection is dropped", 4 * LONG, taken_back).await;
-    let problem = stage.health.problem().unwrap_or_default();
-    assert!(problem.contains("cannot consume"), "it says what happened: {problem}");
+    eventually("it holds them", LONG, async || (health.in_hand() > 0).then_some(())).await;
+    eventually("all are taken back, and the connection is dropped", 5 * LONG, async || {
+        let depths = depths().await;
+        (depths.consumers == 0 && depths.ready == 5).then_some(())
+    })
+    .await;
     for _ in 0..20 {
         assert_eq!(depths().await.consumers, 0, "it asks the database first");
     }
-    stage.vhost.limited(&stage.consumer, serde_json::json!({})).await;
+    let problem = health.problem().unwrap_or_default();
+    assert!(problem.contains("cannot consume"), "it says what happened: {problem}");
 
     migration.commit().await.unwrap();
     let applied = stage.until_applied(5).await;
     assert_eq!(applied.iter().map(|(_, version)| *version).collect::<Vec<_>>(), (1..=5).collect::<Vec<_>>());
-    stage.consuming().await;
+    eventually("it consumes", LONG, async || health.is_connected().then_some(())).await;
     stage.send(&raised("a", 6, "")).await;
     stage.until_applied(6).await;
     assert!(stage.vhost.take(&stage.dead()).await.is_none(), "an outage makes no message guilty");
+    stop.cancel();
+    running.await.unwrap();
 }

@@ -183,3 +183,18 @@ async fn unrouted_events_and_dead_letters_outlast_thirty_looks() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_definitions_are_imported_over_the_queues_of_an_older_release() {
+    let vhost = test_kit::vhost().await;
+    let (queue, old) = (
+        "shop.unrouted",
+        json!({"x-queue-type": "quorum", "x-max-length": 100_000, "x-overflow": "drop-head"}),
+    );
+    vhost.delete("queues", &format!("/{queue}")).await;
+    vhost.put("queues", &format!("/{queue}"), &json!({"durable": true, "arguments": old})).await;
+    vhost.define().await;
+    assert_eq!(vhost.arguments(queue).await, old);
+    vhost.publish("shop.events", RAISED, b"nobody wants it", BasicProperties::default()).await;
+    eventually("it is kept there", LONG, async || vhost.take(queue).await).await;
+}

@@ -89,7 +89,7 @@ fn is_json(request: &HttpRequest) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// The parameters of the query; what does not fit the type is 400 with the parameter's name.
+/// The parameters of the query; what does not fit the type, or holds the character NUL, is 400 with the parameter's name.
 #[derive(Debug, Clone)]
 pub struct Query<T>(pub T);
 
@@ -98,9 +98,16 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     type Future = std::future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let pairs = form_urlencoded::parse(request.query_string().as_bytes());
+        let mut pairs = form_urlencoded::parse(request.query_string().as_bytes());
         let value = serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs))
             .map_err(|error| Located::new(error.path(), &error.inner().to_string()).in_query());
+        let value = value.and_then(|value| match pairs.find(|(_, text)| text.contains('\0')) {
+            Some((name, _)) => {
+                let detail = "a parameter cannot hold the character NUL";
+                Err(Problem::validation(format!("{name}: {detail}")).parameter(name.into_owned(), detail))
+            }
+            None => Ok(value),
+        });
         std::future::ready(value.map(Self))
     }
 }

@@ -67,6 +67,7 @@ async fn a_wrong_query_or_path_is_400_and_named() {
         ("/things?pageSize=256", "pageSize"),
         ("/things?pageSize=two", "pageSize"),
         ("/things?page=1", "page"),
+        ("/things?type=a%00b", "type"),
         ("/things/seven", "id"),
         ("/things/99999999999999999999", "id"),
         ("/things/%FF", "id"),

@@ -45,11 +45,13 @@ struct Part {
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 struct Page {
     page_size: u8,
+    #[serde(rename = "type")]
+    _kind: Option<String>,
 }
 
 impl Default for Page {
     fn default() -> Self {
-        Self { page_size: 10 }
+        Self { page_size: 10, _kind: None }
     }
 }
 

@@ -86,7 +86,15 @@ impl BrokerConnection {
         self.confirmations.push(Box::pin(async move {
             let sent = async {
                 let channel = open_channel(&probes, &publisher).await?;
-                publish(&channel, &source, &event, &times).await
+                match publish(&channel, &source, &event, &times).await {
+                    // A probe before it has closed the channel, which was not known yet.
+                    Err(error) if error.is_unsent() => {
+                        probes.lock().await.take_if(|open| Arc::ptr_eq(open, &channel));
+                        let channel = open_channel(&probes, &publisher).await?;
+                        publish(&channel, &source, &event, &times).await
+                    }
+                    outcome => outcome,
+                }
             };
             (event.event_id, sent.await)
         }));

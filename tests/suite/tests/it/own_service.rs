@@ -50,3 +50,43 @@ async fn a_program_of_sixty_lines_and_four_lines_of_configuration_publish_what_h
     };
     assert_eq!((times("Emma"), times("Ulysses")), (vec![1, 2], vec![1, 2]), "each book's in order");
 }
+
+/// The guide's JSON, for another virtual host.
+fn definitions_of_the_guide(vhost: &str) -> String {
+    let guide = include_str!("../../../../docs/own-service.md");
+    let (_, rest) = guide.split_once("```json\n").unwrap();
+    let (json, _) = rest.split_once("```").unwrap();
+    json.replace(r#""vhost": "town""#, &format!(r#""vhost": "{vhost}""#))
+}
+
+#[tokio::test]
+async fn the_guides_definitions_and_rights_are_enough_for_a_relay() {
+    let vhost = test_kit::vhost().await;
+    let (_, name) = vhost.url.rsplit_once('/').unwrap();
+    let management = std::env::var("RABBITMQ_MANAGEMENT_URL").unwrap();
+    let definitions: serde_json::Value = serde_json::from_str(&definitions_of_the_guide(name)).unwrap();
+    let imported = reqwest::Client::new().post(format!("{management}/api/definitions")).json(&definitions);
+    let answer = imported.send().await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+
+    let user = vhost.user("relay").await;
+    vhost.permit(&user, ["^$", r"^town\.(events|unrouted)$", "^$"]).await;
+    let topics = serde_json::json!({"exchange": "town.events", "write": r"^town\.", "read": "^$"});
+    vhost.put("topic-permissions", &format!("/{}", user.name), &topics).await;
+    let library = Database::create("library").await;
+    let mut program = Command::new(path_of("examples/library"));
+    let output = program.env("DATABASE_URL", &library.url).arg("Ulysses").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut relay = Command::new(path_of("outbox-relay"));
+    relay.envs([
+        ("APP__AUTH__SECRET", "a-secret-that-only-the-library-knows"),
+        ("APP__HTTP__PORT", "0"),
+        ("APP__BROKER__URL", user.url.as_str()),
+        ("APP__BROKER__EXCHANGE", "town.events"),
+        ("APP__BROKER__UNROUTED", "town.unrouted"),
+        ("APP__DATABASES__LIBRARY__URL", library.url.as_str()),
+    ]);
+    let _relay = Process::start("relay", relay);
+    let mut unrouted = vhost.drain("town.unrouted").await;
+    assert_eq!(unrouted.next(LIMIT).await.json()["type"], "town.library.book_returned.v1");
+}
