@@ -1,7 +1,7 @@
 //! Compose.
 
 use super::{each, fill};
-use crate::registry::{Registry, Service};
+use crate::registry::{Program, Registry, SANDBOX, Service};
 
 /// `docker-compose.yml`.
 pub(super) fn docker_compose(registry: &Registry) -> String {
@@ -39,6 +39,7 @@ pub(super) fn docker_compose(registry: &Registry) -> String {
                 }),
             ),
             ("addresses", each(services, storefront_settings)),
+            ("sandbox", each(&registry.sandbox, sandbox_block)),
             ("relay", registry.relay.binary.clone()),
             ("relay_port", registry.relay.port.to_string()),
             ("storefront_port", registry.storefront.port.to_string()),
@@ -60,7 +61,11 @@ fn service_block(registry: &Registry, service: &Service) -> String {
         Some(_) => "      rabbitmq: { condition: service_healthy }\n",
         None => "",
     };
-    let called = each(called(registry, service), healthy);
+    let mut called = each(called(registry, service), healthy);
+    if let Some(sandbox) = sandbox_of(registry, service) {
+        let healthy = format!("      {}: {{ condition: service_healthy }}\n", sandbox.binary);
+        called.push_str(&healthy);
+    }
     let migrated = after_migration(service);
     let settings = settings(registry, service, &service.app());
     let port_variable = format!("{}_PORT", name.to_uppercase());
@@ -103,7 +108,10 @@ fn settings(registry: &Registry, service: &Service, role: &str) -> String {
     let called = each(called(registry, service), |called| {
         format!("      APP__{}__URL: {}\n", called.name.to_uppercase(), address(called))
     });
-    format!("      <<: *common\n      APP__DATABASE__URL: {database}\n{broker}{called}")
+    let provider = sandbox_of(registry, service)
+        .map(|sandbox| format!("      APP__PROVIDER__URL: http://{}:{}\n", sandbox.binary, sandbox.port));
+    let provider = provider.unwrap_or_default();
+    format!("      <<: *common\n      APP__DATABASE__URL: {database}\n{broker}{called}{provider}")
 }
 
 /// Where the storefront finds a service, and whether it has an outbox and an inbox.
@@ -116,6 +124,29 @@ fn storefront_settings(service: &Service) -> String {
     let publishes = flag("PUBLISHES", &service.publishes);
     let subscribes = flag("SUBSCRIBES", &service.subscribes);
     format!("{prefix}__URL: {}\n{publishes}{subscribes}", address(service))
+}
+
+/// The sandbox, if the service calls it.
+fn sandbox_of<'a>(registry: &'a Registry, service: &Service) -> Option<&'a Program> {
+    registry.sandbox.as_ref().filter(|_| service.calls.iter().any(|called| called == SANDBOX))
+}
+
+/// What stands for the payment provider.
+fn sandbox_block(sandbox: &Program) -> String {
+    let Program { binary, port, .. } = sandbox;
+    format!(
+        "  {binary}:
+    <<: *service
+    image: shop/{binary}
+    build: {{ <<: *build, target: {binary} }}
+    environment:
+      <<: *common
+      APP__HTTP__REQUEST_TIMEOUT_MS: \"3600000\"
+    ports: [\"127.0.0.1:${{SANDBOX_PORT:-{port}}}:{port}\"]
+    healthcheck: {{ <<: *healthcheck, test: [CMD, /usr/local/bin/{binary}, healthcheck] }}
+
+"
+    )
 }
 
 fn called<'a>(registry: &'a Registry, service: &'a Service) -> impl Iterator<Item = &'a Service> {

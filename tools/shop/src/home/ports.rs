@@ -115,6 +115,7 @@ fn preferred(registry: &Registry, listener: Port) -> Result<u16> {
         Port::Process(Name::Service(name)) => registry.service(name)?.program.port,
         Port::Process(Name::Relay(n)) => registry.relay.port + u16::from(n.saturating_sub(1)),
         Port::Process(Name::Storefront) => registry.storefront.port,
+        Port::Process(Name::Sandbox) => registry.program(Name::Sandbox).context("there is no sandbox")?.port,
         Port::Process(Name::Postgres) => 5433,
         Port::Process(Name::Rabbitmq) => 5673,
         Port::Management => 15673,

@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use anyhow::{Result, bail};
 use toml::Spanned;
 
-use super::MOST_RELAYS;
 use super::file::{File, line};
+use super::{MOST_RELAYS, SANDBOX};
 use crate::checkout::SERVICES_TOML;
 
 /// The ports of services.
@@ -17,7 +17,8 @@ const SERVICE_PORTS: RangeInclusive<i64> = 5101..=5149;
 const OTHER_PORTS: RangeInclusive<i64> = 1024..=65_000;
 
 /// Names that a service would share with something else: a process, a user of the broker, or the exchanges.
-const TAKEN: [&str; 7] = ["admin", "outbox", "postgres", "rabbitmq", "relay", "shop", "storefront"];
+const TAKEN: [&str; 8] =
+    ["admin", "outbox", "postgres", "rabbitmq", "relay", "sandbox", "shop", "storefront"];
 
 /// Refuses what would not work, with one sentence that names the line and says what to do.
 pub(super) fn check(file: &File, text: &str, has_crate: &dyn Fn(&str) -> bool) -> Result<()> {
@@ -70,7 +71,8 @@ impl Checker<'_> {
         self.unique(file.services.iter().map(|stanza| &stanza.name), "name")?;
         self.unique(file.services.iter().map(|stanza| &stanza.database), "database")?;
         for called in file.services.iter().flat_map(|stanza| &stanza.calls) {
-            if !file.services.iter().any(|stanza| stanza.name.as_ref() == called.as_ref()) {
+            let is_sandbox = file.sandbox.is_some() && called.as_ref() == SANDBOX;
+            if !is_sandbox && !file.services.iter().any(|stanza| stanza.name.as_ref() == called.as_ref()) {
                 let called_name = called.as_ref();
                 return self.refuse(
                     called,
@@ -87,14 +89,16 @@ impl Checker<'_> {
         for port in file.services.iter().map(|stanza| &stanza.port) {
             self.port(port, &SERVICE_PORTS)?;
         }
-        for port in [&file.relay.port, &file.storefront.port] {
+        let sandbox = file.sandbox.as_ref().map(|stanza| &stanza.port);
+        for port in [&file.relay.port, &file.storefront.port].into_iter().chain(sandbox) {
             self.port(port, &OTHER_PORTS)?;
         }
-        self.unique(file.services.iter().map(|stanza| &stanza.port).chain([&file.storefront.port]), "port")?;
+        let services = || file.services.iter().map(|stanza| &stanza.port);
+        let others = || services().chain([&file.storefront.port]).chain(sandbox);
+        self.unique(others(), "port")?;
         let first = *file.relay.port.as_ref();
         let last = first + i64::from(MOST_RELAYS) - 1;
-        let mut others = file.services.iter().map(|stanza| &stanza.port).chain([&file.storefront.port]);
-        match others.find(|port| (first..=last).contains(port.as_ref())) {
+        match others().find(|port| (first..=last).contains(port.as_ref())) {
             Some(port) => self.refuse(
                 port,
                 &format!(
@@ -117,7 +121,8 @@ impl Checker<'_> {
     fn crates(&self, file: &File) -> Result<()> {
         let services = file.services.iter().map(|stanza| &stanza.binary);
         let all: Vec<_> = services.chain([&file.relay.binary, &file.storefront.binary]).collect();
-        self.unique(all.iter().copied(), "crate")?;
+        let sandbox = file.sandbox.as_ref().map(|stanza| &stanza.binary);
+        self.unique(all.iter().copied().chain(sandbox), "crate")?;
         for binary in all {
             let name = binary.as_ref();
             let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
@@ -171,6 +176,7 @@ impl Checker<'_> {
         let is_plain = |text: &str| !text.is_empty() && !text.contains(['"', '\\', '$', '\n']);
         match services
             .chain([&file.relay.summary, &file.storefront.summary])
+            .chain(file.sandbox.as_ref().map(|stanza| &stanza.summary))
             .find(|text| !is_plain(text.as_ref()))
         {
             Some(summary) => {

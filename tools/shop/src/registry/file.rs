@@ -15,6 +15,7 @@ pub(super) struct File {
     pub(super) services: Vec<Stanza>,
     pub(super) relay: ProgramStanza,
     pub(super) storefront: ProgramStanza,
+    pub(super) sandbox: Option<ProgramStanza>,
 }
 
 /// `[[service]]`.
@@ -37,7 +38,7 @@ pub(super) struct Stanza {
     pub(super) summary: Spanned<String>,
 }
 
-/// `[relay]` and `[storefront]`.
+/// `[relay]`, `[storefront]` and `[sandbox]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProgramStanza {
@@ -74,6 +75,7 @@ impl From<File> for Registry {
             services: file.services.into_iter().map(Service::from).collect(),
             relay: program(file.relay.binary, &file.relay.port, file.relay.summary),
             storefront: program(file.storefront.binary, &file.storefront.port, file.storefront.summary),
+            sandbox: file.sandbox.map(|stanza| program(stanza.binary, &stanza.port, stanza.summary)),
         }
     }
 }

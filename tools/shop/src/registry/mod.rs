@@ -16,6 +16,9 @@ use crate::checkout::{SERVICES_TOML, checkout};
 /// The most relays there can be: each has a port of its own, beginning with the registry's.
 pub const MOST_RELAYS: u8 = 10;
 
+/// The name under which a service calls the sandbox.
+pub const SANDBOX: &str = "sandbox";
+
 /// What runs beside PostgreSQL and RabbitMQ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registry {
@@ -25,6 +28,9 @@ pub struct Registry {
     pub relay: Program,
     /// The pages.
     pub storefront: Program,
+    /// What stands for the payment provider on one machine; a service that `calls` it gets its address as the
+    /// provider's.
+    pub sandbox: Option<Program>,
 }
 
 /// A program of the workspace that listens.
@@ -143,14 +149,17 @@ impl Registry {
             "rabbitmq" => Name::Rabbitmq,
             "relay" | "outbox-relay" => Name::Relay(1),
             "storefront" => Name::Storefront,
+            _ if self.sandbox.as_ref().is_some_and(|one| text == SANDBOX || text == one.binary) => {
+                Name::Sandbox
+            }
             _ => {
                 let number = text.strip_prefix("outbox-relay-").or_else(|| text.strip_prefix("relay-"));
                 let number = number.and_then(|number| number.parse().ok());
                 let Some(n @ 1..=MOST_RELAYS) = number else {
                     let services: Vec<&str> = self.services.iter().map(|service| service.name).collect();
                     bail!(
-                        "there is no process {text:?}: the names are {}, relay (relay-2 …), storefront, postgres \
-                         and rabbitmq",
+                        "there is no process {text:?}: the names are {}, relay (relay-2 …), storefront, sandbox, \
+                         postgres and rabbitmq",
                         services.join(", ")
                     )
                 };
@@ -167,6 +176,8 @@ impl Registry {
     /// The processes but the servers, in the order they start in.
     pub fn programs(&self, relays: u8) -> Vec<Name> {
         let services = self.services.iter().map(|service| Name::Service(service.name));
+        let sandbox = self.sandbox.iter().map(|_| Name::Sandbox);
+        let services = sandbox.chain(services);
         services.chain((1..=relays).map(Name::Relay)).chain([Name::Storefront]).collect()
     }
 
@@ -176,6 +187,7 @@ impl Registry {
             Name::Service(name) => self.service(name).ok().map(|service| &service.program),
             Name::Relay(_) => Some(&self.relay),
             Name::Storefront => Some(&self.storefront),
+            Name::Sandbox => self.sandbox.as_ref(),
             Name::Postgres | Name::Rabbitmq => None,
         }
     }
@@ -185,9 +197,10 @@ impl Registry {
         self.all_programs().map(|program| program.binary.as_str()).collect()
     }
 
-    /// Every program once: the services', the relay, the storefront.
+    /// Every program once: the services', the relay, the storefront, the sandbox.
     pub fn all_programs(&self) -> impl Iterator<Item = &Program> {
-        self.services.iter().map(|service| &service.program).chain([&self.relay, &self.storefront])
+        let services = self.services.iter().map(|service| &service.program);
+        services.chain([&self.relay, &self.storefront]).chain(&self.sandbox)
     }
 
     /// The users of the servers that need a password: PostgreSQL's roles, and RabbitMQ's users after `broker_`.

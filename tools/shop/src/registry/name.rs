@@ -15,6 +15,8 @@ pub enum Name {
     Relay(u8),
     /// storefront.
     Storefront,
+    /// What stands for the payment provider.
+    Sandbox,
 }
 
 impl Name {
@@ -33,6 +35,7 @@ impl fmt::Display for Name {
             Self::Relay(1) => f.pad("relay"),
             Self::Relay(n) => f.pad(&format!("relay-{n}")),
             Self::Storefront => f.pad("storefront"),
+            Self::Sandbox => f.pad("sandbox"),
         }
     }
 }

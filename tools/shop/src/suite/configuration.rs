@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use super::Suite;
 use crate::home::{EnvFile, Port};
-use crate::registry::{Name, Service};
+use crate::registry::{Name, SANDBOX, Service};
 use crate::servers::{Postgres, Rabbitmq};
 use crate::token;
 
@@ -22,6 +22,7 @@ impl Suite {
             }
             Name::Relay(_) => self.of_relay(name)?,
             Name::Storefront => self.of_storefront()?,
+            Name::Sandbox => self.of_sandbox(),
             Name::Postgres | Name::Rabbitmq => Variables::new(),
         });
         Ok(variables)
@@ -39,6 +40,9 @@ impl Suite {
         let services = &self.registry.services;
         for service in services {
             env.set(&format!("{}_URL", service.name.to_uppercase()), self.url(Name::Service(service.name))?)?;
+        }
+        if self.registry.sandbox.is_some() {
+            env.set("PAYMENT_SANDBOX_URL", self.url(Name::Sandbox)?)?;
         }
         env.set("RELAY_URL", self.url(Name::Relay(1))?)?;
         env.set("STOREFRONT_URL", self.url(Name::Storefront)?)?;
@@ -78,6 +82,10 @@ impl Suite {
             variables.push(("APP__BROKER__URL".to_owned(), self.broker(user)?));
         }
         for called in &service.calls {
+            if called == SANDBOX {
+                variables.push(("APP__PROVIDER__URL".to_owned(), self.url(Name::Sandbox)?));
+                continue;
+            }
             let called = self.registry.service(called)?.name;
             variables
                 .push((format!("APP__{}__URL", called.to_uppercase()), self.url(Name::Service(called))?));
@@ -119,6 +127,14 @@ impl Suite {
         let tool = std::env::current_exe().context("cannot find this program's own path")?;
         variables.push(("APP__TOOL__PATH".to_owned(), tool.display().to_string()));
         Ok(variables)
+    }
+
+    /// It keeps its ledger beside what the suite keeps; and a buyer's call that it never answers stays open.
+    fn of_sandbox(&self) -> Variables {
+        let ledger = self.home.dir().join("sandbox-ledger.jsonl").display().to_string();
+        let variables =
+            [("APP__LEDGER__PATH", ledger), ("APP__HTTP__REQUEST_TIMEOUT_MS", "3600000".to_owned())];
+        variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
 
     fn database(&self, service: &Service, role: &str) -> Result<String> {

@@ -48,6 +48,8 @@ fn services(args: &FuzzArgs) -> Result<bool> {
     }
 
     let mut is_well = true;
+    // It only stands for a provider.
+    fuzzed.retain(|name| *name != Name::Sandbox);
     for name in fuzzed {
         terminal::say(format!("\n== {name}"));
         is_well &= tool.fuzz(&suite.url(name)?, args.cases, args.seed)?;

@@ -1,0 +1,122 @@
+//! The settings that only this service has.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// What recording an outcome may take, after the provider has answered.
+const RECORDING: Duration = Duration::from_secs(5);
+
+/// The sections beside those that every service has.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The payment provider.
+    provider: Option<ProviderSettings>,
+    /// How the provider is asked.
+    #[serde(default)]
+    pub worker: WorkerSettings,
+}
+
+/// Where the payment provider is.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderSettings {
+    /// The base address of the provider's API, such as `https://payments.example/v1`.
+    pub url: String,
+    /// What the provider knows this shop by: sent as a bearer token. Default none.
+    #[schema(value_type = Option<String>, default = json!(null))]
+    pub key: Option<SecretString>,
+}
+
+/// How the provider is asked.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkerSettings {
+    /// Calls under way at once, in this process. Default 16.
+    pub concurrency: usize,
+    /// How long a call may take, in milliseconds. Default 8,000.
+    pub deadline_ms: u64,
+    /// How long a payment belongs to the worker that took it, in milliseconds; at least 5,000 more than the deadline.
+    /// After that another one asks again. Default 20,000.
+    pub lease_ms: u64,
+    /// How often to look for payments that are due, in milliseconds; an event wakes the worker earlier. Default 1,000.
+    pub poll_ms: u64,
+    /// The pause after the first answer that tells no outcome, in milliseconds; it doubles each time. Default 200.
+    pub first_pause_ms: u64,
+    /// The longest such pause, in milliseconds. Default 10,000.
+    pub longest_pause_ms: u64,
+    /// How often the provider may answer with another amount or currency until the payment is held for an operator.
+    /// Default 3.
+    pub wrong_answers: i32,
+    /// After how many seconds without an outcome a payment is reported as a problem. Default 60.
+    pub overdue_seconds: u32,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            concurrency: 16,
+            deadline_ms: 8_000,
+            lease_ms: 20_000,
+            poll_ms: 1_000,
+            first_pause_ms: 200,
+            longest_pause_ms: 10_000,
+            wrong_answers: 3,
+            overdue_seconds: 60,
+        }
+    }
+}
+
+impl Settings {
+    /// The provider's section; an error names what to set.
+    pub fn provider(&self) -> anyhow::Result<&ProviderSettings> {
+        self.provider.as_ref().context("setting provider.url is missing: set APP__PROVIDER__URL")
+    }
+}
+
+impl WorkerSettings {
+    /// Refuses settings that contradict each other; an error names what to set.
+    pub fn check(&self) -> anyhow::Result<()> {
+        ensure!((1..=1000).contains(&self.concurrency), "setting worker.concurrency must be 1 to 1,000");
+        ensure!(self.deadline_ms > 0, "setting worker.deadline_ms must not be 0");
+        ensure!(self.poll_ms > 0, "setting worker.poll_ms must not be 0");
+        // Otherwise a payment would be asked for by two workers at once as a rule.
+        ensure!(
+            self.lease() >= self.deadline() + RECORDING,
+            "setting worker.lease_ms must be at least {} ms more than worker.deadline_ms",
+            RECORDING.as_millis()
+        );
+        Ok(())
+    }
+
+    /// How long a call may take.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    /// How long a payment belongs to the worker that took it.
+    pub fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
+    }
+
+    /// How often to look for payments that are due.
+    pub fn poll(&self) -> Duration {
+        Duration::from_millis(self.poll_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_outlasts_a_call_and_its_recording() {
+        assert!(WorkerSettings::default().check().is_ok());
+        let short = WorkerSettings { lease_ms: 9_000, ..WorkerSettings::default() };
+        assert!(short.check().unwrap_err().to_string().contains("worker.lease_ms"));
+    }
+}

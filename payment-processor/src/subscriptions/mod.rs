@@ -1,0 +1,42 @@
+//! The events that this service listens to, and what it does with each.
+//!
+//! | event | handler |
+//! |---|---|
+//! | `shop.ordering.payment_requested.v1` | [`RequestPayment`]: a row of work for the worker |
+//! | `shop.ordering.payment_cancelled.v1` | [`CancelPayment`]: never charged, or refunded |
+//!
+//! They may arrive in either order.
+
+mod payment_cancelled;
+mod payment_requested;
+
+use event_bus::{HandleError, Received, Subscriber, consumer::SubscribeError};
+
+pub use payment_cancelled::CancelPayment;
+pub use payment_requested::RequestPayment;
+
+use crate::payments::{OrderId, store::StoreError};
+
+/// Adds the handlers of this service.
+pub fn handlers(subscriber: Subscriber) -> Result<Subscriber, SubscribeError> {
+    subscriber.handle(RequestPayment)?.handle(CancelPayment)
+}
+
+/// The key that orders an event must be the order that it is about.
+fn check_key<P>(event: &Received<P>, order: &OrderId) -> Result<(), HandleError> {
+    if event.key == order.as_ref() {
+        Ok(())
+    } else {
+        Err(HandleError::reject(format!("an event with the key {:?} is about order {order}", event.key)))
+    }
+}
+
+impl From<StoreError> for HandleError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Database(error) => error.into(),
+            StoreError::Append(event_bus::outbox::AppendError::Database(error)) => error.into(),
+            StoreError::Append(error) => Self::retry(error),
+        }
+    }
+}

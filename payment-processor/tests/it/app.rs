@@ -1,0 +1,228 @@
+//! The service under test, the sandbox, and what tests do with them.
+
+use std::{net::SocketAddr, path::Path, thread::JoinHandle, time::Duration};
+
+use chrono::Utc;
+use event_bus::{Handler, Received, TraceContext};
+use payment_processor::subscriptions::{CancelPayment, RequestPayment};
+use reqwest::{Method, RequestBuilder};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use service_kit::{app::ServiceApp, settings::load_service_from};
+use sqlx::PgPool;
+use test_kit::{eventually, token};
+use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// How long anything may take that a test waits for.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// A program of the shop that runs in a thread of its own.
+pub(crate) struct Running {
+    address: SocketAddr,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Running {
+    fn start<S>(app: fn() -> ServiceApp<S>, settings: Vec<(String, String)>) -> Self
+    where
+        S: DeserializeOwned + ToSchema + Send + 'static,
+    {
+        let settings = load_service_from(None, settings).unwrap();
+        let stop = CancellationToken::new();
+        let (bound, address) = std::sync::mpsc::channel();
+        let token = stop.clone();
+        let thread = std::thread::spawn(move || {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+                let application = app().start(settings, &token)?;
+                bound.send(application.address())?;
+                application.run().await
+            })
+        });
+        Self { address: address.recv().expect("the program listens"), stop, thread: Some(thread) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// The settings that both programs have.
+fn common() -> Vec<(&'static str, String)> {
+    vec![
+        ("APP__MODE", "development".to_owned()),
+        ("APP__HTTP__PORT", "0".to_owned()),
+        ("APP__HTTP__WORKERS", "1".to_owned()),
+        ("APP__HTTP__SHUTDOWN_TIMEOUT_SECONDS", "1".to_owned()),
+        ("APP__AUTH__SECRET", service_kit::auth::DEVELOPMENT_SECRET.to_owned()),
+    ]
+}
+
+fn owned(settings: Vec<(&'static str, String)>) -> Vec<(String, String)> {
+    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The sandbox.
+pub(crate) struct Sandbox(Running);
+
+impl Sandbox {
+    pub(crate) fn start(ledger: Option<&Path>) -> Self {
+        let mut settings = common();
+        settings.push(("APP__HTTP__REQUEST_TIMEOUT_MS", "3600000".to_owned()));
+        settings.extend(ledger.map(|path| ("APP__LEDGER__PATH", path.display().to_string())));
+        Self(Running::start(payment_sandbox::app, owned(settings)))
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.0.url()
+    }
+
+    /// What is charged for an order: amount, and whether it was refunded.
+    pub(crate) async fn ledger(&self, order: &str) -> Vec<(String, bool)> {
+        let charges = ledger(&self.url()).await;
+        let of_order = charges.iter().filter(|charge| charge["orderId"] == order);
+        of_order
+            .map(|charge| {
+                (charge["amount"].as_str().unwrap().to_owned(), charge["refunded"].as_bool().unwrap())
+            })
+            .collect()
+    }
+}
+
+/// The charges in the ledger of the sandbox at this address.
+pub(crate) async fn ledger(sandbox: &str) -> Vec<Value> {
+    let body: Value = reqwest::get(format!("{sandbox}/ledger")).await.unwrap().json().await.unwrap();
+    body["charges"].as_array().unwrap().clone()
+}
+
+/// The service.
+pub(crate) struct TestApp {
+    pub(crate) pool: PgPool,
+    running: Running,
+}
+
+impl TestApp {
+    /// Starts it with this provider; without a broker.
+    pub(crate) fn spawn(pool: &PgPool, provider: &str) -> Self {
+        Self::spawn_with(pool, provider, &[])
+    }
+
+    pub(crate) fn spawn_with(pool: &PgPool, provider: &str, own: &[(&'static str, &str)]) -> Self {
+        let mut settings = common();
+        settings.extend([
+            ("APP__DATABASE__URL", app_url(pool)),
+            ("APP__BROKER__URL", "amqp://127.0.0.1:1/%2f".to_owned()),
+            ("APP__PROVIDER__URL", provider.to_owned()),
+            ("APP__WORKER__POLL_MS", "20".to_owned()),
+            ("APP__WORKER__FIRST_PAUSE_MS", "20".to_owned()),
+            ("APP__WORKER__LONGEST_PAUSE_MS", "100".to_owned()),
+            ("APP__WORKER__DEADLINE_MS", "1000".to_owned()),
+            ("APP__WORKER__LEASE_MS", "6000".to_owned()),
+        ]);
+        let own = own.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let settings = settings.into_iter().chain(own).collect();
+        Self { pool: pool.clone(), running: Running::start(payment_processor::app, owned(settings)) }
+    }
+
+    /// An operator's request.
+    pub(crate) fn operate(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).bearer_auth(token("olga", "ops"))
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        reqwest::Client::new().request(method, format!("{}{path}", self.running.url()))
+    }
+
+    pub(crate) async fn see(&self, path: &str) -> Value {
+        let answer = self.operate(Method::GET, path).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.json().await.unwrap()
+    }
+}
+
+/// The address of the test's database for a session with the rights and the limits of `payment_app`.
+pub(crate) fn app_url(pool: &PgPool) -> String {
+    let server = std::env::var("DATABASE_URL").expect("DATABASE_URL is set");
+    let server = server.rsplit_once('/').expect("DATABASE_URL names a database").0.to_owned();
+    let options = pool.connect_options();
+    let database = options.get_database().expect("the test has a database");
+    let session = "-c%20role=payment_app%20-c%20statement_timeout=5s%20-c%20lock_timeout=2s";
+    format!("{server}/{database}?options={session}")
+}
+
+/// The payload of a request to pay.
+pub(crate) fn requested(order: &str, amount: &str, token: &str) -> Value {
+    json!({"orderId": order, "buyerId": "alice", "amount": amount, "currency": "EUR", "token": token})
+}
+
+fn received<P: DeserializeOwned>(order: &str, data: Value) -> Received<P> {
+    Received {
+        id: Uuid::now_v7(),
+        source: "/ordering".to_owned(),
+        key: order.to_owned(),
+        generation: 1,
+        version: 1,
+        is_newest: true,
+        occurred_at: Utc::now(),
+        redelivered: false,
+        trace: TraceContext::default(),
+        data: serde_json::from_value(data).expect("the payload that the handler reads"),
+    }
+}
+
+async fn handle<H: Handler>(pool: &PgPool, handler: &H, order: &str, payload: Value) {
+    let mut tx = pool.begin().await.unwrap();
+    sqlx::query("set local role payment_app").execute(&mut *tx).await.unwrap();
+    handler.handle(&mut tx, &received(order, payload)).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// Has the event handled that an order is to be paid.
+pub(crate) async fn request(pool: &PgPool, order: &str, amount: &str, token: &str) {
+    handle(pool, &RequestPayment, order, requested(order, amount, token)).await;
+}
+
+/// Has the event handled that an order is cancelled.
+pub(crate) async fn cancel(pool: &PgPool, order: &str, amount: &str) {
+    handle(pool, &CancelPayment, order, requested(order, amount, "tok_ok")).await;
+}
+
+/// What is announced so far, in order: the event's name and its payload.
+pub(crate) async fn announced(pool: &PgPool) -> Vec<(String, Value)> {
+    let query = "select event_type, payload::text from integration_event_log order by position";
+    let rows: Vec<(String, String)> = sqlx::query_as(query).fetch_all(pool).await.unwrap();
+    let name = |event_type: &str| event_type.split('.').nth(2).unwrap().to_owned();
+    rows.iter()
+        .map(|(event_type, payload)| (name(event_type), serde_json::from_str(payload).unwrap()))
+        .collect()
+}
+
+/// The names of what is announced of an order.
+pub(crate) async fn told(pool: &PgPool, order: &str) -> Vec<String> {
+    let all = announced(pool).await;
+    all.into_iter().filter(|(_, payload)| payload["orderId"] == order).map(|(name, _)| name).collect()
+}
+
+/// Waits until the payment of an order is in this state.
+pub(crate) async fn until(pool: &PgPool, order: &str, state: &str) {
+    eventually(&format!("the payment of {order} is {state}"), SOON, async || {
+        (state_of(pool, order).await.as_deref() == Some(state)).then_some(())
+    })
+    .await;
+}
+
+pub(crate) async fn state_of(pool: &PgPool, order: &str) -> Option<String> {
+    let query = sqlx::query_scalar("select state from payment where order_id = $1");
+    query.bind(order).fetch_optional(pool).await.unwrap()
+}
