@@ -40,3 +40,11 @@ comment on column payment.asked_since is 'since when the outcome is sought';
 comment on column payment.version is 'the number of events about the payment';
 
 grant select, insert, update on payment to payment_app;
+-- The service announces without being able to change or read what it has announced; operators ask it how much waits.
+grant insert on integration_event_log to payment_app;
+grant select (position, state, created_at, skipped_at) on integration_event_log to payment_app;
+grant select (alive_until) on outbox_relay to payment_app;
+grant select, insert, update, delete on inbox, inbox_waiting to payment_app;
+grant select, insert, update on inbox_version to payment_app;
+-- Readiness asks whether every migration was applied.
+grant select on _sqlx_migrations to payment_app;

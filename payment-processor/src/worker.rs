@@ -92,7 +92,7 @@ impl Worker {
             Ok(None) => tracing::info!(%payment, %order, "another worker has taken the payment meanwhile"),
             // Its lease ends, and the provider is asked again.
             Err(error) => {
-                tracing::warn!(%payment, %order, %error, "the outcome of a payment cannot be recorded")
+                tracing::warn!(%payment, %order, %error, "the outcome of a payment cannot be recorded");
             }
         }
         drop(permit);
@@ -112,10 +112,10 @@ impl Worker {
             Step::AskAgain { problem, pause, .. } => {
                 let pause = *pause;
                 tracing::warn!(%payment, %order, problem, ?pause, "the outcome of a payment is not known");
-                let (work, stop) = (Arc::clone(&self.work), self.stop.clone());
+                let (due, end) = (Arc::clone(&self.work), self.stop.clone());
                 tokio::spawn(async move {
-                    stop.run_until_cancelled(tokio::time::sleep(pause)).await;
-                    work.notify_one();
+                    end.run_until_cancelled(tokio::time::sleep(pause)).await;
+                    due.notify_one();
                 });
             }
         }

@@ -10,7 +10,7 @@
 mod payment_cancelled;
 mod payment_requested;
 
-use event_bus::{HandleError, Received, Subscriber, consumer::SubscribeError};
+use event_bus::{HandleError, Received, Subscriber, consumer::SubscribeError, outbox::AppendError};
 
 pub use payment_cancelled::CancelPayment;
 pub use payment_requested::RequestPayment;
@@ -34,8 +34,7 @@ fn check_key<P>(event: &Received<P>, order: &OrderId) -> Result<(), HandleError>
 impl From<StoreError> for HandleError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Database(error) => error.into(),
-            StoreError::Append(event_bus::outbox::AppendError::Database(error)) => error.into(),
+            StoreError::Database(error) | StoreError::Append(AppendError::Database(error)) => error.into(),
             StoreError::Append(error) => Self::retry(error),
         }
     }

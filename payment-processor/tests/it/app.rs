@@ -107,10 +107,7 @@ pub(crate) async fn ledger(sandbox: &str) -> Vec<Value> {
 }
 
 /// The service.
-pub(crate) struct TestApp {
-    pub(crate) pool: PgPool,
-    running: Running,
-}
+pub(crate) struct TestApp(Running);
 
 impl TestApp {
     /// Starts it with this provider; without a broker.
@@ -132,7 +129,7 @@ impl TestApp {
         ]);
         let own = own.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let settings = settings.into_iter().chain(own).collect();
-        Self { pool: pool.clone(), running: Running::start(payment_processor::app, owned(settings)) }
+        Self(Running::start(payment_processor::app, owned(settings)))
     }
 
     /// An operator's request.
@@ -141,7 +138,7 @@ impl TestApp {
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        reqwest::Client::new().request(method, format!("{}{path}", self.running.url()))
+        reqwest::Client::new().request(method, format!("{}{path}", self.0.url()))
     }
 
     pub(crate) async fn see(&self, path: &str) -> Value {

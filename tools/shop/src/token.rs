@@ -118,7 +118,7 @@ pub fn buyer() -> Result<String> {
     issue("alice", &[], Lifetime::DAY)
 }
 
-/// Signs the operator's token of `.shop/env`: `catalog:write ops`, a day.
+/// Signs the operator's token of `.shop/env`: `catalog:write orders:ship ops`, a day.
 pub fn operator() -> Result<String> {
-    issue("operator", &["catalog:write ops".parse()?], Lifetime::DAY)
+    issue("operator", &["catalog:write orders:ship ops".parse()?], Lifetime::DAY)
 }

@@ -45,7 +45,7 @@ fn the_development_secret_is_the_one_that_services_know() {
 fn the_tokens_of_the_env_file_are_for_alice_and_for_an_operator() {
     let buyer = part(&buyer().unwrap(), 1);
     assert_eq!((buyer["sub"].as_str(), buyer["scope"].as_str()), (Some("alice"), Some("")));
-    assert_eq!(part(&operator().unwrap(), 1)["scope"], "catalog:write ops");
+    assert_eq!(part(&operator().unwrap(), 1)["scope"], "catalog:write orders:ship ops");
     assert_eq!(buyer["exp"].as_u64().unwrap() - buyer["iat"].as_u64().unwrap(), 24 * 60 * 60);
 }
 
