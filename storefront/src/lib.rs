@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `browse` | the catalogue, a product, its picture |
 //! | `cart` | the buyer's cart and its price alerts |
+//! | `orders` | checkout, the buyer's orders, shipping |
 //! | `merchant` | prices and products, for merchants |
 //! | `ops` | the control room, for operators |
 //! | `sign_in` | signing in and out |
@@ -22,6 +23,7 @@ mod clients;
 mod live;
 mod merchant;
 mod ops;
+mod orders;
 mod pages;
 mod session;
 pub mod settings;
@@ -46,6 +48,7 @@ pub fn app() -> ServiceApp<settings::Settings> {
                 .configure(sign_in::routes)
                 .configure(browse::routes)
                 .configure(cart::routes)
+                .configure(orders::routes)
                 .configure(live::routes)
                 .configure(merchant::routes)
                 .configure(ops::routes)

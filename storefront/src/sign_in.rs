@@ -10,7 +10,7 @@ use serde::Deserialize;
 use service_kit::problem::{Problem, Query};
 
 use crate::pages::{Answer, Frame, Section, Visit, html, local, see_other};
-use crate::session::{CATALOG_WRITE, Nothing, OPS, Posted};
+use crate::session::{CATALOG_WRITE, Nothing, OPS, ORDERS_SHIP, Posted};
 
 /// How long a session lasts that begins with a name.
 const LIFETIME: Duration = Duration::from_hours(12);
@@ -65,7 +65,8 @@ async fn sign_in(visit: Visit, Posted(form): Posted<SignIn>) -> Answer {
             return page(&visit, form.next, name, Some(NO_NAME)).await;
         }
         Some(signer) => {
-            let wanted = [(form.merchant.is_some(), CATALOG_WRITE), (form.operator.is_some(), OPS)];
+            let (is_merchant, is_operator) = (form.merchant.is_some(), form.operator.is_some());
+            let wanted = [(is_merchant, CATALOG_WRITE), (is_merchant, ORDERS_SHIP), (is_operator, OPS)];
             let scopes: Vec<&str> = wanted.iter().filter(|(is, _)| *is).map(|(_, scope)| *scope).collect();
             signer.sign(&name, &scopes.join(" "), LIFETIME)?
         }

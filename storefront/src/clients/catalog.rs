@@ -26,6 +26,9 @@ pub(crate) struct Item {
     pub(crate) type_id: i64,
     pub(crate) brand_id: i64,
     pub(crate) available_stock: i64,
+    /// Pieces that open orders have reserved.
+    #[serde(default)]
+    pub(crate) reserved: i64,
     pub(crate) restock_threshold: i64,
     pub(crate) max_stock_threshold: i64,
     pub(crate) version: i64,

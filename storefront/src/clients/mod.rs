@@ -4,6 +4,7 @@ mod basket;
 mod catalog;
 mod error;
 mod http;
+mod ordering;
 
 /// The answer of a service, or why there is none.
 pub(crate) type Result<T> = std::result::Result<T, ClientError>;
@@ -12,3 +13,4 @@ pub(crate) use basket::{Alert, AlertKind, Basket, BasketClient, BasketLine, MAX_
 pub(crate) use catalog::{CatalogClient, Details, Item, ItemFilter, Named};
 pub(crate) use error::ClientError;
 pub(crate) use http::{Client, Request};
+pub(crate) use ordering::{Address, Order, OrderLine, OrderStatus, OrderingClient, Placing, Step};

@@ -11,4 +11,4 @@ mod stream;
 
 pub(crate) use handlers::routes;
 pub(crate) use hub::Hub;
-pub(crate) use stream::{Signal, respond};
+pub(crate) use stream::{Signal, Signals, respond};

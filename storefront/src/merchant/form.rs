@@ -18,6 +18,9 @@ pub(super) struct ProductForm {
     pub(super) available_stock: String,
     pub(super) restock_threshold: String,
     pub(super) max_stock_threshold: String,
+    /// Pieces that open orders have reserved: shown, not sent.
+    #[serde(skip)]
+    pub(super) reserved: i64,
     /// The version that the merchant saw; empty for a new product.
     pub(super) version: String,
     /// The idempotency key: a form that is sent twice adds one product.
@@ -40,6 +43,7 @@ impl ProductForm {
             type_id: item.type_id.to_string(),
             brand_id: item.brand_id.to_string(),
             available_stock: item.available_stock.to_string(),
+            reserved: item.reserved,
             restock_threshold: item.restock_threshold.to_string(),
             max_stock_threshold: item.max_stock_threshold.to_string(),
             version: item.version.to_string(),

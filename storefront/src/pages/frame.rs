@@ -8,6 +8,7 @@ use crate::session::User;
 pub(crate) enum Section {
     Shop,
     Cart,
+    Orders,
     Merchant,
     Ops,
     SignIn,
@@ -28,6 +29,7 @@ pub(crate) struct CartMark {
 
 /// What surrounds a page.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub(crate) struct Frame {
     pub(crate) title: String,
     pub(crate) section: Section,
@@ -41,6 +43,8 @@ pub(crate) struct Frame {
     /// Whether a visitor signs in by name.
     pub(crate) is_development: bool,
     pub(crate) has_control_room: bool,
+    /// Whether what is in the cart can be ordered.
+    pub(crate) has_orders: bool,
 }
 
 impl Frame {

@@ -3,11 +3,15 @@
 /// What the visitor has just done. The answer to a form leads to a page with `?did=…`, which shows the sentence.
 pub(crate) type Notice = &'static str;
 
-const NOTICES: [(&str, Notice); 18] = [
+const NOTICES: [(&str, Notice); 22] = [
     ("added", "It is in your cart."),
     ("changed", "Your cart is changed."),
     ("removed", "It is no longer in your cart."),
     ("acknowledged", "You have accepted the new prices."),
+    ("placed", "Your order is placed."),
+    ("cancelling", "Your order will be cancelled."),
+    ("too-late", "It was too late to cancel this order."),
+    ("shipped", "The order is shipped."),
     ("priced", "The new price is set, and will be announced."),
     ("same-price", "The price is the same as before: nothing was announced."),
     ("created", "The product is in the catalogue."),

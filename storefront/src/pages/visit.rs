@@ -14,7 +14,7 @@ use service_kit::trace::RequestTrace;
 
 use super::notice::{self, Notice};
 use super::{CartMark, Frame, Section};
-use crate::clients::{self, Alert, Basket, BasketClient, CatalogClient};
+use crate::clients::{self, Alert, Basket, BasketClient, CatalogClient, OrderingClient};
 use crate::session::{SessionCookie, User};
 use crate::settings::Settings;
 
@@ -25,6 +25,7 @@ const CART_DEADLINE: Duration = Duration::from_secs(1);
 pub(crate) struct Shop {
     pub(crate) catalog: CatalogClient,
     pub(crate) basket: BasketClient,
+    ordering: Option<OrderingClient>,
     /// Only in development mode, where a visitor signs in by name.
     pub(crate) signer: Option<Signer>,
     pub(crate) cookie: SessionCookie,
@@ -39,11 +40,17 @@ impl Shop {
         Ok(Self {
             catalog: CatalogClient::new(settings)?,
             basket: BasketClient::new(settings)?,
+            ordering: OrderingClient::new(settings)?,
             signer: Signer::new(&common.auth).filter(|_| common.mode == Mode::Development),
             cookie: SessionCookie::new(common.mode),
             has_control_room: settings.relay.is_some(),
             verifier: service.verifier.clone(),
         })
+    }
+
+    /// What orders are placed with; 404 in a shop without orders.
+    pub(crate) fn ordering(&self) -> Result<&OrderingClient, Problem> {
+        self.ordering.as_ref().ok_or_else(|| Problem::not_found("this shop takes no orders"))
     }
 
     /// The user whose token this is; an error if the token is not valid.
@@ -112,6 +119,7 @@ impl Visit {
             here: self.here.clone(),
             is_development: self.shop.signer.is_some(),
             has_control_room: self.shop.has_control_room,
+            has_orders: self.shop.ordering.is_some(),
             ..Frame::bare(title)
         }
     }

@@ -9,4 +9,4 @@ mod user;
 
 pub(crate) use cookie::SessionCookie;
 pub(crate) use form::{Nothing, Posted};
-pub(crate) use user::{CATALOG_WRITE, OPS, User};
+pub(crate) use user::{CATALOG_WRITE, OPS, ORDERS_SHIP, User};

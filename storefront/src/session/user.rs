@@ -9,6 +9,9 @@ use service_kit::auth::Identity;
 /// The scope for changing prices and products.
 pub(crate) const CATALOG_WRITE: &str = "catalog:write";
 
+/// The scope for shipping orders.
+pub(crate) const ORDERS_SHIP: &str = "orders:ship";
+
 /// The scope for the control room.
 pub(crate) const OPS: &str = "ops";
 

@@ -5,11 +5,13 @@
 pub mod browser;
 mod client;
 mod database;
+mod orders;
 
 use std::{path::PathBuf, process::Command};
 
 pub use client::{Buyer, Merchant};
 pub use database::Database;
+pub use orders::Orders;
 use test_kit::{Process, Vhost};
 
 /// Variables over the usual ones.
@@ -90,7 +92,9 @@ impl Suite {
     /// When it is not built.
     pub fn command(&self, binary: &str, settings: Settings) -> Command {
         let servers: Settings = match binary {
-            "catalog-api" => &[("APP__DATABASE__URL", &self.catalog.url)],
+            "catalog-api" => {
+                &[("APP__DATABASE__URL", &self.catalog.url), ("APP__BROKER__URL", &self.vhost.url)]
+            }
             "basket-api" => {
                 &[("APP__DATABASE__URL", &self.basket.url), ("APP__BROKER__URL", &self.vhost.url)]
             }

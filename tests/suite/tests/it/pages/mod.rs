@@ -7,6 +7,7 @@ mod control_room;
 mod decisions;
 mod keyboard;
 mod merchant;
+mod orders;
 mod shop;
 mod unavailable;
 

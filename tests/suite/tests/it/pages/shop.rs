@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use suite_tests::{
-    Buyer, Merchant, Suite,
+    Buyer, Merchant, Orders, Suite,
     browser::{Browser, Page},
 };
 use test_kit::{Process, eventually};
@@ -29,6 +29,19 @@ impl Shop {
         let storefront = suite.start_storefront(&catalog, &basket, &[]);
         basket.until_ready(true).await;
         Self { browser: Browser::start(), storefront, basket, relay, catalog, suite }
+    }
+
+    /// Opens one that takes orders. What orders are made of is told before the catalog's events are published.
+    pub(super) async fn with_orders() -> (Self, Orders) {
+        let suite = Suite::set_up().await;
+        let catalog = suite.start_catalog(&[]);
+        let orders = Orders::open(&suite).await;
+        let relay = Some(suite.start_relay(&[]));
+        let basket = suite.start_basket(&catalog, &[]);
+        let ordering = [("APP__SERVICES__ORDERING__URL", orders.ordering.url.as_str())];
+        let storefront = suite.start_storefront(&catalog, &basket, &ordering);
+        basket.until_ready(true).await;
+        (Self { browser: Browser::start(), storefront, basket, relay, catalog, suite }, orders)
     }
 
     /// A page for a visitor.
