@@ -3,6 +3,7 @@
 //! | module | job |
 //! |---|---|
 //! | [`products`] | products: the model, the changes with their SQL, the routes |
+//! | [`reservations`] | stock for orders, by events |
 //! | [`classification`] | types and brands |
 //! | [`pictures`] | a picture of every product, drawn on request |
 //! | [`idempotency`] | a repeated request has one effect and one answer |
@@ -11,7 +12,7 @@
 
 use std::sync::LazyLock;
 
-use event_bus::outbox;
+use event_bus::{inbox, outbox};
 use service_kit::app::{About, ServiceApp};
 use sqlx::migrate::Migrator;
 use utoipa_actix_web::scope;
@@ -23,12 +24,17 @@ pub mod command;
 pub mod idempotency;
 pub mod pictures;
 pub mod products;
+pub mod reservations;
 pub mod seed;
 mod state;
 
-/// The migrations of this service, with those of its outbox.
-pub static MIGRATIONS: LazyLock<Migrator> =
-    LazyLock::new(|| service_kit::database::migrations(sqlx::migrate!(), &[outbox::MIGRATIONS]));
+/// The name under which this service subscribes: its queue is `catalog.events`, and its inbox rows bear it.
+pub const CONSUMER: &str = "catalog";
+
+/// The migrations of this service, with those of its outbox and its inbox.
+pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    service_kit::database::migrations(sqlx::migrate!(), &[outbox::MIGRATIONS, inbox::MIGRATIONS])
+});
 
 /// The service.
 pub fn app() -> ServiceApp {
@@ -42,6 +48,7 @@ pub fn app() -> ServiceApp {
     ServiceApp::new(about)
         .database(&MIGRATIONS)
         .outbox()
+        .consumer(CONSUMER, reservations::handlers)
         .seed(|pool| Box::pin(async move { seed::run(&pool).await }))
         .routes(|config| {
             config.service(scope::scope(products::BASE).configure(|config: &mut ServiceConfig<'_>| {

@@ -17,7 +17,10 @@ const REMOVAL: Duration = Duration::from_mins(10);
 /// Makes the state, and starts what removes kept answers that are too old.
 pub(crate) fn make(service: &mut Service<NoSettings>) -> anyhow::Result<Data> {
     let pool = service.pool()?;
-    let changes = web::Data::new(Changes::new(pool.clone(), service.outbox_notifier()?));
+    let relays = service.outbox_notifier()?;
+    let changes = web::Data::new(Changes::new(pool.clone(), relays.clone()));
+    // Answers to orders are published as soon as they are committed.
+    service.after_commit(move || relays.notify());
     let removal = service.stop.clone().run_until_cancelled_owned(remove_old_answers(pool.clone()));
     service.background("the removal of old answers", async { removal.await.unwrap_or_default() });
     Ok(Data::new(move |config| {

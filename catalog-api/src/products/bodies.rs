@@ -65,6 +65,15 @@ pub struct PriceChange {
     pub price: Price,
 }
 
+/// A new number of pieces that can be sold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StockChange {
+    /// Pieces that can be sold, beside those that are reserved for orders.
+    #[schema(value_type = i32, minimum = 0, maximum = 1_000_000)]
+    pub available_stock: Stock,
+}
+
 /// A product, as clients see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -90,6 +99,9 @@ pub struct ItemBody {
     /// Pieces that can be sold.
     #[schema(value_type = i32)]
     available_stock: Stock,
+    /// Pieces that are reserved for orders.
+    #[schema(minimum = 0)]
+    reserved: i32,
     /// Stock at which more pieces are ordered.
     #[schema(value_type = i32)]
     restock_threshold: Stock,
@@ -115,6 +127,7 @@ impl From<&Product> for ItemBody {
             type_id: product.type_id.get(),
             brand_id: product.brand_id.get(),
             available_stock: product.available_stock,
+            reserved: product.reserved_stock,
             restock_threshold: product.restock_threshold,
             max_stock_threshold: product.max_stock_threshold,
             picture_url: product.id.picture_url(),

@@ -12,7 +12,7 @@ use utoipa::{IntoResponses, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::store::{self, ChangeError, Changed};
-use super::{BASE, Details, Filter, ItemBody, PriceChange, ProductId, Products};
+use super::{BASE, Details, Filter, ItemBody, PriceChange, ProductId, Products, StockChange};
 use crate::change::Changes;
 use crate::command::Command;
 use crate::idempotency::Answer;
@@ -20,7 +20,12 @@ use crate::idempotency::Answer;
 /// The routes.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_items).service(get_item);
-    config.service(add_item).service(change_price).service(replace_item).service(remove_item);
+    config
+        .service(add_item)
+        .service(change_price)
+        .service(set_stock)
+        .service(replace_item)
+        .service(remove_item);
 }
 
 /// Changes a product's price.
@@ -53,6 +58,38 @@ async fn change_price(
     let change = async |tx: &mut _| {
         let outcome = store::change_price(tx, *id, &if_match, body.value.price, &command.trace).await;
         answer(StatusCode::OK, outcome)
+    };
+    changes.make(&command, change).await
+}
+
+/// Sets how many pieces of a product can be sold, beside those that are reserved for orders.
+#[utoipa::path(
+    tag = "products",
+    security(("bearer" = ["catalog:write"])),
+    params(
+        ("id" = i64, Path, description = "which product", minimum = 1),
+        ("If-Match" = Option<String>, Header, description = "the version that the change is meant for"),
+        ("Idempotency-Key" = Option<String>, Header, description = "makes it safe to send the request again",
+            min_length = 1, max_length = 255, pattern = r"^[!-~]+$"),
+    ),
+    request_body = StockChange,
+    responses(
+        (status = 200, description = "the product", body = ItemBody,
+            headers(("ETag" = String, description = "its version"))),
+        WrongBody, WrongTarget
+    )
+)]
+#[put("/items/{id}/stock")]
+async fn set_stock(
+    command: Command,
+    id: web::Path<ProductId>,
+    if_match: IfMatch,
+    changes: web::Data<Changes>,
+    body: Json<StockChange>,
+) -> Result<HttpResponse, Problem> {
+    let command = command.repeatable(&body.bytes);
+    let change = async |tx: &mut _| {
+        answer(StatusCode::OK, store::set_stock(tx, *id, &if_match, body.value.available_stock).await)
     };
     changes.make(&command, change).await
 }

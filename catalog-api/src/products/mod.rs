@@ -12,7 +12,7 @@ mod text;
 
 use service_kit::loader::Loader;
 
-pub use bodies::{Details, ItemBody, PriceChange};
+pub use bodies::{Details, ItemBody, PriceChange, StockChange};
 pub use events::{ProductAdded, ProductChanged, ProductPriceChanged, ProductRemoved};
 pub use filter::Filter;
 pub use handlers::routes;

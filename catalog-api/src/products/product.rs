@@ -24,6 +24,8 @@ pub struct Product {
     pub brand_id: BrandId,
     /// Pieces that can be sold.
     pub available_stock: Stock,
+    /// Pieces reserved for orders; not among the available ones.
+    pub reserved_stock: i32,
     /// Pieces at which more are ordered.
     pub restock_threshold: Stock,
     /// Pieces that the warehouse can hold.
@@ -61,6 +63,7 @@ impl Product {
             type_id: details.type_id,
             brand_id: details.brand_id,
             available_stock: details.available_stock,
+            reserved_stock: 0,
             restock_threshold: details.restock_threshold,
             max_stock_threshold: details.max_stock(),
             version: 1,
@@ -101,6 +104,16 @@ impl Product {
         }
         events.extend(self.change_price(wanted.price));
         events
+    }
+
+    /// Sets the pieces that can be sold. `None`: there were as many already.
+    pub fn set_stock(&mut self, available: Stock) -> Option<ProductEvent> {
+        if self.available_stock == available {
+            return None;
+        }
+        self.available_stock = available;
+        self.version += 1;
+        Some(ProductEvent::StockChanged(self.clone()))
     }
 
     /// Takes the product out of the catalog for good: its id is never used again.

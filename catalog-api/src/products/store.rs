@@ -9,7 +9,7 @@ use service_kit::retry::retried;
 use sqlx::{FromRow, PgConnection, PgPool, Postgres, QueryBuilder, Row, Transaction};
 use uuid::Uuid;
 
-use super::{Details, Filter, Price, Product, ProductEvent, ProductId, events};
+use super::{Details, Filter, Price, Product, ProductEvent, ProductId, Stock, events};
 
 /// A product after a change, and the ids of the events that were appended to the outbox, in order.
 #[derive(Debug)]
@@ -62,6 +62,20 @@ pub async fn change_price(
     crash_point!("catalog.before_log_row");
     let event_ids = events::append(tx, &[event], trace).await?;
     Ok(Changed { product, event_ids })
+}
+
+/// Sets the pieces of a product that can be sold, beside those that are reserved for orders.
+pub async fn set_stock(
+    tx: &mut Transaction<'_, Postgres>,
+    id: ProductId,
+    expected: &IfMatch,
+    available: Stock,
+) -> Result<Changed, ChangeError> {
+    let mut product = lock(tx, id, expected).await?;
+    if product.set_stock(available).is_some() {
+        update(tx, &product).await?;
+    }
+    Ok(Changed { product, event_ids: Vec::new() })
 }
 
 /// Replaces what a client decides of a product, and appends an event for each kind of change.
@@ -136,7 +150,7 @@ pub async fn remove(
 async fn lock(tx: &mut PgConnection, id: ProductId, expected: &IfMatch) -> Result<Product, ChangeError> {
     let product: Option<Product> = sqlx::query_as(
         "select product_id, name, description, price, product_type_id, product_brand_id,
-                available_stock, restock_threshold, max_stock_threshold, version
+                available_stock, reserved_stock, restock_threshold, max_stock_threshold, version
            from product where product_id = $1 for update",
     )
     .bind(id)
@@ -196,7 +210,7 @@ pub async fn find_all(pool: PgPool, ids: Vec<ProductId>) -> Result<HashMap<Produ
             // `offset 0`: each by its key, also where the table is small enough for reading it whole to seem cheaper.
             "select product.* from unnest((select $1::bigint[])) as asked (id) cross join lateral (
             select product_id, name, description, price, product_type_id, product_brand_id,
-                   available_stock, restock_threshold, max_stock_threshold, version
+                   available_stock, reserved_stock, restock_threshold, max_stock_threshold, version
               from product where product_id = asked.id offset 0) as product",
         )
         .bind(&ids)
@@ -224,7 +238,7 @@ fn page(filter: &Filter) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new(
         "with page as (
              select product_id, name, description, price, product_type_id, product_brand_id,
-                    available_stock, restock_threshold, max_stock_threshold, version
+                    available_stock, reserved_stock, restock_threshold, max_stock_threshold, version
                from product where true",
     );
     push_conditions(&mut query, filter);

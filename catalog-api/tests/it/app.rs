@@ -69,6 +69,9 @@ impl App {
             ("APP__HTTP__PORT", "0"),
             ("APP__HTTP__WORKERS", "1"),
             ("APP__AUTH__SECRET", DEVELOPMENT_SECRET),
+            // The subscriber finds nobody there; what is said here about requests does not need it.
+            ("APP__BROKER__URL", "amqp://127.0.0.1:1/%2f"),
+            ("APP__DATABASE__URL", "postgres://127.0.0.1:1/nowhere"),
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings = load_service_from(None, variables).expect("good settings");
@@ -159,6 +162,17 @@ pub(crate) async fn log_of(pool: &PgPool) -> Vec<Announced> {
     .fetch_all(pool)
     .await
     .expect("the log")
+}
+
+/// Makes the database that of a service whose queue was bound once, by a process before.
+pub(crate) async fn subscribed_before(pool: &PgPool) {
+    sqlx::query(
+        "insert into inbox_version (consumer, source, key, event_type, key_version)
+         values ('catalog', '/ordering', 'an-order', 'shop.ordering.stock_requested.v1', 1)",
+    )
+    .execute(pool)
+    .await
+    .expect("a row");
 }
 
 /// A good product.

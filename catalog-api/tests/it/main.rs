@@ -19,6 +19,7 @@ mod outage;
 mod pictures;
 mod program;
 mod reading;
+mod reservations;
 mod roles;
 mod seeding;
 mod writing;

@@ -10,7 +10,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, header, problem};
+use crate::app::{App, header, problem, subscribed_before};
 
 /// Passes connections on to the database of `pool`, until cut.
 async fn gate(pool: &PgPool, port: Option<u16>) -> (u16, CancellationToken) {
@@ -38,6 +38,7 @@ async fn gate(pool: &PgPool, port: Option<u16>) -> (u16, CancellationToken) {
 
 #[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn without_its_database_the_service_answers_503_and_recovers_by_itself(pool: PgPool) {
+    subscribed_before(&pool).await;
     let options = pool.connect_options().as_ref().clone().host("127.0.0.1").port(1);
     let (port, cut) = gate(&pool, None).await;
     cut.cancel();

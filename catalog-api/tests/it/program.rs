@@ -10,7 +10,7 @@ use test_kit::token;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::app::log_of;
+use crate::app::{log_of, subscribed_before};
 
 /// The URL of the database of `pool`, with the administrator's rights.
 fn url(pool: &PgPool) -> String {
@@ -28,6 +28,7 @@ pub(crate) fn program(pool: &PgPool) -> Command {
         .env("APP__MODE", "development")
         .env("APP__AUTH__SECRET", DEVELOPMENT_SECRET)
         .env("APP__DATABASE__URL", url(pool))
+        .env("APP__BROKER__URL", "amqp://127.0.0.1:1/%2f")
         .env("APP__HTTP__PORT", "0")
         .env("APP__LOG__FORMAT", "json")
         .stdout(Stdio::piped())
@@ -73,6 +74,7 @@ async fn an_empty_database_becomes_a_shop_however_often_it_is_asked_to(pool: PgP
 
 #[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn it_is_healthy_when_it_can_work_and_stops_when_told_to(pool: PgPool) {
+    subscribed_before(&pool).await;
     let (mut child, address, _log) = serve(program(&pool)).await;
     let port = address.rsplit_once(':').expect("a port").1.to_owned();
     let healthy = run(program(&pool).arg("healthcheck").env("APP__HTTP__PORT", &port)).await;

@@ -72,6 +72,7 @@ impl<S: DeserializeOwned + 'static> ServiceApp<S> {
             subscriber: None,
             subscription: None,
             figures: Figures::default(),
+            warnings: Vec::new(),
             tasks: Vec::new(),
             common,
         };
@@ -85,6 +86,8 @@ impl<S: DeserializeOwned + 'static> ServiceApp<S> {
             inbox::state(subscription, queue_admin, std::mem::take(&mut service.figures))
         });
         let readiness = readiness(service.pool.as_ref().zip(self.migrations), service.subscription.as_ref());
+        let warnings = std::mem::take(&mut service.warnings).into_iter();
+        let readiness = warnings.fold(readiness, |readiness, (name, is_well)| readiness.warn(name, is_well));
         let (verifier, pool) = (service.verifier.clone(), service.pool.clone());
         let about = self.about;
         let (app_routes, has_outbox) = (self.routes, self.has_outbox);

@@ -53,8 +53,12 @@ pub struct Service<S> {
     pub(super) subscriber: Option<Subscriber>,
     pub(super) subscription: Option<Subscription>,
     pub(super) figures: Figures,
+    pub(super) warnings: Vec<Warning>,
     pub(super) tasks: Vec<Task>,
 }
+
+/// Something that waits for an operator while it is not well, by its name.
+pub(super) type Warning = (&'static str, Box<dyn Fn() -> bool + Send + Sync>);
 
 /// Work in the background, with a name for its errors.
 pub(super) type Task = (&'static str, Pin<Box<dyn Future<Output = ()> + Send>>);
@@ -100,6 +104,12 @@ impl<S> Service<S> {
     /// Adds a figure of the service's own to `GET /api/v1/inbox/status`.
     pub fn inbox_figure(&mut self, name: &'static str, read: ReadFigure) {
         self.figures.0.push((name, read));
+    }
+
+    /// Shows `name`, such as `no_held_payments`, beside the checks of readiness while `is_well` says no: something waits
+    /// for an operator, and the service is ready all the same.
+    pub fn warn(&mut self, name: &'static str, is_well: impl Fn() -> bool + Send + Sync + 'static) {
+        self.warnings.push((name, Box::new(is_well)));
     }
 
     /// Runs `task` beside the server. The service stops when it ends; it must end when the service stops.

@@ -4,6 +4,7 @@ mod extract;
 mod kinds;
 mod locate;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use actix_web::http::StatusCode;
@@ -53,6 +54,10 @@ pub struct Body {
     /// The value of the answer's `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    /// What only problems of this kind have.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    members: BTreeMap<String, String>,
 }
 
 /// One thing that is wrong, and where.
@@ -84,6 +89,7 @@ impl Problem {
                 detail: None,
                 errors: Vec::new(),
                 request_id: None,
+                members: BTreeMap::new(),
             },
         }))
     }
@@ -108,6 +114,13 @@ impl Problem {
     pub fn parameter(mut self, name: impl Into<String>, detail: impl Into<String>) -> Self {
         let fault = Fault { detail: detail.into(), pointer: None, parameter: Some(name.into()) };
         self.0.body.errors.push(fault);
+        self
+    }
+
+    /// Adds a member that problems of this kind have (RFC 9457, section 3.2).
+    #[must_use]
+    pub fn member(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.0.body.members.insert(name.to_owned(), value.into());
         self
     }
 

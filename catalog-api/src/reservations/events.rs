@@ -1,0 +1,59 @@
+//! The catalog's answers to orders. Their JSON is a contract: `contracts/<type>.json`.
+
+use event_bus::Event;
+use serde::Serialize;
+
+use super::model::{Item, OrderId};
+use crate::products::ProductId;
+
+/// All of an order's stock is reserved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StockReserved {
+    /// The order.
+    pub order_id: OrderId,
+    /// What is reserved.
+    pub items: Vec<Item>,
+}
+
+/// There is too little of something, and nothing is reserved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StockRejected {
+    /// The order.
+    pub order_id: OrderId,
+    /// What there is too little of.
+    pub items: Vec<Shortage>,
+}
+
+/// A product that there is too little of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shortage {
+    /// The product.
+    pub product_id: ProductId,
+    /// The pieces that the order wants.
+    pub requested: i32,
+    /// The pieces that there are.
+    pub available: i32,
+}
+
+/// An order gets one answer: its version is 1.
+macro_rules! answer {
+    ($event:ty, $type:literal) => {
+        impl Event for $event {
+            const TYPE: &'static str = $type;
+
+            fn key(&self) -> String {
+                self.order_id.to_string()
+            }
+
+            fn version(&self) -> i64 {
+                1
+            }
+        }
+    };
+}
+
+answer!(StockReserved, "shop.catalog.stock_reserved.v1");
+answer!(StockRejected, "shop.catalog.stock_rejected.v1");
