@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use service_kit::database;
 use service_kit::etag::IfMatch;
 use service_kit::loader::Loader;
@@ -189,6 +190,47 @@ async fn delete_lines(
         Ok(Taken::Done)
     })
     .await
+}
+
+/// Takes what the buyer ordered out of their cart: at most what is there, and nothing of a line that was put in after
+/// the order was placed.
+pub async fn take_out(
+    tx: &mut PgConnection,
+    buyer: &BuyerId,
+    ordered: &[(ProductId, Quantity)],
+    placed_at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    if lock(tx, buyer).await?.is_none() {
+        return Ok(());
+    }
+    // A line holds one piece at least, so a line that loses all of its pieces goes.
+    let taken = sqlx::query(
+        "with ordered as (
+             select product_id, sum(quantity) as quantity
+               from unnest($2::bigint[], $3::smallint[]) as item (product_id, quantity) group by product_id
+         ), gone as (
+             delete from cart_line as line using ordered
+              where line.buyer_id = $1 and line.product_id = ordered.product_id and line.added_at <= $4
+                and line.quantity <= ordered.quantity
+             returning line.product_id
+         ), left_over as (
+             update cart_line as line set quantity = line.quantity - ordered.quantity from ordered
+              where line.buyer_id = $1 and line.product_id = ordered.product_id and line.added_at <= $4
+                and line.quantity > ordered.quantity
+             returning line.product_id
+         )
+         select product_id from gone union all select product_id from left_over",
+    )
+    .bind(buyer)
+    .bind(ordered.iter().map(|(product, _)| *product).collect::<Vec<_>>())
+    .bind(ordered.iter().map(|(_, quantity)| *quantity).collect::<Vec<_>>())
+    .bind(placed_at)
+    .fetch_all(&mut *tx)
+    .await?;
+    if !taken.is_empty() {
+        raise_version(tx, buyer).await?;
+    }
+    Ok(())
 }
 
 /// Locks the buyer's cart until the transaction ends and returns its version; `None` without a cart.

@@ -6,14 +6,15 @@
 //! | `shop.catalog.product_price_changed.v1` | [`RepriceBaskets`]: new price in every cart that holds it, and an alert |
 //! | `shop.catalog.product_changed.v1` | [`UpdateProduct`]: new name and picture |
 //! | `shop.catalog.product_removed.v1` | [`RemoveProduct`]: no longer available, and an alert |
+//! | `shop.ordering.order_started.v1` | [`TakeOutOrdered`]: what was ordered leaves the cart |
 //!
-//! [`RepriceBaskets`] and [`RemoveProduct`] want every event of a product, in order; for the others only the newest
-//! counts.
+//! Price changes, removals and orders want every event of a key, in order; for the others only the newest counts.
 //!
 //! Handlers get runs of events and write each run in one or two statements, however long it is. Each
 //! takes the products' rows before the carts'. A batch with several runs may still take a cart before the next
 //! run's product: where a request stands in the way the database ends one of the two, and both try again.
 
+mod order_started;
 mod product_added;
 mod product_changed;
 mod product_price_changed;
@@ -21,6 +22,7 @@ mod product_removed;
 
 use event_bus::{HandleError, Received, Subscriber, consumer::SubscribeError};
 
+pub use order_started::TakeOutOrdered;
 pub use product_added::AddProduct;
 pub use product_changed::UpdateProduct;
 pub use product_price_changed::RepriceBaskets;
@@ -30,7 +32,12 @@ use crate::products::ProductId;
 
 /// Adds the handlers of this service.
 pub fn handlers(subscriber: Subscriber) -> Result<Subscriber, SubscribeError> {
-    subscriber.handle(AddProduct)?.handle(RepriceBaskets)?.handle(UpdateProduct)?.handle(RemoveProduct)
+    subscriber
+        .handle(AddProduct)?
+        .handle(RepriceBaskets)?
+        .handle(UpdateProduct)?
+        .handle(RemoveProduct)?
+        .handle(TakeOutOrdered)
 }
 
 /// How PostgreSQL plans the statements of the handlers.

@@ -18,6 +18,7 @@ mod cost;
 mod events;
 mod look_up;
 mod operations;
+mod ordered;
 mod races;
 mod schema;
 mod sse;
