@@ -1,0 +1,385 @@
+//! The routes of orders.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, LOCATION};
+use actix_web::{HttpResponse, get, post, web};
+use event_bus::outbox::AppendError;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use service_kit::auth::{Authorized, Identity, Scope};
+use service_kit::database;
+use service_kit::etag::{self, IfNoneMatch};
+use service_kit::problem::{self, Json, Problem, Query};
+use service_kit::retry::retried;
+use service_kit::trace::RequestTrace;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::body::{Accepted, Order, Page};
+use super::checkout::Checkout;
+use super::key::Key;
+use super::model::Line;
+use super::place::{self, ChangeError, Placed, Request};
+use super::process::{self, Applied, Happened};
+use super::rules::Happening;
+use super::store::{self, Filter};
+use super::{BASE, BuyerId, OrderId, Orders, Status};
+
+/// Marks the answer to a repetition.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The right to ship orders, and so to see everybody's.
+#[derive(Debug, Clone)]
+pub struct OrdersShip;
+
+impl Scope for OrdersShip {
+    const NAME: &'static str = "orders:ship";
+}
+
+/// Adds the routes.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(place_order)
+        .service(list_orders)
+        .service(get_order)
+        .service(cancel_order)
+        .service(ship_order);
+}
+
+/// Places an order at the catalog's prices.
+///
+/// It is answered before anything is reserved or charged: what becomes of it shows in its status. The same request
+/// with the same `Idempotency-Key` gets the same order.
+#[utoipa::path(
+    tag = "orders",
+    security(("bearer" = [])),
+    params(("Idempotency-Key" = String, Header, description = "makes it safe to send the request again",
+        min_length = 1, max_length = 255, pattern = r"^[!-~]+$")),
+    request_body = Checkout,
+    responses(
+        (status = 202, description = "the order is placed", body = Accepted,
+            headers(("Location" = String, description = "where it is"))),
+        (status = 400, description = "not valid: no items or more than 50, a quantity outside 1–99, no key, or the like",
+            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 409, description = "the products cost something else than expected: both totals are in the answer",
+            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 413, description = "too large", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 422, description = "a product that the catalog does not sell, or a key that was used with another body",
+            body = problem::Body, content_type = problem::MEDIA_TYPE),
+    )
+)]
+#[post("/api/v1/orders")]
+async fn place_order(
+    identity: Identity,
+    key: Key,
+    trace: RequestTrace,
+    checkout: Json<Checkout>,
+    orders: web::Data<Orders>,
+) -> Result<HttpResponse, Problem> {
+    let buyer = buyer(&identity)?;
+    let checkout = checkout.value;
+    checkout.check()?;
+    let fingerprint = checkout.fingerprint()?;
+    let request = Request {
+        buyer: &buyer,
+        key: &key,
+        checkout: &checkout,
+        fingerprint: &fingerprint,
+        trace: &trace.context,
+    };
+    let placed = retried(|| place::place(&orders.pool, &orders.policy, &request)).await?;
+    let (order_id, is_repeated) = match placed {
+        Placed::New(id) => (id, false),
+        Placed::Repeated(id) => (id, true),
+        Placed::OtherCheckout => {
+            return Err(Problem::unprocessable(
+                "this idempotency-key was used with another body: use a new key for a new order",
+            ));
+        }
+        Placed::NotSold(missing) => return Err(not_sold(&checkout, &missing)),
+        Placed::OtherTotal(total) => return Err(other_total(checkout.expected_total.get(), total)),
+    };
+    let mut answer = HttpResponse::Accepted();
+    answer.insert_header((LOCATION, format!("{BASE}/{order_id}")));
+    if is_repeated {
+        answer.insert_header((REPLAYED, "true"));
+    } else {
+        (orders.committed)();
+    }
+    Ok(answer.json(Accepted { order_id, status: Status::Submitted }))
+}
+
+fn not_sold(checkout: &Checkout, places: &[usize]) -> Problem {
+    let problem =
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown-product", "the catalog does not sell this");
+    let name = |at: &usize| checkout.items.get(*at).map(|item| item.product_id.to_string());
+    let names: Vec<String> = places.iter().filter_map(name).collect();
+    let problem = problem.detail(format!("not known, or not sold any more: product {}", names.join(", ")));
+    places.iter().fold(problem, |problem, at| {
+        problem.at(format!("#/items/{at}/productId"), "there is no such product, or it is not sold any more")
+    })
+}
+
+fn other_total(expected: Decimal, total: Decimal) -> Problem {
+    let detail =
+        format!("the order costs {total:.2}, and {expected:.2} was expected: show the buyer the new prices");
+    Problem::new(StatusCode::CONFLICT, "total-changed", "the products cost something else now")
+        .detail(detail)
+        .member("expectedTotal", format!("{expected:.2}"))
+        .member("total", format!("{total:.2}"))
+        .at("#/expectedTotal", format!("the total is {total:.2}"))
+}
+
+/// Which page of which orders.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Which {
+    status: Option<Status>,
+    buyer_id: Option<BuyerId>,
+    #[serde(default)]
+    page_index: u32,
+    #[serde(default)]
+    page_size: PageSize,
+}
+
+/// How many orders a page has: 1 to 100.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "u32")]
+struct PageSize(u8);
+
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(10)
+    }
+}
+
+impl TryFrom<u32> for PageSize {
+    type Error = String;
+
+    fn try_from(size: u32) -> Result<Self, String> {
+        match u8::try_from(size) {
+            Ok(size) if (1..=100).contains(&size) => Ok(Self(size)),
+            _ => Err(format!("a page has 1 to 100 entries, not {size}")),
+        }
+    }
+}
+
+/// Lists orders, newest first: the caller's own, or everybody's with the scope `ops` or `orders:ship`.
+#[utoipa::path(
+    tag = "orders",
+    security(("bearer" = [])),
+    params(
+        ("status" = Option<Status>, Query, description = "only orders that stand here"),
+        ("buyerId" = Option<String>, Query, description = "only this buyer's"),
+        ("pageIndex" = Option<i64>, Query, minimum = 0, description = "the page, from 0"),
+        ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 100, description = "orders on a page; 10 if not given"),
+    ),
+    responses(
+        (status = 200, description = "one page of the orders", body = Page),
+        (status = 400, description = "a page or a status that cannot be", body = problem::Body,
+            content_type = problem::MEDIA_TYPE),
+        (status = 403, description = "another buyer's orders", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    )
+)]
+#[get("/api/v1/orders")]
+async fn list_orders(
+    identity: Identity,
+    Query(which): Query<Which>,
+    orders: web::Data<Orders>,
+) -> Result<HttpResponse, Problem> {
+    let buyer = match (sees_all(&identity), which.buyer_id) {
+        (true, buyer) => buyer,
+        (false, None) => Some(buyer(&identity)?),
+        (false, Some(asked)) if asked.as_str() == identity.subject => Some(asked),
+        (false, Some(_)) => return Err(Problem::forbidden(OrdersShip::NAME)),
+    };
+    let (page_index, page_size) = (which.page_index, which.page_size.0);
+    let limit = i64::from(page_size);
+    let filter = Filter { buyer, status: which.status, offset: i64::from(page_index) * limit, limit };
+    let (count, data) = store::list(&orders.pool, &filter).await?;
+    Ok(HttpResponse::Ok().json(Page { page_index, page_size, count, data }))
+}
+
+/// Shows an order: one's own, or anybody's with the scope `ops` or `orders:ship`.
+#[utoipa::path(
+    tag = "orders",
+    security(("bearer" = [])),
+    params(
+        ("id" = String, Path, description = "which order"),
+        ("If-None-Match" = Option<String>, Header, description = "the order's `ETag`, to be told only of changes"),
+    ),
+    responses(
+        (status = 200, description = "the order", body = Order,
+            headers(("ETag" = String, description = "its version"))),
+        (status = 304, description = "the client has it"),
+        (status = 400, description = "no id", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 404, description = "no such order, or another buyer's", body = problem::Body,
+            content_type = problem::MEDIA_TYPE),
+    )
+)]
+#[get("/api/v1/orders/{id}")]
+async fn get_order(
+    identity: Identity,
+    id: web::Path<OrderId>,
+    known: IfNoneMatch,
+    orders: web::Data<Orders>,
+) -> Result<HttpResponse, Problem> {
+    let order = visible(&orders, *id, &identity).await?;
+    let headers = (etag::of(order.version), (CACHE_CONTROL, "private, no-cache"));
+    let is_known = known.has(order.version);
+    let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    answer.insert_header(headers.0).insert_header(headers.1);
+    Ok(if is_known { answer.finish() } else { answer.json(order) })
+}
+
+/// Why an order is cancelled.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Cancellation {
+    /// In the buyer's words.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 200)]
+    reason: Option<Line>,
+}
+
+/// Cancels one's own order, until it is paid. Stock and money are given back.
+#[utoipa::path(
+    tag = "orders",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "which order")),
+    request_body = Option<Cancellation>,
+    responses(
+        (status = 202, description = "the order is cancelled, or was before", body = Accepted),
+        (status = 400, description = "no id, or a body that cannot be read", body = problem::Body,
+            content_type = problem::MEDIA_TYPE),
+        (status = 404, description = "no such order, or another buyer's", body = problem::Body,
+            content_type = problem::MEDIA_TYPE),
+        (status = 409, description = "it is paid or shipped", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    )
+)]
+#[post("/api/v1/orders/{id}/cancel")]
+async fn cancel_order(
+    identity: Identity,
+    id: web::Path<OrderId>,
+    trace: RequestTrace,
+    cancellation: Optional<Cancellation>,
+    orders: web::Data<Orders>,
+) -> Result<HttpResponse, Problem> {
+    let buyer = buyer(&identity)?;
+    // Whose order it is never changes, so it need not be asked in the transaction of the change.
+    store::find(&orders.pool, *id, Some(&buyer)).await?.ok_or_else(no_such_order)?;
+    let reason = cancellation.0.reason;
+    change(&orders, *id, Happening::Cancel, reason.as_ref().map(Line::as_str), &trace).await
+}
+
+/// Ships a paid order.
+#[utoipa::path(
+    tag = "orders",
+    security(("bearer" = ["orders:ship"])),
+    params(("id" = String, Path, description = "which order")),
+    responses(
+        (status = 202, description = "the order is shipped", body = Accepted),
+        (status = 400, description = "no id", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 404, description = "no such order", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 409, description = "it is not paid, or shipped already", body = problem::Body,
+            content_type = problem::MEDIA_TYPE),
+    )
+)]
+#[post("/api/v1/orders/{id}/ship")]
+async fn ship_order(
+    _: Authorized<OrdersShip>,
+    id: web::Path<OrderId>,
+    trace: RequestTrace,
+    orders: web::Data<Orders>,
+) -> Result<HttpResponse, Problem> {
+    change(&orders, *id, Happening::Ship, None, &trace).await
+}
+
+async fn change(
+    orders: &Orders,
+    id: OrderId,
+    happening: Happening,
+    detail: Option<&str>,
+    trace: &RequestTrace,
+) -> Result<HttpResponse, Problem> {
+    let applied = retried(|| async {
+        let mut tx = database::begin(&orders.pool).await?;
+        let happened = Happened { happening, detail, event_id: None, trace: &trace.context };
+        let applied = process::apply(&mut tx, id, &happened).await?;
+        tx.commit().await?;
+        Ok::<_, ChangeError>(applied)
+    })
+    .await?;
+    let status = match applied {
+        Applied::Changed(status) => {
+            (orders.committed)();
+            status
+        }
+        Applied::Unchanged(status) => status,
+        Applied::Refused(status) => return Err(refused(happening, status)),
+        Applied::NoSuchOrder => return Err(no_such_order()),
+    };
+    Ok(HttpResponse::Accepted().json(Accepted { order_id: id, status }))
+}
+
+fn refused(happening: Happening, status: Status) -> Problem {
+    let now = serde_json::to_value(status).ok();
+    let now = now.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+    let why = if happening == Happening::Ship {
+        "an order can be shipped when it is paid, and once"
+    } else {
+        "an order can be cancelled until it is paid"
+    };
+    Problem::conflict(format!("the order is {now}: {why}"))
+}
+
+/// The caller as a buyer; 403 if their token's subject can be none.
+fn buyer(identity: &Identity) -> Result<BuyerId, Problem> {
+    identity.subject.parse().map_err(|error: super::model::BuyerIdError| {
+        Problem::new(StatusCode::FORBIDDEN, "not-a-buyer", "the token's subject can have no orders")
+            .detail(format!("the token's claim sub is no buyer's id: {error}"))
+    })
+}
+
+fn sees_all(identity: &Identity) -> bool {
+    ["ops", OrdersShip::NAME].into_iter().any(|scope| identity.scopes.contains(scope))
+}
+
+async fn visible(orders: &Orders, id: OrderId, identity: &Identity) -> Result<Order, Problem> {
+    let owner = if sees_all(identity) { None } else { Some(buyer(identity)?) };
+    store::find(&orders.pool, id, owner.as_ref()).await?.ok_or_else(no_such_order)
+}
+
+fn no_such_order() -> Problem {
+    Problem::not_found("there is no such order, or it is not yours")
+}
+
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Append(AppendError::Database(error)) | ChangeError::Database(error) => error.into(),
+            ChangeError::Append(error) => Self::internal(&error),
+        }
+    }
+}
+
+/// A JSON body that may be left out.
+struct Optional<T>(T);
+
+impl<T: serde::de::DeserializeOwned + Default + 'static> actix_web::FromRequest for Optional<T> {
+    type Error = Problem;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &actix_web::HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
+        use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+        let headers = request.headers();
+        let has_length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+        if !has_length && !headers.contains_key(TRANSFER_ENCODING) {
+            return Box::pin(std::future::ready(Ok(Self(T::default()))));
+        }
+        let body = Json::<T>::from_request(request, payload);
+        Box::pin(async move { Ok(Self(body.await?.value)) })
+    }
+}

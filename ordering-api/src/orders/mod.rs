@@ -1,0 +1,38 @@
+//! Orders: what they are, how they are placed, how they go on, how they are found.
+
+pub mod body;
+pub mod checkout;
+pub mod events;
+pub mod handlers;
+mod key;
+pub mod model;
+pub mod place;
+pub mod process;
+pub mod rules;
+pub mod store;
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+
+pub use model::{BuyerId, OrderId};
+pub use rules::{Reason, Status};
+
+use place::Policy;
+
+/// What the routes of orders share.
+pub struct Orders {
+    pool: PgPool,
+    policy: Policy,
+    committed: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Orders {
+    /// Orders in this database; `committed` is called after each commit that has events.
+    pub fn new(pool: PgPool, policy: Policy, committed: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { pool, policy, committed: Arc::new(committed) }
+    }
+}
+
+/// The path that the routes of orders begin with.
+pub const BASE: &str = "/api/v1/orders";

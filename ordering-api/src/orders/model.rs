@@ -1,0 +1,185 @@
+//! The ids and values of an order, each parsed once at the edge.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// An order's id; also the key of all its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+#[schema(value_type = Uuid, example = "019ab2c5-8f3e-7d41-9c55-0c6a2f6f3b11")]
+pub struct OrderId(pub Uuid);
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whose order it is: the `sub` of their token, 1 to 64 letters, digits and `-_.@+:|`.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema,
+)]
+#[serde(try_from = "String")]
+#[sqlx(transparent)]
+#[schema(value_type = String, min_length = 1, max_length = 64, example = "alice")]
+pub struct BuyerId(String);
+
+/// Why something is not a buyer's id.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a buyer id is 1 to 64 letters, digits and -_.@+:|")]
+pub struct BuyerIdError;
+
+impl BuyerId {
+    /// The id as it stands in a token.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for BuyerId {
+    type Err = BuyerIdError;
+
+    fn from_str(text: &str) -> Result<Self, BuyerIdError> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+:|".contains(&byte);
+        if (1..=64).contains(&text.len()) && text.bytes().all(is_allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BuyerIdError)
+        }
+    }
+}
+
+impl TryFrom<String> for BuyerId {
+    type Error = BuyerIdError;
+
+    fn try_from(text: String) -> Result<Self, BuyerIdError> {
+        text.parse()
+    }
+}
+
+/// How many pieces of a product: 1 to 99.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(try_from = "i64", into = "i64")]
+#[sqlx(transparent)]
+#[schema(value_type = i64, minimum = 1, maximum = 99, example = 2)]
+pub struct Quantity(i16);
+
+/// Why something is not a quantity.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a quantity is a whole number from 1 to 99, got {0}")]
+pub struct QuantityError(i64);
+
+impl TryFrom<i64> for Quantity {
+    type Error = QuantityError;
+
+    fn try_from(pieces: i64) -> Result<Self, QuantityError> {
+        match i16::try_from(pieces) {
+            Ok(count) if (1..=99).contains(&count) => Ok(Self(count)),
+            _ => Err(QuantityError(pieces)),
+        }
+    }
+}
+
+impl From<Quantity> for i64 {
+    fn from(quantity: Quantity) -> Self {
+        quantity.0.into()
+    }
+}
+
+/// A text on one line, without control characters: 1 to 200 characters. Spaces around it are dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String, min_length = 1, max_length = 200)]
+pub struct Line(String);
+
+/// What a payment provider calls a means of payment: 1 to 255 visible ASCII characters. No card number.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(try_from = "String")]
+#[sqlx(transparent)]
+#[schema(value_type = String, min_length = 1, max_length = 255, pattern = "^[!-~]+$", example = "tok_ok")]
+pub struct Token(String);
+
+/// Why a text cannot be taken.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// No text.
+    #[error("the text must not be empty")]
+    Empty,
+    /// More characters than are kept.
+    #[error("the text has at most {limit} characters, got {length}")]
+    TooLong {
+        /// The most characters.
+        limit: usize,
+        /// The characters found.
+        length: usize,
+    },
+    /// Line breaks, NUL, escape and the like.
+    #[error("control characters are not allowed")]
+    Control,
+    /// A token with spaces or characters beyond ASCII.
+    #[error("a token is 1 to 255 visible ASCII characters")]
+    NotAToken,
+}
+
+impl Line {
+    /// The most characters.
+    const LIMIT: usize = 200;
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Line {
+    type Error = TextError;
+
+    fn try_from(text: String) -> Result<Self, TextError> {
+        if text.chars().any(char::is_control) {
+            return Err(TextError::Control);
+        }
+        let text = text.trim();
+        let length = text.chars().count();
+        match length {
+            0 => Err(TextError::Empty),
+            1..=Self::LIMIT => Ok(Self(text.to_owned())),
+            _ => Err(TextError::TooLong { limit: Self::LIMIT, length }),
+        }
+    }
+}
+
+impl TryFrom<String> for Token {
+    type Error = TextError;
+
+    fn try_from(text: String) -> Result<Self, TextError> {
+        let is_token = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_token { Ok(Self(text)) } else { Err(TextError::NotAToken) }
+    }
+}
+
+/// Says nothing of the token: it must not come into a log.
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// Where an order goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Address {
+    /// Who gets it.
+    pub name: Line,
+    /// Street and number.
+    pub street: Line,
+    /// The postcode, as it is written there.
+    pub postcode: Line,
+    /// The city.
+    pub city: Line,
+    /// The country.
+    pub country: Line,
+}

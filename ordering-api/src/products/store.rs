@@ -1,0 +1,109 @@
+//! The projection's statements.
+//!
+//! Every write is guarded by the product's generation and version, so it may come in any order and more than once: the
+//! row always ends as the newest of what was told.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+
+use super::{Amount, ProductId};
+
+/// What is to be known of a product before it can be ordered.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Offer {
+    /// Which product.
+    pub product_id: ProductId,
+    /// What it is called.
+    pub name: String,
+    /// Where its picture is.
+    pub picture_url: String,
+    /// What one piece costs.
+    pub price: Amount,
+}
+
+/// When something was told of a product.
+#[derive(Debug, Clone, Copy)]
+pub struct At {
+    /// The generation of the catalog's log.
+    pub generation: i64,
+    /// The product's version.
+    pub version: i64,
+}
+
+/// Finds those of these products that are fully known and on sale.
+pub async fn offers(
+    connection: &mut PgConnection,
+    ids: &[ProductId],
+) -> Result<HashMap<ProductId, Offer>, sqlx::Error> {
+    let offers: Vec<Offer> = sqlx::query_as(
+        "select product_id, name, picture_url, price from product
+          where product_id = any($1) and available and name is not null and price is not null",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await?;
+    Ok(offers.into_iter().map(|offer| (offer.product_id, offer)).collect())
+}
+
+/// Sets a product's name and picture, where this is newer than what is known.
+pub async fn set_details(
+    connection: &mut PgConnection,
+    id: ProductId,
+    name: &str,
+    picture_url: &str,
+    at: At,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into product as known (product_id, name, picture_url, details_generation, details_version)
+         values ($1, $2, $3, $4, $5)
+         on conflict (product_id) do update set
+             name = excluded.name, picture_url = excluded.picture_url,
+             details_generation = excluded.details_generation, details_version = excluded.details_version
+         where (known.details_generation, known.details_version)
+             < (excluded.details_generation, excluded.details_version)",
+    )
+    .bind(id)
+    .bind(name)
+    .bind(picture_url)
+    .bind(at.generation)
+    .bind(at.version)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Sets a product's price, where this is newer than what is known.
+pub async fn set_price(
+    connection: &mut PgConnection,
+    id: ProductId,
+    price: Amount,
+    at: At,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into product as known (product_id, price, price_generation, price_version) values ($1, $2, $3, $4)
+         on conflict (product_id) do update set
+             price = excluded.price, price_generation = excluded.price_generation,
+             price_version = excluded.price_version
+         where (known.price_generation, known.price_version) < (excluded.price_generation, excluded.price_version)",
+    )
+    .bind(id)
+    .bind(price)
+    .bind(at.generation)
+    .bind(at.version)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes a product off sale for good, also one that is not known yet.
+pub async fn remove(connection: &mut PgConnection, id: ProductId) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into product as known (product_id, available) values ($1, false)
+         on conflict (product_id) do update set available = false where known.available",
+    )
+    .bind(id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! The settings that only this service has.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use service_kit::settings::Mode;
+use utoipa::ToSchema;
+
+/// The sections beside those that every service has.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// How long an order waits, and for what.
+    #[serde(default)]
+    pub orders: OrderSettings,
+    /// How many streams of changes may be open.
+    #[serde(default)]
+    pub streams: StreamSettings,
+}
+
+/// How long an order waits, and for what.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OrderSettings {
+    /// Seconds between the checkout and the request for stock, in which the buyer can think again. Default 5 in
+    /// development, 60 in production.
+    grace_period_s: Option<u32>,
+    /// Seconds after which an order that has heard nothing from stock or payment is cancelled. Default 600: longer than
+    /// a payment provider may be unreachable.
+    pub reply_deadline_s: u32,
+}
+
+impl Default for OrderSettings {
+    fn default() -> Self {
+        Self { grace_period_s: None, reply_deadline_s: 600 }
+    }
+}
+
+impl OrderSettings {
+    /// The time between the checkout and the request for stock.
+    pub fn grace_period(&self, mode: Mode) -> Duration {
+        let default = if mode == Mode::Development { 5 } else { 60 };
+        Duration::from_secs(self.grace_period_s.unwrap_or(default).into())
+    }
+}
+
+/// The limits of the streams of one process.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StreamSettings {
+    /// Streams open at once. Default 5,000.
+    pub max: usize,
+    /// Streams open at once of one buyer. Default 16.
+    pub max_per_buyer: usize,
+}
+
+impl Default for StreamSettings {
+    fn default() -> Self {
+        Self { max: 5_000, max_per_buyer: 16 }
+    }
+}
