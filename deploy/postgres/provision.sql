@@ -15,9 +15,18 @@
 \getenv catalog_owner_password CATALOG_OWNER_PASSWORD
 \getenv catalog_app_password CATALOG_APP_PASSWORD
 \getenv catalog_relay_password CATALOG_RELAY_PASSWORD
+\getenv catalog_inbox_reader_password CATALOG_INBOX_READER_PASSWORD
 \getenv basket_owner_password BASKET_OWNER_PASSWORD
 \getenv basket_app_password BASKET_APP_PASSWORD
 \getenv basket_inbox_reader_password BASKET_INBOX_READER_PASSWORD
+\getenv ordering_owner_password ORDERING_OWNER_PASSWORD
+\getenv ordering_app_password ORDERING_APP_PASSWORD
+\getenv ordering_relay_password ORDERING_RELAY_PASSWORD
+\getenv ordering_inbox_reader_password ORDERING_INBOX_READER_PASSWORD
+\getenv payment_owner_password PAYMENT_OWNER_PASSWORD
+\getenv payment_app_password PAYMENT_APP_PASSWORD
+\getenv payment_relay_password PAYMENT_RELAY_PASSWORD
+\getenv payment_inbox_reader_password PAYMENT_INBOX_READER_PASSWORD
 
 set client_min_messages = warning;
 
@@ -25,21 +34,30 @@ set client_min_messages = warning;
 do $$ begin perform pg_advisory_lock(hashtext('shop.provision')); end $$;
 
 select format('create role %I', name)
-from unnest(array['catalog_owner', 'catalog_app', 'catalog_relay', 'basket_owner', 'basket_app', 'basket_inbox_reader']) as role(name)
+from unnest(array['catalog_owner', 'catalog_app', 'catalog_relay', 'catalog_inbox_reader', 'basket_owner', 'basket_app', 'basket_inbox_reader', 'ordering_owner', 'ordering_app', 'ordering_relay', 'ordering_inbox_reader', 'payment_owner', 'payment_app', 'payment_relay', 'payment_inbox_reader']) as role(name)
 where not exists (select from pg_catalog.pg_roles where rolname = name)
 \gexec
 
 alter role catalog_owner login nosuperuser nocreatedb nocreaterole password :'catalog_owner_password';
 alter role catalog_app login nosuperuser nocreatedb nocreaterole password :'catalog_app_password';
 alter role catalog_relay login nosuperuser nocreatedb nocreaterole password :'catalog_relay_password';
+alter role catalog_inbox_reader login nosuperuser nocreatedb nocreaterole password :'catalog_inbox_reader_password';
 alter role basket_owner login nosuperuser nocreatedb nocreaterole password :'basket_owner_password';
 alter role basket_app login nosuperuser nocreatedb nocreaterole password :'basket_app_password';
 alter role basket_inbox_reader login nosuperuser nocreatedb nocreaterole password :'basket_inbox_reader_password';
+alter role ordering_owner login nosuperuser nocreatedb nocreaterole password :'ordering_owner_password';
+alter role ordering_app login nosuperuser nocreatedb nocreaterole password :'ordering_app_password';
+alter role ordering_relay login nosuperuser nocreatedb nocreaterole password :'ordering_relay_password';
+alter role ordering_inbox_reader login nosuperuser nocreatedb nocreaterole password :'ordering_inbox_reader_password';
+alter role payment_owner login nosuperuser nocreatedb nocreaterole password :'payment_owner_password';
+alter role payment_app login nosuperuser nocreatedb nocreaterole password :'payment_app_password';
+alter role payment_relay login nosuperuser nocreatedb nocreaterole password :'payment_relay_password';
+alter role payment_inbox_reader login nosuperuser nocreatedb nocreaterole password :'payment_inbox_reader_password';
 
 -- Nothing that serves traffic may wait for ever: not for a slow statement, not for a lock, and not
 -- inside a transaction that its client has forgotten. Owners are free of this: a migration may take long.
 select format('alter role %I set %s = %L', role, setting, value)
-from unnest(array['catalog_app', 'catalog_relay', 'basket_app', 'basket_inbox_reader']) as role,
+from unnest(array['catalog_app', 'catalog_relay', 'catalog_inbox_reader', 'basket_app', 'basket_inbox_reader', 'ordering_app', 'ordering_relay', 'ordering_inbox_reader', 'payment_app', 'payment_relay', 'payment_inbox_reader']) as role,
      (values ('statement_timeout', '5s'),
              ('lock_timeout', '2s'),
              ('idle_in_transaction_session_timeout', '10s')) as limits(setting, value)
@@ -47,13 +65,15 @@ from unnest(array['catalog_app', 'catalog_relay', 'basket_app', 'basket_inbox_re
 
 -- C.UTF-8 sorts by code point, the same on every machine and after every upgrade of its C library.
 select format('create database %I owner %I encoding ''UTF8'' locale ''C.UTF-8'' template template0', name, name || '_owner')
-from unnest(array['catalog', 'basket']) as database(name)
+from unnest(array['catalog', 'basket', 'ordering', 'payment']) as database(name)
 where not exists (select from pg_catalog.pg_database where datname = name)
 \gexec
 
-revoke all on database catalog, basket from public;
-grant connect on database catalog to catalog_app, catalog_relay;
+revoke all on database catalog, basket, ordering, payment from public;
+grant connect on database catalog to catalog_app, catalog_relay, catalog_inbox_reader;
 grant connect on database basket to basket_app, basket_inbox_reader;
+grant connect on database ordering to ordering_app, ordering_relay, ordering_inbox_reader;
+grant connect on database payment to payment_app, payment_relay, payment_inbox_reader;
 
 -- PostgreSQL 14 still lets everybody create tables in `public`; 15 and later do not.
 \connect catalog
@@ -62,3 +82,9 @@ grant create on schema public to catalog_owner;
 \connect basket
 revoke create on schema public from public;
 grant create on schema public to basket_owner;
+\connect ordering
+revoke create on schema public from public;
+grant create on schema public to ordering_owner;
+\connect payment
+revoke create on schema public from public;
+grant create on schema public to payment_owner;
