@@ -6,6 +6,9 @@ mod catalog_killed;
 mod consumer_killed;
 mod documents;
 mod metrics;
+mod orders;
+#[cfg(feature = "crash-points")]
+mod orders_killed;
 mod own_service;
 mod pages;
 mod price_change;
