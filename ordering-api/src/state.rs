@@ -4,7 +4,7 @@ use actix_web::web;
 use event_bus::outbox::Notifier;
 use service_kit::app::{Data, Service};
 
-use crate::orders::{Orders, place::Policy};
+use crate::orders::{self, Orders, place::Policy};
 use crate::settings::Settings;
 use crate::stream::{self, hub::Hub};
 
@@ -13,6 +13,8 @@ const STREAM_CONNECTIONS: u32 = 4;
 
 /// Makes the state, and starts what tells open streams of changes.
 pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
+    orders::describe_metrics();
+    stream::describe_metrics();
     let pool = service.pool()?;
     let stream_pool = service.further_pool("streams", STREAM_CONNECTIONS, &[])?;
     let hub = Hub::new(service.settings.streams);

@@ -85,12 +85,19 @@ pub async fn migrate(settings: &DatabaseSettings, migrator: &Migrator) -> anyhow
 const GRANTS: &str = include_str!("grants.sql");
 
 /// The migrations of a service: its own, and those of its outbox or inbox, in the order of their versions.
+///
+/// A service that takes up a part later may have used one of its versions: the part's migration then gets the next
+/// version that is free.
 pub fn migrations(own: Migrator, parts: &[&[event_bus::Migration]]) -> Migrator {
-    let further = parts.iter().copied().flatten().map(|part| {
+    let mut all: Vec<Migration> = own.migrations.iter().cloned().collect();
+    for part in parts.iter().copied().flatten() {
+        let mut version = part.version;
+        while all.iter().any(|other| other.version == version) {
+            version += 1;
+        }
         let sql = sqlx::SqlStr::from_static(part.sql);
-        Migration::new(part.version, part.description.into(), MigrationType::Simple, sql, false)
-    });
-    let mut all: Vec<Migration> = own.migrations.iter().cloned().chain(further).collect();
+        all.push(Migration::new(version, part.description.into(), MigrationType::Simple, sql, false));
+    }
     all.sort_by_key(|migration| migration.version);
     Migrator { migrations: all.into(), ..own }
 }

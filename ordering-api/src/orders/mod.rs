@@ -34,5 +34,14 @@ impl Orders {
     }
 }
 
+/// Says what the metrics of this module mean.
+pub(crate) fn describe_metrics() {
+    metrics::describe_counter!(
+        "order_events_without_effect_total",
+        "Events that came again, or after their order had gone on, and changed nothing."
+    );
+    metrics::counter!("order_events_without_effect_total").increment(0);
+}
+
 /// The path that the routes of orders begin with.
 pub const BASE: &str = "/api/v1/orders";

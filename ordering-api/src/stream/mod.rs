@@ -6,6 +6,12 @@ pub mod hub;
 /// The channel that is notified after changes were committed.
 pub const CHANNEL: &str = "order_change";
 
+/// Says what the metrics of this module mean.
+pub(crate) fn describe_metrics() {
+    metrics::describe_gauge!("order_streams_open", "Streams of changes that are open in this process.");
+    metrics::gauge!("order_streams_open").set(0.0);
+}
+
 /// The connections that streams read with.
 #[derive(Debug, Clone)]
 pub struct StreamPool(pub sqlx::PgPool);

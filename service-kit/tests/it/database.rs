@@ -171,3 +171,22 @@ async fn errors_that_pass_are_told_from_those_that_stay(pool: PgPool) {
         assert_eq!(database::is_away(&error), away, "{error:?}");
     }
 }
+
+#[test]
+fn a_part_that_a_service_takes_up_later_gets_versions_that_are_free() {
+    let own = |version| {
+        sqlx::migrate::Migration::new(
+            version,
+            "own".into(),
+            sqlx::migrate::MigrationType::Simple,
+            sqlx::SqlStr::from_static("select"),
+            false,
+        )
+    };
+    let first = event_bus::inbox::MIGRATIONS[0].version;
+    let own = sqlx::migrate::Migrator { migrations: vec![own(first), own(first + 1)].into(), ..sqlx::migrate::Migrator::DEFAULT };
+    let all = database::migrations(own, &[event_bus::inbox::MIGRATIONS]);
+    let versions: Vec<i64> = all.iter().map(|migration| migration.version).collect();
+    assert_eq!(versions[..3], [first, first + 1, first + 2]);
+    assert_eq!(versions.len(), 2 + event_bus::inbox::MIGRATIONS.len());
+}

@@ -28,3 +28,7 @@ create table reservation_line (
 
 grant select, insert, update on reservation to catalog_app;
 grant select, insert on reservation_line to catalog_app;
+
+-- The catalog has an inbox now; `migrate` grants the same.
+grant select, insert, update, delete on inbox, inbox_waiting to catalog_app;
+grant select, insert, update on inbox_version to catalog_app;
