@@ -22,6 +22,7 @@ create table payment (
     created_at       timestamptz not null default now(),
     changed_at       timestamptz not null default now(),
     constraint work_is_due check ((due is not null) = (state in ('requested', 'refunding'))),
+    constraint a_request_has_a_token check (state <> 'requested' or token is not null),
     constraint a_refund_has_a_charge check (state not in ('succeeded', 'refunding', 'refunded') or charge_id is not null)
 );
 

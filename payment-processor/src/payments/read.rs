@@ -132,3 +132,18 @@ pub async fn counts(pool: &PgPool, overdue_seconds: u32) -> Result<Vec<Count>, s
     })
     .await
 }
+
+/// Whether a payment is held, or has had no outcome for longer than it should.
+pub async fn waits_for_an_operator(pool: &PgPool, overdue_seconds: u32) -> Result<bool, sqlx::Error> {
+    retried(|| async {
+        sqlx::query_scalar(
+            "select exists (select from payment where state = 'held')
+                 or exists (select from payment
+                             where due is not null and asked_since < now() - $1 * interval '1 second')",
+        )
+        .bind(i64::from(overdue_seconds))
+        .fetch_one(pool)
+        .await
+    })
+    .await
+}

@@ -161,5 +161,10 @@ async fn a_payment_without_an_outcome_is_a_problem_after_its_time(pool: PgPool) 
         status["problems"][0].as_str().map(str::to_owned)
     });
     assert!(problem.await.contains("the provider answered 500"));
+    eventually("readiness shows it, too", SOON, async || {
+        let ready = app.request(Method::GET, "/health/ready").send().await.unwrap().text().await.unwrap();
+        ready.contains(r#""no_payments_without_an_outcome":"failing""#).then_some(())
+    })
+    .await;
     assert_eq!(state_of(&pool, "order-1").await.as_deref(), Some("requested"));
 }

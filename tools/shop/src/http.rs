@@ -35,9 +35,12 @@ pub fn readiness(port: u16) -> Readiness {
     }
 }
 
-/// Whether a service that is ready has events that wait for an operator.
-pub fn has_blocked_keys(port: u16) -> bool {
-    ask(port).is_some_and(|(_, text)| text.contains(r#""no_blocked_keys":"failing""#))
+/// What of a service that is ready waits for an operator, such as `blocked keys`: each shows as `"no_…":"failing"`.
+pub fn waits_for_an_operator(port: u16) -> Vec<String> {
+    let text = ask(port).map(|(_, text)| text).unwrap_or_default();
+    let failing = text.split(['{', ',']).filter(|check| check.contains(r#":"failing""#));
+    let names = failing.filter_map(|check| check.split('"').nth(1)?.strip_prefix("no_"));
+    names.map(|name| name.replace('_', " ")).collect()
 }
 
 /// The status and the text of `/health/ready`.

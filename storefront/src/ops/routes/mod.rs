@@ -6,6 +6,7 @@ mod dead_letters;
 mod events;
 mod processes;
 mod scheduled;
+mod story;
 mod timeline;
 mod waiting;
 
@@ -22,5 +23,5 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(waiting::show).service(waiting::requeue_key).service(waiting::skip_event);
     config.service(scheduled::show).service(scheduled::cancel);
     config.service(bulk::preview).service(bulk::start).service(bulk::show).service(bulk::stream);
-    config.service(processes::run_action);
+    config.service(story::show).service(processes::run_action);
 }

@@ -129,7 +129,8 @@ impl Environment {
 
     async fn open_proxies(&mut self) -> Result<()> {
         let (postgres, amqp) = (self.suite.ports.of(Name::Postgres)?, self.suite.ports.of(Name::Rabbitmq)?);
-        for service in all_services() {
+        // The sandbox has a file, and no server.
+        for service in all_services().filter(|service| *service != Service::Sandbox) {
             for (protocol, target) in [(Protocol::Postgres, postgres), (Protocol::Amqp, amqp)] {
                 self.proxies.insert((service, protocol), Proxy::open("127.0.0.1", target, protocol).await?);
             }
@@ -182,6 +183,9 @@ impl Environment {
         variables.push(("APP__HTTP__PORT".to_owned(), port.to_string()));
         if let Service::Basket(_) = service {
             variables.push(("APP__CATALOG__URL".to_owned(), self.url(Service::Catalog)?));
+        }
+        if service == Service::Payment {
+            variables.push(("APP__PROVIDER__URL".to_owned(), self.url(Service::Sandbox)?));
         }
         variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         variables.extend(self.variables.iter().cloned());
@@ -309,5 +313,6 @@ fn pool(suite: &Suite, options: &Options, database: &str) -> Result<PgPool> {
 fn all_services() -> impl Iterator<Item = Service> {
     let relays = (1..=RELAYS).map(Service::Relay);
     let baskets = (1..=BASKETS).map(Service::Basket);
-    std::iter::once(Service::Catalog).chain(relays).chain(baskets)
+    let orders = [Service::Ordering, Service::Payment, Service::Sandbox];
+    std::iter::once(Service::Catalog).chain(relays).chain(baskets).chain(orders)
 }

@@ -13,6 +13,12 @@ pub enum Service {
     Basket(u8),
     /// The n-th outbox-relay, from 1.
     Relay(u8),
+    /// ordering-api.
+    Ordering,
+    /// payment-processor.
+    Payment,
+    /// What stands for the payment provider.
+    Sandbox,
 }
 
 impl Service {
@@ -22,6 +28,9 @@ impl Service {
             Self::Catalog => Name::CATALOG,
             Self::Basket(_) => Name::BASKET,
             Self::Relay(n) => Name::Relay(n),
+            Self::Ordering => Name::Service("ordering"),
+            Self::Payment => Name::Service("payment"),
+            Self::Sandbox => Name::Sandbox,
         }
     }
 
@@ -31,6 +40,9 @@ impl Service {
             Self::Catalog => "catalog-api",
             Self::Basket(_) => "basket-api",
             Self::Relay(_) => "outbox-relay",
+            Self::Ordering => "ordering-api",
+            Self::Payment => "payment-processor",
+            Self::Sandbox => "payment-sandbox",
         }
     }
 }
@@ -43,6 +55,9 @@ impl fmt::Display for Service {
             Self::Basket(n) => write!(f, "basket-{n}"),
             Self::Relay(1) => f.write_str("relay"),
             Self::Relay(n) => write!(f, "relay-{n}"),
+            Self::Ordering => f.write_str("ordering"),
+            Self::Payment => f.write_str("payment"),
+            Self::Sandbox => f.write_str("sandbox"),
         }
     }
 }

@@ -58,10 +58,13 @@ fn health(name: Name, port: u16) -> (bool, String) {
         Name::Rabbitmq => Rabbitmq::answers(port),
         _ => {
             return match http::readiness(port) {
-                Readiness::Ready if http::has_blocked_keys(port) => {
-                    (false, "ready, but keys are blocked: see /ops/waiting".to_owned())
-                }
-                Readiness::Ready => (true, "ready".to_owned()),
+                Readiness::Ready => match &http::waits_for_an_operator(port)[..] {
+                    [] => (true, "ready".to_owned()),
+                    [one] if one == "blocked keys" => {
+                        (false, "ready, but keys are blocked: see /ops/waiting".to_owned())
+                    }
+                    what => (false, format!("ready, but there are {}", what.join(" and "))),
+                },
                 Readiness::NotReady(status, _) => (false, format!("not ready ({status})")),
                 Readiness::NoAnswer => (false, "no answer".to_owned()),
             };

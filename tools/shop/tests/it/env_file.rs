@@ -31,12 +31,17 @@ fn the_env_file_has_every_promised_name_and_only_its_owner_reads_it() {
         [
             "CATALOG_URL",
             "BASKET_URL",
+            "ORDERING_URL",
+            "PAYMENT_URL",
+            "PAYMENT_SANDBOX_URL",
             "RELAY_URL",
             "STOREFRONT_URL",
             "AMQP_URL",
             "RABBITMQ_MANAGEMENT_URL",
             "CATALOG_DATABASE_URL",
             "BASKET_DATABASE_URL",
+            "ORDERING_DATABASE_URL",
+            "PAYMENT_DATABASE_URL",
             "BUYER_TOKEN",
             "OPS_TOKEN",
         ]

@@ -177,6 +177,6 @@ fn a_process_answers_to_its_short_name_and_to_its_binary() {
 fn a_name_that_no_process_has_is_refused_with_the_list_of_names() {
     for text in ["", "relays", "relay-0", "relay-11", "relay-", "../relay", "Catalog"] {
         let error = Registry::of_checkout().unwrap().process(text).unwrap_err().to_string();
-        assert!(error.contains("the names are catalog, basket, relay"), "{error}");
+        assert!(error.contains("the names are catalog, basket, ordering, payment, relay"), "{error}");
     }
 }

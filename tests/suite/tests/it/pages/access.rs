@@ -6,7 +6,7 @@ use test_kit::Process;
 use super::Shop;
 
 /// Every way in which a page changes something.
-const FORMS: [&str; 21] = [
+const FORMS: [&str; 24] = [
     "/sign-in",
     "/sign-out",
     "/cart/items/7/add",
@@ -28,6 +28,9 @@ const FORMS: [&str; 21] = [
     "/ops/bulk",
     "/ops/scheduled/01a204eb-276b-703a-9953-1382f3256e2d/cancel",
     "/ops/processes/relay/kill",
+    "/checkout",
+    "/orders/0197a2b4-6c1e-7d30-9f52-3a8b5c6d7e8f/cancel",
+    "/merchant/orders/0197a2b4-6c1e-7d30-9f52-3a8b5c6d7e8f/ship",
 ];
 
 async fn post(storefront: &Process, path: &str, headers: &[(&str, &str)]) -> Response {

@@ -34,7 +34,7 @@ async fn a_buyer_orders_and_sees_the_order_paid_without_a_reload() {
     let page = shop.signed_in("alice", &["merchant"]);
     add_to_cart(&page, 7);
     let total = page.text("#total");
-    check_out(&page, "tok_ok");
+    check_out(&page, "Test card that pays");
     page.see(".strip", "Your order is placed.");
     until_live(&page).await;
     page.see_within("#status-title", "Paid", LONG);
@@ -57,7 +57,7 @@ async fn an_order_can_be_cancelled_in_its_grace_period() {
     let (shop, orders) = Shop::with_orders().await;
     let page = shop.signed_in("alice", &[]);
     add_to_cart(&page, 7);
-    check_out(&page, "tok_ok");
+    check_out(&page, "Test card that pays");
     page.click("#cancel");
     page.see_within("#status-title", "Cancelled", LONG);
     page.see("#reason", "cancelled by its buyer");
@@ -70,7 +70,7 @@ async fn a_declined_payment_is_explained() {
     let (shop, _orders) = Shop::with_orders().await;
     let page = shop.signed_in("alice", &[]);
     add_to_cart(&page, 7);
-    check_out(&page, "tok_declined");
+    check_out(&page, "Test card that is declined");
     page.see_within("#status-title", "Cancelled", LONG);
     page.see("#reason", "The payment was declined");
 }
@@ -92,4 +92,29 @@ async fn a_price_that_changes_at_the_checkout_is_shown_before_anything_is_ordere
     assert_eq!(page.value("#name"), "Tarn", "what was filled in stays");
     page.click("#order");
     page.see(".strip", "Your order is placed.");
+}
+
+#[tokio::test]
+async fn no_page_about_orders_has_a_serious_barrier_or_is_wider_than_a_phone() {
+    let (shop, _orders) = Shop::with_orders().await;
+    let page = shop.signed_in("alice", &["merchant"]);
+    add_to_cart(&page, 7);
+    check_out(&page, "Test card that pays");
+    let order = page.path();
+    page.see_within("#status-title", "Paid", LONG);
+    add_to_cart(&page, 8);
+    let phone = shop.browser.open_phone("phone", &shop.storefront.url);
+    phone.sign_in("alice", &["merchant"]);
+    let mut found = Vec::new();
+    for path in ["/cart", "/checkout", "/orders", &order, "/merchant/orders"] {
+        page.goto(path);
+        phone.goto(path);
+        found.extend(page.barriers().into_iter().map(|barrier| format!("{path}: {barrier}")));
+        if phone.overflow() > 0 {
+            found.push(format!("{path}: sticks out of a phone by {} pixels", phone.overflow()));
+        }
+    }
+    found.extend(page.faults());
+    found.extend(phone.faults());
+    assert!(found.is_empty(), "{found:#?}");
 }
