@@ -35,9 +35,13 @@ pub fn readiness(port: u16) -> Readiness {
     }
 }
 
-/// What of a service that is ready waits for an operator, such as `blocked keys`: each shows as `"no_…":"failing"`.
+/// What of a service that is ready waits for an operator, such as `blocked keys`.
 pub fn waits_for_an_operator(port: u16) -> Vec<String> {
-    let text = ask(port).map(|(_, text)| text).unwrap_or_default();
+    ask(port).map(|(_, text)| waiting_in(&text)).unwrap_or_default()
+}
+
+/// Each shows in the answer as `"no_…":"failing"`.
+fn waiting_in(text: &str) -> Vec<String> {
     let failing = text.split(['{', ',']).filter(|check| check.contains(r#":"failing""#));
     let names = failing.filter_map(|check| check.split('"').nth(1)?.strip_prefix("no_"));
     names.map(|name| name.replace('_', " ")).collect()
@@ -49,4 +53,17 @@ fn ask(port: u16) -> Option<(u16, String)> {
     let mut answer = agent(Duration::from_secs(2)).get(url).call().ok()?;
     let text = answer.body_mut().with_config().limit(2048).read_to_string().unwrap_or_default();
     Some((answer.status().as_u16(), text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_is_ready_says_what_waits_for_an_operator() {
+        let text =
+            r#"{"status":"ok","checks":{"consumer":"failing","database":"ok","no_blocked_keys":"failing"}}"#;
+        assert_eq!(waiting_in(text), ["blocked keys"]);
+        assert_eq!(waiting_in(&text.replace("failing", "ok")), [""; 0]);
+    }
 }
