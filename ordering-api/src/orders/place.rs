@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use event_bus::outbox::{self, AppendError, ScheduledId};
+use event_bus::outbox::{self, ScheduledId};
 use event_bus::{TraceContext, crash_point};
 use rust_decimal::Decimal;
 use service_kit::database;
-use service_kit::retry::Passing;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
@@ -16,7 +15,7 @@ use uuid::Uuid;
 use super::checkout::{Checkout, Wanted};
 use super::events::{About, GracePeriodEnded, OrderStarted};
 use super::key::Key;
-use super::process::record_change;
+use super::process::{ChangeError, record_change};
 use super::{BuyerId, OrderId, Status};
 use crate::products::store::{Offer, offers};
 use crate::products::{Amount, ProductId};
@@ -43,26 +42,6 @@ pub enum Placed {
     NotSold(Vec<usize>),
     /// The products cost something else.
     OtherTotal(Decimal),
-}
-
-/// Why a change of an order was not made. The transaction must be rolled back.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// An event of the change could not be appended to the outbox.
-    #[error("the change could not be appended to the outbox")]
-    Append(#[from] AppendError),
-    /// The database refused a statement, or is unavailable.
-    #[error("the change could not be written")]
-    Database(#[from] sqlx::Error),
-}
-
-impl Passing for ChangeError {
-    fn is_passing(&self) -> bool {
-        match self {
-            Self::Database(error) | Self::Append(AppendError::Database(error)) => error.is_passing(),
-            Self::Append(_) => false,
-        }
-    }
 }
 
 /// A checkout, and who sent it.

@@ -1,8 +1,9 @@
 //! How an order goes on: what [`rules`](super::rules) decide, in the transaction of the event that asked for it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use event_bus::outbox::{self, ScheduledId};
+use event_bus::outbox::{self, AppendError, ScheduledId};
 use event_bus::{TraceContext, crash_point};
+use service_kit::retry::Passing;
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
@@ -11,7 +12,6 @@ use super::events::{
     StockReleased, StockRequested, StockSold,
 };
 use super::model::Token;
-use super::place::ChangeError;
 use super::rules::{self, Action, Decision, Happening};
 use super::{BuyerId, OrderId, Reason, Status};
 use crate::products::Amount;
@@ -40,6 +40,26 @@ pub enum Applied {
     Refused(Status),
     /// There is no such order.
     NoSuchOrder,
+}
+
+/// Why a change of an order was not made. The transaction must be rolled back.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// An event of the change could not be appended to the outbox.
+    #[error("the change could not be appended to the outbox")]
+    Append(#[from] AppendError),
+    /// The database refused a statement, or is unavailable.
+    #[error("the change could not be written")]
+    Database(#[from] sqlx::Error),
+}
+
+impl Passing for ChangeError {
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Database(error) | Self::Append(AppendError::Database(error)) => error.is_passing(),
+            Self::Append(_) => false,
+        }
+    }
 }
 
 #[derive(sqlx::FromRow)]

@@ -7,8 +7,7 @@ use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
 use crate::orders::OrderId;
-use crate::orders::place::ChangeError;
-use crate::orders::process::{self, Applied, Happened};
+use crate::orders::process::{self, Applied, ChangeError, Happened};
 use crate::orders::rules::{Happening, Step};
 use crate::products::ProductId;
 

@@ -184,7 +184,10 @@ fn a_part_that_a_service_takes_up_later_gets_versions_that_are_free() {
         )
     };
     let first = event_bus::inbox::MIGRATIONS[0].version;
-    let own = sqlx::migrate::Migrator { migrations: vec![own(first), own(first + 1)].into(), ..sqlx::migrate::Migrator::DEFAULT };
+    let own = sqlx::migrate::Migrator {
+        migrations: vec![own(first), own(first + 1)].into(),
+        ..sqlx::migrate::Migrator::DEFAULT
+    };
     let all = database::migrations(own, &[event_bus::inbox::MIGRATIONS]);
     let versions: Vec<i64> = all.iter().map(|migration| migration.version).collect();
     assert_eq!(versions[..3], [first, first + 1, first + 2]);
