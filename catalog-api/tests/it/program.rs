@@ -100,6 +100,7 @@ async fn it_is_not_ready_on_a_database_that_was_not_migrated(pool: PgPool) {
     };
     assert_eq!((health("live").await, health("ready").await), (200, 503));
     assert!(run(program(&pool).arg("migrate")).await.status.success());
+    subscribed_before(&pool).await;
     assert_eq!(health("ready").await, 200);
 }
 

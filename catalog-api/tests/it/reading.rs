@@ -34,6 +34,7 @@ async fn a_product_is_found_by_its_id(pool: PgPool) {
         ("currency", json!("EUR")),
         ("pictureUrl", json!(format!("/api/v1/catalog/items/{id}/pic"))),
         ("version", json!(1)),
+        ("reserved", json!(0)),
     ] {
         wanted[name] = value;
     }
