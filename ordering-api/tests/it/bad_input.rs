@@ -99,9 +99,7 @@ async fn a_body_of_another_kind_is_refused(pool: PgPool) {
 async fn an_unreadable_cancellation_cancels_nothing(pool: PgPool) {
     let app = TestApp::spawn(&pool).await;
     let id = app.order("alice", &checkout(&[(1, 1)], "10.00")).await;
-    for body in
-        [json!({"why": "x"}), json!({"reason": "x".repeat(2_000)}), json!({"reason": "a\nb"}), json!([])]
-    {
+    for body in [json!({"why": "x"}), json!({"reason": "x".repeat(2_000)}), json!({"reason": "a\nb"})] {
         let request = app.request(Method::POST, &format!("/{id}/cancel"), "alice").json(&body);
         problem(request.send().await.unwrap(), 400).await;
     }
