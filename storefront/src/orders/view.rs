@@ -75,7 +75,7 @@ impl OrderStatus {
         match self {
             Self::Submitted => "Placed",
             Self::AwaitingStock => "Being checked against the stock",
-            Self::StockConfirmed => "Reserved, and being paid",
+            Self::StockConfirmed => "Reserved; the payment is under way",
             Self::Paid => "Paid",
             Self::Shipped => "Shipped",
             Self::Cancelled => "Cancelled",
