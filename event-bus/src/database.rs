@@ -16,7 +16,9 @@ pub enum DatabaseErrorKind {
     Conflict,
     /// The database is not as the program needs it: a table or a column is missing, or the right to use it.
     NotPrepared,
-    /// The statement or its values are wrong: trying again gives the same error.
+    /// The statement or its values are wrong, or a constraint forbids them: at once, trying again gives the same error.
+    /// A [subscriber](crate::consumer) tries such an event later all the same, and blocks its key after the last try: a
+    /// new release or an operator may have removed the cause by then.
     Statement,
 }
 

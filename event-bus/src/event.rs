@@ -13,7 +13,9 @@ pub trait Event: Serialize {
     /// What the event is about. Events of one key are published in the order of their commits.
     fn key(&self) -> String;
 
-    /// The version that this change gave the key's aggregate. It rises with every event of the key. Consumers ignore
-    /// an event that is older than one they know.
+    /// The version that this change gave the key's aggregate. It rises with every event of the key.
+    ///
+    /// A consumer for which [only the newest event counts](crate::inbox::Order::LatestWins) ignores an event that is older
+    /// than one of its key and type that it handled. Every other consumer handles each event, in the order of their arrival.
     fn version(&self) -> i64;
 }

@@ -49,7 +49,7 @@ impl<'a> Forwarder<'a> {
     ) -> Result<Confirm, PublishError> {
         let id = message.event.as_ref().map(|event| event.id).ok();
         let Delivery { routing_key, properties, data, .. } = &message.delivery;
-        self.send(id, routing_key.as_str(), properties, data, reason, message.failures).await
+        self.send(id, routing_key.as_str(), properties, data, reason, 0).await
     }
 
     /// Sends an event that has waited to the dead-letter queue, with the reason, and waits for the confirmation.
@@ -73,8 +73,8 @@ impl<'a> Forwarder<'a> {
             payload: event.data.get(),
         };
         let (body, properties) = (outgoing.to_json()?, properties(&outgoing));
-        let failures = waiting.failures.saturating_add(1);
-        let sent = self.send(Some(event.id), &event.event_type, &properties, &body, reason, failures).await?;
+        let id = Some(event.id);
+        let sent = self.send(id, &event.event_type, &properties, &body, reason, waiting.failures).await?;
         sent.outcome().await
     }
 

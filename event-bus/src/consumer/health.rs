@@ -27,11 +27,12 @@ pub struct Receipts {
 }
 
 /// The status of a subscriber, now and later.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ConsumerHealth(Arc<Status>);
 
 #[derive(Debug, Default)]
 struct Status {
+    consumer: String,
     is_connected: AtomicBool,
     has_subscribed: AtomicBool,
     first: AtomicU64,
@@ -46,6 +47,12 @@ struct Status {
 }
 
 impl ConsumerHealth {
+    pub(super) fn of(consumer: &str) -> Self {
+        let health = Self(Arc::new(Status { consumer: consumer.to_owned(), ..Status::default() }));
+        health.gauge("amqp_consumer_connected", 0.0);
+        health
+    }
+
     /// Whether events arrive, as far as known.
     pub fn is_connected(&self) -> bool {
         self.0.is_connected.load(Ordering::Relaxed)
@@ -90,16 +97,16 @@ impl ConsumerHealth {
         self.0.blocked_keys.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_waiting(&self, consumer: &str, waiting: WaitingSummary) {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, exact up to 2^53")]
+    pub(super) fn set_waiting(&self, waiting: WaitingSummary) {
         self.0.waiting_events.store(waiting.events, Ordering::Relaxed);
         self.0.blocked_keys.store(waiting.blocked_keys, Ordering::Relaxed);
-        for (name, value) in
-            [("inbox_waiting_events", waiting.events), ("inbox_blocked_keys", waiting.blocked_keys)]
-        {
-            // Exact up to 2^53.
-            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-            metrics::gauge!(name, "consumer" => consumer.to_owned()).set(value as f64);
-        }
+        self.gauge("inbox_waiting_events", waiting.events as f64);
+        self.gauge("inbox_blocked_keys", waiting.blocked_keys as f64);
+    }
+
+    fn gauge(&self, name: &'static str, value: f64) {
+        metrics::gauge!(name, "consumer" => self.0.consumer.clone()).set(value);
     }
 
     pub(super) fn count(&self, receipt: Receipt) {
@@ -134,6 +141,6 @@ impl ConsumerHealth {
         }
         self.0.is_connected.store(connected, Ordering::Relaxed);
         self.0.has_subscribed.fetch_or(connected, Ordering::AcqRel);
-        metrics::gauge!("amqp_consumer_connected").set(if connected { 1.0 } else { 0.0 });
+        self.gauge("amqp_consumer_connected", if connected { 1.0 } else { 0.0 });
     }
 }

@@ -19,8 +19,6 @@ pub(crate) type Handlers = HashMap<&'static str, Box<dyn AnyHandler>>;
 pub(crate) struct Message {
     pub(crate) delivery: Delivery,
     pub(crate) event: Result<IncomingEvent, String>,
-    /// How often handling it has failed so far.
-    pub(crate) failures: u32,
     /// Whether it is an event that the queue is bound for and that has no handler any more.
     pub(crate) is_unhandled: bool,
 }
@@ -29,11 +27,9 @@ impl Message {
     /// Reads a delivery. An unreadable one keeps the reason, for the dead-letter queue.
     pub(crate) fn read(delivery: Delivery, handlers: &Handlers) -> Self {
         let event = read(&delivery, handlers);
-        let failures = headers::number(&delivery.properties, headers::FAILURES);
-        let failures = failures.and_then(|count| u32::try_from(count).ok()).unwrap_or_default();
         let is_unhandled =
             matches!(&event, Err(Unreadable::NoHandler(kind)) if kind == delivery.routing_key.as_str());
-        Self { event: event.map_err(|why| why.to_string()), delivery, failures, is_unhandled }
+        Self { event: event.map_err(|why| why.to_string()), delivery, is_unhandled }
     }
 
     /// The delivery, as the inbox needs it; `None` for an unreadable one.

@@ -166,7 +166,7 @@ impl Subscriber {
             topology: SubscriberTopology::of(consumer),
             handlers: Handlers::new(),
             after_commit: Box::new(|| {}),
-            health: ConsumerHealth::default(),
+            health: ConsumerHealth::of(consumer),
             retry: Wake::default(),
         })
     }

@@ -145,7 +145,7 @@ async fn pass(
     }
     while !stop.is_cancelled() {
         let summary = soon(inbox::summary(pool, consumer)).await?;
-        shared.health.set_waiting(consumer, summary);
+        shared.health.set_waiting(summary);
         if summary.events > 0 && soon(waiting::drop_stale(pool, consumer, latest_wins)).await? > 0 {
             continue;
         }

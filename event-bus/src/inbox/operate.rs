@@ -36,9 +36,11 @@ pub struct WaitingKey {
     pub behind: i64,
 }
 
-/// Which of the keys that wait are meant: those that fit all that is given.
+/// Which of the keys that wait are meant: those that fit all that is given. Nothing given: none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Selection {
+pub struct WaitingSelection {
+    /// All of them.
+    pub all: bool,
     /// Those of this service.
     pub source: Option<String>,
     /// This key.
@@ -51,7 +53,19 @@ pub struct Selection {
     pub blocked_only: bool,
 }
 
-/// The condition of a selection, on `$1` to `$6`. The first event of a key has a time for its next try, or is blocked.
+impl WaitingSelection {
+    /// All keys that wait.
+    pub fn all() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+
+    /// Whether nothing is given.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The condition of a selection, on `$1` to `$7`. The first event of a key has a time for its next try, or is blocked.
 macro_rules! selected {
     ($before:literal, $after:literal) => {
         concat!(
@@ -60,7 +74,7 @@ macro_rules! selected {
                where consumer = $1 and (next_attempt_at is not null or blocked_at is not null)
                  and ($2::text is null or source = $2) and ($3::text is null or key = $3)
                  and ($4::text is null or event_type = $4) and ($5::uuid is null or event_id = $5)
-                 and (blocked_at is not null or not $6) ",
+                 and (blocked_at is not null or not $6) and not $7 ",
             $after
         )
     };
@@ -75,6 +89,7 @@ macro_rules! bound {
             .bind($selection.event_type.as_deref())
             .bind($selection.event_id)
             .bind($selection.blocked_only)
+            .bind($selection.is_empty())
     };
 }
 
@@ -82,13 +97,13 @@ macro_rules! bound {
 pub async fn list(
     pool: &PgPool,
     consumer: &str,
-    selection: &Selection,
+    selection: &WaitingSelection,
     offset: i64,
     limit: i64,
 ) -> Result<Vec<WaitingKey>, sqlx::Error> {
     let query = sqlx::query_as(selected!(
         "with head as (",
-        " order by blocked_at is null, position offset $7 limit $8)
+        " order by blocked_at is null, position offset $8 limit $9)
          select source, key, event_id, event_type, key_version as version, occurred_at, entered_at, failures, reason,
                 next_attempt_at, blocked_at,
                 (select count(*) from inbox_waiting as later
@@ -100,13 +115,17 @@ pub async fn list(
 }
 
 /// Counts the keys that wait.
-pub async fn count(pool: &PgPool, consumer: &str, selection: &Selection) -> Result<i64, sqlx::Error> {
+pub async fn count(pool: &PgPool, consumer: &str, selection: &WaitingSelection) -> Result<i64, sqlx::Error> {
     let query = sqlx::query_scalar(selected!("select count(*) from (", ") as head"));
     bound!(query, consumer, selection).fetch_one(pool).await
 }
 
 /// Has the selected keys tried again at once, with all their tries before them, and returns how many there are.
-pub async fn requeue(pool: &PgPool, consumer: &str, selection: &Selection) -> Result<u64, sqlx::Error> {
+pub async fn requeue(
+    pool: &PgPool,
+    consumer: &str,
+    selection: &WaitingSelection,
+) -> Result<u64, sqlx::Error> {
     let query = sqlx::query(selected!(
         "with head as (",
         " for update)
@@ -122,7 +141,7 @@ pub async fn requeue(pool: &PgPool, consumer: &str, selection: &Selection) -> Re
 pub async fn skip(
     tx: &mut PgConnection,
     consumer: &str,
-    selection: &Selection,
+    selection: &WaitingSelection,
     by: &str,
     reason: &str,
 ) -> Result<Vec<Uuid>, sqlx::Error> {
@@ -131,7 +150,7 @@ pub async fn skip(
         " for update), gone as (
              delete from inbox_waiting where consumer = $1 and event_id in (select event_id from head)
          ), entered as (
-             update inbox set skipped_at = clock_timestamp(), skipped_by = $7, skip_reason = $8
+             update inbox set skipped_at = clock_timestamp(), skipped_by = $8, skip_reason = $9
               where consumer = $1 and event_id in (select event_id from head)
          ), started as (
              update inbox_waiting set next_attempt_at = clock_timestamp()

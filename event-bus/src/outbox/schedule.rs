@@ -15,8 +15,11 @@ pub struct ScheduledId(pub Uuid);
 /// clock.
 ///
 /// It is announced once, within a second of its time and never before it, if a relay is running; a time in the past
-/// is due at once. Its version is its position in the log, since nobody knows now which events of its key will come
-/// before it. Events of a key that are due at different times are announced in the order of their times.
+/// is due at once. Events of a key that are due at different times are announced in the order of their times.
+///
+/// It keeps the [version](Event::version) that it has now, although events of its key that are appended before it is due
+/// have higher ones. If one of these is of the same type, a consumer treats the scheduled event as one that comes late: it
+/// has its effect, unless only the newest counts.
 pub async fn schedule<E: Event>(
     tx: &mut Transaction<'_, Postgres>,
     event: &E,
@@ -35,13 +38,14 @@ pub async fn schedule_traced<E: Event>(
     let Prepared { key, payload, headers } = Prepared::of(event, trace)?;
     let id = Uuid::now_v7();
     sqlx::query(
-        "insert into outbox_scheduled (scheduled_id, due, event_type, key, payload, headers)
-         values ($1, $2, $3, $4, $5::json, $6::json)",
+        "insert into outbox_scheduled (scheduled_id, due, event_type, key, key_version, payload, headers)
+         values ($1, $2, $3, $4, $5, $6::json, $7::json)",
     )
     .bind(id)
     .bind(due)
     .bind(E::TYPE)
     .bind(&key)
+    .bind(event.version())
     .bind(payload)
     .bind(headers)
     .execute(&mut **tx)

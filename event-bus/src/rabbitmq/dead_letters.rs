@@ -85,9 +85,9 @@ impl From<BrokerError> for DeadLetterError {
 
 /// Which dead letters are meant: those of which all that is given is true. Nothing given: none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DeadLetterSelection))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-pub struct Selection {
+pub struct DeadLetterSelection {
     /// All of them.
     pub all: bool,
     /// Those whose reason contains this.
@@ -98,7 +98,7 @@ pub struct Selection {
     pub key: Option<String>,
 }
 
-impl Selection {
+impl DeadLetterSelection {
     /// Whether nothing is given.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -114,9 +114,9 @@ impl Selection {
 
 /// How far an order about many dead letters has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DeadLetterProgress))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Progress {
+pub struct DeadLetterProgress {
     /// How many dead letters there were.
     pub count: u64,
     /// How many were looked at.
@@ -166,13 +166,13 @@ pub(super) async fn act_on_all(
     config: &BrokerConfig,
     subscriber: &str,
     time: Duration,
-    which: &Selection,
+    which: &DeadLetterSelection,
     action: Option<Action>,
     limit: u64,
-) -> Result<Progress, DeadLetterError> {
+) -> Result<DeadLetterProgress, DeadLetterError> {
     let mut scan = Scan::begin(config, subscriber, time).await?;
     let outcome = async {
-        let mut progress = Progress::default();
+        let mut progress = DeadLetterProgress::default();
         while progress.done < limit
             && let Some(message) = scan.next().await?
         {
@@ -188,7 +188,7 @@ pub(super) async fn act_on_all(
         }
         let is_full = progress.done == limit && scan.left != Some(0);
         let (count, looked_at) = (scan.count, scan.looked_at);
-        Ok(Progress { count, looked_at, more: is_full || scan.is_out_of_time, ..progress })
+        Ok(DeadLetterProgress { count, looked_at, more: is_full || scan.is_out_of_time, ..progress })
     }
     .await;
     scan.end().await;

@@ -8,7 +8,7 @@ use lapin::{
 /// Why the message was forwarded.
 pub(crate) const REASON: &str = "x-reason";
 
-/// How often handling it has failed. It is our own, because versions of the broker keep `x-death` differently.
+/// How often handling it failed before it was rejected; not in messages of the main queue.
 pub(crate) const FAILURES: &str = "x-failures";
 
 /// Which subscriber could not handle it.

@@ -6,7 +6,9 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     BrokerConfig, BrokerError, Depths, PublishError,
-    dead_letters::{self, Action, DeadLetter, DeadLetterError, DeadLetters, Progress, Selection},
+    dead_letters::{
+        self, Action, DeadLetter, DeadLetterError, DeadLetterProgress, DeadLetterSelection, DeadLetters,
+    },
     depths,
 };
 
@@ -104,26 +106,34 @@ impl QueueAdmin {
 
     /// Replays the dead letters of a selection, from the oldest on and at most `limit`, as long as there is time,
     /// and says whether there may be more.
-    pub async fn replay_all(&self, which: Selection, limit: u64) -> Result<Progress, DeadLetterError> {
+    pub async fn replay_all(
+        &self,
+        which: DeadLetterSelection,
+        limit: u64,
+    ) -> Result<DeadLetterProgress, DeadLetterError> {
         self.act_on_all(which, Some(Action::Replay), limit).await
     }
 
     /// Discards the dead letters of a selection, as [`replay_all`](Self::replay_all) replays them.
-    pub async fn discard_all(&self, which: Selection, limit: u64) -> Result<Progress, DeadLetterError> {
+    pub async fn discard_all(
+        &self,
+        which: DeadLetterSelection,
+        limit: u64,
+    ) -> Result<DeadLetterProgress, DeadLetterError> {
         self.act_on_all(which, Some(Action::Discard), limit).await
     }
 
     /// Counts the dead letters of a selection.
-    pub async fn count(&self, which: Selection) -> Result<Progress, DeadLetterError> {
+    pub async fn count(&self, which: DeadLetterSelection) -> Result<DeadLetterProgress, DeadLetterError> {
         self.act_on_all(which, None, u64::MAX).await
     }
 
     async fn act_on_all(
         &self,
-        which: Selection,
+        which: DeadLetterSelection,
         action: Option<Action>,
         limit: u64,
-    ) -> Result<Progress, DeadLetterError> {
+    ) -> Result<DeadLetterProgress, DeadLetterError> {
         self.alone(move |this| async move {
             dead_letters::act_on_all(&this.config, &this.subscriber, this.time, &which, action, limit).await
         })

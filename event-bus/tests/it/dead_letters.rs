@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use event_bus::{
     BrokerConfig,
-    rabbitmq::{DeadLetter, DeadLetterError, Progress, QueueAdmin, Selection},
+    rabbitmq::{DeadLetter, DeadLetterError, DeadLetterProgress, DeadLetterSelection, QueueAdmin},
 };
 use lapin::BasicProperties;
 use sqlx::PgPool;
@@ -103,7 +103,8 @@ async fn a_dead_letter_is_never_said_to_be_absent_when_the_time_was_over(pool: P
     {
         assert!(matches!(outcome, Err(DeadLetterError::OutOfTime { looked_at: 1, count: 3 })), "{outcome:?}");
     }
-    let progress = hasty.count(Selection { all: true, ..Selection::default() }).await.unwrap();
+    let progress =
+        hasty.count(DeadLetterSelection { all: true, ..DeadLetterSelection::default() }).await.unwrap();
     assert_eq!((progress.count, progress.looked_at, progress.more), (3, 1, true));
     assert!(admin.discard("another").await.unwrap().is_none(), "all of the queue was read");
     assert!(admin.discard(&last.id).await.unwrap().is_some());
@@ -122,14 +123,19 @@ async fn dead_letters_are_replayed_and_discarded_by_reason_type_and_key(pool: Pg
     stage.vhost.publish("shop.events", RAISED, b"not an event", BasicProperties::default()).await;
     let seen = letters(&admin, 7).await;
     assert_eq!(seen.iter().filter(|letter| letter.key.as_deref() == Some("a")).count(), 3);
-    let none = Selection::default();
-    let of_a = Selection { key: Some("a".to_owned()), ..none.clone() };
-    let unreadable = Selection { reason: Some("not a CloudEvents event".to_owned()), ..none.clone() };
-    let typed = Selection { event_type: Some(RAISED.to_owned()), ..none.clone() };
-    let all = Selection { all: true, ..none.clone() };
+    let none = DeadLetterSelection::default();
+    let of_a = DeadLetterSelection { key: Some("a".to_owned()), ..none.clone() };
+    let unreadable =
+        DeadLetterSelection { reason: Some("not a CloudEvents event".to_owned()), ..none.clone() };
+    let typed = DeadLetterSelection { event_type: Some(RAISED.to_owned()), ..none.clone() };
+    let all = DeadLetterSelection { all: true, ..none.clone() };
     for (which, matched) in [(&none, 0), (&of_a, 3), (&unreadable, 1), (&all, 7)] {
         let progress = admin.count(which.clone()).await.unwrap();
-        assert_eq!(progress, Progress { count: 7, looked_at: 7, matched, done: 0, more: false }, "{which:?}");
+        assert_eq!(
+            progress,
+            DeadLetterProgress { count: 7, looked_at: 7, matched, done: 0, more: false },
+            "{which:?}"
+        );
     }
     assert_eq!(admin.discard_all(none, 10).await.unwrap().done, 0, "nothing is meant");
     letters(&admin, 7).await;

@@ -124,6 +124,23 @@ async fn an_event_of_a_later_generation_is_newer_whatever_its_version(pool: PgPo
 }
 
 #[sqlx::test(migrations = false)]
+async fn every_metric_of_a_subscriber_names_its_consumer(pool: PgPool) {
+    let stage = Stage::set_with_tries(pool, 1).await;
+    stage.hold("a").await;
+    stage.send(&raised("a", 1, "wait")).await;
+    stage.send(&raised("b", 1, "reject")).await;
+    stage.send(&raised("c", 1, "")).await;
+    stage.until_applied(1).await;
+    stage.until_blocked(1).await;
+    stage.dead_letter().await;
+    let label = format!("consumer=\"{}\"", stage.consumer);
+    let samples = Stage::samples();
+    assert!(samples.iter().any(|sample| sample.starts_with("amqp_consumer_connected{")), "{samples:?}");
+    let nameless: Vec<_> = samples.iter().filter(|sample| !sample.contains(&label)).collect();
+    assert!(nameless.is_empty(), "{nameless:?}");
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_burst_is_applied_in_order_each_event_once_though_some_come_twice(pool: PgPool) {
     let stage = Stage::set(pool).await;
     let events: Vec<_> =

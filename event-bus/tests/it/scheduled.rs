@@ -10,6 +10,7 @@ use sqlx::{PgConnection, PgPool};
 #[derive(serde::Serialize)]
 struct Reminded {
     order: u32,
+    version: i64,
 }
 
 impl Event for Reminded {
@@ -20,7 +21,7 @@ impl Event for Reminded {
     }
 
     fn version(&self) -> i64 {
-        1
+        self.version
     }
 }
 
@@ -28,7 +29,7 @@ impl Event for Reminded {
 async fn schedule(pool: &PgPool, order: u32, seconds: i64) -> ScheduledId {
     let mut tx = pool.begin().await.unwrap();
     let due = Utc::now() + TimeDelta::seconds(seconds);
-    let id = outbox::schedule(&mut tx, &Reminded { order }, due).await.unwrap();
+    let id = outbox::schedule(&mut tx, &Reminded { order, version: 1 }, due).await.unwrap();
     tx.commit().await.unwrap();
     id
 }
@@ -90,11 +91,38 @@ async fn an_event_whose_cancellation_or_scheduling_is_rolled_back_counts_as_befo
     let id = schedule(&pool, 1, -1).await;
     let mut tx = pool.begin().await.unwrap();
     assert!(outbox::cancel(&mut tx, id).await.unwrap());
-    outbox::schedule(&mut tx, &Reminded { order: 2 }, Utc::now()).await.unwrap();
+    outbox::schedule(&mut tx, &Reminded { order: 2, version: 1 }, Utc::now()).await.unwrap();
     tx.rollback().await.unwrap();
     let mut db = pool.acquire().await.unwrap();
     assert_eq!(release(&mut db).await.0, 1);
     assert_eq!(keys(&pool).await, ["1"]);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_scheduled_event_keeps_its_version_so_that_later_events_of_its_key_are_newer(pool: PgPool) {
+    sqlx::raw_sql(outbox::SCHEMA).execute(&pool).await.unwrap();
+    let version = async |version: i64, is_scheduled: bool| {
+        let mut tx = pool.begin().await.unwrap();
+        let event = Reminded { order: 7, version };
+        if is_scheduled {
+            outbox::schedule(&mut tx, &event, Utc::now()).await.unwrap();
+        } else {
+            outbox::append(&mut tx, &event).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    };
+    // Positions rise faster than the versions of one key.
+    schedule(&pool, 1, -3).await;
+    schedule(&pool, 2, -2).await;
+    let mut db = pool.acquire().await.unwrap();
+    assert_eq!(release(&mut db).await.0, 2);
+    version(1, false).await;
+    version(2, true).await;
+    assert_eq!(release(&mut db).await.0, 1);
+    version(3, false).await;
+    let versions = "select key_version from integration_event_log where key = '7' order by position";
+    let versions: Vec<i64> = sqlx::query_scalar(versions).fetch_all(&pool).await.unwrap();
+    assert_eq!(versions, [1, 2, 3]);
 }
 
 #[sqlx::test(migrations = false)]

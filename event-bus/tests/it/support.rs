@@ -13,7 +13,7 @@ use event_bus::{
     consumer::{ConsumerHealth, SubscriberConfig},
     inbox::{
         self,
-        operate::{self, Selection, WaitingKey},
+        operate::{self, WaitingKey, WaitingSelection},
     },
     rabbitmq::Publisher,
 };
@@ -152,12 +152,18 @@ impl Stage {
 
     /// Waits until so many keys are blocked.
     pub(crate) async fn until_blocked(&self, count: usize) -> Vec<WaitingKey> {
-        let blocked = Selection { blocked_only: true, ..Selection::default() };
+        let blocked = WaitingSelection { blocked_only: true, ..WaitingSelection::default() };
         eventually(&format!("{count} keys are blocked"), LONG, async || {
             let keys = operate::list(&self.pool, &self.consumer, &blocked, 0, 1_000).await.unwrap();
             (keys.len() == count).then_some(keys)
         })
         .await
+    }
+
+    /// The samples of all metrics of this process, one a line.
+    pub(crate) fn samples() -> Vec<String> {
+        let text = recorder().render();
+        text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
     }
 
     /// How many deliveries were of this kind.

@@ -1,6 +1,6 @@
 //! Events that fail, and what waits behind them.
 
-use event_bus::inbox::operate::{self, Selection};
+use event_bus::inbox::operate::{self, WaitingSelection};
 use sqlx::PgPool;
 use test_kit::eventually;
 
@@ -61,12 +61,27 @@ async fn an_event_that_always_fails_blocks_its_key_and_no_other_until_it_is_requ
     assert_eq!(stage.until_applied(1).await, pairs(&[("b", 1)]));
 
     stage.release("a").await;
-    let of_key = Selection { key: Some("a".to_owned()), ..Selection::default() };
-    let other = Selection { key: Some("b".to_owned()), ..Selection::default() };
+    let of_key = WaitingSelection { key: Some("a".to_owned()), ..WaitingSelection::default() };
+    let other = WaitingSelection { key: Some("b".to_owned()), ..WaitingSelection::default() };
     assert_eq!(operate::requeue(&stage.pool, &stage.consumer, &other).await.unwrap(), 0);
     assert_eq!(operate::requeue(&stage.pool, &stage.consumer, &of_key).await.unwrap(), 1);
     assert_eq!(stage.until_applied(4).await, pairs(&[("b", 1), ("a", 1), ("a", 2), ("a", 3)]));
     eventually("it is reported", LONG, async || (stage.health.blocked_keys() == 0).then_some(())).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_selection_that_says_nothing_selects_no_key(pool: PgPool) {
+    let stage = Stage::set_with_tries(pool, 1).await;
+    stage.hold("a").await;
+    stage.send(&raised("a", 1, "wait")).await;
+    stage.until_blocked(1).await;
+    let (pool, consumer, none) = (&stage.pool, stage.consumer.as_str(), WaitingSelection::default());
+    assert_eq!(operate::list(pool, consumer, &none, 0, 10).await.unwrap(), []);
+    assert_eq!(operate::count(pool, consumer, &none).await.unwrap(), 0);
+    assert_eq!(operate::requeue(pool, consumer, &none).await.unwrap(), 0);
+    let mut db = pool.acquire().await.unwrap();
+    assert!(operate::skip(&mut db, consumer, &none, "olga", "a mistake").await.unwrap().is_empty());
+    assert_eq!(operate::count(pool, consumer, &WaitingSelection::all()).await.unwrap(), 1);
 }
 
 #[sqlx::test(migrations = false)]
@@ -78,7 +93,7 @@ async fn a_skipped_event_frees_its_key_and_the_inbox_keeps_the_reason(pool: PgPo
     stage.send(&raised("a", 2, "")).await;
     stage.until_waiting(2).await;
     let mut db = stage.pool.acquire().await.unwrap();
-    let all = Selection::default();
+    let all = WaitingSelection::all();
     let skipped = operate::skip(&mut db, &stage.consumer, &all, "olga", "it is wrong").await.unwrap();
     assert_eq!(skipped, [wrong.id]);
     assert_eq!(stage.until_applied(1).await, pairs(&[("a", 2)]));

@@ -11,7 +11,7 @@ use event_bus::{
     consumer::SubscriberConfig,
     inbox::{
         self,
-        operate::{self, Selection},
+        operate::{self, WaitingSelection},
     },
     rabbitmq::Publisher,
 };
@@ -148,8 +148,8 @@ async fn through_failures_every_event_has_its_effect_once_and_in_the_order_of_it
     running.await.unwrap();
 }
 
-fn blocked_only() -> Selection {
-    Selection { blocked_only: true, ..Selection::default() }
+fn blocked_only() -> WaitingSelection {
+    WaitingSelection { blocked_only: true, ..WaitingSelection::default() }
 }
 
 /// The versions that had their effect, by key, in the order of the effects.

@@ -8,10 +8,15 @@
 //! transaction may still be open, and may commit an event that must go out before a later one of the same
 //! key. The proof that a position is decided has three steps:
 //!
-//! 1. A poll saw position p. Every transaction that holds a position below p has its transaction number.
+//! 1. A poll saw position p. Every transaction that holds a position below p has its transaction number, because it
+//!    locked the row of its key before it took the position.
 //! 2. The relay marks events published. The transaction of the mark starts later, so its number is higher.
 //! 3. A later poll's snapshot has no open transaction below the mark's number. Every position up to p is now
 //!    decided, and this poll sees all of them. The polls *after* this one may start at p.
+//!
+//! A writer that locks no row (or only takes an advisory lock) is outside of step 1, for the microseconds between taking its
+//! position and getting its number. If a poll passes its event, the next full scan finds it, within 20 s; a later event of
+//! the key may be published before it.
 //!
 //! A relay that has just started has no such position. If there are so many dead entries that its full scan takes
 //! too long, it reads one *range* of positions after the other, and halves the range each time that the database

@@ -1,7 +1,9 @@
 //! The operator's routes of a consumer's dead letters: list, replay and discard them.
 
 use actix_web::{HttpResponse, get, post, web};
-use event_bus::rabbitmq::{DeadLetter, DeadLetterError, DeadLetters, Progress, PublishError, Selection};
+use event_bus::rabbitmq::{
+    DeadLetter, DeadLetterError, DeadLetterProgress, DeadLetterSelection, DeadLetters, PublishError,
+};
 use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -119,7 +121,7 @@ async fn discard_dead_letter(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct BulkBody {
     /// Which ones.
-    which: Selection,
+    which: DeadLetterSelection,
     /// How many at most; 1 to 1000, default 1000.
     #[schema(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
@@ -149,7 +151,7 @@ impl BulkBody {
 ///
 /// One call does what it can in a few seconds. While `more` is true there may be more of them: call again.
 #[utoipa::path(tag = "inbox", request_body = BulkBody, security(("bearer" = ["ops"])), responses(
-    (status = 200, description = "how far it has come", body = Progress),
+    (status = 200, description = "how far it has come", body = DeadLetterProgress),
     (status = 400, description = "an order that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
 ))]
@@ -158,7 +160,7 @@ async fn replay_dead_letters(
     operator: Authorized<Ops>,
     body: Json<BulkBody>,
     inbox: web::Data<Inbox>,
-) -> Result<web::Json<Progress>, Problem> {
+) -> Result<web::Json<DeadLetterProgress>, Problem> {
     let limit = body.value.limit()?;
     let BulkBody { which, dry_run, .. } = body.value;
     let shown = format!("{which:?}");
@@ -181,7 +183,7 @@ async fn replay_dead_letters(
 ///
 /// One call does what it can in a few seconds. While `more` is true there may be more of them: call again.
 #[utoipa::path(tag = "inbox", request_body = BulkBody, security(("bearer" = ["ops"])), responses(
-    (status = 200, description = "how far it has come", body = Progress),
+    (status = 200, description = "how far it has come", body = DeadLetterProgress),
     (status = 400, description = "an order that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
     (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
 ))]
@@ -190,7 +192,7 @@ async fn discard_dead_letters(
     operator: Authorized<Ops>,
     body: Json<BulkBody>,
     inbox: web::Data<Inbox>,
-) -> Result<web::Json<Progress>, Problem> {
+) -> Result<web::Json<DeadLetterProgress>, Problem> {
     let limit = body.value.limit()?;
     let BulkBody { which, dry_run, why, .. } = body.value;
     let why = if dry_run { "" } else { reason::of_body(why.as_deref(), "why")? };

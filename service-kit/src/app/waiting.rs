@@ -1,7 +1,7 @@
 //! The operator's routes of the events that wait in the inbox: list the keys, requeue and skip.
 
 use actix_web::{get, post, web};
-use event_bus::inbox::operate::{self, Selection, WaitingKey};
+use event_bus::inbox::operate::{self, WaitingKey, WaitingSelection};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -74,7 +74,8 @@ async fn list_waiting(
         Problem::validation(detail).parameter("pageIndex", detail)
     })?;
     let blocked_only = blocked.unwrap_or_default();
-    let selection = Selection { source, key, event_type: r#type, event_id: None, blocked_only };
+    let selection =
+        WaitingSelection { all: true, source, key, event_type: r#type, event_id: None, blocked_only };
     let consumer = inbox.consumer();
     let count = operate::count(&pool, consumer, &selection).await?;
     let data = operate::list(&pool, consumer, &selection, offset, page_size).await?;
@@ -107,14 +108,15 @@ struct SelectionBody {
 }
 
 impl SelectionBody {
-    fn selection(&self) -> Result<Selection, Problem> {
+    fn selection(&self) -> Result<WaitingSelection, Problem> {
         let Self { source, key, r#type, event_id, .. } = self;
         let is_narrow = source.is_some() || key.is_some() || r#type.is_some() || event_id.is_some();
         if is_narrow == self.all {
             let detail = "give a key, type, source or eventId, or all: true";
             return Err(Problem::validation(detail).at("#/all", detail));
         }
-        Ok(Selection {
+        Ok(WaitingSelection {
+            all: self.all,
             source: source.clone(),
             key: key.clone(),
             event_type: r#type.clone(),
@@ -192,7 +194,7 @@ async fn skip_waiting(
     done(skipped.len() as u64, &body)
 }
 
-async fn counted(pool: &PgPool, consumer: &str, selection: &Selection) -> Result<u64, Problem> {
+async fn counted(pool: &PgPool, consumer: &str, selection: &WaitingSelection) -> Result<u64, Problem> {
     Ok(u64::try_from(operate::count(pool, consumer, selection).await?).unwrap_or_default())
 }
 

@@ -1,7 +1,7 @@
 //! `<service> waiting`: the keys that wait in the inbox, for an operator at a shell.
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use event_bus::inbox::operate::{self, Selection, WaitingKey};
+use event_bus::inbox::operate::{self, WaitingKey, WaitingSelection};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -57,7 +57,8 @@ fn selecting() -> [Arg; 4] {
 pub(super) async fn run(arguments: &ArgMatches, pool: &PgPool, consumer: &str) -> anyhow::Result<()> {
     let Some((name, arguments)) = arguments.subcommand() else { return Ok(()) };
     let text = |name: &str| arguments.get_one::<String>(name).cloned();
-    let mut selection = Selection {
+    let mut selection = WaitingSelection {
+        all: name == "list" || arguments.get_flag("all"),
         source: text("source"),
         key: text("key"),
         event_type: text("type"),
@@ -68,11 +69,7 @@ pub(super) async fn run(arguments: &ArgMatches, pool: &PgPool, consumer: &str) -
         selection.blocked_only = arguments.get_flag("blocked");
         return list(arguments, pool, consumer, &selection).await;
     }
-    let is_narrow = selection != Selection::default();
-    anyhow::ensure!(
-        is_narrow || arguments.get_flag("all"),
-        "name a key, type, source or event, or say --all"
-    );
+    anyhow::ensure!(!selection.is_empty(), "name a key, type, source or event, or say --all");
     if arguments.get_flag("dry-run") {
         output::say(&format!("would {name} {}", operate::count(pool, consumer, &selection).await?))?;
         return Ok(());
@@ -85,7 +82,7 @@ pub(super) async fn run(arguments: &ArgMatches, pool: &PgPool, consumer: &str) -
     } else {
         operate::requeue(pool, consumer, &selection).await?
     };
-    anyhow::ensure!(count > 0 || !is_narrow, "no such key waits");
+    anyhow::ensure!(count > 0 || selection.all, "no such key waits");
     Ok(output::say(&format!("{name}: {count}"))?)
 }
 
@@ -93,7 +90,7 @@ async fn list(
     arguments: &ArgMatches,
     pool: &PgPool,
     consumer: &str,
-    selection: &Selection,
+    selection: &WaitingSelection,
 ) -> anyhow::Result<()> {
     let limit = arguments.get_one::<i64>("limit").copied().unwrap_or(100);
     let keys = operate::list(pool, consumer, selection, 0, limit).await?;

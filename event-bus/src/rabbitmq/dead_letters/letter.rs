@@ -24,7 +24,7 @@ pub struct DeadLetter {
     pub key: Option<String>,
     /// Why it was dead-lettered.
     pub reason: String,
-    /// How often handling it has failed.
+    /// How often handling it failed, while it waited, before it was rejected.
     pub failures: u64,
     /// When it was dead-lettered; unknown where the broker did that.
     pub failed_at: Option<DateTime<Utc>>,
