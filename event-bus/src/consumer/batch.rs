@@ -21,7 +21,7 @@ use crate::{
     DatabaseErrorKind,
     envelope::IncomingEvent,
     error::chain,
-    inbox::{Receipt, ReceiveError, receive, waiting},
+    inbox::{Delivery, Receipt, ReceiveError, receive, waiting},
 };
 
 /// How often one message is tried at once when another transaction was in its way.
@@ -147,7 +147,15 @@ async fn enter(shared: &Shared, message: &Message, reason: &str) -> Result<Recei
     let failure = Failure::of(shared, delivery.event, 1, reason);
     let mut db = acquire(shared).await?;
     let entered = tokio::time::timeout(shared.config.batch_timeout(), async {
-        waiting::enter(&mut db, &shared.consumer, delivery, &failure.reason, failure.next).await
+        waiting::enter(
+            &mut db,
+            &shared.consumer,
+            delivery,
+            &message.original(),
+            &failure.reason,
+            failure.next,
+        )
+        .await
     });
     let entered =
         entered.await.ok().ok_or_else(DatabaseUnavailable::no_answer).and_then(|entered| Ok(entered?));
@@ -226,6 +234,14 @@ async fn transaction(
     let deliveries: Vec<_> =
         messages.iter().filter_map(|message| message.delivery(&shared.handlers)).collect();
     let receipts = receive(&mut tx, &shared.consumer, shared.config.retention(), &deliveries).await?;
+    let behind = || {
+        messages.iter().zip(&deliveries).zip(&receipts).filter(|(_, receipt)| **receipt == Receipt::Waiting)
+    };
+    let waiting: Vec<Delivery<'_>> = behind().map(|((_, delivery), _)| *delivery).collect();
+    if !waiting.is_empty() {
+        let originals = behind().map(|((message, _), _)| message.original()).collect();
+        waiting::join(&mut tx, &shared.consumer, &waiting, originals).await?;
+    }
     crate::crash_point!("consumer.after_inbox");
 
     let first = messages.iter().zip(&receipts).filter_map(|(message, receipt)| match receipt {

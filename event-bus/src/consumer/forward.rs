@@ -5,11 +5,11 @@ use uuid::Uuid;
 
 use super::message::Message;
 use crate::{
-    envelope::OutgoingEvent,
+    envelope::{IncomingEvent, OutgoingEvent, WriteError},
     inbox::waiting::Waiting,
     rabbitmq::{
         BrokerConfig, Confirm, PublishError, Publisher, SubscriberTopology,
-        headers::{CONSUMER, FAILED_AT, FAILURES, REASON, ROUTING_KEY, carried, without_copies},
+        headers::{self, CONSUMER, FAILED_AT, FAILURES, REASON, carried, with_routing_key, without_copies},
         publisher::properties,
         topology,
     },
@@ -59,20 +59,13 @@ impl<'a> Forwarder<'a> {
         reason: &str,
     ) -> Result<(), PublishError> {
         let event = &waiting.event;
-        let outgoing = OutgoingEvent {
-            id: event.id,
-            source: &event.source,
-            service: &event.source,
-            event_type: &event.event_type,
-            key: &event.key,
-            version: event.version,
-            generation: event.generation,
-            occurred_at: event.occurred_at,
-            trace: &event.trace,
-            headers: &[],
-            payload: event.data.get(),
+        let original = waiting.original.as_ref();
+        let original =
+            original.and_then(|kept| Some((headers::decoded(&kept.properties)?, kept.body.clone())));
+        let (properties, body) = match original {
+            Some(original) => original,
+            None => rebuilt(event)?,
         };
-        let (body, properties) = (outgoing.to_json()?, properties(&outgoing));
         let id = Some(event.id);
         let sent = self.send(id, &event.event_type, &properties, &body, reason, waiting.failures).await?;
         sent.outcome().await
@@ -90,17 +83,14 @@ impl<'a> Forwarder<'a> {
         let event = event_id.map(tracing::field::display);
         tracing::warn!(consumer = self.consumer, event.id = event, reason, "dead-lettered a message");
         metrics::counter!("inbox_dead_lettered_total", "consumer" => self.consumer.to_owned()).increment(1);
-        let mut headers = without_copies(properties);
+        let properties = with_routing_key(properties.clone(), routing_key);
+        let mut headers = without_copies(&properties);
         headers.insert(REASON.into(), AMQPValue::LongString(shortened(reason).into()));
         headers.insert(CONSUMER.into(), AMQPValue::LongString(self.consumer.into()));
         headers.insert(FAILURES.into(), AMQPValue::LongInt(i32::try_from(failures).unwrap_or(i32::MAX)));
         let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap_or_default();
         headers.insert(FAILED_AT.into(), AMQPValue::Timestamp(now));
-        if !headers.contains_key(ROUTING_KEY) {
-            let original = AMQPValue::LongString(routing_key.into());
-            headers.insert(ROUTING_KEY.into(), original);
-        }
-        let mut properties = properties.clone().with_headers(headers);
+        let mut properties = properties.with_headers(headers);
         if properties.expiration().is_some() || properties.user_id().is_some() {
             properties = carried(&properties);
         }
@@ -119,4 +109,23 @@ impl<'a> Forwarder<'a> {
             publisher.close().await;
         }
     }
+}
+
+/// A message of an event whose own was not kept: without the headers of its publisher, and with the source as the name of
+/// the service.
+fn rebuilt(event: &IncomingEvent) -> Result<(BasicProperties, Vec<u8>), WriteError> {
+    let outgoing = OutgoingEvent {
+        id: event.id,
+        source: &event.source,
+        service: &event.source,
+        event_type: &event.event_type,
+        key: &event.key,
+        version: event.version,
+        generation: event.generation,
+        occurred_at: event.occurred_at,
+        trace: &event.trace,
+        headers: &[],
+        payload: event.data.get(),
+    };
+    Ok((properties(&outgoing), outgoing.to_json()?))
 }

@@ -8,7 +8,7 @@ use super::handler::{AnyHandler, Decoded};
 use crate::{
     envelope::{self, IncomingEvent},
     error::chain,
-    inbox,
+    inbox::{self, waiting::Original},
     rabbitmq::headers,
 };
 
@@ -37,6 +37,13 @@ impl Message {
         let event = self.event.as_ref().ok()?;
         let order = handlers.get(event.event_type.as_str())?.order();
         Some(inbox::Delivery { event, redelivered: self.delivery.redelivered, order })
+    }
+
+    /// The message as it came, to be kept while its event waits.
+    pub(crate) fn original(&self) -> Original {
+        let Delivery { properties, routing_key, data, .. } = &self.delivery;
+        let properties = headers::with_routing_key(properties.clone(), routing_key.as_str());
+        Original { properties: headers::encoded(&properties), body: data.clone() }
     }
 
     /// The event with its payload, for its handler; `None` for an unreadable one.

@@ -16,52 +16,6 @@
 //! [`max_attempts`](SubscriberConfig::max_attempts) times. Then its key is blocked until an operator requeues or skips it
 //! ([`inbox::operate`]), unless its handler has said to [skip](GiveUp::Skip) it. Other keys flow meanwhile. Where
 //! only the newest event of a key counts ([`Order::LatestWins`]) nothing waits behind a failed one.
-//!
-//! ```
-//! use event_bus::{BrokerConfig, HandleError, Handler, Received, Subscriber, inbox};
-//! use sqlx::{PgPool, Postgres, Transaction};
-//!
-//! /// The fields of the event that this service reads.
-//! #[derive(serde::Deserialize)]
-//! struct BookReturned {
-//!     book: String,
-//! }
-//!
-//! struct CallNextReader;
-//!
-//! impl Handler for CallNextReader {
-//!     const EVENT_TYPE: &'static str = "town.library.book_returned.v1";
-//!     type Payload = BookReturned;
-//!
-//!     async fn handle(
-//!         &self,
-//!         tx: &mut Transaction<'_, Postgres>,
-//!         event: &Received<BookReturned>,
-//!     ) -> Result<(), HandleError> {
-//!         let insert = sqlx::query("insert into call (book) values ($1)").bind(&event.data.book);
-//!         insert.execute(&mut **tx).await?;
-//!         Ok(())
-//!     }
-//! }
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let (Ok(database_url), Ok(amqp_url)) = (std::env::var("DATABASE_URL"), std::env::var("AMQP_URL")) else {
-//! #     return Ok(());
-//! # };
-//! let pool = PgPool::connect(&database_url).await?;
-//! let broker = BrokerConfig::new(amqp_url, "town.events");
-//! let subscriber = Subscriber::new("desk", pool, broker).handle(CallNextReader)?;
-//! let (health, stop) = (subscriber.health(), tokio_util::sync::CancellationToken::new());
-//! let running = tokio::spawn(subscriber.run(stop.clone()));
-//!
-//! // A readiness probe reads `health`; a shutdown cancels `stop`. No event is lost or half handled.
-//! println!("connected: {}", health.is_connected());
-//! stop.cancel();
-//! running.await?;
-//! # Ok(())
-//! # }
-//! ```
 
 mod batch;
 mod config;

@@ -4,8 +4,8 @@
 //! `inbox_version` holds the newest version of each key whose effect it had, for each source and type of event.
 //! `inbox_waiting` holds the events that failed, and those of their keys behind them.
 //!
-//! A [`Subscriber`](crate::Subscriber) does all of this by itself. [`receive`] is for a consumer that gets its
-//! messages in another way; [`advance`] is for facts that arrive in another way than by events:
+//! A [`Subscriber`](crate::Subscriber) does all of this by itself. [`advance`] is for facts that arrive in another way than
+//! by events:
 //!
 //! ```
 //! # async fn example(pool: sqlx::PgPool) -> Result<(), sqlx::Error> {
@@ -28,8 +28,9 @@ mod retention;
 pub(crate) mod waiting;
 
 pub use advance::advance;
-pub use receive::{Delivery, Order, Receipt, ReceiveError, receive};
-pub use retention::purge;
+pub use receive::Order;
+pub(crate) use receive::{Delivery, Receipt, ReceiveError, receive};
+pub(crate) use retention::purge;
 pub use waiting::{WaitingSummary, summary};
 
 crate::migration::migrations! {
@@ -37,4 +38,5 @@ crate::migration::migrations! {
     "../../migrations/inbox/"
     202_611_221_230 "create inbox" "202611221230_create_inbox.sql",
     202_611_281_300 "create inbox waiting" "202611281300_create_inbox_waiting.sql",
+    202_611_291_000 "keep waiting messages" "202611291000_keep_waiting_messages.sql",
 }

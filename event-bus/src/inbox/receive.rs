@@ -5,7 +5,6 @@ use std::{collections::HashMap, time::Duration};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use super::waiting;
 use crate::envelope::IncomingEvent;
 
 /// Which events of a key have an effect, and in which order.
@@ -20,19 +19,17 @@ pub enum Order {
 
 /// An event as it arrived.
 #[derive(Debug, Clone, Copy)]
-pub struct Delivery<'a> {
-    /// The event.
-    pub event: &'a IncomingEvent,
+pub(crate) struct Delivery<'a> {
+    pub(crate) event: &'a IncomingEvent,
     /// The broker's redelivered flag.
-    pub redelivered: bool,
+    pub(crate) redelivered: bool,
     /// What its handler needs.
-    pub order: Order,
+    pub(crate) order: Order,
 }
 
 /// What a delivery is to this consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Receipt {
+pub(crate) enum Receipt {
     /// Received for the first time: to be handled.
     First {
         /// Whether it is newer than all events of its key and type that were handled.
@@ -56,7 +53,7 @@ impl Receipt {
         [Self::First { is_newest: true }, Self::Waiting, Self::RedeliveredKnown, Self::Repeated, Self::Stale];
 
     /// The name of the case, as metrics have it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::First { .. } => "first",
             Self::Waiting => "waiting",
@@ -69,8 +66,7 @@ impl Receipt {
 
 /// Why deliveries were not entered.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReceiveError {
+pub(crate) enum ReceiveError {
     /// Another process of the consumer has entered one of them meanwhile, and perhaps has events of other keys wait:
     /// to be rolled back, and tried again.
     #[error("another process of the consumer is still at work")]
@@ -83,14 +79,14 @@ pub enum ReceiveError {
 /// An event, what it is, and whether it is newer than what was handled.
 type Judged = (Uuid, String, bool);
 
-/// Enters deliveries in their order, and returns what each of them is. One statement for any number; one more if some
-/// have to wait behind earlier events of their keys.
+/// Enters deliveries in their order, and returns what each of them is, in one statement for any number. Those that are to
+/// wait behind earlier events of their keys have yet to [join](super::waiting::join) them.
 ///
 /// Where the broker's flag is set the inbox is asked first whether it knows the event; otherwise the insert decides.
 /// The version guard of each (source, key, type) is raised to the newest version and returns the one before: sorted,
 /// so that two transactions take the rows in the same order, and read under the row's lock, so that concurrent changes
 /// count. `retention` is how long rows of the inbox are kept: an event that is younger and not there is no repeat.
-pub async fn receive(
+pub(crate) async fn receive(
     tx: &mut Transaction<'_, Postgres>,
     consumer: &str,
     retention: Duration,
@@ -118,20 +114,12 @@ pub async fn receive(
     let judged = judged.into_iter().rev();
     let mut judged: HashMap<Uuid, Receipt> =
         judged.map(|(id, verdict, is_newest)| (id, receipt(&verdict, is_newest))).collect();
-    let receipts: Vec<Receipt> = deliveries
-        .iter()
-        .map(|delivery| match judged.get_mut(&delivery.event.id) {
-            // Only the first: the same event again in one batch is a repeat.
-            Some(receipt) => std::mem::replace(receipt, Receipt::Repeated),
-            None => Receipt::RedeliveredKnown,
-        })
-        .collect();
-    let waiting = deliveries.iter().zip(&receipts).filter(|(_, receipt)| **receipt == Receipt::Waiting);
-    let waiting: Vec<_> = waiting.map(|(delivery, _)| *delivery).collect();
-    if !waiting.is_empty() {
-        waiting::join(tx, consumer, &waiting).await?;
-    }
-    Ok(receipts)
+    let receipts = deliveries.iter().map(|delivery| match judged.get_mut(&delivery.event.id) {
+        // Only the first: the same event again in one batch is a repeat.
+        Some(receipt) => std::mem::replace(receipt, Receipt::Repeated),
+        None => Receipt::RedeliveredKnown,
+    });
+    Ok(receipts.collect())
 }
 
 /// Enters deliveries that are not known, and says what each is.

@@ -56,30 +56,42 @@ pub(crate) enum Next {
     Skip,
 }
 
+/// The message that an event came in, as it is dead-lettered if the event is rejected at a later try.
+pub(crate) struct Original {
+    /// Its properties, as AMQP encodes them.
+    pub(crate) properties: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+}
+
 /// An event that waits.
 pub(crate) struct Waiting {
     pub(crate) event: IncomingEvent,
+    /// `None` if a program stored it that did not keep messages.
+    pub(crate) original: Option<Original>,
     pub(crate) redelivered: bool,
     pub(crate) failures: u32,
     holds_key: bool,
     position: i64,
 }
 
-/// Has deliveries wait behind the events of their keys that wait already.
-pub(super) async fn join(
+/// Has deliveries wait behind the events of their keys that wait already, each with its message.
+pub(crate) async fn join(
     tx: &mut PgConnection,
     consumer: &str,
     deliveries: &[Delivery<'_>],
+    originals: Vec<Original>,
 ) -> Result<(), sqlx::Error> {
+    let (properties, bodies): (Vec<_>, Vec<_>) =
+        originals.into_iter().map(|original| (original.properties, original.body)).unzip();
     sqlx::query(
         "insert into inbox_waiting (consumer, event_id, source, event_type, key, generation, key_version, occurred_at,
-                                    traceparent, tracestate, data, redelivered, holds_key)
+                                    traceparent, tracestate, data, redelivered, properties, body, holds_key)
          select $1, event_id, source, event_type, key, generation, key_version, occurred_at,
-                traceparent, tracestate, data::json, redelivered, true
+                traceparent, tracestate, data::json, redelivered, properties, body, true
            from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::timestamptz[],
-                       $9::text[], $10::text[], $11::text[], $12::bool[])
+                       $9::text[], $10::text[], $11::text[], $12::bool[], $13::bytea[], $14::bytea[])
                 with ordinality as delivery (event_id, source, event_type, key, generation, key_version, occurred_at,
-                                             traceparent, tracestate, data, redelivered, place)
+                                             traceparent, tracestate, data, redelivered, properties, body, place)
           order by place",
     )
     .bind(consumer)
@@ -94,6 +106,8 @@ pub(super) async fn join(
     .bind(column(deliveries, |delivery| delivery.event.trace.tracestate()))
     .bind(column(deliveries, |delivery| delivery.event.data.get()))
     .bind(column(deliveries, |delivery| delivery.redelivered))
+    .bind(properties)
+    .bind(bodies)
     .execute(tx)
     .await?;
     Ok(())
@@ -104,6 +118,7 @@ pub(crate) async fn enter(
     tx: &mut PgConnection,
     consumer: &str,
     delivery: Delivery<'_>,
+    original: &Original,
     reason: &str,
     next: Next,
 ) -> Result<(), sqlx::Error> {
@@ -119,9 +134,10 @@ pub(crate) async fn enter(
          )
          insert into inbox_waiting (consumer, event_id, source, event_type, key, generation, key_version, occurred_at,
                                     traceparent, tracestate, data, redelivered, holds_key,
-                                    failures, reason, next_attempt_at, blocked_at)
+                                    failures, reason, next_attempt_at, blocked_at, properties, body)
          select $1, event_id, $3, $4, $5, $6, $7, $8, $9, $10, $11::json, $12, $13, 1, $14,
-                clock_timestamp() + $15 * interval '1 second', case when $15 is null then clock_timestamp() end
+                clock_timestamp() + $15 * interval '1 second', case when $15 is null then clock_timestamp() end,
+                $17, $18
            from entered where not $16",
     )
     .bind(consumer)
@@ -140,6 +156,8 @@ pub(crate) async fn enter(
     .bind(reason)
     .bind(seconds(next))
     .bind(next == Next::Skip)
+    .bind(&original.properties)
+    .bind(&original.body)
     .execute(tx)
     .await?;
     Ok(())

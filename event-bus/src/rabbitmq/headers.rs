@@ -2,6 +2,7 @@
 
 use lapin::{
     BasicProperties,
+    protocol::basic::{gen_properties, parse_properties},
     types::{AMQPValue, FieldTable},
 };
 
@@ -42,6 +43,26 @@ pub(crate) fn without_copies(properties: &BasicProperties) -> FieldTable {
         }
     }
     kept
+}
+
+/// The properties with the routing key that the message was published with, unless they say it already.
+pub(crate) fn with_routing_key(properties: BasicProperties, routing_key: &str) -> BasicProperties {
+    let mut headers = properties.headers().clone().unwrap_or_default();
+    if !headers.contains_key(ROUTING_KEY) {
+        headers.insert(ROUTING_KEY.into(), AMQPValue::LongString(routing_key.into()));
+    }
+    properties.with_headers(headers)
+}
+
+/// Properties as AMQP encodes them.
+pub(crate) fn encoded(properties: &BasicProperties) -> Vec<u8> {
+    let encoded = gen_properties(properties)(Vec::new().into());
+    encoded.map(|written| written.write).unwrap_or_default()
+}
+
+/// What [`encoded`] has written.
+pub(crate) fn decoded(properties: &[u8]) -> Option<BasicProperties> {
+    parse_properties(properties).ok().map(|(_, properties)| properties)
 }
 
 /// A header that is a text.

@@ -7,10 +7,7 @@ use std::sync::{
 
 use sqlx::PgPool;
 
-use event_bus::{
-    envelope,
-    inbox::{self, Delivery, Order, Receipt, ReceiveError, receive},
-};
+use event_bus::inbox;
 use test_kit::eventually;
 
 use crate::support::{LONG, NOTED, Sent, Stage, raised};
@@ -254,45 +251,33 @@ async fn a_pattern_is_refused_as_an_event_type() {
 
 #[sqlx::test(migrations = false)]
 async fn an_event_does_not_pass_one_of_its_key_that_another_process_has_made_wait_meanwhile(pool: PgPool) {
-    sqlx::raw_sql(inbox::SCHEMA).execute(&pool).await.unwrap();
-    let [first, second] = [1, 2].map(|version| {
-        let body = raised("a", version, "").outgoing().to_json().unwrap();
-        envelope::read(Some(envelope::CONTENT_TYPE), |_| None, &body).unwrap()
-    });
+    let stage = Stage::set(pool).await;
+    let [first, second] = [1, 2].map(|version| raised("a", version, ""));
     // A process that has lost its connection to the broker is still about to have the first event wait.
-    let mut frozen = pool.begin().await.unwrap();
+    let mut frozen = stage.pool.begin().await.unwrap();
     for entered in [
         "insert into inbox (consumer, event_id, source, event_type, key, key_version, applied, redelivered)
-         values ('counter', $1, '/test', 'shop.test.counter_raised.v1', 'a', 1, false, false)",
+         values ($1, $2, '/test', 'shop.test.counter_raised.v1', 'a', 1, false, false)",
         "insert into inbox_waiting (consumer, event_id, source, event_type, key, generation, key_version,
                                     occurred_at, data, redelivered, holds_key)
-         values ('counter', $1, '/test', 'shop.test.counter_raised.v1', 'a', 1, 1, now(), '{}', false, true)",
+         values ($1, $2, '/test', 'shop.test.counter_raised.v1', 'a', 1, 1, now(), '{\"value\":1}', false, true)",
     ] {
-        sqlx::query(sqlx::AssertSqlSafe(entered)).bind(first.id).execute(&mut *frozen).await.unwrap();
+        sqlx::query(entered).bind(&stage.consumer).bind(first.id).execute(&mut *frozen).await.unwrap();
     }
-    let deliveries =
-        [&first, &second].map(|event| Delivery { event, redelivered: true, order: Order::EveryEvent });
-    let week = std::time::Duration::from_hours(168);
-    let receiving = async {
-        let mut tx = pool.begin().await.unwrap();
-        receive(&mut tx, "counter", week, &deliveries).await
-    };
-    let committing = async {
-        eventually("it waits for the other process", LONG, async || {
-            let waiting: i64 = sqlx::query_scalar("select count(*) from pg_locks where not granted")
-                .fetch_one(&pool)
-                .await
-                .unwrap();
-            (waiting > 0).then_some(())
-        })
-        .await;
-        frozen.commit().await.unwrap();
-    };
-    let (overtaken, ()) = tokio::join!(receiving, committing);
-    assert!(matches!(overtaken, Err(ReceiveError::Overtaken)), "{overtaken:?}");
-    let mut tx = pool.begin().await.unwrap();
-    let receipts = receive(&mut tx, "counter", week, &deliveries).await.unwrap();
-    assert_eq!(receipts, [Receipt::RedeliveredKnown, Receipt::Waiting]);
+    stage.send(&first).await;
+    stage.send(&second).await;
+    eventually("it waits for the other process", LONG, async || {
+        let waiting: i64 = sqlx::query_scalar("select count(*) from pg_locks where not granted")
+            .fetch_one(&stage.pool)
+            .await
+            .unwrap();
+        (waiting > 0).then_some(())
+    })
+    .await;
+    frozen.commit().await.unwrap();
+    let applied = stage.until_applied(2).await;
+    assert_eq!(applied, [("a".to_owned(), 1), ("a".to_owned(), 2)]);
+    assert_eq!((stage.receipts("repeated"), stage.receipts("waiting")), (1, 1));
 }
 
 #[sqlx::test(migrations = false)]

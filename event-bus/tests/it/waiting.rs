@@ -1,10 +1,14 @@
 //! Events that fail, and what waits behind them.
 
 use event_bus::inbox::operate::{self, WaitingSelection};
+use lapin::{
+    BasicProperties,
+    types::{AMQPValue, FieldTable, ShortString},
+};
 use sqlx::PgPool;
 use test_kit::eventually;
 
-use crate::support::{GUESSED, LONG, NOTED, Sent, Stage, raised};
+use crate::support::{GUESSED, LONG, NOTED, RAISED, Sent, Stage, raised};
 
 fn pairs(expected: &[(&str, i64)]) -> Vec<(String, i64)> {
     expected.iter().map(|(key, version)| ((*key).to_owned(), *version)).collect()
@@ -156,6 +160,61 @@ async fn an_event_that_is_rejected_at_a_later_try_is_dead_lettered_and_frees_its
         .await
         .unwrap();
     assert!(!known, "it can be replayed from there");
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_that_waited_is_dead_lettered_as_the_message_that_it_came_in(pool: PgPool) {
+    let stage = Stage::set_with_tries(pool, 1).await;
+    stage.hold("a").await;
+    let headers = |id: &str, version: &str| {
+        let mut table = FieldTable::default();
+        let attributes =
+            [("specversion", "1.0"), ("id", id), ("source", "/test"), ("type", RAISED), ("subject", "a")];
+        for (name, value) in attributes.into_iter().chain([("sequence", version), ("partOf", "a saga")]) {
+            table.insert(format!("cloudEvents:{name}").into(), AMQPValue::LongString(value.into()));
+        }
+        table.insert("tenant".into(), AMQPValue::LongString("blue".into()));
+        table.insert("attempt".into(), AMQPValue::LongInt(3));
+        table
+    };
+    let ids = [1, 2].map(uuid::Uuid::from_u128);
+    let body = br#"{ "value": 1, "wish": "wait, then reject", "more": true }"#;
+    for (id, version) in ids.iter().zip(["1", "2"]) {
+        let properties = BasicProperties::default()
+            .with_content_type("application/json".into())
+            .with_headers(headers(&id.to_string(), version))
+            .with_message_id(id.to_string().into())
+            .with_correlation_id("order 7".into())
+            .with_app_id("a shop".into());
+        stage.vhost.publish("shop.events", RAISED, body, properties).await;
+    }
+    // One failed, and one came while it waited.
+    stage.until_waiting(2).await;
+    stage.release("a").await;
+    sqlx::query("update inbox_waiting set failures = 7, blocked_at = null, next_attempt_at = now() where key_version = 1")
+        .execute(&stage.pool)
+        .await
+        .unwrap();
+    for (id, failures) in ids.iter().zip([7, 0]) {
+        let (reason, message) = stage.dead_letter().await;
+        let table = message.properties.headers().clone().unwrap();
+        assert_eq!((reason.as_str(), message.body.as_slice()), ("this one is rejected", body.as_slice()));
+        for (name, value) in headers(&id.to_string(), if failures == 7 { "1" } else { "2" }).inner() {
+            assert_eq!(table.inner().get(name), Some(value), "{name}");
+        }
+        assert_eq!(table.inner().get("x-failures"), Some(&AMQPValue::LongInt(failures)));
+        assert_eq!(message.header("x-original-routing-key").as_deref(), Some(RAISED));
+        let text = |text: &Option<ShortString>| text.as_ref().map(ToString::to_string);
+        let kept = [
+            message.properties.app_id(),
+            message.properties.correlation_id(),
+            message.properties.content_type(),
+        ];
+        assert_eq!(
+            kept.map(text),
+            ["a shop", "order 7", "application/json"].map(|value| Some(value.to_owned()))
+        );
+    }
 }
 
 #[sqlx::test(migrations = false)]

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Waiting;
+use super::{Original, Waiting};
 use crate::{TraceContext, envelope::IncomingEvent};
 
 /// Takes the event that is due first, and locks it; no other process takes it until the transaction ends.
@@ -12,7 +12,7 @@ pub(crate) async fn take(tx: &mut PgConnection, consumer: &str) -> Result<Option
     loop {
         let row: Option<Row> = sqlx::query_as(
             "select event_id, position, source, event_type, key, generation, key_version, occurred_at, traceparent,
-                    tracestate, data::text as data, redelivered, holds_key, failures,
+                    tracestate, data::text as data, redelivered, holds_key, failures, properties, body,
                     holds_key and exists (
                         select from inbox_waiting as earlier
                          where earlier.consumer = $1 and earlier.source = waiting.source
@@ -56,6 +56,8 @@ struct Row {
     redelivered: bool,
     holds_key: bool,
     failures: i32,
+    properties: Option<Vec<u8>>,
+    body: Option<Vec<u8>>,
     is_behind: bool,
 }
 
@@ -64,7 +66,9 @@ impl Row {
         let data = serde_json::value::RawValue::from_string(self.data);
         let trace =
             self.traceparent.and_then(|parent| TraceContext::parse(&parent, self.tracestate.as_deref()));
+        let original = self.properties.zip(self.body);
         Ok(Waiting {
+            original: original.map(|(properties, body)| Original { properties, body }),
             event: IncomingEvent {
                 id: self.event_id,
                 source: self.source,
