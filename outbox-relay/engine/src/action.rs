@@ -26,10 +26,10 @@ pub enum Action {
     Connect,
     /// Read pending events: [`polled`](crate::Engine::polled), or [`poll_timed_out`](crate::Engine::poll_timed_out).
     Poll(Poll),
-    /// Send an [`event`](crate::Engine::event): [`sent`](crate::Engine::sent).
+    /// Send an [`event`](crate::Engine::event): [`answered`](crate::Engine::answered).
     Send(Uuid),
     /// Send an event over a second channel of the same connection, which is opened if it is closed:
-    /// [`sent`](crate::Engine::sent).
+    /// [`answered`](crate::Engine::answered).
     Probe(Uuid),
     /// Mark these events published, which may be none: [`marked`](crate::Engine::marked).
     Mark(Vec<Uuid>),

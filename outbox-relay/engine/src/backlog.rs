@@ -1,6 +1,7 @@
 //! The events that the relay has read and not yet marked.
 
 mod aside;
+mod marks;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -33,7 +34,7 @@ pub struct Backlog<E> {
     failed: VecDeque<(Uuid, String)>,
     marking_failed: Vec<(Uuid, String)>,
     bytes: usize,
-    /// The events that wait because their type is held back or because they are suspects, with those behind them.
+    /// The events that wait because their type is held back or because they are bisected, with those behind them.
     aside: usize,
     aside_bytes: usize,
     /// The key whose event was alone in flight when the connection was lost: it may be the cause.
@@ -157,11 +158,11 @@ impl<E: Pending> Backlog<E> {
         if self.in_flight.len() == 1 && self.in_flight.contains(&id) {
             self.quarantined = self.events.get(&id).map(|event| event.key().to_owned());
         }
-        self.nacked(id)
+        self.read_again(id)
     }
 
     /// An event did not arrive: it and the events behind it are to be read again. Returns its position.
-    pub(crate) fn nacked(&mut self, id: Uuid) -> Option<i64> {
+    pub(crate) fn read_again(&mut self, id: Uuid) -> Option<i64> {
         if !self.in_flight.remove(&id) {
             return None;
         }
@@ -175,57 +176,6 @@ impl<E: Pending> Backlog<E> {
         if self.in_flight.remove(&id) {
             self.failed.push_back((id, reason));
         }
-    }
-
-    /// Takes the next events to mark failed, at most `limit`, until [`marked_failed`](Self::marked_failed) or
-    /// [`cut_off`](Self::cut_off).
-    pub(crate) fn mark_failed(&mut self, limit: usize) -> &[(Uuid, String)] {
-        self.marking_failed = self.failed.drain(..limit.min(self.failed.len())).collect();
-        &self.marking_failed
-    }
-
-    /// The failed events are marked. The log decides which events of their keys are pending from now on.
-    pub(crate) fn marked_failed(&mut self) -> Vec<Uuid> {
-        let marked: Vec<Uuid> =
-            std::mem::take(&mut self.marking_failed).into_iter().map(|(id, _)| id).collect();
-        for id in &marked {
-            self.known.remove(id);
-            self.forget_key_of(*id);
-        }
-        marked
-    }
-
-    /// Takes all confirmed events, until [`marked`](Self::marked) or [`cut_off`](Self::cut_off).
-    pub(crate) fn mark(&mut self) -> Vec<Uuid> {
-        self.confirmed_since = None;
-        self.marking = std::mem::take(&mut self.confirmed);
-        self.marking.clone()
-    }
-
-    /// The events are marked published. Returns their number.
-    pub(crate) fn marked(&mut self) -> usize {
-        let marked = std::mem::take(&mut self.marking);
-        for id in &marked {
-            self.known.remove(id);
-        }
-        marked.len()
-    }
-
-    /// The outcome of the last statement is unknown. Confirmed events are marked again, which does no harm.
-    /// Failed events are read again, since an operator may have repaired them. The caller forgets the unsent
-    /// events as well.
-    pub(crate) fn cut_off(&mut self, now: Instant) {
-        self.confirmed.append(&mut self.marking);
-        if !self.confirmed.is_empty() {
-            self.confirmed_since.get_or_insert(now);
-        }
-        self.forget_failed();
-    }
-
-    /// Forgets the failed events that are not marked: they are read again.
-    pub(crate) fn forget_failed(&mut self) {
-        self.failed.clear();
-        self.marking_failed.clear();
     }
 
     /// Forgets the events that were not sent: they are read again. Returns their lowest position.

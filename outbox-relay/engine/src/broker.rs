@@ -18,10 +18,10 @@ pub enum Outcome {
     Published,
     /// The event itself is at fault and can never be published, for this reason: it is marked failed and blocks
     /// its key. Nothing else waits.
-    Refused(String),
+    Failed(String),
     /// The broker closed the channel while the event was in flight on it, because of this event or another one.
     /// The connection is open. Whether the broker has the event is unknown.
-    Accused(Refusal),
+    ChannelClosed(Refusal),
     /// A queue of the event did not take it this time: events of its type wait. The channel can be used further.
     Nacked,
     /// The broker takes nothing now. Whether it has the event is unknown. The connection can be used further.

@@ -5,8 +5,9 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    action::{Action, Failed, HeldBack},
+    action::{Action, Failed},
     backlog::Backlog,
+    bisection::Bisection,
     broker::{Broker, Refusal},
     config::Config,
     held::HeldTypes,
@@ -14,7 +15,6 @@ use crate::{
     ownership::{Lease, Ownership, Take},
     poll::{Pending, Poll},
     schedule::Schedule,
-    suspects::Suspects,
     timing::{BackOff, PollTimer},
 };
 
@@ -39,7 +39,7 @@ pub(crate) enum Request {
 pub(crate) struct PollStarted {
     pub(crate) range: Range,
     pub(crate) started: Instant,
-    pub(crate) generation: u64,
+    pub(crate) resets: u64,
 }
 
 /// One relay's work on one database. See the crate's documentation.
@@ -49,8 +49,8 @@ pub struct Engine<E> {
     pub(crate) ownership: Ownership,
     pub(crate) broker: Broker,
     pub(crate) held: HeldTypes,
-    pub(crate) suspects: Suspects,
-    /// Why the channel for suspects was closed last.
+    pub(crate) bisection: Bisection,
+    /// Why the channel of the bisection was closed last.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) high_water_mark: HighWaterMark,
     pub(crate) poll_timer: PollTimer,
@@ -62,8 +62,8 @@ pub struct Engine<E> {
     /// One statement about the log at a time: a poll or a mark.
     pub(crate) log_is_busy: bool,
     pub(crate) poll: Option<PollStarted>,
-    /// Raised whenever events are forgotten: a poll that started before counts for nothing.
-    pub(crate) generation: u64,
+    /// How often events were forgotten: a poll that started before the last time counts for nothing.
+    pub(crate) resets: u64,
     pub(crate) stopping: bool,
 }
 
@@ -75,7 +75,7 @@ impl<E: Pending> Engine<E> {
             ownership: Ownership::new(config.renewal, config.trusted),
             broker: Broker::new(config.max_in_flight, seed),
             held: HeldTypes::new(config.max_in_flight, seed.rotate_left(32)),
-            suspects: Suspects::default(),
+            bisection: Bisection::default(),
             refusal: None,
             high_water_mark: HighWaterMark::new(config.full_scan_interval, config.first_range),
             poll_timer: PollTimer::new(config.poll_interval),
@@ -86,7 +86,7 @@ impl<E: Pending> Engine<E> {
             ownership_request: None,
             log_is_busy: false,
             poll: None,
-            generation: 0,
+            resets: 0,
             stopping: false,
             config,
         }
@@ -225,7 +225,7 @@ impl<E: Pending> Engine<E> {
         self.log_is_busy = true;
         self.poll_timer.poll_started();
         let range = self.high_water_mark.start(now);
-        self.poll = Some(PollStarted { range, started: now, generation: self.generation });
+        self.poll = Some(PollStarted { range, started: now, resets: self.resets });
         Some(Action::Poll(Poll {
             partitions: self.ownership.leases().iter().map(|lease| lease.partition).collect(),
             after: range.after,
@@ -233,7 +233,7 @@ impl<E: Pending> Engine<E> {
             known: self.backlog.known_after(range.after),
             limit: self.config.batch_size,
             max_bytes: self.config.max_bytes,
-            generation: self.generation,
+            resets: self.resets,
         }))
     }
 
@@ -246,12 +246,12 @@ impl<E: Pending> Engine<E> {
     /// Forgets the unsent events. The log and the leases are unchanged: the next poll starts before the lowest
     /// of them.
     pub(crate) fn poll_again(&mut self) {
-        self.suspects.forget_unsent();
+        self.bisection.forget_unsent();
         if let Some(lowest) = self.backlog.forget_unsent() {
             self.high_water_mark.retreat(lowest - 1);
         }
         self.poll_timer.poll_now();
-        self.generation += 1;
+        self.resets += 1;
     }
 
     /// The next moment at which time alone changes the next action.
@@ -270,41 +270,5 @@ impl<E: Pending> Engine<E> {
         // A moment in the past waits for an input. The fallback wakes an open session at the latest.
         let fallback = (self.session == Session::Open).then(|| now + self.config.renewal);
         moments.into_iter().flatten().filter(|moment| *moment > now).chain(fallback).min()
-    }
-
-    /// An event that is to be sent or is in flight.
-    pub fn event(&self, id: Uuid) -> Option<&E> {
-        self.backlog.event(id)
-    }
-
-    /// The leases: what may be published now.
-    pub fn leases(&self) -> &[Lease] {
-        self.ownership.leases()
-    }
-
-    /// Whether the broker takes events, as far as reported.
-    pub fn is_broker_available(&self) -> bool {
-        self.broker.is_available()
-    }
-
-    /// The types of which events wait, while other types are published.
-    pub fn held_back(&self) -> Vec<HeldBack> {
-        let all = self.held.all().map(|(event_type, hold, since)| HeldBack {
-            event_type: event_type.to_owned(),
-            hold,
-            since,
-            waiting: self.backlog.held_count(event_type),
-        });
-        all.filter(|held| held.waiting > 0).collect()
-    }
-
-    /// Whether the engine was told to stop.
-    pub fn is_stopping(&self) -> bool {
-        self.stopping
-    }
-
-    /// Whether events are in flight.
-    pub fn awaits_confirmations(&self) -> bool {
-        self.backlog.in_flight() > 0
     }
 }

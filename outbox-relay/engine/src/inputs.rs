@@ -5,13 +5,10 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::{
-    broker::{Fault, Outcome, Refusal},
     engine::{Engine, Request, Session},
-    held::Hold,
     high_water_mark::Seen,
     ownership::{Lease, Renewed},
     poll::{Batch, Pending},
-    suspects::Verdict,
 };
 
 impl<E: Pending> Engine<E> {
@@ -60,12 +57,12 @@ impl<E: Pending> Engine<E> {
 
     /// A poll has ended.
     pub fn polled(&mut self, batch: Batch<E>, now: Instant) {
-        let Batch { generation, events, oldest_open, head, failed, next_due } = batch;
-        let Some(poll) = self.poll.take_if(|poll| poll.generation == generation) else { return };
+        let Batch { resets, events, oldest_open, head, failed, next_due } = batch;
+        let Some(poll) = self.poll.take_if(|poll| poll.resets == resets) else { return };
         self.log_is_busy = false;
         self.schedule.told(next_due, now);
         // A poll that started before a reset counts for nothing.
-        if generation != self.generation {
+        if resets != self.resets {
             return;
         }
         let bytes = events.iter().map(Pending::size).sum::<usize>();
@@ -162,138 +159,9 @@ impl<E: Pending> Engine<E> {
         self.poll_again();
     }
 
-    fn forget_connection(&mut self) {
+    pub(crate) fn forget_connection(&mut self) {
         self.held.connection_lost();
-        self.suspects.forget_all();
-    }
-
-    /// An event was sent, with this outcome.
-    pub fn sent(&mut self, id: Uuid, outcome: Outcome, now: Instant) {
-        let position = match outcome {
-            Outcome::Published => {
-                self.broker.confirmed();
-                self.type_answered(id, true);
-                self.backlog.confirmed(id, now);
-                self.cleared(id, now);
-                return self.broker.answered(self.backlog.in_flight(), now);
-            }
-            Outcome::Refused(reason) => {
-                self.type_answered(id, false);
-                self.backlog.failed(id, reason);
-                self.cleared(id, now);
-                return self.broker.answered(self.backlog.in_flight(), now);
-            }
-            Outcome::Nacked => {
-                self.type_answered(id, false);
-                if let Some(event_type) = self.type_of(id) {
-                    self.hold(&event_type, Hold::Nacked, now);
-                }
-                self.backlog.put_back(id);
-                self.cleared(id, now);
-                return self.broker.answered(self.backlog.in_flight(), now);
-            }
-            Outcome::Accused(refusal) => {
-                self.accused(id, refusal, now);
-                return self.broker.answered(self.backlog.in_flight(), now);
-            }
-            Outcome::Unanswered => {
-                self.broker.back_off(now);
-                self.type_answered(id, false);
-                let position = self.backlog.nacked(id);
-                self.cleared(id, now);
-                position
-            }
-            Outcome::Unknown => {
-                self.broker.lost(now);
-                let position = self.backlog.unknown(id);
-                self.forget_connection();
-                position
-            }
-        };
-        if let Some(position) = position {
-            self.high_water_mark.retreat(position - 1);
-        }
-        self.poll_again();
-    }
-
-    fn type_of(&self, id: Uuid) -> Option<String> {
-        Some(self.backlog.event(id)?.event_type().to_owned())
-    }
-
-    /// An event of a type that is held back was answered.
-    fn type_answered(&mut self, id: Uuid, is_published: bool) {
-        if self.held.is_empty() {
-            return;
-        }
-        let Some(event_type) = self.type_of(id) else { return };
-        let waits = self.backlog.has_held(&event_type);
-        if self.held.answered(&event_type, id, is_published, waits) {
-            self.backlog.release(&event_type);
-        }
-    }
-
-    fn hold(&mut self, event_type: &str, hold: Hold, now: Instant) {
-        if let Some(forgotten) = self.held.hold(event_type, hold, now) {
-            self.backlog.release(&forgotten);
-        }
-        self.backlog.hold(event_type);
-    }
-
-    /// An event did not close the channel on which it was sent.
-    fn cleared(&mut self, id: Uuid, now: Instant) {
-        if self.suspects.is_in_flight(id) {
-            let verdict = self.suspects.cleared(id);
-            self.judge(verdict, now);
-        }
-    }
-
-    /// The broker closed the channel on which this event was in flight.
-    ///
-    /// If the broker names a type, the events of the type are the cause: they are held back, and one of them is sent
-    /// alone. If that one is refused as well, all of them have failed. If the broker names none, everything that was in
-    /// flight is suspect, and the cause is found by halving.
-    fn accused(&mut self, id: Uuid, refusal: Refusal, now: Instant) {
-        let is_probe = self.suspects.is_in_flight(id);
-        self.type_answered(id, false);
-        if !is_probe {
-            self.broker.channel_closed();
-        }
-        let named = match &refusal.fault {
-            Fault::Type(Some(named)) => Some(named.clone()).filter(|named| {
-                self.held.get(named) == Some(Hold::Forbidden) || self.backlog.is_type_in_flight(named)
-            }),
-            Fault::Type(None) | Fault::Event => None,
-        };
-        if let Some(named) = named {
-            self.hold(&named, Hold::Forbidden, now);
-            self.backlog.put_back(id);
-            if is_probe {
-                self.backlog.fail_held(&named, &refusal.reason);
-                self.cleared(id, now);
-            }
-            return;
-        }
-        self.backlog.put_aside(id);
-        if is_probe {
-            let verdict = self.suspects.accused(id);
-            self.refusal = Some(refusal);
-            self.judge(verdict, now);
-        } else {
-            self.suspects.add(id);
-        }
-    }
-
-    /// One event alone has closed its channel: it has failed, and with it the events of its type if that is the
-    /// reason.
-    fn judge(&mut self, verdict: Verdict, now: Instant) {
-        let Verdict::Guilty(id) = verdict else { return };
-        let Some(Refusal { reason, fault }) = self.refusal.take() else { return };
-        let event_type = self.type_of(id).filter(|_| fault != Fault::Event);
-        self.backlog.fail_aside(id, reason.clone());
-        if let Some(event_type) = event_type {
-            self.hold(&event_type, Hold::Forbidden, now);
-            self.backlog.fail_held(&event_type, &reason);
-        }
+        self.bisection.forget_all();
     }
 
     /// Stops: nothing more is read or sent. The engine waits for the confirmations in flight, then releases its

@@ -35,8 +35,8 @@ pub struct Poll {
     pub limit: usize,
     /// Bytes of payload after which no further event is wanted.
     pub max_bytes: usize,
-    /// Tells the result of this poll from that of an earlier one.
-    pub generation: u64,
+    /// How often events were forgotten before: tells the result of this poll from that of an earlier one.
+    pub resets: u64,
 }
 
 impl Default for Poll {
@@ -48,7 +48,7 @@ impl Default for Poll {
             known: Vec::new(),
             limit: 0,
             max_bytes: 0,
-            generation: 0,
+            resets: 0,
         }
     }
 }
@@ -56,8 +56,8 @@ impl Default for Poll {
 /// The result of a poll, all of it from one snapshot of the database.
 #[derive(Debug, Clone)]
 pub struct Batch<E> {
-    /// The poll's generation.
-    pub generation: u64,
+    /// That of the poll.
+    pub resets: u64,
     /// Pending events in the order of their positions, without those of blocked keys.
     pub events: Vec<E>,
     /// The lowest number of an open transaction, or else the number of the next one.

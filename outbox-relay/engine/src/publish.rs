@@ -10,10 +10,10 @@ impl<E: Pending> Engine<E> {
         let in_flight = self.backlog.in_flight();
         // All outcomes of the closed channel come at once. Those of a lost connection are unknown until their
         // deadline: no new connection before that.
-        let opens_channel = self.broker.wants_channel() && in_flight == self.suspects.in_flight();
+        let opens_channel = self.broker.wants_channel() && in_flight == self.bisection.in_flight();
         let connects = self.broker.wants_connection(now) && in_flight == 0;
         if (opens_channel || connects) && !self.stopping {
-            self.suspects.close_group();
+            self.bisection.close_group();
             self.broker.connecting();
             return Some(Action::Connect);
         }
@@ -40,20 +40,20 @@ impl<E: Pending> Engine<E> {
 
     /// An event that may close its channel.
     fn probe(&mut self, now: Instant) -> Option<Action> {
-        while let Some(id) = self.suspects.take() {
+        while let Some(id) = self.bisection.take() {
             if self.backlog.take_aside(id) {
                 return Some(Action::Probe(id));
             }
-            self.suspects.cleared(id);
+            self.bisection.passed(id);
         }
-        if !self.suspects.is_idle() {
+        if !self.bisection.is_idle() {
             return None;
         }
         let due = self.held.due(Hold::Forbidden, now).find(|event_type| self.backlog.has_held(event_type));
         let event_type = due?.to_owned();
         let id = self.backlog.take_held(&event_type)?;
         self.held.sent(&event_type, id);
-        self.suspects.probe(id);
+        self.bisection.probe(id);
         Some(Action::Probe(id))
     }
 }

@@ -53,7 +53,7 @@ struct Worker {
     /// The relay that the peer monitor monitors.
     peer: watch::Sender<Option<Uuid>>,
     /// The last error of the broker.
-    refusal: String,
+    broker_error: String,
     /// When the types that are held back were last recorded.
     reported_at: Instant,
 }
@@ -92,7 +92,7 @@ pub(crate) async fn run(
         ownership: ConnectionTask::closed(),
         log: ConnectionTask::closed(),
         peer,
-        refusal: String::new(),
+        broker_error: String::new(),
         reported_at: Instant::now(),
         source: Arc::clone(&source),
     };
@@ -117,7 +117,7 @@ impl Worker {
     async fn work(&mut self, wake_ups: &WakeUps, stop: &CancellationToken) {
         loop {
             if self.broker.has_ended() {
-                "the connection has ended".clone_into(&mut self.refusal);
+                "the connection has ended".clone_into(&mut self.broker_error);
                 self.engine.broker_lost(Instant::now());
             }
             self.engine.blocked(self.broker.is_blocked());
@@ -218,27 +218,27 @@ impl Worker {
     fn send(&mut self, id: Uuid, send: fn(&mut BrokerConnection, &Arc<Source>, &Arc<PendingEvent>) -> bool) {
         let Some(Row(event)) = self.engine.event(id) else { return };
         if let Some(problem) = event.problem.clone() {
-            self.engine.sent(id, Outcome::Refused(problem), Instant::now());
+            self.engine.answered(id, Outcome::Failed(problem), Instant::now());
         } else if !send(&mut self.broker, &self.source, event) {
-            self.engine.sent(id, Outcome::Unknown, Instant::now());
+            self.engine.answered(id, Outcome::Unknown, Instant::now());
         }
     }
 
     fn broker_event(&mut self, event: BrokerEvent) {
         let now = Instant::now();
         match event {
-            BrokerEvent::Confirmed(id) => self.engine.sent(id, Outcome::Published, now),
-            BrokerEvent::Refused(id, error) => {
-                let outcome = self.broker.refused(&error);
-                if !matches!(outcome, Outcome::Nacked | Outcome::Accused(_)) {
-                    self.refusal = format!("{:#}", anyhow::Error::new(error));
+            BrokerEvent::Confirmed(id) => self.engine.answered(id, Outcome::Published, now),
+            BrokerEvent::NotConfirmed(id, error) => {
+                let outcome = self.broker.outcome_of(&error);
+                if !matches!(outcome, Outcome::Nacked | Outcome::ChannelClosed(_)) {
+                    self.broker_error = format!("{:#}", anyhow::Error::new(error));
                 }
-                self.engine.sent(id, outcome, now);
+                self.engine.answered(id, outcome, now);
             }
-            BrokerEvent::Failed(id, reason) => self.engine.sent(id, Outcome::Refused(reason), now),
+            BrokerEvent::Unwritable(id, reason) => self.engine.answered(id, Outcome::Failed(reason), now),
             BrokerEvent::Connected(Ok(())) => self.engine.connected(),
             BrokerEvent::Connected(Err(error)) => {
-                self.refusal = format!("{:#}", anyhow::Error::new(error));
+                self.broker_error = format!("{:#}", anyhow::Error::new(error));
                 self.engine.broker_lost(now);
             }
         }
@@ -296,8 +296,8 @@ impl Worker {
             self.source.set_broker_problem(None);
         } else if self.broker.is_blocked() {
             self.source.set_broker_problem(Some(BLOCKED));
-        } else if !self.refusal.is_empty() {
-            self.source.set_broker_problem(Some(&self.refusal));
+        } else if !self.broker_error.is_empty() {
+            self.source.set_broker_problem(Some(&self.broker_error));
         }
     }
 }

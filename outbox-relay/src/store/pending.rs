@@ -19,7 +19,7 @@ pub(crate) struct PendingEvent {
     pub(crate) event_type: String,
     pub(crate) key: String,
     pub(crate) key_version: i64,
-    /// The generation of the log; 0 if the log was restored since the last generation began.
+    /// The generation of the log.
     pub(crate) generation: i64,
     pub(crate) partition: i16,
     /// The payload, as the producer's JSON text.
@@ -36,8 +36,10 @@ pub(crate) struct PendingEvent {
 /// The result of a poll, in one snapshot.
 #[derive(Debug, Default)]
 pub(crate) struct Polled {
-    /// The oldest events that match, in order.
+    /// The oldest events that match, in order; none if the log was restored since its generation began.
     pub(crate) events: Vec<PendingEvent>,
+    /// Whether the log was restored since its generation began, and has pending events.
+    pub(crate) is_restored: bool,
     /// The lowest number of an open transaction, or else of the next one.
     pub(crate) oldest_open: u64,
     /// The position of the newest published or skipped event; 0 before the first.
@@ -78,8 +80,7 @@ pub(crate) async fn poll(session: &mut Session, poll: &Poll) -> Result<Polled, s
                    array(select event_id from integration_event_log
                           where state = 'PublishedFailed' and skipped_at is null
                             and partition = any($1)) as failed,
-                   coalesce((select generation from outbox_log where identity = outbox_log_identity()), 0)
-                       as generation,
+                   (select generation from outbox_log where identity = outbox_log_identity()) as generation,
                    (select extract(epoch from due - clock_timestamp())::float8 from outbox_scheduled
                      order by due limit 1) as next_due_in
         )
@@ -104,7 +105,8 @@ pub(crate) async fn poll(session: &mut Session, poll: &Poll) -> Result<Polled, s
     session.end().await?;
     let Some(first) = rows.first() else { return Ok(Polled::default()) };
     let mut polled = Polled {
-        events: Vec::with_capacity(rows.len()),
+        events: Vec::new(),
+        is_restored: false,
         oldest_open: u64::try_from(first.try_get::<i64, _>("oldest_open")?).unwrap_or_default(),
         head: first.try_get("head")?,
         failed: first.try_get("failed")?,
@@ -112,9 +114,9 @@ pub(crate) async fn poll(session: &mut Session, poll: &Poll) -> Result<Polled, s
     };
     // Without an event there is one row, which has the snapshot alone.
     if first.try_get::<Option<i64>, _>("position")?.is_some() {
-        for row in &rows {
-            polled.events.push(PendingEvent::from_row(row)?);
-        }
+        polled.is_restored = first.try_get::<Option<i64>, _>("generation")?.is_none();
+        let rows = rows.iter().filter(|_| !polled.is_restored);
+        polled.events = rows.map(PendingEvent::from_row).collect::<Result<_, _>>()?;
     }
     Ok(polled)
 }

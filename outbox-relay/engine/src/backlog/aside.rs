@@ -1,4 +1,4 @@
-//! Events that wait aside: because their type is held back, or because they are suspects.
+//! Events that wait aside: because their type is held back, or because they are bisected.
 
 use std::collections::VecDeque;
 

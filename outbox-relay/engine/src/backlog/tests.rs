@@ -83,7 +83,7 @@ proptest! {
                 }
                 Step::Fail(index) if !in_flight.is_empty() => {
                     let id = in_flight.swap_remove(index.index(in_flight.len()));
-                    backlog.nacked(id);
+                    backlog.read_again(id);
                     backlog.forget_unsent();
                 }
                 Step::PollAgain => read(&mut backlog, &confirmed),

@@ -19,9 +19,9 @@ type Confirmation = BoxFuture<'static, (Uuid, Result<(), PublishError>)>;
 pub(crate) enum BrokerEvent {
     Connected(Result<(), BrokerError>),
     Confirmed(Uuid),
-    Refused(Uuid, PublishError),
+    NotConfirmed(Uuid, PublishError),
     /// The event can never be sent as it is.
-    Failed(Uuid, String),
+    Unwritable(Uuid, String),
 }
 
 pub(crate) struct BrokerConnection {
@@ -102,7 +102,7 @@ impl BrokerConnection {
     }
 
     /// The outcome that an error stands for. A connection that can no longer be used is dropped.
-    pub(crate) fn refused(&mut self, error: &PublishError) -> Outcome {
+    pub(crate) fn outcome_of(&mut self, error: &PublishError) -> Outcome {
         match error {
             PublishError::Rejected(_) if event_bus::without!("nacked-alone") => return Outcome::Unanswered,
             PublishError::Rejected(_) => return Outcome::Nacked,
@@ -120,7 +120,7 @@ impl BrokerConnection {
                 Fault::Type(named) => relay_engine::Fault::Type(named),
                 _ => relay_engine::Fault::Event,
             };
-            return Outcome::Accused(Refusal { reason: refusal.reason, fault });
+            return Outcome::ChannelClosed(Refusal { reason: refusal.reason, fault });
         }
         // A blocked connection is kept: another one would be blocked as well, and the events in its buffers cannot be
         // taken back.
@@ -163,8 +163,8 @@ impl BrokerConnection {
             biased;
             Some((id, outcome)) = self.confirmations.next(), if !self.confirmations.is_empty() => match outcome {
                 Ok(()) => BrokerEvent::Confirmed(id),
-                Err(PublishError::Unwritable(error)) => BrokerEvent::Failed(id, format!("{:#}", anyhow::Error::new(error))),
-                Err(error) => BrokerEvent::Refused(id, error),
+                Err(PublishError::Unwritable(error)) => BrokerEvent::Unwritable(id, format!("{:#}", anyhow::Error::new(error))),
+                Err(error) => BrokerEvent::NotConfirmed(id, error),
             },
             connected = connected(&mut self.connecting) => {
                 self.connecting = None;

@@ -55,7 +55,7 @@ pub(crate) enum Answer {
 
 pub(crate) async fn poll(mut session: Session, poll: Poll) -> (Session, Result<Answer, StoreError>) {
     let mut polled = within("read pending events", pending::poll(&mut session, &poll)).await;
-    if polled.as_ref().is_ok_and(|polled| polled.events.iter().any(|event| event.generation == 0)) {
+    if polled.as_ref().is_ok_and(|polled| polled.is_restored) {
         polled = Err(StoreError::Restored);
     }
     if polled.as_ref().is_err_and(StoreError::is_cancelled) {
@@ -67,7 +67,7 @@ pub(crate) async fn poll(mut session: Session, poll: Poll) -> (Session, Result<A
     }
     let batch = polled.map(|polled| {
         Answer::Polled(Batch {
-            generation: poll.generation,
+            resets: poll.resets,
             events: polled.events.into_iter().map(Arc::new).map(Row).collect(),
             oldest_open: polled.oldest_open,
             head: polled.head,

@@ -282,7 +282,7 @@ impl Database {
         };
         let settled = self.rows.iter().rfind(|row| row.committed && is_settled(row.state));
         let head = settled.map_or(0, |row| row.event.position);
-        Batch { generation: poll.generation, events, oldest_open, head, failed, next_due: self.next_due(now) }
+        Batch { resets: poll.resets, events, oldest_open, head, failed, next_due: self.next_due(now) }
     }
 
     /// How many dead entries a poll passes.

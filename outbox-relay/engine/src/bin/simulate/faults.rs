@@ -169,7 +169,7 @@ impl World {
         let unconfirmed = std::mem::take(&mut running.unconfirmed);
         self.connections.retain(|(number, _)| Some(*number) != connection);
         for (id, _) in unconfirmed {
-            self.after(MS, Plan::Deliver { relay, process, input: Input::Sent(id, Outcome::Unknown) });
+            self.after(MS, Plan::Deliver { relay, process, input: Input::Answered(id, Outcome::Unknown) });
         }
         self.after(MS, Plan::Deliver { relay, process, input: Input::BrokerLost });
     }

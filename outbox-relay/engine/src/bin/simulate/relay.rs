@@ -23,7 +23,7 @@ pub(crate) enum Input {
     MarkedFailed(Vec<Uuid>),
     Connected,
     BrokerLost,
-    Sent(Uuid, Outcome),
+    Answered(Uuid, Outcome),
     Released,
     /// Time has passed.
     Tick,
@@ -38,7 +38,7 @@ pub(crate) struct Process {
     pub(crate) connection: Option<u64>,
     /// The events in flight over the connection, and the channel of each.
     pub(crate) unconfirmed: Vec<(Uuid, u64)>,
-    /// The channels for most events, and for suspects.
+    /// The channels for most events, and for the bisection.
     pub(crate) channels: [u64; 2],
     /// Since when it has no connection.
     pub(crate) without_broker_since: Option<u64>,
@@ -88,9 +88,9 @@ impl Process {
             Input::Connected if self.connection.is_none() => engine.broker_lost(now),
             Input::Connected => engine.connected(),
             Input::BrokerLost => engine.broker_lost(now),
-            Input::Sent(id, outcome) => {
+            Input::Answered(id, outcome) => {
                 self.unconfirmed.retain(|(sent, _)| *sent != id);
-                engine.sent(id, outcome, now);
+                engine.answered(id, outcome, now);
             }
             Input::Released => engine.released(),
             Input::Tick => {}

@@ -15,15 +15,15 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Channel {
     Shared,
-    Suspects,
+    Bisection,
 }
 
 /// What a relay makes of the end of a channel.
-fn accused(refusal: Refusal, flaw: Option<Flaw>) -> Outcome {
+fn closed(refusal: Refusal, flaw: Option<Flaw>) -> Outcome {
     match flaw {
-        Some(Flaw::BlamesAll) => Outcome::Refused(refusal.reason),
+        Some(Flaw::BlamesAll) => Outcome::Failed(refusal.reason),
         Some(Flaw::BlamesConnection) => Outcome::Unknown,
-        _ => Outcome::Accused(refusal),
+        _ => Outcome::ChannelClosed(refusal),
     }
 }
 
@@ -35,7 +35,7 @@ impl World {
         match action {
             Action::Connect => self.connect(relay),
             Action::Send(id) => self.send(relay, id, Channel::Shared),
-            Action::Probe(id) => self.send(relay, id, Channel::Suspects),
+            Action::Probe(id) => self.send(relay, id, Channel::Bisection),
             other => {
                 if other == Action::Open {
                     session = self.number();
@@ -83,23 +83,23 @@ impl World {
         let flaw = self.flaw;
         let Some(running) = self.process(relay) else { return };
         let number = &mut running.channels[channel as usize];
-        if channel == Channel::Suspects && (*number == 0 || closed.contains_key(number)) {
+        if channel == Channel::Bisection && (*number == 0 || closed.contains_key(number)) {
             *number = new_channel;
         }
         let (process, channel, connection) = (running.id, *number, running.connection);
         let refusal = closed.get(&channel).cloned();
         if is_unwritable {
-            running.engine.sent(id, Outcome::Refused("poison".to_owned()), instant);
+            running.engine.answered(id, Outcome::Failed("poison".to_owned()), instant);
         } else if connection.is_none() {
-            running.engine.sent(id, Outcome::Unknown, instant);
+            running.engine.answered(id, Outcome::Unknown, instant);
         } else {
             running.unconfirmed.push((id, channel));
         }
         self.closed_channels = closed;
         let Some(connection) = connection.filter(|_| !is_unwritable) else { return };
         if let Some(refusal) = refusal {
-            let outcome = accused(refusal, flaw);
-            self.after(MS, Plan::Deliver { relay, process, input: Input::Sent(id, outcome) });
+            let outcome = closed(refusal, flaw);
+            self.after(MS, Plan::Deliver { relay, process, input: Input::Answered(id, outcome) });
             return;
         }
         if self.flaw == Some(Flaw::MarksUnconfirmed) {
@@ -108,7 +108,7 @@ impl World {
         // Messages arrive in the order in which they were sent, even if the process ends.
         let now = self.now;
         let Some((_, last)) = self.connections.iter_mut().find(|(number, _)| *number == connection) else {
-            self.after(MS, Plan::Deliver { relay, process, input: Input::Sent(id, Outcome::Unknown) });
+            self.after(MS, Plan::Deliver { relay, process, input: Input::Answered(id, Outcome::Unknown) });
             return;
         };
         *last = (*last).max(now + latency);
@@ -157,10 +157,11 @@ impl World {
         self.note(|| format!("event {} arrives: refused {refuses}, silent {silent}", id.as_u128()));
         if silent {
             let at = self.now + SILENCE;
-            self.agenda.plan(at, Plan::Deliver { relay, process, input: Input::Sent(id, Outcome::Unknown) });
+            self.agenda
+                .plan(at, Plan::Deliver { relay, process, input: Input::Answered(id, Outcome::Unknown) });
         } else {
             let latency = self.latency();
-            self.after(latency, Plan::Deliver { relay, process, input: Input::Sent(id, outcome) });
+            self.after(latency, Plan::Deliver { relay, process, input: Input::Answered(id, outcome) });
         }
     }
 
@@ -176,7 +177,7 @@ impl World {
         running.unconfirmed = kept;
         let lost: Vec<(Uuid, u64)> = lost;
         for (id, _) in lost {
-            let input = Input::Sent(id, accused(refusal.clone(), flaw));
+            let input = Input::Answered(id, closed(refusal.clone(), flaw));
             self.agenda.plan(at, Plan::Deliver { relay, process, input });
         }
     }

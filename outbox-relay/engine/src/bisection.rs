@@ -1,66 +1,68 @@
-//! Events of which one made the broker close a channel, while it does not say which.
+//! Finding the event that made the broker close a channel, by bisection: the broker does not say which one it was.
 //!
-//! They are sent again in groups, over a channel of their own. A group that closes it is halved, until the cause is
-//! alone: among a thousand events one is found in about twenty groups. Other events are not held up.
+//! The events that were in flight are sent again in groups, over a channel of their own. A group that closes it is
+//! halved, until the cause is alone: among a thousand events one is found in about twenty groups. Other events are not
+//! held up.
 
 use std::collections::{HashSet, VecDeque};
 
 use uuid::Uuid;
 
-/// What a group has shown.
+/// What an answer has shown of its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The group is not finished.
+pub(crate) enum Progress {
+    /// Not all of the group is answered.
     Open,
     /// It was taken, or was halved.
     Done,
     /// This event alone closed the channel.
-    Guilty(Uuid),
+    Found(Uuid),
 }
 
-/// Groups of suspects, and the one that is under way.
+/// Groups of events one of which is the cause, and the group that is under way.
 #[derive(Default)]
-pub(crate) struct Suspects {
+pub(crate) struct Bisection {
     /// In flight on the shared channel when it was closed.
     collected: Vec<Uuid>,
     groups: Vec<Vec<Uuid>>,
     to_send: VecDeque<Uuid>,
     in_flight: HashSet<Uuid>,
-    accused: Vec<Uuid>,
+    /// Those of the group that the end of the channel leaves: the cause is one of them.
+    left: Vec<Uuid>,
     /// A part of the group was forgotten, so the group shows nothing.
     is_void: bool,
 }
 
-impl Suspects {
+impl Bisection {
     /// Adds an event that was in flight on the shared channel when it was closed.
     pub(crate) fn add(&mut self, id: Uuid) {
         self.collected.push(id);
     }
 
-    /// All outcomes of the shared channel are known: the suspects are a group.
+    /// All outcomes of the shared channel are known: the added events are a group.
     pub(crate) fn close_group(&mut self) {
         if !self.collected.is_empty() {
             self.groups.push(std::mem::take(&mut self.collected));
         }
     }
 
-    /// Whether nothing is under way on the channel for suspects.
+    /// Whether no group is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.to_send.is_empty() && self.in_flight.is_empty()
     }
 
-    /// An event is sent as a group of its own. Called while nothing is under way.
+    /// An event is sent as a group of its own. Called while no group is under way.
     pub(crate) fn probe(&mut self, id: Uuid) {
         self.in_flight.insert(id);
     }
 
-    /// The next event to send over the channel for suspects.
+    /// The next event to send over the channel for groups.
     pub(crate) fn take(&mut self) -> Option<Uuid> {
         if self.is_idle() {
             self.to_send = self.groups.pop()?.into();
         }
         // A channel that is closed takes no more of the group.
-        if !self.accused.is_empty() {
+        if !self.left.is_empty() {
             return None;
         }
         let id = self.to_send.pop_front()?;
@@ -68,7 +70,7 @@ impl Suspects {
         Some(id)
     }
 
-    /// Whether an event is in flight on the channel for suspects.
+    /// Whether an event is in flight on the channel for groups.
     pub(crate) fn is_in_flight(&self, id: Uuid) -> bool {
         self.in_flight.contains(&id)
     }
@@ -78,36 +80,36 @@ impl Suspects {
     }
 
     /// An event of the group was answered other than by the end of the channel.
-    pub(crate) fn cleared(&mut self, id: Uuid) -> Verdict {
+    pub(crate) fn passed(&mut self, id: Uuid) -> Progress {
         self.in_flight.remove(&id);
-        self.verdict()
+        self.progress()
     }
 
     /// The channel was closed while this event was in flight on it.
-    pub(crate) fn accused(&mut self, id: Uuid) -> Verdict {
+    pub(crate) fn channel_closed(&mut self, id: Uuid) -> Progress {
         if self.in_flight.remove(&id) {
-            self.accused.push(id);
-            self.accused.extend(self.to_send.drain(..));
+            self.left.push(id);
+            self.left.extend(self.to_send.drain(..));
         }
-        self.verdict()
+        self.progress()
     }
 
-    fn verdict(&mut self) -> Verdict {
+    fn progress(&mut self) -> Progress {
         if !self.is_idle() {
-            return Verdict::Open;
+            return Progress::Open;
         }
-        let mut first = std::mem::take(&mut self.accused);
+        let mut first = std::mem::take(&mut self.left);
         if std::mem::take(&mut self.is_void) {
             self.collected.append(&mut first);
             self.close_group();
-            return Verdict::Done;
+            return Progress::Done;
         }
-        if let [guilty] = first[..] {
-            return Verdict::Guilty(guilty);
+        if let [cause] = first[..] {
+            return Progress::Found(cause);
         }
         let second = first.split_off(first.len() / 2);
         self.groups.extend([second, first].into_iter().filter(|group| !group.is_empty()));
-        Verdict::Done
+        Progress::Done
     }
 
     /// The events that are not in flight are read again.
@@ -126,23 +128,23 @@ impl Suspects {
 mod tests {
     use super::*;
 
-    /// Sends groups until one event is found guilty. Returns it, and how many groups it took.
-    fn search(events: u128, culprit: u128) -> (Option<Uuid>, usize) {
-        let mut suspects = Suspects::default();
+    /// Sends groups until the cause is found. Returns it, and how many groups it took.
+    fn search(events: u128, cause: u128) -> (Option<Uuid>, usize) {
+        let mut bisection = Bisection::default();
         for id in 0..events {
-            suspects.add(Uuid::from_u128(id));
+            bisection.add(Uuid::from_u128(id));
         }
-        suspects.close_group();
+        bisection.close_group();
         for groups in 1.. {
-            let group: Vec<Uuid> = std::iter::from_fn(|| suspects.take()).collect();
+            let group: Vec<Uuid> = std::iter::from_fn(|| bisection.take()).collect();
             if group.is_empty() {
                 return (None, groups);
             }
-            // The broker takes what comes before the culprit, and may or may not have said so.
+            // The broker takes what comes before the cause, and may or may not have said so.
             for id in &group {
-                let closes = group.contains(&Uuid::from_u128(culprit));
-                let verdict = if closes { suspects.accused(*id) } else { suspects.cleared(*id) };
-                if let Verdict::Guilty(id) = verdict {
+                let closes = group.contains(&Uuid::from_u128(cause));
+                let progress = if closes { bisection.channel_closed(*id) } else { bisection.passed(*id) };
+                if let Progress::Found(id) = progress {
                     return (Some(id), groups);
                 }
             }
@@ -151,10 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn one_event_of_a_thousand_is_found_in_about_ten_groups() {
-        for culprit in [0, 1, 499, 500, 998, 999] {
-            let (found, groups) = search(1_000, culprit);
-            assert_eq!(found, Some(Uuid::from_u128(culprit)));
+    fn one_event_of_a_thousand_is_found_in_about_twenty_groups() {
+        for cause in [0, 1, 499, 500, 998, 999] {
+            let (found, groups) = search(1_000, cause);
+            assert_eq!(found, Some(Uuid::from_u128(cause)));
             assert!(groups <= 22, "{groups} groups");
         }
         assert_eq!(search(1_000, 2_000).0, None, "nothing is wrong with any of them");
