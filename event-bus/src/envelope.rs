@@ -49,8 +49,8 @@ pub const BODY_LIMIT: usize = PAYLOAD_LIMIT + 8 * 1024;
 /// spellings of the CloudEvents binding for AMQP 1.0, and where a publisher just writes the attributes.
 const PREFIXES: [&str; 4] = ["ce-", "cloudEvents:", "cloudEvents_", ""];
 
-/// The largest size of an attribute used as an identifier, in bytes.
-const ATTRIBUTE_LIMIT: usize = 255;
+/// What AMQP has room for in a short string, such as a routing key or the name of a header, in bytes.
+const SHORT_STRING_LIMIT: usize = 255;
 
 #[derive(Serialize)]
 struct Outgoing<'a> {
@@ -266,7 +266,7 @@ fn check(
     for (name, value) in
         [("source", &attributes.source), ("type", &attributes.event_type), ("subject", &attributes.subject)]
     {
-        if value.is_empty() || value.len() > ATTRIBUTE_LIMIT || value.contains('\0') {
+        if !is_short_string(value) {
             return Err(wrong(name, "must have 1 to 255 bytes and no NUL"));
         }
     }
@@ -294,6 +294,11 @@ fn check(
         trace,
         data,
     })
+}
+
+/// Whether a text can be a type, a key or the name of a header: 1 to 255 bytes, and no NUL.
+pub(crate) fn is_short_string(text: &str) -> bool {
+    (1..=SHORT_STRING_LIMIT).contains(&text.len()) && !text.contains('\0')
 }
 
 /// Whether a JSON text has the escape of NUL in a string: `\u0000` after an even number of backslashes.

@@ -1,7 +1,6 @@
 //! Messages in one transaction with their effects.
 
 use std::{
-    collections::HashMap,
     panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
@@ -15,11 +14,11 @@ use super::{
     handler::{AnyHandler, Decoded, HandleError},
     message::Message,
     retry::Failure,
+    runs::runs,
     times,
 };
 use crate::{
     DatabaseErrorKind,
-    envelope::IncomingEvent,
     error::chain,
     inbox::{Delivery, Receipt, ReceiveError, receive, waiting},
 };
@@ -36,21 +35,19 @@ pub(crate) enum Outcome {
     Dead(String),
 }
 
-/// The database is unavailable; no uncommitted effect has happened.
+/// Why messages are not decided yet, which is no fault of theirs. No uncommitted effect has happened.
 #[derive(Debug, thiserror::Error)]
-#[error("the database is unavailable: {0}")]
-pub(crate) struct DatabaseUnavailable(pub(crate) String);
-
-impl DatabaseUnavailable {
-    pub(super) fn no_answer() -> Self {
-        Self("no answer in time".to_owned())
-    }
-}
-
-impl From<sqlx::Error> for DatabaseUnavailable {
-    fn from(error: sqlx::Error) -> Self {
-        Self(error.to_string())
-    }
+pub(crate) enum Undecided {
+    #[error("asked to stop")]
+    Stopped,
+    #[error("the database is unavailable: no connection in time")]
+    NoConnection,
+    #[error("the database is unavailable: no answer within {} s", .0.as_secs())]
+    NoAnswer(Duration),
+    #[error("the database is unavailable: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("another process of the consumer is still at work")]
+    Overtaken,
 }
 
 /// A batch, and the decisions about its messages so far.
@@ -75,7 +72,7 @@ impl Batch {
         &mut self,
         shared: &Shared,
         stop: &CancellationToken,
-    ) -> Result<(), DatabaseUnavailable> {
+    ) -> Result<(), Undecided> {
         let places = 0..self.messages.len();
         let mut parts: Vec<Vec<usize>> =
             vec![places.filter(|place| self.outcomes[*place].is_none()).collect()];
@@ -87,10 +84,8 @@ impl Batch {
                         self.outcomes[place] = Some(Outcome::Done(receipt));
                     }
                 }
-                (Err(Failed::Unavailable(error)), _) => return Err(error),
-                (Err(_), _) if stop.is_cancelled() => {
-                    return Err(DatabaseUnavailable("asked to stop".to_owned()));
-                }
+                (Err(Failed::Undecided(error)), _) => return Err(error),
+                (Err(_), _) if stop.is_cancelled() => return Err(Undecided::Stopped),
                 (Err(_), [place]) => {
                     let outcome = alone(shared, &self.messages[*place]).await?;
                     self.outcomes[*place] = Some(outcome);
@@ -112,7 +107,7 @@ impl Batch {
 }
 
 /// Handles one message in a transaction of its own.
-async fn alone(shared: &Shared, message: &Message) -> Result<Outcome, DatabaseUnavailable> {
+async fn alone(shared: &Shared, message: &Message) -> Result<Outcome, Undecided> {
     let timeout = shared.config.message_timeout();
     let mut tries = 1;
     loop {
@@ -120,17 +115,15 @@ async fn alone(shared: &Shared, message: &Message) -> Result<Outcome, DatabaseUn
             Ok(receipts) => {
                 return Ok(Outcome::Done(receipts.first().copied().unwrap_or(Receipt::Repeated)));
             }
-            Err(Failed::Unavailable(error)) => return Err(error),
-            Err(Failed::TimedOut) => {
-                return Err(DatabaseUnavailable(format!("no answer within {} s", timeout.as_secs())));
-            }
+            Err(Failed::Undecided(error)) => return Err(error),
+            Err(Failed::TimedOut) => return Err(Undecided::NoAnswer(timeout)),
             Err(Failed::Handling(error)) => error,
         };
         match error {
             HandleError::Database(error) if DatabaseErrorKind::of(&error) == DatabaseErrorKind::Conflict => {
                 // A conflict that lasts, such as a lock held for long, is no fault of the message.
                 if tries == CONFLICT_TRIES {
-                    return Err(DatabaseUnavailable(error.to_string()));
+                    return Err(error.into());
                 }
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -142,11 +135,12 @@ async fn alone(shared: &Shared, message: &Message) -> Result<Outcome, DatabaseUn
 }
 
 /// Has a message wait for another try, in its own transaction.
-async fn enter(shared: &Shared, message: &Message, reason: &str) -> Result<Receipt, DatabaseUnavailable> {
+async fn enter(shared: &Shared, message: &Message, reason: &str) -> Result<Receipt, Undecided> {
     let Some(delivery) = message.delivery(&shared.handlers) else { return Ok(Receipt::Repeated) };
     let failure = Failure::of(shared, delivery.event, 1, reason);
     let mut db = acquire(shared).await?;
-    let entered = tokio::time::timeout(shared.config.batch_timeout(), async {
+    let timeout = shared.config.batch_timeout();
+    let entered = tokio::time::timeout(timeout, async {
         waiting::enter(
             &mut db,
             &shared.consumer,
@@ -157,8 +151,7 @@ async fn enter(shared: &Shared, message: &Message, reason: &str) -> Result<Recei
         )
         .await
     });
-    let entered =
-        entered.await.ok().ok_or_else(DatabaseUnavailable::no_answer).and_then(|entered| Ok(entered?));
+    let entered = entered.await.ok().ok_or(Undecided::NoAnswer(timeout)).and_then(|entered| Ok(entered?));
     if entered.is_err() {
         db.close_on_drop();
     }
@@ -169,14 +162,14 @@ async fn enter(shared: &Shared, message: &Message, reason: &str) -> Result<Recei
 }
 
 /// A connection to the database. Any error here is about the database, not about a message.
-pub(super) async fn acquire(shared: &Shared) -> Result<PoolConnection<Postgres>, DatabaseUnavailable> {
+pub(super) async fn acquire(shared: &Shared) -> Result<PoolConnection<Postgres>, Undecided> {
     let acquired = tokio::time::timeout(shared.config.connect_timeout(), shared.pool.acquire()).await;
-    Ok(acquired.ok().ok_or_else(|| DatabaseUnavailable("no connection in time".to_owned()))??)
+    Ok(acquired.ok().ok_or(Undecided::NoConnection)??)
 }
 
 enum Failed {
-    /// The database is unavailable: all undecided messages wait.
-    Unavailable(DatabaseUnavailable),
+    /// All undecided messages wait.
+    Undecided(Undecided),
     /// No answer in time. For several messages together the time may have been too short.
     TimedOut,
     Handling(HandleError),
@@ -184,14 +177,16 @@ enum Failed {
 
 impl From<HandleError> for Failed {
     fn from(error: HandleError) -> Self {
-        if let HandleError::Database(error) = &error
-            && let DatabaseErrorKind::Unavailable | DatabaseErrorKind::NotPrepared =
-                DatabaseErrorKind::of(error)
-        {
+        use DatabaseErrorKind::{NotPrepared, Unavailable};
+        match error {
             // Every message would meet the same error.
-            return Self::Unavailable(DatabaseUnavailable(error.to_string()));
+            HandleError::Database(error)
+                if matches!(DatabaseErrorKind::of(&error), Unavailable | NotPrepared) =>
+            {
+                Self::Undecided(error.into())
+            }
+            error => Self::Handling(error),
         }
-        Self::Handling(error)
     }
 }
 
@@ -199,7 +194,7 @@ impl From<ReceiveError> for Failed {
     fn from(error: ReceiveError) -> Self {
         match error {
             ReceiveError::Database(error) => error.into(),
-            error @ ReceiveError::Overtaken => Self::Unavailable(DatabaseUnavailable(error.to_string())),
+            ReceiveError::Overtaken => Self::Undecided(Undecided::Overtaken),
         }
     }
 }
@@ -214,7 +209,7 @@ async fn attempt(shared: &Shared, messages: &[&Message], timeout: Duration) -> R
     if messages.is_empty() {
         return Ok(Vec::new());
     }
-    let mut db = acquire(shared).await.map_err(Failed::Unavailable)?;
+    let mut db = acquire(shared).await.map_err(Failed::Undecided)?;
     let outcome = tokio::time::timeout(timeout, transaction(&mut db, shared, messages)).await;
     // A connection in the middle of a statement must not return to the pool.
     outcome.unwrap_or_else(|_| {
@@ -272,76 +267,4 @@ pub(super) async fn handle(
 ) -> Result<(), HandleError> {
     let outcome = AssertUnwindSafe(handler.handle(tx, events)).catch_unwind().await;
     outcome.unwrap_or_else(|_| Err(HandleError::retry("the handler panicked")))
-}
-
-/// Events of one type that go to their handler together.
-struct Run<'a, M> {
-    event_type: &'a str,
-    messages: Vec<M>,
-}
-
-/// Groups events into few runs, so that handlers are called rarely. An event joins the last run of its type if no
-/// event of its key is in a later run, so the events of a key keep their order across types.
-fn runs<'a, M>(events: impl Iterator<Item = (M, &'a IncomingEvent)>) -> Vec<Run<'a, M>> {
-    let mut runs: Vec<Run<'a, M>> = Vec::new();
-    let mut last_of_key: HashMap<&str, usize> = HashMap::new();
-    for (message, event) in events {
-        let last = last_of_key.entry(&event.key).or_default();
-        let place = runs.iter().rposition(|run| run.event_type == event.event_type);
-        *last = place.filter(|place| place >= last).unwrap_or_else(|| {
-            runs.push(Run { event_type: &event.event_type, messages: Vec::new() });
-            runs.len() - 1
-        });
-        runs[*last].messages.push(message);
-    }
-    runs
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn incoming(event_type: &str, key: &str) -> IncomingEvent {
-        IncomingEvent {
-            id: uuid::Uuid::now_v7(),
-            source: String::new(),
-            event_type: event_type.to_owned(),
-            key: key.to_owned(),
-            generation: 1,
-            version: 1,
-            occurred_at: chrono::Utc::now(),
-            trace: crate::TraceContext::default(),
-            data: serde_json::value::RawValue::NULL.to_owned(),
-        }
-    }
-
-    #[test]
-    fn events_of_different_keys_make_one_run_for_each_type() {
-        let events: Vec<_> = (0..40)
-            .map(|n| incoming(if n % 2 == 0 { "priced" } else { "renamed" }, &n.to_string()))
-            .collect();
-        let runs = runs(events.iter().map(|event| (event, event)));
-        assert_eq!(runs.iter().map(|run| run.messages.len()).collect::<Vec<_>>(), [20, 20]);
-    }
-
-    proptest! {
-        #[test]
-        fn runs_keep_the_order_of_every_keys_events(picks in prop::collection::vec((0..4_usize, 0..5_usize), 0..60)) {
-            let events: Vec<_> =
-                picks.iter().map(|(kind, key)| incoming(["a", "b", "c", "d"][*kind], &key.to_string())).collect();
-            let runs = runs(events.iter().enumerate());
-            let order: Vec<usize> = runs.iter().flat_map(|run| run.messages.iter().copied()).collect();
-            prop_assert_eq!(order.len(), events.len());
-            for run in &runs {
-                prop_assert!(run.messages.iter().all(|index| events[*index].event_type == run.event_type));
-            }
-            for key in 0..5 {
-                let key = key.to_string();
-                let of_key: Vec<usize> = order.iter().copied().filter(|index| events[*index].key == key).collect();
-                prop_assert!(of_key.is_sorted(), "{:?}", of_key);
-            }
-        }
-    }
 }

@@ -25,6 +25,7 @@ mod handler;
 mod health;
 mod message;
 mod retry;
+mod runs;
 mod session;
 mod times;
 mod unhandled;
@@ -47,6 +48,7 @@ use self::{
 };
 pub use crate::inbox::Order;
 use crate::{
+    envelope::is_short_string,
     error::chain,
     inbox::{self, Receipt},
     rabbitmq::{BrokerConfig, SubscriberTopology},
@@ -98,7 +100,7 @@ pub enum SubscribeError {
     DuplicateHandler(&'static str),
     /// It is no type of event: types are compared, not matched.
     #[error(
-        "{0:?} is no event type: a type has 1 to 255 bytes without * and #; write one handler for each type"
+        "{0:?} is no event type: a type has 1 to 255 bytes without NUL, * and #; write one handler for each type"
     )]
     NotAType(&'static str),
 }
@@ -133,7 +135,7 @@ impl Subscriber {
 
     /// Subscribes to the handler's type of event. A second handler for a type is refused, and so is a pattern.
     pub fn handle<H: BatchHandler>(mut self, handler: H) -> Result<Self, SubscribeError> {
-        if H::EVENT_TYPE.is_empty() || H::EVENT_TYPE.len() > 255 || H::EVENT_TYPE.contains(['*', '#']) {
+        if !is_short_string(H::EVENT_TYPE) || H::EVENT_TYPE.contains(['*', '#']) {
             return Err(SubscribeError::NotAType(H::EVENT_TYPE));
         }
         match self.0.handlers.entry(H::EVENT_TYPE) {

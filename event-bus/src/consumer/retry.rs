@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     GiveUp, Shared,
-    batch::{DatabaseUnavailable, acquire, handle},
+    batch::{Undecided, acquire, handle},
     forward::{self, Forwarder},
     handler::HandleError,
 };
@@ -33,6 +33,9 @@ const START_HEADS: (Duration, Duration) = (Duration::from_secs(1), Duration::fro
 
 /// The next try of an event that something else stood in the way of.
 const PUT_OFF: Duration = Duration::from_secs(2);
+
+/// How long a statement about all that waits may take.
+const SOON: Duration = Duration::from_mins(1);
 
 /// The tries after which what waits is counted again.
 const TRIES_BETWEEN_COUNTS: usize = 100;
@@ -131,7 +134,7 @@ async fn pass(
     stop: &CancellationToken,
     latest_wins: &[&str],
     heads_started: &mut Option<Instant>,
-) -> Result<Duration, DatabaseUnavailable> {
+) -> Result<Duration, Undecided> {
     let (pool, consumer) = (&shared.pool, shared.consumer.as_str());
     let mut longest = POLL;
     let age = heads_started.map_or(Duration::MAX, |started| started.elapsed());
@@ -166,16 +169,17 @@ async fn pass(
 }
 
 /// A statement that takes too long counts as unavailable.
-async fn soon<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, DatabaseUnavailable> {
-    let outcome = tokio::time::timeout(Duration::from_mins(1), statement).await;
-    Ok(outcome.ok().ok_or_else(DatabaseUnavailable::no_answer)??)
+async fn soon<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Undecided> {
+    let outcome = tokio::time::timeout(SOON, statement).await;
+    Ok(outcome.ok().ok_or(Undecided::NoAnswer(SOON))??)
 }
 
 /// Tries the event that is due first. Returns `false` if there is none.
-async fn try_first(shared: &Shared) -> Result<bool, DatabaseUnavailable> {
+async fn try_first(shared: &Shared) -> Result<bool, Undecided> {
     let mut db = acquire(shared).await?;
-    let outcome = tokio::time::timeout(shared.config.message_timeout(), attempt(&mut db, shared)).await;
-    let outcome = outcome.ok().ok_or_else(DatabaseUnavailable::no_answer);
+    let timeout = shared.config.message_timeout();
+    let outcome = tokio::time::timeout(timeout, attempt(&mut db, shared)).await;
+    let outcome = outcome.ok().ok_or(Undecided::NoAnswer(timeout));
     let outcome = outcome.and_then(|tried| Ok(tried?));
     if outcome.is_err() {
         // A connection in the middle of a statement must not return to the pool.

@@ -103,8 +103,6 @@ pub(crate) async fn receive(
     if judged.iter().any(|(_, verdict, _)| verdict == "overtaken") {
         return Err(ReceiveError::Overtaken);
     }
-    let judged =
-        if crate::without!("version-guard") { apply_all(tx, consumer, judged).await? } else { judged };
     let receipt = |verdict: &str, is_newest| match verdict {
         "waiting" => Receipt::Waiting,
         "first" => Receipt::First { is_newest },
@@ -131,7 +129,6 @@ async fn enter(
 ) -> Result<Vec<Judged>, sqlx::Error> {
     let retention = chrono::TimeDelta::from_std(retention).unwrap_or(chrono::TimeDelta::MAX);
     let young_since = chrono::Utc::now().checked_sub_signed(retention);
-    let has_waiting = !crate::without!("waiting");
     // Known events are not in the answer.
     sqlx::query_as(
         "with delivery as materialized (
@@ -169,7 +166,7 @@ async fn enter(
                         max(array[generation, key_version]) over (
                             partition by source, key, event_type order by place
                             rows between unbounded preceding and 1 preceding
-                        )) is not false as is_newest
+                        )) is not false or not $12 as is_newest
                from unknown left join guard using (source, key, event_type)
          ), judged as (
              select *, not waits and (is_newest or every_event and is_young) as has_effect from compared
@@ -200,27 +197,10 @@ async fn enter(
     .bind(column(deliveries, |delivery| delivery.redelivered))
     .bind(column(deliveries, |delivery| delivery.order == Order::EveryEvent))
     .bind(column(deliveries, |delivery| young_since.is_none_or(|since| delivery.event.occurred_at > since)))
-    .bind(has_waiting)
+    .bind(!crate::without!("waiting"))
+    .bind(!crate::without!("version-guard"))
     .fetch_all(&mut **tx)
     .await
-}
-
-/// Applies stale events as well, for a test whose checks must detect that.
-async fn apply_all(
-    tx: &mut Transaction<'_, Postgres>,
-    consumer: &str,
-    judged: Vec<Judged>,
-) -> Result<Vec<Judged>, sqlx::Error> {
-    let stale: Vec<Uuid> =
-        judged.iter().filter(|(_, verdict, _)| verdict == "stale").map(|(id, ..)| *id).collect();
-    sqlx::query("update inbox set applied = true where consumer = $1 and event_id = any($2)")
-        .bind(consumer)
-        .bind(stale)
-        .execute(&mut **tx)
-        .await?;
-    let applied =
-        |(id, verdict, _)| (id, if verdict == "stale" { "first".to_owned() } else { verdict }, true);
-    Ok(judged.into_iter().map(applied).collect())
 }
 
 pub(super) fn column<'a, T>(deliveries: &[Delivery<'a>], value: impl Fn(Delivery<'a>) -> T) -> Vec<T> {

@@ -6,9 +6,6 @@ use uuid::Uuid;
 use super::PAYLOAD_LIMIT;
 use crate::{Event, TraceContext, envelope};
 
-/// An AMQP short string, such as a routing key, holds at most 255 bytes.
-const SHORT_STRING_LIMIT: usize = 255;
-
 /// Why an event was not appended. The caller must roll the transaction back: a change without its event
 /// must not happen.
 #[derive(Debug, thiserror::Error)]
@@ -91,8 +88,11 @@ impl Prepared {
     /// Serialises an event. One that could never be published is refused.
     pub(super) fn of<E: Event>(event: &E, trace: &TraceContext) -> Result<Self, AppendError> {
         let key = event.key();
-        check_short_string("type", E::TYPE)?;
-        check_short_string("key", &key)?;
+        for (what, text) in [("type", E::TYPE), ("key", &key)] {
+            if !envelope::is_short_string(text) {
+                return Err(AppendError::NotRoutable { what, size: text.len() });
+            }
+        }
         let not_json = |source| AppendError::NotJson { event_type: E::TYPE, source };
         let payload = serde_json::to_string(event).map_err(not_json)?;
         if payload.len() > PAYLOAD_LIMIT {
@@ -103,11 +103,4 @@ impl Prepared {
         }
         Ok(Self { key, payload, headers: serde_json::to_string(trace).map_err(not_json)? })
     }
-}
-
-fn check_short_string(what: &'static str, text: &str) -> Result<(), AppendError> {
-    if text.is_empty() || text.len() > SHORT_STRING_LIMIT || text.contains('\0') {
-        return Err(AppendError::NotRoutable { what, size: text.len() });
-    }
-    Ok(())
 }

@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::TraceContext;
-
-/// An AMQP header's name is a short string.
-const NAME_LIMIT: usize = 255;
+use crate::{TraceContext, envelope};
 
 /// The headers that a writer stored with an event: the trace that caused it, and what else goes along with the message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,9 +30,7 @@ impl From<String> for RowHeaders {
 }
 
 fn is_header(name: &str) -> bool {
-    (1..=NAME_LIMIT).contains(&name.len())
-        && !name.contains('\0')
-        && !["traceparent", "tracestate"].contains(&name)
+    envelope::is_short_string(name) && !["traceparent", "tracestate"].contains(&name)
 }
 
 #[cfg(test)]

@@ -30,6 +30,11 @@ pub struct Config {
     pub linger: Duration,
 }
 
+impl Config {
+    /// The default of `trusted`.
+    pub const TRUSTED: Duration = Duration::from_millis(3_500);
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -39,7 +44,7 @@ impl Default for Config {
             max_aside: 20_000,
             max_aside_bytes: 64 * 1024 * 1024,
             renewal: Duration::from_millis(1_500),
-            trusted: Duration::from_millis(3_500),
+            trusted: Self::TRUSTED,
             poll_interval: Duration::from_millis(1_100),
             full_scan_interval: Duration::from_secs(1),
             first_range: 1 << 20,

@@ -95,14 +95,11 @@ pub(crate) async fn other_destination(
     destination: &str,
 ) -> Result<Option<String>, sqlx::Error> {
     let is_prepared = session.keeps_statements();
-    let other = sqlx::query_scalar(
-        "select destination from outbox_relay as relay
-          where destination not in ('', $1) and alive_until > clock_timestamp()
-            and (backend_pid = 0
-                 or exists (select from pg_stat_activity as session where session.pid = relay.backend_pid
-                               and coalesce(session.backend_start = relay.backend_start, true)))
-          limit 1",
-    )
+    let other = sqlx::query_scalar(concat!(
+        "select destination from outbox_relay as relay where destination not in ('', $1) and ",
+        is_alive!(),
+        " limit 1"
+    ))
     .bind(destination)
     .persistent(is_prepared)
     .fetch_optional(session.begin().await?)
@@ -128,9 +125,8 @@ pub(crate) async fn rebalance(
         return Ok(Rebalanced { leases: Vec::new(), peer: None, other_destination: None });
     }
     // One statement, so that an idle relay costs one round trip. The update compares (relay_id, epoch) again: a
-    // concurrent claim of the same partition loses. A session of another role may be seen without its start; it
-    // then counts as alive. Process 0 stands for a relay without a session of its own.
-    let (partitions, epochs, peer, other_destination): (Vec<i16>, Vec<i64>, Option<Uuid>, Option<String>) = sqlx::query_as(
+    // concurrent claim of the same partition loses.
+    let (partitions, epochs, peer, other_destination): (Vec<i16>, Vec<i64>, Option<Uuid>, Option<String>) = sqlx::query_as(concat!(
         "with me as (
             insert into outbox_relay as relay
                 (relay_id, name, backend_pid, backend_start, alive_until, destination, has_broker, problems)
@@ -142,20 +138,12 @@ pub(crate) async fn rebalance(
             returning relay_id, started_at
         ), alive as (
             select relay_id, backend_pid, destination, started_at from outbox_relay as relay
-             where relay_id <> $1 and has_broker and alive_until > clock_timestamp()
-               and (backend_pid = 0
-                    or exists (select from pg_stat_activity as session where session.pid = relay.backend_pid
-                                  and coalesce(session.backend_start = relay.backend_start, true)))
+             where relay_id <> $1 and has_broker and ", is_alive!(), "
         ), gone as (
             -- Checked again under the lock: a relay whose renewal is under way stays.
             delete from outbox_relay where relay_id in (
                 select relay_id from outbox_relay as relay
-                 where relay_id <> $1
-                   and not (alive_until > clock_timestamp()
-                            and (backend_pid = 0
-                                 or exists (select from pg_stat_activity as session
-                                             where session.pid = relay.backend_pid
-                                               and coalesce(session.backend_start = relay.backend_start, true))))
+                 where relay_id <> $1 and not ", is_alive!(), "
                    for update skip locked)
         ), share as (
             select ceil($4::numeric / (1 + count(*)))::bigint as size from alive
@@ -193,8 +181,8 @@ pub(crate) async fn rebalance(
                (select alive.destination from alive, me
                  where alive.destination not in ('', $6)
                    and (alive.started_at, alive.relay_id) < (me.started_at, me.relay_id) limit 1)
-          from updated where relay_id = $1",
-    )
+          from updated where relay_id = $1"
+    ))
     .bind(relay.id)
     .bind(&relay.name)
     .bind(interval(lease))

@@ -34,18 +34,14 @@ pub(crate) struct Relay {
 /// Lists the relays of this database, the oldest registration first. One that ended a moment ago is listed until
 /// another has taken over.
 pub(crate) async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Relay>, sqlx::Error> {
-    sqlx::query_as(
+    sqlx::query_as(concat!(
         "select relay.relay_id, relay.name, relay.started_at, relay.alive_until, relay.destination, relay.has_broker, relay.problems,
-                relay.alive_until > clock_timestamp()
-                    and (relay.backend_pid = 0
-                         or exists (select from pg_stat_activity as session
-                                     where session.pid = relay.backend_pid
-                                       and coalesce(session.backend_start = relay.backend_start, true))) as alive,
+                ", is_alive!(), " as alive,
                 array(select partition from outbox_partition as owned
                        where owned.relay_id = relay.relay_id order by partition) as partitions
            from outbox_relay as relay
-          order by relay.started_at, relay.relay_id",
-    )
+          order by relay.started_at, relay.relay_id"
+    ))
     .fetch_all(db)
     .await
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use event_bus::{crash_point, outbox::PARTITIONS};
-use relay_engine::{Lease, Renewed, Take};
+use relay_engine::{Config, Lease, Renewed, Take};
 
 use crate::{
     source::Source,
@@ -18,7 +18,7 @@ use crate::{
 const LEASE: Duration = Duration::from_secs(4);
 
 /// The engine relies on less of a lease than it lasts, because events take time to reach the broker.
-const _: () = assert!(LEASE.as_millis() >= 3_500 + 500, "Config::default().trusted, and some more");
+const _: () = assert!(LEASE.as_millis() >= Config::TRUSTED.as_millis() + 500, "a lease lasts longer");
 
 /// The outcome of a statement about ownership.
 pub(crate) enum Answer {
