@@ -4,6 +4,7 @@
 #[cfg(feature = "rabbitmq")]
 pub mod consumer;
 mod database;
+#[doc(hidden)]
 pub mod envelope;
 #[cfg(feature = "rabbitmq")]
 mod error;
@@ -18,6 +19,8 @@ mod migration;
 pub mod outbox;
 #[cfg(feature = "rabbitmq")]
 pub mod rabbitmq;
+#[cfg(feature = "relay")]
+pub mod relay;
 mod trace;
 
 #[cfg(feature = "rabbitmq")]

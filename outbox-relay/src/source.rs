@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use event_bus::envelope::OutgoingEvent;
+use event_bus::relay::OutgoingEvent;
 use relay_engine::{HeldBack, Hold};
 use secrecy::ExposeSecret;
 use serde::Serialize;

@@ -24,7 +24,7 @@ pub(crate) async fn consuming(setup: Setup, vhost: &Vhost) -> TestApp {
     // As the relay does when it starts: the exchange for events is the relay's.
     let mut config = event_bus::BrokerConfig::new(vhost.url.clone(), "shop.events");
     "shop.unrouted".clone_into(&mut config.unrouted);
-    event_bus::rabbitmq::Publisher::connect(&config, "test").await.unwrap().close().await;
+    event_bus::relay::Publisher::connect(&config, "test").await.unwrap().close().await;
     let app = setup.with("APP__BROKER__URL", &vhost.url).spawn();
     eventually("the service consumes", SOON, async || {
         queue(vhost).await.filter(|queue| queue.consumer_count() > 0)

@@ -8,9 +8,9 @@ use crate::{
     envelope::{IncomingEvent, OutgoingEvent, WriteError},
     inbox::waiting::Waiting,
     rabbitmq::{
-        BrokerConfig, Confirm, PublishError, Publisher, SubscriberTopology,
+        BrokerConfig, PublishError, SubscriberTopology,
         headers::{self, CONSUMER, FAILED_AT, FAILURES, REASON, carried, with_routing_key, without_copies},
-        publisher::properties,
+        publisher::{Confirm, Publisher, properties},
         topology,
     },
 };

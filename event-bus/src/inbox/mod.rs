@@ -23,13 +23,18 @@
 
 mod advance;
 pub mod operate;
+#[cfg_attr(not(feature = "rabbitmq"), allow(dead_code, reason = "for a subscriber"))]
 mod receive;
+#[cfg(feature = "rabbitmq")]
 mod retention;
+#[cfg_attr(not(feature = "rabbitmq"), allow(dead_code, reason = "for a subscriber"))]
 pub(crate) mod waiting;
 
 pub use advance::advance;
 pub use receive::Order;
+#[cfg(feature = "rabbitmq")]
 pub(crate) use receive::{Delivery, Receipt, ReceiveError, receive};
+#[cfg(feature = "rabbitmq")]
 pub(crate) use retention::purge;
 pub use waiting::{WaitingSummary, summary};
 

@@ -55,20 +55,17 @@
 //! ```
 
 mod append;
-mod headers;
-mod notifier;
+#[cfg(feature = "relay")]
+pub(crate) mod headers;
+pub(crate) mod notifier;
 mod schedule;
 mod status;
 
 pub use crate::envelope::PAYLOAD_LIMIT;
 pub use append::{AppendError, append, append_traced};
-pub use headers::RowHeaders;
 pub use notifier::Notifier;
 pub use schedule::{ScheduledId, cancel, schedule, schedule_traced};
 pub use status::{LogStatus, Progress, progress, status};
-
-/// How many virtual partitions a log has. The database computes the partition of a key.
-pub const PARTITIONS: i16 = 64;
 
 crate::migration::migrations! {
     /// The migrations of the outbox, in the order of their versions.
@@ -82,6 +79,3 @@ crate::migration::migrations! {
     202_611_281_430 "create outbox scheduled" "202611281430_create_outbox_scheduled.sql",
     202_611_281_440 "describe relays" "202611281440_describe_relays.sql",
 }
-
-/// The channel on which [`Notifier`] notifies relays of new events.
-pub const CHANNEL: &str = "integration_event_log";

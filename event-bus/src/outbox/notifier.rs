@@ -6,6 +6,9 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+/// The channel on which [`Notifier`] notifies relays of new events.
+pub const CHANNEL: &str = "integration_event_log";
+
 /// `NOTIFY` is debounced to one per 5 ms.
 const DEBOUNCE: Duration = Duration::from_millis(5);
 
@@ -21,7 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(2);
 pub struct Notifier(Arc<Notify>);
 
 impl Notifier {
-    /// Starts the background task that notifies relays on [`CHANNEL`](super::CHANNEL). It ends with `stop`.
+    /// Starts the background task that notifies relays on [`CHANNEL`](CHANNEL). It ends with `stop`.
     pub fn start(pool: PgPool, stop: CancellationToken) -> Self {
         Self::start_on(pool, super::CHANNEL, stop)
     }

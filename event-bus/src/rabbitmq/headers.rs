@@ -56,7 +56,7 @@ pub(crate) fn with_routing_key(properties: BasicProperties, routing_key: &str) -
 
 /// Properties as AMQP encodes them.
 pub(crate) fn encoded(properties: &BasicProperties) -> Vec<u8> {
-    let encoded = gen_properties(properties)(Vec::new().into());
+    let encoded = gen_properties::<Vec<u8>>(properties)(Vec::new().into());
     encoded.map(|written| written.write).unwrap_or_default()
 }
 

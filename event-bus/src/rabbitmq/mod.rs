@@ -11,9 +11,11 @@ mod depths;
 mod dial;
 mod fit;
 pub(crate) mod headers;
+#[cfg_attr(not(feature = "relay"), allow(dead_code, reason = "for a relay"))]
 pub(crate) mod publisher;
 mod queue_admin;
-mod refusal;
+#[cfg_attr(not(feature = "relay"), allow(dead_code, reason = "for a relay"))]
+pub(crate) mod refusal;
 pub(crate) mod topology;
 mod uri;
 
@@ -22,7 +24,6 @@ pub use connection::{BrokerError, BrokerErrorKind};
 pub(crate) use connection::{Connected, deadline};
 pub use depths::{Depths, depths, unrouted};
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetterProgress, DeadLetterSelection, DeadLetters};
-pub use publisher::{Confirm, PublishError, Publisher};
+pub use publisher::PublishError;
 pub use queue_admin::QueueAdmin;
-pub use refusal::{Fault, Refusal};
 pub(crate) use topology::SubscriberTopology;

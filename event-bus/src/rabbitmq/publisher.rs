@@ -10,9 +10,11 @@ use lapin::{
 use uuid::Uuid;
 
 use super::{
-    BrokerConfig, BrokerError, Refusal,
+    BrokerConfig, BrokerError,
     connection::{Connected, deadline},
-    fit, headers, topology,
+    fit, headers,
+    refusal::Refusal,
+    topology,
 };
 use crate::envelope::{OutgoingEvent, WriteError};
 

@@ -59,7 +59,7 @@ async fn a_binding_that_went_with_its_exchange_is_made_again(pool: PgPool) {
     stage.vhost.delete("exchanges", "/shop.events").await;
     // Declared anew by whoever publishes, with no queue bound to it but the one for unrouted events.
     let config = broker(&stage.vhost);
-    let publisher = event_bus::rabbitmq::Publisher::connect(&config, "relay").await.unwrap();
+    let publisher = event_bus::relay::Publisher::connect(&config, "relay").await.unwrap();
     let mut version = 0;
     eventually("an event arrives again", LONG, async || {
         version += 1;
@@ -81,7 +81,7 @@ async fn a_subscriber_waits_for_the_exchange_that_the_relay_declares(pool: PgPoo
     let health = subscriber.health();
     let stop = tokio_util::sync::CancellationToken::new();
     let running = tokio::spawn(subscriber.run(stop.clone()));
-    let publisher = event_bus::rabbitmq::Publisher::connect(&config, "relay").await.unwrap();
+    let publisher = event_bus::relay::Publisher::connect(&config, "relay").await.unwrap();
     eventually("it consumes", LONG, async || health.is_connected().then_some(())).await;
     publisher.close().await;
     stop.cancel();

@@ -15,7 +15,7 @@ use event_bus::{
         self,
         operate::{self, WaitingKey, WaitingSelection},
     },
-    rabbitmq::Publisher,
+    relay::Publisher,
 };
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;

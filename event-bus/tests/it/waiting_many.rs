@@ -13,7 +13,7 @@ use event_bus::{
         self,
         operate::{self, WaitingSelection},
     },
-    rabbitmq::Publisher,
+    relay::Publisher,
 };
 use sqlx::{PgPool, Postgres, Transaction};
 use test_kit::eventually;

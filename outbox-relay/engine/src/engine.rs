@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     held::HeldTypes,
     high_water_mark::{HighWaterMark, Range},
-    ownership::{Lease, Ownership, Take},
+    ownership::{Ownership, Take},
     poll::{Pending, Poll},
     schedule::Schedule,
     timing::{BackOff, PollTimer},

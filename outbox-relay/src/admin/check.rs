@@ -1,6 +1,6 @@
 //! Whether everything is as the relay needs it: tables, rights, partitions and the broker.
 
-use event_bus::{BrokerConfig, rabbitmq::Publisher};
+use event_bus::{BrokerConfig, relay::Publisher};
 use serde::Serialize;
 
 use super::Sources;

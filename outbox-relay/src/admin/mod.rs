@@ -15,7 +15,10 @@ use std::{fmt, sync::Arc};
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
-use event_bus::outbox::{self, LogStatus, Progress};
+use event_bus::{
+    outbox::{self, LogStatus, Progress},
+    relay,
+};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -117,7 +120,7 @@ fn problems(log: &LogStatus, relays: &[Relay]) -> Vec<String> {
     }
     if log.pending > 0 {
         let owned: usize = alive().map(|relay| relay.partitions.len()).sum();
-        let all = usize::from(outbox::PARTITIONS.unsigned_abs());
+        let all = usize::from(relay::PARTITIONS.unsigned_abs());
         if alive().next().is_none() {
             problems.push(format!("{} events are pending and no relay runs", log.pending));
         } else if owned == 0 {

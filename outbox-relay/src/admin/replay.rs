@@ -7,10 +7,7 @@ use std::{
 };
 
 use anyhow::{bail, ensure};
-use event_bus::{
-    BrokerConfig,
-    rabbitmq::{PublishError, Publisher},
-};
+use event_bus::{BrokerConfig, rabbitmq::PublishError, relay::Publisher};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use relay_engine::Backlog;
 use serde::Serialize;

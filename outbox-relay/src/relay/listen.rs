@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use event_bus::outbox;
+use event_bus::relay;
 use sqlx::postgres::PgListener;
 use tokio::sync::Notify;
 
@@ -38,7 +38,7 @@ pub(crate) async fn listen(source: Arc<Source>, wake_ups: Arc<WakeUps>) {
 
 async fn listen_once(source: &Source, wake_ups: &WakeUps) -> Result<(), StoreError> {
     let mut listener = within("connect to listen", PgListener::connect_with(&source.pool)).await?;
-    within("listen", listener.listen_all([outbox::CHANNEL, ownership::CHANNEL])).await?;
+    within("listen", listener.listen_all([relay::CHANNEL, ownership::CHANNEL])).await?;
     // Notifications may have been missed before this moment.
     wake_ups.committed.notify_one();
     wake_ups.peer_left.notify_one();

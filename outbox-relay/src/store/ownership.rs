@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use event_bus::{crash_point, outbox::PARTITIONS};
+use event_bus::{crash_point, relay::PARTITIONS};
 use relay_engine::{Lease, Renewed, Take};
 use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use event_bus::outbox::RowHeaders;
+use event_bus::relay::RowHeaders;
 use relay_engine::{Failed, Poll};
 use sqlx::{FromRow, Row, postgres::PgRow};
 use uuid::Uuid;

@@ -10,10 +10,11 @@ use lapin::{
 
 use super::{Action, letter::event_id};
 use crate::rabbitmq::{
-    BrokerConfig, BrokerError, PublishError, Publisher,
+    BrokerConfig, BrokerError, PublishError,
     ask::absent_as_none,
     connection::{Connected, deadline},
     headers,
+    publisher::Publisher,
     topology::{self, SubscriberTopology},
 };
 

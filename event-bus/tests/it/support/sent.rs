@@ -1,7 +1,7 @@
 //! Events for the handlers.
 
 use chrono::{DateTime, Utc};
-use event_bus::{TraceContext, envelope::OutgoingEvent};
+use event_bus::{TraceContext, relay::OutgoingEvent};
 use uuid::Uuid;
 
 use super::RAISED;

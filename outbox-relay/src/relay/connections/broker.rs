@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use event_bus::{
     BrokerConfig, crash_point,
-    rabbitmq::{BrokerError, Fault, PublishError, Publisher},
+    rabbitmq::{BrokerError, PublishError},
+    relay::{Fault, Publisher},
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use relay_engine::{Outcome, Refusal};

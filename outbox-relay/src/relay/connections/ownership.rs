@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use event_bus::{crash_point, outbox::PARTITIONS};
+use event_bus::{crash_point, relay::PARTITIONS};
 use relay_engine::{Config, Lease, Renewed, Take};
 
 use crate::{

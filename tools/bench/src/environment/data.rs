@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use event_bus::outbox;
+use event_bus::relay;
 
 use super::Environment;
 
@@ -97,7 +97,7 @@ impl Environment {
 
     /// Wakes the relay, as a service does after a commit.
     pub(crate) async fn notify(&self) -> Result<()> {
-        sqlx::query("select pg_notify($1, '')").bind(outbox::CHANNEL).execute(&self.catalog).await?;
+        sqlx::query("select pg_notify($1, '')").bind(relay::CHANNEL).execute(&self.catalog).await?;
         Ok(())
     }
 
