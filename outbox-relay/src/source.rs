@@ -37,7 +37,7 @@ pub(crate) struct Source {
     options: PgConnectOptions,
     pub(crate) notifications: bool,
     status: Mutex<PublisherStatus>,
-    /// The problems of each kind that were logged since there was none.
+    /// The reasons of the outage under way that were logged, for the database and for the broker: each is logged once.
     logged: Mutex<HashMap<&'static str, HashSet<String>>>,
 }
 

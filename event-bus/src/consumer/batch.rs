@@ -15,7 +15,7 @@ use super::{
     message::Message,
     retry::Failure,
     runs::runs,
-    times,
+    telemetry,
 };
 use crate::{
     DatabaseErrorKind,
@@ -255,7 +255,7 @@ async fn transaction(
     let handled =
         deliveries.iter().zip(&receipts).filter(|(_, receipt)| matches!(receipt, Receipt::First { .. }));
     let created = handled.map(|(delivery, _)| delivery.event.occurred_at);
-    times::committed(&shared.consumer, started, created);
+    telemetry::committed(&shared.consumer, started, created);
     Ok(receipts)
 }
 

@@ -27,7 +27,7 @@ mod message;
 mod retry;
 mod runs;
 mod session;
-mod times;
+mod telemetry;
 mod unhandled;
 
 use std::{collections::hash_map::Entry, time::Duration};
@@ -109,7 +109,7 @@ impl Subscriber {
     /// Creates a subscriber with the queue `<consumer>.events`. The name is also its name in the inbox: a renamed
     /// subscriber receives its whole history again.
     pub fn new(consumer: &str, pool: PgPool, broker: BrokerConfig) -> Self {
-        times::describe();
+        telemetry::describe();
         for receipt in Receipt::ALL {
             let labels = [("consumer", consumer.to_owned()), ("receipt", receipt.name().to_owned())];
             metrics::counter!("inbox_deliveries_total", &labels).absolute(0);
@@ -178,16 +178,14 @@ async fn consume(shared: &Shared, stop: &CancellationToken) {
         // Not cancelled from outside: a stopped session finishes its batch first.
         let end = match session(shared, mode, stop).await {
             Ok(Ended::Stopped) => return,
-            Ok(Ended::Passed) => {
+            Ok(Ended::Isolated) => {
                 mode = Mode::Batches;
                 continue;
             }
             Err(end) => end,
         };
         if end.is_unreceivable() {
-            // The broker counts each try, and dead-letters a message at its limit. With others around it they would be
-            // dead-lettered as well.
-            mode = Mode::OneByOne;
+            mode = Mode::Isolating;
             metrics::counter!("inbox_unreceivable_total", "consumer" => shared.consumer.clone()).increment(1);
         }
         if started.elapsed() > GOOD_SESSION {

@@ -30,23 +30,26 @@ const REBIND: Duration = Duration::from_secs(5);
 
 const TAG: &str = "events";
 
-/// After so long without a delivery, nothing is left that had to be taken one by one.
-const QUIET: Duration = Duration::from_secs(3);
+/// While isolating: after so long without a delivery the message is no longer in the queue.
+const ISOLATED_AFTER: Duration = Duration::from_secs(3);
 
 /// How many messages a session takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     Batches,
-    /// One at a time, until as many as usually come together are handled.
-    OneByOne,
+    /// One at a time, because one of the next messages cannot be received: it ends the connection, again and again, until
+    /// the broker dead-letters it at its delivery limit. The broker counts a delivery of every message that was delivered
+    /// with it, and would dead-letter those as well. Ends when as many messages are handled as usually are delivered
+    /// together, or when none comes for a while.
+    Isolating,
 }
 
 /// A session that has done what it was to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
     Stopped,
-    /// All messages were taken that had to be taken one by one.
-    Passed,
+    /// The message that could not be received is not in the queue any more.
+    Isolated,
 }
 
 /// Why a session ended without a stop.
@@ -111,7 +114,7 @@ async fn consume(
 ) -> Result<Ended, SessionEnd> {
     let channel = &connected.channel;
     shared.topology.ensure(connected, &shared.broker, shared.handlers.keys().copied()).await?;
-    let prefetch = if mode == Mode::OneByOne { 1 } else { shared.config.prefetch };
+    let prefetch = if mode == Mode::Isolating { 1 } else { shared.config.prefetch };
     deadline("limit what is delivered", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
     let queue = shared.topology.queue.as_str();
     let options = BasicConsumeOptions::default();
@@ -131,7 +134,7 @@ async fn consume(
                 continue;
             }
             next = deliveries.next() => next.map_err(SessionEnd::of_deliveries)?,
-            () = tokio::time::sleep(QUIET), if mode == Mode::OneByOne => break Ended::Passed,
+            () = tokio::time::sleep(ISOLATED_AFTER), if mode == Mode::Isolating => break Ended::Isolated,
         };
         let messages = collect(shared, first, &mut deliveries, is_busy).await;
         taken += messages.len();
@@ -146,8 +149,8 @@ async fn consume(
         if !handled {
             break Ended::Stopped;
         }
-        if mode == Mode::OneByOne && taken >= usize::from(shared.config.prefetch) {
-            break Ended::Passed;
+        if mode == Mode::Isolating && taken >= usize::from(shared.config.prefetch) {
+            break Ended::Isolated;
         }
         is_busy = deliveries.has_next();
     };

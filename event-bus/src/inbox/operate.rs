@@ -36,7 +36,7 @@ pub struct WaitingKey {
     pub behind: i64,
 }
 
-/// Which of the keys that wait are meant: those that fit all that is given. Nothing given: none.
+/// Selects the waiting keys that fit all fields that are set. If none is set it selects none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WaitingSelection {
     /// All of them.
@@ -59,7 +59,7 @@ impl WaitingSelection {
         Self { all: true, ..Self::default() }
     }
 
-    /// Whether nothing is given.
+    /// Whether no field is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -120,7 +120,8 @@ pub async fn count(pool: &PgPool, consumer: &str, selection: &WaitingSelection) 
     bound!(query, consumer, selection).fetch_one(pool).await
 }
 
-/// Has the selected keys tried again at once, with all their tries before them, and returns how many there are.
+/// Has the first events of the selected keys tried again at once; their failures are counted from zero again. Returns the
+/// number of keys.
 pub async fn requeue(
     pool: &PgPool,
     consumer: &str,

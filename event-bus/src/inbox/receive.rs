@@ -99,7 +99,8 @@ pub(crate) async fn receive(
         return Ok(vec![Receipt::First { is_newest: true }; deliveries.len()]);
     }
     let judged = enter(tx, consumer, retention, deliveries).await?;
-    // Entered by nobody that this transaction could see when it looked at what waits.
+    // Another transaction entered it and has committed since this statement began. It may have made events wait that this
+    // statement did not see.
     if judged.iter().any(|(_, verdict, _)| verdict == "overtaken") {
         return Err(ReceiveError::Overtaken);
     }

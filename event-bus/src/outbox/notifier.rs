@@ -24,9 +24,9 @@ const DEADLINE: Duration = Duration::from_secs(2);
 pub struct Notifier(Arc<Notify>);
 
 impl Notifier {
-    /// Starts the background task that notifies relays on [`CHANNEL`](CHANNEL). It ends with `stop`.
+    /// Starts the background task that notifies relays on [`CHANNEL`]. It ends with `stop`.
     pub fn start(pool: PgPool, stop: CancellationToken) -> Self {
-        Self::start_on(pool, super::CHANNEL, stop)
+        Self::start_on(pool, CHANNEL, stop)
     }
 
     /// The same for another channel and other listeners, such as streams of a service.

@@ -83,7 +83,7 @@ impl From<BrokerError> for DeadLetterError {
     }
 }
 
-/// Which dead letters are meant: those of which all that is given is true. Nothing given: none.
+/// Selects the dead letters that fit all fields that are set. If none is set it selects none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
@@ -99,7 +99,7 @@ pub struct DeadLetterSelection {
 }
 
 impl DeadLetterSelection {
-    /// Whether nothing is given.
+    /// Whether no field is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

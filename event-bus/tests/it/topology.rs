@@ -1,6 +1,6 @@
 //! Queues that are there, queues that are not, and users who may not declare them.
 
-use event_bus::{BrokerConfig, Subscriber, consumer::ConsumerHealth, rabbitmq::Publisher};
+use event_bus::{BrokerConfig, Subscriber, consumer::ConsumerHealth, relay::Publisher};
 use lapin::{BasicProperties, options::BasicGetOptions};
 use serde_json::json;
 use sqlx::PgPool;

@@ -7,7 +7,7 @@ mod gauges;
 mod listen;
 mod peer_monitor;
 mod retention;
-mod times;
+mod telemetry;
 mod unrouted;
 mod worker;
 
@@ -31,7 +31,7 @@ pub(crate) async fn run(
     settings: &RelaySettings,
     stop: &CancellationToken,
 ) {
-    times::describe();
+    telemetry::describe();
     let workers = join_all(sources.iter().map(|source| keep_running(source, broker, settings, stop)));
     tokio::select! {
         _ = workers => {}

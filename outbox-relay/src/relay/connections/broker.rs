@@ -12,7 +12,7 @@ use relay_engine::{Outcome, Refusal};
 use tokio::{sync::Mutex, task::JoinHandle};
 use uuid::Uuid;
 
-use crate::{relay::times::Times, source::Source, store::pending::PendingEvent};
+use crate::{relay::telemetry::Times, source::Source, store::pending::PendingEvent};
 
 type Confirmation = BoxFuture<'static, (Uuid, Result<(), PublishError>)>;
 
