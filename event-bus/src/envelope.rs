@@ -1,9 +1,10 @@
 //! The format of messages: CloudEvents 1.0.
 //!
 //! Events are written in structured mode (the whole event in the body), and read in structured and in binary mode
-//! (attributes in headers, with the prefix `ce-`, `cloudEvents:` or `cloudEvents_`, or without one). Beside the attributes of the specification
-//! they have the extensions `partitionkey`, `sequence` (the key's version, with leading zeros so that it orders as text), `generation` (of the log, see
-//! [`outbox`](crate::outbox)) and `traceparent`/`tracestate`.
+//! (attributes in headers, with the prefix `ce-`, `cloudEvents:` or `cloudEvents_`, or without one). Beside the
+//! attributes of the specification they have the extensions `partitionkey`, `sequence` (the key's version, with
+//! leading zeros so that it orders as text), `generation` (of the log, see [`outbox`](crate::outbox)) and
+//! `traceparent`/`tracestate`.
 //!
 //! ```
 //! use event_bus::{TraceContext, envelope::{self, OutgoingEvent}};
@@ -48,8 +49,8 @@ pub const PAYLOAD_LIMIT: usize = 256 * 1024;
 /// The largest message body that is read, in bytes: the largest payload, with room for its envelope.
 pub const BODY_LIMIT: usize = PAYLOAD_LIMIT + 8 * 1024;
 
-/// How the names of attributes begin in the headers of a message in binary mode: in Knative's binding for RabbitMQ, in both
-/// spellings of the CloudEvents binding for AMQP 1.0, and where a publisher just writes the attributes.
+/// How the names of attributes begin in the headers of a message in binary mode: in Knative's binding for RabbitMQ, in
+/// both spellings of the CloudEvents binding for AMQP 1.0, and where a publisher just writes the attributes.
 const PREFIXES: [&str; 4] = ["ce-", "cloudEvents:", "cloudEvents_", ""];
 
 /// What AMQP has room for in a short string, such as a routing key or the name of a header, in bytes.

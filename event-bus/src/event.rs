@@ -15,7 +15,8 @@ pub trait Event: Serialize {
 
     /// The version that this change gave the key's aggregate. It rises with every event of the key.
     ///
-    /// A consumer for which [only the newest event counts](crate::inbox::Order::LatestWins) ignores an event that is older
-    /// than one of its key and type that it handled. Every other consumer handles each event, in the order of their arrival.
+    /// A consumer for which [only the newest event counts](crate::inbox::Order::LatestWins) ignores an event that is
+    /// older than one of its key and type that it handled. Every other consumer handles each event, in the order of
+    /// their arrival.
     fn version(&self) -> i64;
 }

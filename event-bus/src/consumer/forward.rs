@@ -111,8 +111,8 @@ impl<'a> Forwarder<'a> {
     }
 }
 
-/// A message of an event whose own was not kept: without the headers of its publisher, and with the source as the name of
-/// the service.
+/// A message of an event whose own was not kept: without the headers of its publisher, and with the source as the name
+/// of the service.
 fn rebuilt(event: &IncomingEvent) -> Result<(BasicProperties, Vec<u8>), WriteError> {
     let outgoing = OutgoingEvent {
         id: event.id,

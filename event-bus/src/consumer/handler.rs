@@ -116,9 +116,10 @@ pub enum HandleError {
     /// Will never work: dead-lettered at once, with this reason.
     #[error(transparent)]
     Reject(Box<dyn Error + Send + Sync>),
-    /// A statement failed. Where [`DatabaseErrorKind`](crate::DatabaseErrorKind) says that the database is unavailable or
-    /// that another transaction was in the way, that is no failure of the event. Any other error is one, as [`Retry`](Self::Retry)
-    /// is: also one that trying again does not end, since an operator may repair the data or a constraint.
+    /// A statement failed. Where [`DatabaseErrorKind`](crate::DatabaseErrorKind) says that the database is unavailable
+    /// or that another transaction was in the way, that is no failure of the event. Any other error is one, as
+    /// [`Retry`](Self::Retry) is: also one that trying again does not end, since an operator may repair the data or a
+    /// constraint.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }

@@ -13,8 +13,8 @@
 //! | meets an unavailable database | kept, and given back after a minute; the consumer takes no more until the database is back |
 //!
 //! An event that waits is tried after 0.5 s, 1 s and so on, doubling to 60 s, until it was tried
-//! [`max_attempts`](SubscriberConfig::max_attempts) times. Then its key is blocked until an operator requeues or skips it
-//! ([`inbox::operate`]), unless its handler has said to [skip](GiveUp::Skip) it. Other keys flow meanwhile. Where
+//! [`max_attempts`](SubscriberConfig::max_attempts) times. Then its key is blocked until an operator requeues or skips
+//! it ([`inbox::operate`]), unless its handler has said to [skip](GiveUp::Skip) it. Other keys flow meanwhile. Where
 //! only the newest event of a key counts ([`Order::LatestWins`]) nothing waits behind a failed one.
 
 mod batch;

@@ -37,10 +37,10 @@ const ISOLATED_AFTER: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     Batches,
-    /// One at a time, because one of the next messages cannot be received: it ends the connection, again and again, until
-    /// the broker dead-letters it at its delivery limit. The broker counts a delivery of every message that was delivered
-    /// with it, and would dead-letter those as well. Ends when as many messages are handled as usually are delivered
-    /// together, or when none comes for a while.
+    /// One at a time, because one of the next messages cannot be received: it ends the connection, again and again,
+    /// until the broker dead-letters it at its delivery limit. The broker counts a delivery of every message that was
+    /// delivered with it, and would dead-letter those as well. Ends when as many messages are handled as usually are
+    /// delivered together, or when none comes for a while.
     Isolating,
 }
 
@@ -186,8 +186,8 @@ async fn collect(
 /// While the database is unavailable the batch is kept and no other is taken: a returned message counts as delivered
 /// once more, and at the broker's limit it is dead-lettered. After [`hold_s`](super::SubscriberConfig::hold_s) all
 /// messages are given back, before the broker takes them. Either way the session ends only after the database has
-/// handled the batch, so nothing is taken from the broker that cannot be handled. The inbox makes the second delivery of
-/// these messages harmless.
+/// handled the batch, so nothing is taken from the broker that cannot be handled. The inbox makes the second delivery
+/// of these messages harmless.
 async fn handle(
     shared: &Shared,
     connected: &Connected,

@@ -4,8 +4,8 @@
 //! `inbox_version` holds the newest version of each key whose effect it had, for each source and type of event.
 //! `inbox_waiting` holds the events that failed, and those of their keys behind them.
 //!
-//! A [`Subscriber`](crate::Subscriber) does all of this by itself. [`advance`] is for facts that arrive in another way than
-//! by events:
+//! A [`Subscriber`](crate::Subscriber) does all of this by itself. [`advance`] is for facts that arrive in another way
+//! than by events:
 //!
 //! ```
 //! # async fn example(pool: sqlx::PgPool) -> Result<(), sqlx::Error> {

@@ -120,8 +120,8 @@ pub async fn count(pool: &PgPool, consumer: &str, selection: &WaitingSelection) 
     bound!(query, consumer, selection).fetch_one(pool).await
 }
 
-/// Has the first events of the selected keys tried again at once; their failures are counted from zero again. Returns the
-/// number of keys.
+/// Has the first events of the selected keys tried again at once; their failures are counted from zero again. Returns
+/// the number of keys.
 pub async fn requeue(
     pool: &PgPool,
     consumer: &str,

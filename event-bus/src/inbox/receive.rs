@@ -79,8 +79,8 @@ pub(crate) enum ReceiveError {
 /// An event, what it is, and whether it is newer than what was handled.
 type Judged = (Uuid, String, bool);
 
-/// Enters deliveries in their order, and returns what each of them is, in one statement for any number. Those that are to
-/// wait behind earlier events of their keys have yet to [join](super::waiting::join) them.
+/// Enters deliveries in their order, and returns what each of them is, in one statement for any number. Those that are
+/// to wait behind earlier events of their keys have yet to [join](super::waiting::join) them.
 ///
 /// Where the broker's flag is set the inbox is asked first whether it knows the event; otherwise the insert decides.
 /// The version guard of each (source, key, type) is raised to the newest version and returns the one before: sorted,
@@ -99,8 +99,8 @@ pub(crate) async fn receive(
         return Ok(vec![Receipt::First { is_newest: true }; deliveries.len()]);
     }
     let judged = enter(tx, consumer, retention, deliveries).await?;
-    // Another transaction entered it and has committed since this statement began. It may have made events wait that this
-    // statement did not see.
+    // Another transaction entered it and has committed since this statement began. It may have made events wait that
+    // this statement did not see.
     if judged.iter().any(|(_, verdict, _)| verdict == "overtaken") {
         return Err(ReceiveError::Overtaken);
     }

@@ -11,7 +11,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const BATCH_SIZE: i64 = 5_000;
 
 /// Deletes a consumer's inbox rows that are older than `older_than`, and returns their number. The version guard
-/// stays, and so do events that wait. Keep rows far longer than a message waits in any queue: a repeat that comes later counts as new.
+/// stays, and so do events that wait. Keep rows far longer than a message waits in any queue: a repeat that comes
+/// later counts as new.
 pub(crate) async fn purge(pool: &PgPool, consumer: &str, older_than: Duration) -> Result<u64, sqlx::Error> {
     let older_than = chrono::TimeDelta::from_std(older_than).unwrap_or(chrono::TimeDelta::MAX);
     let Some(before) = chrono::Utc::now().checked_sub_signed(older_than) else { return Ok(0) };

@@ -113,7 +113,8 @@ pub(crate) async fn join(
     Ok(())
 }
 
-/// Enters an event that failed, in the inbox and, unless it is given up, here. Does nothing if it is in the inbox already.
+/// Enters an event that failed, in the inbox and, unless it is given up, here. Does nothing if it is in the inbox
+/// already.
 pub(crate) async fn enter(
     tx: &mut PgConnection,
     consumer: &str,

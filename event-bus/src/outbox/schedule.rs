@@ -17,9 +17,9 @@ pub struct ScheduledId(pub Uuid);
 /// It is announced once, within a second of its time and never before it, if a relay is running; a time in the past
 /// is due at once. Events of a key that are due at different times are announced in the order of their times.
 ///
-/// It keeps the [version](Event::version) that it has now, although events of its key that are appended before it is due
-/// have higher ones. If one of these is of the same type, a consumer treats the scheduled event as one that comes late: it
-/// has its effect, unless only the newest counts.
+/// It keeps the [version](Event::version) that it has now, although events of its key that are appended before it is
+/// due have higher ones. If one of these is of the same type, a consumer treats the scheduled event as one that comes
+/// late: it has its effect, unless only the newest counts.
 pub async fn schedule<E: Event>(
     tx: &mut Transaction<'_, Postgres>,
     event: &E,

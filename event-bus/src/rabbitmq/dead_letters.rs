@@ -160,8 +160,8 @@ pub(super) async fn act(
     outcome
 }
 
-/// Replays or discards those of a selection, from the oldest on, at most `limit` and as long as there is time; without an
-/// action it only counts them.
+/// Replays or discards those of a selection, from the oldest on, at most `limit` and as long as there is time; without
+/// an action it only counts them.
 pub(super) async fn act_on_all(
     config: &BrokerConfig,
     subscriber: &str,

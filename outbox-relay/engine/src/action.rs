@@ -11,8 +11,8 @@ use crate::{
 };
 
 /// What the caller is to do. Each action is answered by the input named here, or by
-/// [`database_lost`](crate::Engine::database_lost) or [`broker_lost`](crate::Engine::broker_lost) if it fails. The engine
-/// hands out further actions meanwhile.
+/// [`database_lost`](crate::Engine::database_lost) or [`broker_lost`](crate::Engine::broker_lost) if it fails. The
+/// engine hands out further actions meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Open the session with the database: [`opened`](crate::Engine::opened).

@@ -14,9 +14,9 @@
 //! 3. A later poll's snapshot has no open transaction below the mark's number. Every position up to p is now
 //!    decided, and this poll sees all of them. The polls *after* this one may start at p.
 //!
-//! A writer that locks no row (or only takes an advisory lock) is outside of step 1, for the microseconds between taking its
-//! position and getting its number. If a poll passes its event, the next full scan finds it, within 20 s; a later event of
-//! the key may be published before it.
+//! A writer that locks no row (or only takes an advisory lock) is outside of step 1, for the microseconds between
+//! taking its position and getting its number. If a poll passes its event, the next full scan finds it, within 20 s; a
+//! later event of the key may be published before it.
 //!
 //! A relay that has just started has no such position. If there are so many dead entries that its full scan takes
 //! too long, it reads one *range* of positions after the other, and halves the range each time that the database

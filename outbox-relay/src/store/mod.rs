@@ -20,8 +20,8 @@ macro_rules! readable {
 }
 
 /// Whether the row `relay` of the registry is of a relay that is alive: its lease is running, and its session open.
-/// Process 0 stands for a relay without a session of its own. A session of another role may be seen without its start; it
-/// then counts as that of the relay.
+/// Process 0 stands for a relay without a session of its own. A session of another role may be seen without its start;
+/// it then counts as that of the relay.
 macro_rules! is_alive {
     () => {
         "(relay.alive_until > clock_timestamp()
