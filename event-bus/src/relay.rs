@@ -6,6 +6,7 @@ pub use crate::{
     envelope::{OutgoingEvent, WriteError},
     outbox::{headers::RowHeaders, notifier::CHANNEL},
     rabbitmq::{
+        depths::{depths, unrouted},
         publisher::{Confirm, Publisher},
         refusal::{Fault, Refusal},
     },

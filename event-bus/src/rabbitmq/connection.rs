@@ -22,20 +22,6 @@ pub struct BrokerError {
     source: Cause,
 }
 
-/// Why a call to the broker failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BrokerErrorKind {
-    /// The URL is not one of a broker.
-    InvalidUrl,
-    /// The broker does not answer in time.
-    TimedOut,
-    /// There is no connection, or it has ended.
-    Disconnected,
-    /// The broker refuses the call: a right is missing, or an object does not exist or differs.
-    Refused,
-}
-
 impl BrokerError {
     pub(crate) fn new(doing: &'static str, error: lapin::Error) -> Self {
         Self { doing, source: Cause::Amqp(error) }
@@ -91,11 +77,6 @@ impl BrokerError {
             _ => false,
         }
     }
-
-    /// What kind of failure it is.
-    pub fn kind(&self) -> BrokerErrorKind {
-        self.source.kind()
-    }
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -123,27 +104,6 @@ pub(super) enum Cause {
     Absent(String),
     #[error("this user has no right on the queue {0}: give it the right to write to it")]
     Forbidden(String),
-}
-
-impl Cause {
-    fn kind(&self) -> BrokerErrorKind {
-        match self {
-            Self::Url(_) => BrokerErrorKind::InvalidUrl,
-            Self::TimedOut(_) => BrokerErrorKind::TimedOut,
-            Self::Amqp(error) if matches!(error.kind(), lapin::ErrorKind::ProtocolError(_)) => {
-                BrokerErrorKind::Refused
-            }
-            Self::Addresses(failures) => {
-                let kinds: Vec<_> = failures.iter().map(|(_, cause)| cause.kind()).collect();
-                let refused = kinds.iter().find(|kind| **kind == BrokerErrorKind::Refused);
-                refused.or(kinds.last()).copied().unwrap_or(BrokerErrorKind::Disconnected)
-            }
-            Self::Absent(_) | Self::Forbidden(_) => BrokerErrorKind::Refused,
-            Self::Amqp(_) | Self::Unresolved(_) | Self::Closed | Self::Cancelled => {
-                BrokerErrorKind::Disconnected
-            }
-        }
-    }
 }
 
 fn each(failures: &[(SocketAddr, Cause)]) -> String {

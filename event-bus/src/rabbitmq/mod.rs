@@ -7,7 +7,8 @@ mod ask;
 mod config;
 mod connection;
 mod dead_letters;
-mod depths;
+#[cfg_attr(not(feature = "relay"), allow(dead_code, reason = "for a relay"))]
+pub(crate) mod depths;
 mod dial;
 mod fit;
 pub(crate) mod headers;
@@ -20,10 +21,10 @@ pub(crate) mod topology;
 mod uri;
 
 pub use config::{BrokerConfig, InvalidBrokerConfig};
-pub use connection::{BrokerError, BrokerErrorKind};
+pub use connection::BrokerError;
 pub(crate) use connection::{Connected, deadline};
-pub use depths::{Depths, depths, unrouted};
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetterProgress, DeadLetterSelection, DeadLetters};
+pub use depths::Depths;
 pub use publisher::PublishError;
 pub use queue_admin::QueueAdmin;
 pub(crate) use topology::SubscriberTopology;

@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    BrokerConfig, BrokerError, Depths, PublishError,
+    BrokerConfig, BrokerError, PublishError,
     dead_letters::{
         self, Action, DeadLetter, DeadLetterError, DeadLetterProgress, DeadLetterSelection, DeadLetters,
     },
-    depths,
+    depths::{Depths, depths},
 };
 
 /// How long read depths are returned to further callers.

@@ -167,7 +167,7 @@ async fn messages_given_back_are_not_taken_again_before_the_database_has_handled
     }
     let running = tokio::spawn(subscriber.run(stop.clone()));
 
-    let depths = async || event_bus::rabbitmq::depths(&config, &stage.consumer, "test").await.unwrap();
+    let depths = async || event_bus::relay::depths(&config, &stage.consumer, "test").await.unwrap();
     eventually("they are given back", LONG, async || {
         let is_given_back = health.problem().is_some_and(|problem| problem.contains("gave messages back"));
         (is_given_back && depths().await.ready == 5).then_some(())
@@ -216,7 +216,7 @@ async fn a_batch_that_the_broker_takes_back_is_handled_once_and_more_is_consumed
     }
     let running = tokio::spawn(subscriber.run(stop.clone()));
 
-    let depths = async || event_bus::rabbitmq::depths(&config, &stage.consumer, "test").await.unwrap();
+    let depths = async || event_bus::relay::depths(&config, &stage.consumer, "test").await.unwrap();
     eventually("it holds them", LONG, async || (health.in_hand() > 0).then_some(())).await;
     eventually("all are taken back, and the connection is dropped", 5 * LONG, async || {
         let depths = depths().await;

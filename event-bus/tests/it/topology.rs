@@ -125,7 +125,7 @@ async fn with_the_right_to_declare_its_queue_a_subscriber_needs_no_other(pool: P
     eventually("it consumes", LONG, async || health.is_connected().then_some(())).await;
     // The depth of the queue for unrouted events is not its business on every version of the broker.
     let config = broker_as(&vhost, &user);
-    let depths = event_bus::rabbitmq::depths(&config, DESK, "test").await.unwrap();
+    let depths = event_bus::relay::depths(&config, DESK, "test").await.unwrap();
     assert_eq!((depths.ready, depths.consumers, depths.dead), (0, 1, 0));
     stop.cancel();
 }
@@ -143,7 +143,7 @@ async fn with_the_right_to_write_to_it_a_user_sees_the_depth_of_a_queue_and_take
     stage.vhost.permit(&user, ["^$", r"\.events(\.dead)?$", "^$"]).await;
     let config = broker_as(&stage.vhost, &user);
     let ready = async || {
-        let depths = event_bus::rabbitmq::depths(&config, &stage.consumer, "test").await.unwrap();
+        let depths = event_bus::relay::depths(&config, &stage.consumer, "test").await.unwrap();
         (depths.ready == 3).then_some(())
     };
     eventually("the three are counted", LONG, ready).await;

@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use uuid::Uuid;
-
 use crate::{
     action::{Action, Failed},
     backlog::Backlog,

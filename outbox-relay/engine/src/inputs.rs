@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::{
+    broker::Outcome,
     engine::{Engine, Request, Session},
+    held::Hold,
     high_water_mark::Seen,
     ownership::{Lease, Renewed},
     poll::{Batch, Pending},
@@ -159,9 +161,58 @@ impl<E: Pending> Engine<E> {
         self.poll_again();
     }
 
-    pub(crate) fn forget_connection(&mut self) {
+    fn forget_connection(&mut self) {
         self.held.connection_lost();
         self.bisection.forget_all();
+    }
+
+    /// The outcome of an event that was sent is known.
+    pub fn answered(&mut self, id: Uuid, outcome: Outcome, now: Instant) {
+        let position = match outcome {
+            Outcome::Published => {
+                self.broker.confirmed();
+                self.type_answered(id, true);
+                self.backlog.confirmed(id, now);
+                self.passed(id, now);
+                return self.broker.answered(self.backlog.in_flight(), now);
+            }
+            Outcome::Failed(reason) => {
+                self.type_answered(id, false);
+                self.backlog.failed(id, reason);
+                self.passed(id, now);
+                return self.broker.answered(self.backlog.in_flight(), now);
+            }
+            Outcome::Nacked => {
+                self.type_answered(id, false);
+                if let Some(event_type) = self.type_of(id) {
+                    self.hold(&event_type, Hold::Nacked, now);
+                }
+                self.backlog.put_back(id);
+                self.passed(id, now);
+                return self.broker.answered(self.backlog.in_flight(), now);
+            }
+            Outcome::ChannelClosed(refusal) => {
+                self.channel_closed(id, refusal, now);
+                return self.broker.answered(self.backlog.in_flight(), now);
+            }
+            Outcome::Unanswered => {
+                self.broker.back_off(now);
+                self.type_answered(id, false);
+                let position = self.backlog.read_again(id);
+                self.passed(id, now);
+                position
+            }
+            Outcome::Unknown => {
+                self.broker.lost(now);
+                let position = self.backlog.unknown(id);
+                self.forget_connection();
+                position
+            }
+        };
+        if let Some(position) = position {
+            self.high_water_mark.retreat(position - 1);
+        }
+        self.poll_again();
     }
 
     /// Stops: nothing more is read or sent. The engine waits for the confirmations in flight, then releases its

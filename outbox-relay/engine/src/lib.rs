@@ -29,9 +29,9 @@
 //! # Reading order
 //!
 //! 1. `action.rs`, `engine.rs`, `publish.rs`: which action comes next.
-//! 2. `inputs.rs`, `outcomes.rs`: what each input changes, and what the outcome of an event does.
+//! 2. `inputs.rs`: what each input changes.
 //! 3. `backlog.rs`: the events in memory, key by key.
-//! 4. `held.rs`, `bisection.rs`: what the broker does not take, and how it is found.
+//! 4. `refusals.rs`, `held.rs`, `bisection.rs`: what the broker does not take, and how it is found.
 //! 5. `ownership.rs`, `broker.rs`, `timing.rs`, `schedule.rs`: the leases, the connection to the broker, the pauses,
 //!    the time of the next scheduled event.
 //! 6. `high_water_mark.rs`: where a poll may start. It is the hardest part; its documentation has the proof.
@@ -52,10 +52,10 @@ mod engine;
 mod held;
 mod high_water_mark;
 mod inputs;
-mod outcomes;
 mod ownership;
 mod poll;
 mod publish;
+mod refusals;
 mod schedule;
 mod status;
 mod timing;

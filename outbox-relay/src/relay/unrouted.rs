@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use event_bus::{BrokerConfig, rabbitmq};
+use event_bus::{BrokerConfig, relay};
 
 use crate::source::Source;
 
@@ -13,7 +13,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) async fn watch(sources: &[Arc<Source>], broker: &BrokerConfig) {
     loop {
         // Why the broker does not answer is on the status already.
-        let unrouted = rabbitmq::unrouted(broker, "outbox-relay (unrouted events)").await.ok().flatten();
+        let unrouted = relay::unrouted(broker, "outbox-relay (unrouted events)").await.ok().flatten();
         for source in sources {
             source.set_unrouted(unrouted);
         }

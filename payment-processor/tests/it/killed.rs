@@ -44,7 +44,7 @@ impl Shop {
         // As the relay does when it starts: the exchange for events is the relay's.
         let mut config = event_bus::BrokerConfig::new(vhost.url.clone(), "shop.events");
         "shop.unrouted".clone_into(&mut config.unrouted);
-        event_bus::rabbitmq::Publisher::connect(&config, "test").await.unwrap().close().await;
+        event_bus::relay::Publisher::connect(&config, "test").await.unwrap().close().await;
         let ledger = tempfile::tempdir().unwrap();
         let sandbox = start_sandbox(ledger.path(), "0");
         Self { pool: pool.clone(), vhost, sandbox, ledger }

@@ -10,10 +10,7 @@ pub(crate) mod unknown;
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use event_bus::{
-    BrokerConfig,
-    rabbitmq::{Depths, depths},
-};
+use event_bus::{BrokerConfig, rabbitmq::Depths, relay::depths};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -149,7 +146,7 @@ async fn settle(
     while is_unexplained(&absent, &depths) && Instant::now() < arrived_by {
         tokio::time::sleep(ARRIVAL_POLL).await;
         check_again(subscriber, &mut absent, report).await?;
-        depths = event_bus::rabbitmq::depths(broker, &subscriber.name, name).await?;
+        depths = event_bus::relay::depths(broker, &subscriber.name, name).await?;
     }
     let (mut in_dead, mut in_line) = (depths.dead, depths.ready);
     for (event_type, count) in absent.counts {

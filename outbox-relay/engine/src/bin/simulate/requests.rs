@@ -19,7 +19,7 @@ pub(crate) enum Channel {
 }
 
 /// What a relay makes of the end of a channel.
-fn closed(refusal: Refusal, flaw: Option<Flaw>) -> Outcome {
+fn outcome_of(refusal: Refusal, flaw: Option<Flaw>) -> Outcome {
     match flaw {
         Some(Flaw::BlamesAll) => Outcome::Failed(refusal.reason),
         Some(Flaw::BlamesConnection) => Outcome::Unknown,
@@ -98,7 +98,7 @@ impl World {
         self.closed_channels = closed;
         let Some(connection) = connection.filter(|_| !is_unwritable) else { return };
         if let Some(refusal) = refusal {
-            let outcome = closed(refusal, flaw);
+            let outcome = outcome_of(refusal, flaw);
             self.after(MS, Plan::Deliver { relay, process, input: Input::Answered(id, outcome) });
             return;
         }
@@ -177,7 +177,7 @@ impl World {
         running.unconfirmed = kept;
         let lost: Vec<(Uuid, u64)> = lost;
         for (id, _) in lost {
-            let input = Input::Answered(id, closed(refusal.clone(), flaw));
+            let input = Input::Answered(id, outcome_of(refusal.clone(), flaw));
             self.agenda.plan(at, Plan::Deliver { relay, process, input });
         }
     }

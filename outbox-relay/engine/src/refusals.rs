@@ -1,4 +1,4 @@
-//! What the outcome of an event that was sent changes.
+//! What the broker does not take: types that are held back, and the event that made it close a channel.
 
 use std::time::Instant;
 
@@ -6,68 +6,19 @@ use uuid::Uuid;
 
 use crate::{
     bisection::Progress,
-    broker::{Fault, Outcome, Refusal},
+    broker::{Fault, Refusal},
     engine::Engine,
     held::Hold,
     poll::Pending,
 };
 
 impl<E: Pending> Engine<E> {
-    /// The outcome of an event that was sent is known.
-    pub fn answered(&mut self, id: Uuid, outcome: Outcome, now: Instant) {
-        let position = match outcome {
-            Outcome::Published => {
-                self.broker.confirmed();
-                self.type_answered(id, true);
-                self.backlog.confirmed(id, now);
-                self.passed(id, now);
-                return self.broker.answered(self.backlog.in_flight(), now);
-            }
-            Outcome::Failed(reason) => {
-                self.type_answered(id, false);
-                self.backlog.failed(id, reason);
-                self.passed(id, now);
-                return self.broker.answered(self.backlog.in_flight(), now);
-            }
-            Outcome::Nacked => {
-                self.type_answered(id, false);
-                if let Some(event_type) = self.type_of(id) {
-                    self.hold(&event_type, Hold::Nacked, now);
-                }
-                self.backlog.put_back(id);
-                self.passed(id, now);
-                return self.broker.answered(self.backlog.in_flight(), now);
-            }
-            Outcome::ChannelClosed(refusal) => {
-                self.channel_closed(id, refusal, now);
-                return self.broker.answered(self.backlog.in_flight(), now);
-            }
-            Outcome::Unanswered => {
-                self.broker.back_off(now);
-                self.type_answered(id, false);
-                let position = self.backlog.read_again(id);
-                self.passed(id, now);
-                position
-            }
-            Outcome::Unknown => {
-                self.broker.lost(now);
-                let position = self.backlog.unknown(id);
-                self.forget_connection();
-                position
-            }
-        };
-        if let Some(position) = position {
-            self.high_water_mark.retreat(position - 1);
-        }
-        self.poll_again();
-    }
-
-    fn type_of(&self, id: Uuid) -> Option<String> {
+    pub(crate) fn type_of(&self, id: Uuid) -> Option<String> {
         Some(self.backlog.event(id)?.event_type().to_owned())
     }
 
     /// An event of a type that is held back was answered.
-    fn type_answered(&mut self, id: Uuid, is_published: bool) {
+    pub(crate) fn type_answered(&mut self, id: Uuid, is_published: bool) {
         if self.held.is_empty() {
             return;
         }
@@ -78,7 +29,7 @@ impl<E: Pending> Engine<E> {
         }
     }
 
-    fn hold(&mut self, event_type: &str, hold: Hold, now: Instant) {
+    pub(crate) fn hold(&mut self, event_type: &str, hold: Hold, now: Instant) {
         if let Some(forgotten) = self.held.hold(event_type, hold, now) {
             self.backlog.release(&forgotten);
         }
@@ -86,7 +37,7 @@ impl<E: Pending> Engine<E> {
     }
 
     /// An event did not close the channel on which it was sent.
-    fn passed(&mut self, id: Uuid, now: Instant) {
+    pub(crate) fn passed(&mut self, id: Uuid, now: Instant) {
         if self.bisection.is_in_flight(id) {
             let progress = self.bisection.passed(id);
             self.bisected(progress, now);
@@ -98,7 +49,7 @@ impl<E: Pending> Engine<E> {
     /// If the broker names a type, the events of the type are the cause: they are held back, and one of them is sent
     /// alone. If that one is refused as well, all of them have failed. If the broker names none, everything that was in
     /// flight may be the cause, which is found by bisection.
-    fn channel_closed(&mut self, id: Uuid, refusal: Refusal, now: Instant) {
+    pub(crate) fn channel_closed(&mut self, id: Uuid, refusal: Refusal, now: Instant) {
         let is_probe = self.bisection.is_in_flight(id);
         self.type_answered(id, false);
         if !is_probe {
