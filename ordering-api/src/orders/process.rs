@@ -1,4 +1,4 @@
-//! How an order goes on: what [`rules`](super::rules) decide, in the transaction of the event that asked for it.
+//! How an order goes on: what [`rules`] decide, in the transaction of the event that asked for it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use event_bus::outbox::{self, AppendError, ScheduledId};
