@@ -9,7 +9,7 @@ use serde::Deserialize;
 use service_kit::auth::{Authorized, Identity, Scope};
 use service_kit::database;
 use service_kit::etag::{self, IfNoneMatch};
-use service_kit::problem::{self, Json, Problem, Query};
+use service_kit::problem::{self, Json, OptionalJson, Problem, Query};
 use service_kit::retry::retried;
 use service_kit::trace::RequestTrace;
 use utoipa::ToSchema;
@@ -264,7 +264,7 @@ async fn cancel_order(
     identity: Identity,
     id: web::Path<OrderId>,
     trace: RequestTrace,
-    cancellation: Optional<Cancellation>,
+    cancellation: OptionalJson<Cancellation>,
     orders: web::Data<Orders>,
 ) -> Result<HttpResponse, Problem> {
     let buyer = buyer(&identity)?;
@@ -362,24 +362,5 @@ impl From<ChangeError> for Problem {
             ChangeError::Append(AppendError::Database(error)) | ChangeError::Database(error) => error.into(),
             ChangeError::Append(error) => Self::internal(&error),
         }
-    }
-}
-
-/// A JSON body that may be left out.
-struct Optional<T>(T);
-
-impl<T: serde::de::DeserializeOwned + Default + 'static> actix_web::FromRequest for Optional<T> {
-    type Error = Problem;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
-
-    fn from_request(request: &actix_web::HttpRequest, payload: &mut actix_web::dev::Payload) -> Self::Future {
-        use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-        let headers = request.headers();
-        let has_length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
-        if !has_length && !headers.contains_key(TRANSFER_ENCODING) {
-            return Box::pin(std::future::ready(Ok(Self(T::default()))));
-        }
-        let body = Json::<T>::from_request(request, payload);
-        Box::pin(async move { Ok(Self(body.await?.value)) })
     }
 }

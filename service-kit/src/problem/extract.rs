@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use actix_web::web::{self, Bytes, PathConfig};
 use actix_web::{FromRequest, HttpRequest};
 use serde::de::DeserializeOwned;
@@ -47,11 +47,35 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     }
 }
 
+/// A [`Json`] body that may be left out.
+#[derive(Debug, Clone)]
+pub struct OptionalJson<T>(pub T);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJson<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let headers = request.headers();
+        let has_length = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+        if !has_length && !headers.contains_key(TRANSFER_ENCODING) {
+            return Box::pin(std::future::ready(Ok(Self(T::default()))));
+        }
+        let body = Json::<T>::from_request(request, payload);
+        Box::pin(async move { Ok(Self(body.await?.value)) })
+    }
+}
+
 /// Reads a JSON document, or says where it is wrong.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Problem::validation(format!("the body is not UTF-8 after byte {}", error.valid_up_to()))
     })?;
+    // serde would take an array for the fields in their order.
+    if text.trim_start().starts_with('[') {
+        let detail = "the body must be a JSON object, not an array";
+        return Err(Problem::validation(detail).at("#", detail));
+    }
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let inner = error.inner();

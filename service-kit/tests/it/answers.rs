@@ -20,6 +20,7 @@ async fn a_fault_in_a_body_is_named_by_its_place() {
         (r#"{"name":"a","size":1,"parts":[{"weight":1},{"weight":-1}]}"#, "#/parts/1/weight"),
         (r#"{"name":"a","size":1,"parts":[{"w/~ü":1}]}"#, "#/parts/0/w~1~0%C3%BC"),
         ("[]", "#"),
+        (r#"["a",1]"#, "#"),
     ] {
         let answer = problem(service.post(body).await, 400, "validation").await;
         assert_eq!(answer["errors"][0]["pointer"], pointer, "{body}: {answer}");
