@@ -1,47 +1,39 @@
-//! The routes of orders.
+//! The routes that place an order and change it.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderName, LOCATION};
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::http::header::{HeaderName, LOCATION};
+use actix_web::{HttpResponse, post, web};
 use event_bus::outbox::AppendError;
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use service_kit::auth::{Authorized, Identity, Scope};
+use service_kit::auth::{Authorized, Identity};
 use service_kit::database;
-use service_kit::etag::{self, IfNoneMatch};
-use service_kit::problem::{self, Json, OptionalJson, Problem, Query};
+use service_kit::problem::{self, Json, OptionalJson, Problem};
 use service_kit::retry::retried;
 use service_kit::trace::RequestTrace;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::body::{Accepted, Order, Page};
+use super::body::Accepted;
+use super::caller::{OrdersShip, buyer, no_such_order};
 use super::checkout::Checkout;
 use super::key::Key;
 use super::model::Line;
 use super::place::{self, Placed, Request};
 use super::process::{self, Applied, ChangeError, Happened};
 use super::rules::Happening;
-use super::store::{self, Filter};
-use super::{BASE, BuyerId, OrderId, Orders, Status};
+use super::store;
+use super::{BASE, OrderId, Orders, Status, reading};
 
 /// Marks the answer to a repetition.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-
-/// The right to ship orders, and so to see everybody's.
-#[derive(Debug, Clone)]
-pub struct OrdersShip;
-
-impl Scope for OrdersShip {
-    const NAME: &'static str = "orders:ship";
-}
 
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(place_order)
-        .service(list_orders)
-        .service(get_order)
+        .service(reading::list_orders)
+        .service(reading::get_order)
         .service(cancel_order)
         .service(ship_order);
 }
@@ -129,108 +121,6 @@ fn other_total(expected: Decimal, total: Decimal) -> Problem {
         .member("expectedTotal", format!("{expected:.2}"))
         .member("total", format!("{total:.2}"))
         .at("#/expectedTotal", format!("the total is {total:.2}"))
-}
-
-/// Which page of which orders.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Which {
-    status: Option<Status>,
-    buyer_id: Option<BuyerId>,
-    #[serde(default)]
-    page_index: u32,
-    #[serde(default)]
-    page_size: PageSize,
-}
-
-/// How many orders a page has: 1 to 100.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "u32")]
-struct PageSize(u8);
-
-impl Default for PageSize {
-    fn default() -> Self {
-        Self(10)
-    }
-}
-
-impl TryFrom<u32> for PageSize {
-    type Error = String;
-
-    fn try_from(size: u32) -> Result<Self, String> {
-        match u8::try_from(size) {
-            Ok(size) if (1..=100).contains(&size) => Ok(Self(size)),
-            _ => Err(format!("a page has 1 to 100 entries, not {size}")),
-        }
-    }
-}
-
-/// Lists orders, newest first: the caller's own, or everybody's with the scope `ops` or `orders:ship`.
-#[utoipa::path(
-    tag = "orders",
-    security(("bearer" = [])),
-    params(
-        ("status" = Option<Status>, Query, description = "only orders that stand here"),
-        ("buyerId" = Option<String>, Query, description = "only this buyer's"),
-        ("pageIndex" = Option<i64>, Query, minimum = 0, description = "the page, from 0"),
-        ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 100, description = "orders on a page; 10 if not given"),
-    ),
-    responses(
-        (status = 200, description = "one page of the orders", body = Page),
-        (status = 400, description = "a page or a status that cannot be", body = problem::Body,
-            content_type = problem::MEDIA_TYPE),
-        (status = 403, description = "another buyer's orders", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    )
-)]
-#[get("/api/v1/orders")]
-async fn list_orders(
-    identity: Identity,
-    Query(which): Query<Which>,
-    orders: web::Data<Orders>,
-) -> Result<HttpResponse, Problem> {
-    let buyer = match (sees_all(&identity), which.buyer_id) {
-        (true, buyer) => buyer,
-        (false, None) => Some(buyer(&identity)?),
-        (false, Some(asked)) if asked.as_str() == identity.subject => Some(asked),
-        (false, Some(_)) => return Err(Problem::forbidden(OrdersShip::NAME)),
-    };
-    let (page_index, page_size) = (which.page_index, which.page_size.0);
-    let limit = i64::from(page_size);
-    let filter = Filter { buyer, status: which.status, offset: i64::from(page_index) * limit, limit };
-    let (count, data) = store::list(&orders.pool, &filter).await?;
-    Ok(HttpResponse::Ok().json(Page { page_index, page_size, count, data }))
-}
-
-/// Shows an order: one's own, or anybody's with the scope `ops` or `orders:ship`.
-#[utoipa::path(
-    tag = "orders",
-    security(("bearer" = [])),
-    params(
-        ("id" = String, Path, description = "which order"),
-        ("If-None-Match" = Option<String>, Header, description = "the order's `ETag`, to be told only of changes"),
-    ),
-    responses(
-        (status = 200, description = "the order", body = Order,
-            headers(("ETag" = String, description = "its version"))),
-        (status = 304, description = "the client has it"),
-        (status = 400, description = "no id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 404, description = "no such order, or another buyer's", body = problem::Body,
-            content_type = problem::MEDIA_TYPE),
-    )
-)]
-#[get("/api/v1/orders/{id}")]
-async fn get_order(
-    identity: Identity,
-    id: web::Path<OrderId>,
-    known: IfNoneMatch,
-    orders: web::Data<Orders>,
-) -> Result<HttpResponse, Problem> {
-    let order = visible(&orders, *id, &identity).await?;
-    let headers = (etag::of(order.version), (CACHE_CONTROL, "private, no-cache"));
-    let is_known = known.has(order.version);
-    let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    answer.insert_header(headers.0).insert_header(headers.1);
-    Ok(if is_known { answer.finish() } else { answer.json(order) })
 }
 
 /// Why an order is cancelled.
@@ -333,27 +223,6 @@ fn refused(happening: Happening, status: Status) -> Problem {
         "an order can be cancelled until it is paid"
     };
     Problem::conflict(format!("the order is {now}: {why}"))
-}
-
-/// The caller as a buyer; 403 if their token's subject can be none.
-fn buyer(identity: &Identity) -> Result<BuyerId, Problem> {
-    identity.subject.parse().map_err(|error: super::model::BuyerIdError| {
-        Problem::new(StatusCode::FORBIDDEN, "not-a-buyer", "the token's subject can have no orders")
-            .detail(format!("the token's claim sub is no buyer's id: {error}"))
-    })
-}
-
-fn sees_all(identity: &Identity) -> bool {
-    ["ops", OrdersShip::NAME].into_iter().any(|scope| identity.scopes.contains(scope))
-}
-
-async fn visible(orders: &Orders, id: OrderId, identity: &Identity) -> Result<Order, Problem> {
-    let owner = if sees_all(identity) { None } else { Some(buyer(identity)?) };
-    store::find(&orders.pool, id, owner.as_ref()).await?.ok_or_else(no_such_order)
-}
-
-fn no_such_order() -> Problem {
-    Problem::not_found("there is no such order, or it is not yours")
 }
 
 impl From<ChangeError> for Problem {

@@ -1,6 +1,7 @@
 //! Orders: what they are, how they are placed, how they go on, how they are found.
 
 pub mod body;
+mod caller;
 pub mod checkout;
 pub mod events;
 pub mod handlers;
@@ -8,6 +9,7 @@ mod key;
 pub mod model;
 pub mod place;
 pub mod process;
+mod reading;
 pub mod rules;
 pub mod store;
 
