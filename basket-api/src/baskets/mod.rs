@@ -5,4 +5,5 @@ pub mod model;
 pub mod route;
 pub mod store;
 
-pub use model::{Basket, BasketItem, BuyerId, BuyerIdError, Quantity};
+pub use model::{Basket, BasketItem, Quantity};
+pub use service_kit::auth::{BuyerId, BuyerIdError};

@@ -1,53 +1,13 @@
 //! A buyer, their basket, and what lies in it.
 
-use std::{fmt, str::FromStr};
-
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use service_kit::auth::BuyerId;
 
 use crate::products::{Currency, PictureUrl, Price, ProductId, ProductName};
 
 /// The most different products in one cart.
 pub const MAX_LINES: i64 = 100;
-
-/// Whose basket it is: the `sub` of their token, 1 to 64 letters, digits and `-_.@+:|`, not dots alone: those mean
-/// another place in a path.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, sqlx::Type, utoipa::ToSchema)]
-#[sqlx(transparent)]
-#[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.@+:|-]+$", example = "alice")]
-pub struct BuyerId(String);
-
-/// Why something is not a buyer's id.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a buyer id is 1 to 64 letters, digits and -_.@+:|, not dots alone")]
-pub struct BuyerIdError;
-
-impl BuyerId {
-    /// The id as it stands in a token.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for BuyerId {
-    type Err = BuyerIdError;
-
-    fn from_str(text: &str) -> Result<Self, BuyerIdError> {
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+:|".contains(&byte);
-        let is_dots = text.bytes().all(|byte| byte == b'.');
-        if (1..=64).contains(&text.len()) && text.bytes().all(is_allowed) && !is_dots {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(BuyerIdError)
-        }
-    }
-}
-
-impl fmt::Display for BuyerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// How many pieces of a product: 1 to 99.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
@@ -159,16 +119,6 @@ mod tests {
         assert_eq!(basket(vec![item("12.50", 2, true), item("7", 1, false)]), "25.00");
         let most = (0..MAX_LINES).map(|_| item("9999999999.99", 99, true)).collect();
         assert_eq!(basket(most), "98999999999901.00");
-    }
-
-    #[test]
-    fn a_buyer_id_is_short_and_plain() {
-        for text in ["alice", "a", "auth0|63f", "a.b-c_d@example.org", &"x".repeat(64)] {
-            assert_eq!(text.parse::<BuyerId>().map(|id| id.to_string()), Ok(text.to_owned()));
-        }
-        for text in ["", " ", "a b", "a/b", "a\0b", "älice", "a%20b", "a,b", &"x".repeat(65)] {
-            assert_eq!(text.parse::<BuyerId>(), Err(BuyerIdError), "{text:?}");
-        }
     }
 
     proptest! {

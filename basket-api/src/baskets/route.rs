@@ -5,12 +5,12 @@ use std::{
     pin::Pin,
 };
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode, web};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use service_kit::{auth::Identity, problem::Problem};
 
-use super::{BuyerId, BuyerIdError};
+use super::BuyerId;
 use crate::products::ProductId;
 
 /// The buyer whose basket the address names, and who has shown a token to be that buyer.
@@ -34,18 +34,13 @@ impl FromRequest for Buyer {
         let named = Address::of(request).buyer_id;
         Box::pin(async move {
             let identity = identity.await?;
-            let id = identity.subject.parse::<BuyerId>().map_err(|error| no_buyer(&error))?;
+            let id = identity.buyer()?;
             match named {
                 Some(named) if named == id.as_str() => Ok(Self { id, expires_at: identity.expires_at }),
                 _ => Err(Problem::not_found("there is no such basket, or it is not yours")),
             }
         })
     }
-}
-
-fn no_buyer(error: &BuyerIdError) -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "not-a-buyer", "the token's subject can have no basket")
-        .detail(format!("the token's claim sub is no buyer's id: {error}"))
 }
 
 /// The product that the address names; 400 for what cannot be a product's id.

@@ -11,7 +11,8 @@ use service_kit::loader::Loader;
 use service_kit::retry::retried;
 use sqlx::{FromRow, PgConnection, PgPool, Row};
 
-use super::model::{Basket, BasketItem, BuyerId, MAX_LINES, Quantity};
+use super::BuyerId;
+use super::model::{Basket, BasketItem, MAX_LINES, Quantity};
 use crate::products::{self, ProductId, store::Offer};
 
 /// Reads the baskets of buyers who look at the same time.

@@ -3,7 +3,8 @@
 use event_bus::Event;
 use serde::{Deserialize, Serialize};
 
-use super::model::{BuyerId, OrderId, Quantity, Token};
+use super::BuyerId;
+use super::model::{OrderId, Quantity, Token};
 use super::rules::{Reason, Step};
 use crate::products::{Amount, ProductId};
 

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::Accepted;
-use super::caller::{OrdersShip, buyer, no_such_order};
+use super::caller::{OrdersShip, no_such_order};
 use super::checkout::Checkout;
 use super::key::Key;
 use super::model::Line;
@@ -69,7 +69,7 @@ async fn place_order(
     checkout: Json<Checkout>,
     orders: web::Data<Orders>,
 ) -> Result<HttpResponse, Problem> {
-    let buyer = buyer(&identity)?;
+    let buyer = identity.buyer()?;
     let checkout = checkout.value;
     checkout.check()?;
     let fingerprint = checkout.fingerprint()?;
@@ -157,7 +157,7 @@ async fn cancel_order(
     cancellation: OptionalJson<Cancellation>,
     orders: web::Data<Orders>,
 ) -> Result<HttpResponse, Problem> {
-    let buyer = buyer(&identity)?;
+    let buyer = identity.buyer()?;
     // Whose order it is never changes, so it need not be asked in the transaction of the change.
     store::find(&orders.pool, *id, Some(&buyer)).await?.ok_or_else(no_such_order)?;
     let reason = cancellation.0.reason;

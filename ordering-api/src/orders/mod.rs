@@ -17,8 +17,9 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 
-pub use model::{BuyerId, OrderId};
+pub use model::OrderId;
 pub use rules::{Reason, Status};
+pub use service_kit::auth::BuyerId;
 
 use place::Policy;
 

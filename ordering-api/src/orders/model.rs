@@ -1,7 +1,6 @@
 //! The ids and values of an order, each parsed once at the edge.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -16,48 +15,6 @@ pub struct OrderId(pub Uuid);
 impl fmt::Display for OrderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// Whose order it is: the `sub` of their token, 1 to 64 letters, digits and `-_.@+:|`.
-#[derive(
-    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema,
-)]
-#[serde(try_from = "String")]
-#[sqlx(transparent)]
-#[schema(value_type = String, min_length = 1, max_length = 64, example = "alice")]
-pub struct BuyerId(String);
-
-/// Why something is not a buyer's id.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a buyer id is 1 to 64 letters, digits and -_.@+:|")]
-pub struct BuyerIdError;
-
-impl BuyerId {
-    /// The id as it stands in a token.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for BuyerId {
-    type Err = BuyerIdError;
-
-    fn from_str(text: &str) -> Result<Self, BuyerIdError> {
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+:|".contains(&byte);
-        if (1..=64).contains(&text.len()) && text.bytes().all(is_allowed) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(BuyerIdError)
-        }
-    }
-}
-
-impl TryFrom<String> for BuyerId {
-    type Error = BuyerIdError;
-
-    fn try_from(text: String) -> Result<Self, BuyerIdError> {
-        text.parse()
     }
 }
 

@@ -8,7 +8,7 @@ use service_kit::etag::{self, IfNoneMatch};
 use service_kit::problem::{self, Problem, Query};
 
 use super::body::{Order, Page};
-use super::caller::{OrdersShip, buyer, no_such_order, sees_all};
+use super::caller::{OrdersShip, no_such_order, sees_all};
 use super::store::{self, Filter};
 use super::{BuyerId, OrderId, Orders, Status};
 
@@ -71,7 +71,7 @@ pub(super) async fn list_orders(
 ) -> Result<HttpResponse, Problem> {
     let buyer = match (sees_all(&identity), which.buyer_id) {
         (true, buyer) => buyer,
-        (false, None) => Some(buyer(&identity)?),
+        (false, None) => Some(identity.buyer()?),
         (false, Some(asked)) if asked.as_str() == identity.subject => Some(asked),
         (false, Some(_)) => return Err(Problem::forbidden(OrdersShip::NAME)),
     };
@@ -115,6 +115,6 @@ pub(super) async fn get_order(
 }
 
 async fn visible(orders: &Orders, id: OrderId, identity: &Identity) -> Result<Order, Problem> {
-    let owner = if sees_all(identity) { None } else { Some(buyer(identity)?) };
+    let owner = if sees_all(identity) { None } else { Some(identity.buyer()?) };
     store::find(&orders.pool, id, owner.as_ref()).await?.ok_or_else(no_such_order)
 }

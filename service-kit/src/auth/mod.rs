@@ -1,11 +1,13 @@
 //! Bearer tokens: verified into an identity with scopes, and signed.
 
+mod buyer;
 mod claims;
 mod identity;
 mod jwks;
 mod signer;
 mod verifier;
 
+pub use buyer::{BuyerId, BuyerIdError};
 pub use identity::{Authorized, Identity, Ops, Scope};
 pub use signer::Signer;
 pub use verifier::Verifier;
