@@ -196,7 +196,7 @@ async fn with_no_more_rights_than_these_the_suite_works_and_each_user_keeps_to_i
                 DeclareQueue("ordering.events"),
                 DeclareExchange("shop.own"),
                 Bind { queue: "basket.events", exchange: events, key: "#" },
-                Bind { queue: "basket.events", exchange: events, key: "shop.ordering.order_placed.v1" },
+                Bind { queue: "basket.events", exchange: events, key: "shop.payment.payment_failed.v1" },
                 Bind { queue: unrouted, exchange: events, key: priced },
             ],
         )
