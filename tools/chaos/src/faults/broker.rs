@@ -92,7 +92,8 @@ async fn queue_deleted(target: &mut Target<'_>) -> Result<Injection> {
         async || Ok((target.environment.broker.queue("basket.events").await?.consumers > 0).then_some(()));
     let pause = Duration::from_millis(200);
     until(BACK, pause, is_back).await?.context("the basket does not make its queue again")?;
-    Ok(Injection { is_replayed: true, ..injection(1, healed) })
+    let expected = Expected { comes_late: true, ..Expected::default() };
+    Ok(Injection { is_replayed: true, expected, ..injection(1, healed) })
 }
 
 async fn exchange_deleted(target: &mut Target<'_>) -> Result<Injection> {
@@ -102,7 +103,7 @@ async fn exchange_deleted(target: &mut Target<'_>) -> Result<Injection> {
     let healed = Instant::now();
     // Long enough for the basket to bind its queue again by itself.
     target.hold(8.0..=9.0).await;
-    let expected = Expected { is_recorder_blind: true, ..Expected::default() };
+    let expected = Expected { is_recorder_blind: true, comes_late: true, ..Expected::default() };
     Ok(Injection { is_replayed: true, expected, ..injection(1, healed) })
 }
 
