@@ -24,7 +24,9 @@ if [ ! -x "$root/usr/bin/epmd" ]; then
     script=/usr/share/debootstrap/scripts/$release
     [ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
     packages=postgresql,rabbitmq-server,pgbouncer,ca-certificates,curl,gcc,libc6-dev
-    debootstrap --variant=minbase --include="$packages" "$release" "$root" http://deb.debian.org/debian "$script"
+    # From where this system takes its own packages.
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' | sed -n 1p)
+    debootstrap --variant=minbase --include="$packages" "$release" "$root" "$mirror" "$script"
 fi
 
 # Found there wherever it is here.
