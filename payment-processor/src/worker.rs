@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::payments::rules::{Answer, Step};
-use crate::payments::store::{self, Work};
+use crate::payments::work::{self, Work};
 use crate::provider::Provider;
 use crate::settings::WorkerSettings;
 
@@ -64,7 +64,7 @@ impl Worker {
             // The end of each call notifies.
             return self.settings.poll();
         }
-        match store::take(&self.pool, free.len(), self.settings.lease()).await {
+        match work::take(&self.pool, free.len(), self.settings.lease()).await {
             Ok(taken) => {
                 for (work, permit) in taken.into_iter().zip(free) {
                     calls.spawn(self.clone().call(work, permit));
@@ -84,7 +84,7 @@ impl Worker {
         event_bus::crash_point!("payment.after_charge");
         metrics::counter!("payment_calls_total", "answer" => word(&answer)).increment(1);
         let (payment, order) = (work.payment_id, &work.order_id);
-        match store::record(&self.pool, &work, &answer, &self.settings).await {
+        match work::record(&self.pool, &work, &answer, &self.settings).await {
             Ok(Some(step)) => {
                 event_bus::crash_point!("payment.after_commit");
                 self.recorded(&work, &step);

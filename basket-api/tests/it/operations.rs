@@ -37,7 +37,7 @@ async fn letters(app: &TestApp, count: u64) -> Vec<Value> {
 }
 
 /// Puts a good event where bad ones go, as a subscriber with a bug would have.
-async fn bury(vhost: &Vhost, event: &Value) {
+async fn dead_letter(vhost: &Vhost, event: &Value) {
     let mut headers = lapin::types::FieldTable::default();
     headers.insert("x-reason".into(), AMQPValue::LongString("a bug, repaired by now".into()));
     let properties = properties().with_message_id(event["id"].as_str().unwrap().into()).with_headers(headers);
@@ -53,7 +53,7 @@ async fn a_dead_letter_is_shown_with_its_reason_and_handled_when_it_is_replayed(
     taken_in(&pool, &new).await;
     app.fill("alice", 1, 1).await;
     let change = change(1, "10.00", "12.50", 2);
-    bury(&vhost, &change).await;
+    dead_letter(&vhost, &change).await;
 
     let letter = letters(&app, 1).await.remove(0);
     assert_eq!((&letter["eventId"], &letter["id"]), (&change["id"], &change["id"]));
@@ -100,7 +100,7 @@ async fn dead_letters_are_decided_about_by_reason_type_and_key_and_counted_first
     // Each is a change that the basket has not had, dead-lettered by a bug that is repaired.
     let changes: Vec<Value> = (1..=3).map(|product| change(product, "10.00", "12.50", 2)).collect();
     for change in &changes {
-        bury(&vhost, change).await;
+        dead_letter(&vhost, change).await;
     }
     let key = "shop.catalog.product_price_changed.v1";
     vhost.publish("shop.events", key, b"<script>", BasicProperties::default()).await;

@@ -242,7 +242,7 @@ pub(crate) fn checkout(items: &[(i64, i64)], total: &str) -> Value {
         items.iter().map(|(product, quantity)| json!({"productId": product, "quantity": quantity})).collect();
     json!({
         "items": items,
-        "address": {"name": "Alice", "street": "Lane 1", "postcode": "12345", "city": "Moor", "country": "IE"},
+        "address": {"name": "Alice", "street": "Mill Road 1", "postcode": "12345", "city": "Moor", "country": "IE"},
         "payment": {"token": "tok_ok"},
         "expectedTotal": total,
     })

@@ -14,7 +14,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::read::{self, Filter, PaymentBody};
-use super::{OrderId, State, store};
+use super::{OrderId, State, work};
 use crate::settings::WorkerSettings;
 
 /// The most payments of one page.
@@ -121,7 +121,7 @@ async fn ask_now(
     operations: web::Data<Operations>,
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
-    if !store::ask_now(&pool, *id).await? {
+    if !work::ask_now(&pool, *id).await? {
         return Err(match read::find(&pool, *id).await? {
             Some(_) => Problem::conflict("the outcome of this payment is known: there is nothing to ask"),
             None => Problem::not_found("there is no such payment"),

@@ -1,6 +1,7 @@
 //! Payments: one for each order that is to be paid.
 //!
-//! `rules` decides without I/O, `store` has the SQL, `events` what is announced, `handlers` the operator's routes.
+//! `rules` decides without I/O. `store` has the SQL of what is asked for, `work` that of a worker, `read` that of the
+//! operator's routes in `handlers`; `events` has what is announced.
 
 pub mod events;
 pub mod handlers;
@@ -8,6 +9,7 @@ pub mod model;
 pub mod read;
 pub mod rules;
 pub mod store;
+pub mod work;
 
 pub use model::{Amount, Charge, Currency, OrderId, State, Token};
 

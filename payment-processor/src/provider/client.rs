@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::answer;
 use crate::payments::rules::Answer;
-use crate::payments::store::{Question, Work};
+use crate::payments::work::{Question, Work};
 use crate::payments::{Amount, Currency, OrderId};
 use crate::settings::ProviderSettings;
 

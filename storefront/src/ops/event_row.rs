@@ -1,6 +1,6 @@
 //! An event as one line of a list.
 
-use super::api::Event;
+use super::answers::Event;
 use crate::pages::count;
 
 /// One event in a list.

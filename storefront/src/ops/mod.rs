@@ -10,6 +10,7 @@
 //! | `tool` | in development mode: kill, freeze, thaw and start relays |
 //! | `api` | the operator routes of services and relays |
 
+mod answers;
 mod api;
 mod bulk;
 mod dashboard;

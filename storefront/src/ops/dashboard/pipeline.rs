@@ -4,7 +4,7 @@ use super::held_back::{held_back, problems};
 use super::samples::Samples;
 use super::snapshot::Snapshot;
 use crate::clients;
-use crate::ops::api::{InboxStatus, OutboxStatus, Queues};
+use crate::ops::answers::{InboxStatus, OutboxStatus, Queues};
 use crate::pages::{count, title};
 
 /// An event that waits longer than this is late, in seconds.

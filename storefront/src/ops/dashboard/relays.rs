@@ -1,7 +1,7 @@
 //! The relays, and the partitions that each of them owns.
 
 use super::snapshot::Snapshot;
-use crate::ops::api::{DatabaseRelays, RegisteredRelay};
+use crate::ops::answers::{DatabaseRelays, RegisteredRelay};
 
 /// The partitions of an outbox.
 const PARTITIONS: usize = 64;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::snapshot::{Answers, Snapshot};
-use crate::ops::api::InboxStatus;
+use crate::ops::answers::InboxStatus;
 
 /// How far back the charts go.
 pub(super) const KEPT: TimeDelta = TimeDelta::minutes(5);

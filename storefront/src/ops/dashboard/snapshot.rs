@@ -3,9 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::clients::{self, ClientError};
-use crate::ops::api::{
-    DatabaseRelays, Event, InboxStatus, OpsApi, OutboxStatus, RelayStatus, ask_all, inbox_status, read,
-};
+use crate::ops::answers::{DatabaseRelays, Event, InboxStatus, OutboxStatus, RelayStatus};
+use crate::ops::api::{OpsApi, ask_all, inbox_status, read};
 use crate::session::User;
 
 /// Events that the dashboard shows.

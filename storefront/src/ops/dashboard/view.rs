@@ -6,7 +6,7 @@ use super::pipeline::{Stage, pipeline};
 use super::relays::{PartitionMap, RelayCard, cards, maps};
 use super::samples::Samples;
 use super::snapshot::Snapshot;
-use crate::ops::api::InboxStatus;
+use crate::ops::answers::InboxStatus;
 use crate::ops::event_row::Row;
 use crate::pages::{count, title};
 

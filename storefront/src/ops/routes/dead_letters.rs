@@ -7,7 +7,8 @@ use serde::Deserialize;
 use service_kit::problem::Problem;
 
 use crate::clients;
-use crate::ops::api::{DeadLetter, DeadLetters, act, ask_all, dead_letters};
+use crate::ops::answers::{DeadLetter, DeadLetters};
+use crate::ops::api::{act, ask_all, dead_letters};
 use crate::ops::operator::Operator;
 use crate::pages::{Answer, Frame, Section, html, see_other};
 use crate::session::Posted;

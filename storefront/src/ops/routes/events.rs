@@ -9,7 +9,8 @@ use serde::Deserialize;
 use service_kit::problem::Query;
 
 use crate::clients;
-use crate::ops::api::{Event, OpsApi, read};
+use crate::ops::answers::Event;
+use crate::ops::api::{OpsApi, read};
 use crate::ops::event_row::Row;
 use crate::ops::operator::Operator;
 use crate::pages::{Answer, Frame, Section, html};

@@ -5,7 +5,8 @@ use actix_web::{get, post, web};
 use askama::Template;
 
 use crate::clients;
-use crate::ops::api::{ScheduledEvents, act, read};
+use crate::ops::answers::ScheduledEvents;
+use crate::ops::api::{act, read};
 use crate::ops::operator::Operator;
 use crate::pages::{Answer, Frame, Section, html, see_other};
 use crate::session::{Nothing, Posted};

@@ -8,7 +8,8 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 use crate::clients;
-use crate::ops::api::{Event, OpsApi, read};
+use crate::ops::answers::Event;
+use crate::ops::api::{OpsApi, read};
 use crate::ops::event_row::Row;
 use crate::ops::operator::Operator;
 use crate::pages::{Answer, Frame, Section, html};

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::clients;
-use crate::ops::api::{Event, read};
+use crate::ops::answers::Event;
+use crate::ops::api::read;
 use crate::ops::event_row::status;
 use crate::ops::operator::Operator;
 use crate::pages::{Answer, Frame, Section, html, see_other};

@@ -8,7 +8,8 @@ use serde_json::json;
 use service_kit::problem::Problem;
 
 use crate::clients;
-use crate::ops::api::{WaitingKey, WaitingKeys, act_with, ask_all, waiting_keys};
+use crate::ops::answers::{WaitingKey, WaitingKeys};
+use crate::ops::api::{act_with, ask_all, waiting_keys};
 use crate::ops::operator::Operator;
 use crate::pages::{Answer, Frame, Section, html, see_other};
 use crate::session::Posted;

@@ -37,7 +37,7 @@ impl Shopper {
     ) -> reqwest::Result<Response> {
         let body = json!({
             "items": [{"productId": 7, "quantity": pieces}],
-            "address": {"name": "A", "street": "Lane 1", "postcode": "1", "city": "Moor", "country": "IE"},
+            "address": {"name": "A", "street": "Mill Road 1", "postcode": "1", "city": "Moor", "country": "IE"},
             "payment": {"token": payment},
             "expectedTotal": total,
         });
