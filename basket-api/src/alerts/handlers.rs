@@ -6,10 +6,7 @@ use actix_web::{
     FromRequest, HttpRequest, HttpResponse,
     dev::Payload,
     get,
-    http::{
-        StatusCode,
-        header::{CONTENT_LENGTH, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING},
-    },
+    http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING},
     post, web,
 };
 use serde::{Deserialize, Deserializer};
@@ -24,7 +21,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
     StreamPool,
-    hub::{Hub, TooManyStreams},
+    hub::Hub,
     model::{AlertId, AlertPage},
     store::{self, Acknowledged},
     stream::AlertStream,
@@ -33,9 +30,6 @@ use crate::baskets::route::Buyer;
 
 /// The most alerts that one request acknowledges by id.
 const MAX_IDS: usize = 1_000;
-
-/// When a client should try again to open a stream, in seconds.
-const STREAM_RETRY_AFTER: u32 = 30;
 
 /// When a client that loses its stream connects again.
 const RECONNECT_AFTER: Duration = Duration::from_secs(2);
@@ -218,8 +212,8 @@ async fn stream_alerts(
     pool: web::Data<StreamPool>,
     stopping: web::Data<Stopping>,
 ) -> Result<HttpResponse, Problem> {
-    let from = last_event_id(request.headers())?.or(from.last_event_id);
-    let mut subscription = hub.subscribe(&buyer.id).map_err(refused)?;
+    let from = sse::last_event_id(request.headers())?.or(from.last_event_id);
+    let mut subscription = hub.subscribe(&buyer.id).map_err(Problem::from)?;
     let newest = tokio::time::timeout(STREAM_BEGINS_WITHIN, subscription.newest()).await;
     let Ok(Some(newest)) = newest else {
         return Err(Problem::unavailable("the database cannot be used now, try again", 1));
@@ -235,25 +229,4 @@ async fn stream_alerts(
         stop: stopping.0.clone(),
     };
     Ok(sse::respond(RECONNECT_AFTER, stream.into_events()))
-}
-
-fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get("last-event-id").filter(|value| !value.is_empty()) else {
-        return Ok(None);
-    };
-    let id = value.to_str().ok().and_then(|text| text.parse().ok());
-    id.map(Some).ok_or_else(|| {
-        let detail = "the header last-event-id must be the id of an alert";
-        Problem::validation(detail).parameter("Last-Event-ID", detail)
-    })
-}
-
-fn refused(reason: TooManyStreams) -> Problem {
-    let (status, detail) = match reason {
-        TooManyStreams::OfBuyer => (StatusCode::TOO_MANY_REQUESTS, "too many streams of this buyer are open"),
-        TooManyStreams::OfProcess => (StatusCode::SERVICE_UNAVAILABLE, "too many streams are open"),
-    };
-    Problem::new(status, "too-many-streams", "too many streams are open")
-        .detail(format!("{detail}: close one, or try again later"))
-        .header(RETRY_AFTER, &STREAM_RETRY_AFTER.to_string())
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use service_kit::sse::TooManyStreams;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -65,15 +66,6 @@ pub struct Latest {
 struct OpenStream {
     last_read: Instant,
     closed: CancellationToken,
-}
-
-/// Why a stream cannot be opened now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TooManyStreams {
-    /// This buyer has reached the limit of streams per buyer.
-    OfBuyer,
-    /// This process has reached its limit.
-    OfProcess,
 }
 
 /// One stream's part of the hub; dropping it makes room for another stream.

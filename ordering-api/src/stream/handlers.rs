@@ -6,8 +6,6 @@
 
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, RETRY_AFTER};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use chrono::{DateTime, Utc};
@@ -23,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::StreamPool;
-use super::hub::{Hub, Subscription, TooManyStreams};
+use super::hub::{Hub, Subscription};
 use crate::orders::{BuyerId, OrderId, Reason, Status};
 
 /// Changes in a page.
@@ -34,9 +32,6 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(1);
 /// When a client that loses its stream connects again.
 const RECONNECT_AFTER: Duration = Duration::from_secs(2);
-/// When a client should try again to open a stream, in seconds.
-const STREAM_RETRY_AFTER: u32 = 30;
-
 /// Adds the route.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(stream_changes);
@@ -93,12 +88,12 @@ async fn stream_changes(
     pool: web::Data<StreamPool>,
     stopping: web::Data<Stopping>,
 ) -> Result<HttpResponse, Problem> {
-    let from = last_event_id(request.headers())?.or(from.last_event_id);
+    let from = sse::last_event_id(request.headers())?.or(from.last_event_id);
     let buyer: BuyerId = identity
         .subject
         .parse()
         .map_err(|_no_buyer| Problem::not_found("the token's subject can have no orders"))?;
-    let subscription = hub.subscribe(&buyer).map_err(refused)?;
+    let subscription = hub.subscribe(&buyer).map_err(Problem::from)?;
     let newest = newest(&pool.0, &buyer).await?;
     // A number after the newest is from before the database was restored: waiting for it would skip changes.
     let last = from.and_then(|number| i64::try_from(number).ok()).map_or(newest, |number| number.min(newest));
@@ -198,25 +193,4 @@ fn encode(changes: &[OrderChanged]) -> Bytes {
         }
     }
     text.into()
-}
-
-fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get("last-event-id").filter(|value| !value.is_empty()) else {
-        return Ok(None);
-    };
-    let id = value.to_str().ok().and_then(|text| text.parse().ok());
-    id.map(Some).ok_or_else(|| {
-        let detail = "the header last-event-id must be the id of an event of this stream";
-        Problem::validation(detail).parameter("Last-Event-ID", detail)
-    })
-}
-
-fn refused(reason: TooManyStreams) -> Problem {
-    let (status, detail) = match reason {
-        TooManyStreams::OfBuyer => (StatusCode::TOO_MANY_REQUESTS, "too many streams of this buyer are open"),
-        TooManyStreams::OfProcess => (StatusCode::SERVICE_UNAVAILABLE, "too many streams are open"),
-    };
-    Problem::new(status, "too-many-streams", "too many streams are open")
-        .detail(format!("{detail}: close one, or try again later"))
-        .header(RETRY_AFTER, &STREAM_RETRY_AFTER.to_string())
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use service_kit::sse::TooManyStreams;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::{Notify, watch};
@@ -48,15 +49,6 @@ struct OfBuyer {
     /// The number of the buyer's last change, as far as the poller knows.
     last_change: watch::Sender<i64>,
     open: usize,
-}
-
-/// Why a stream cannot be opened now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TooManyStreams {
-    /// This buyer has reached the limit of streams per buyer.
-    OfBuyer,
-    /// This process has reached its limit.
-    OfProcess,
 }
 
 /// One stream's part of the hub; dropping it makes room for another stream.
