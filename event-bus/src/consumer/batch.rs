@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use sqlx::{Connection, PgConnection, Postgres, Transaction, pool::PoolConnection};
+use sqlx::{Connection, PgConnection, PgPool, Postgres, Transaction, pool::PoolConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -15,16 +15,21 @@ use super::{
     message::Message,
     retry::Failure,
     runs::runs,
-    telemetry,
+    steps, telemetry,
 };
 use crate::{
     DatabaseErrorKind,
+    database::has_outdated_statements,
     error::chain,
     inbox::{Delivery, Receipt, ReceiveError, receive, waiting},
+    span::Span,
 };
 
 /// How often one message is tried at once when another transaction was in its way.
 const CONFLICT_TRIES: u32 = 3;
+
+/// How long. A lock that was waited for so long may be held for long.
+const CONFLICT_TIME: Duration = Duration::from_secs(1);
 
 /// The decision about a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,56 +114,63 @@ impl Batch {
 /// Handles one message in a transaction of its own.
 async fn alone(shared: &Shared, message: &Message) -> Result<Outcome, Undecided> {
     let timeout = shared.config.message_timeout();
-    let mut tries = 1;
+    let (started, mut tries) = (Instant::now(), 1);
     loop {
         let error = match attempt(shared, &[message], timeout).await {
             Ok(receipts) => {
                 return Ok(Outcome::Done(receipts.first().copied().unwrap_or(Receipt::Repeated)));
             }
             Err(Failed::Undecided(error)) => return Err(error),
-            Err(Failed::TimedOut) => return Err(Undecided::NoAnswer(timeout)),
+            Err(Failed::TimedOut) => {
+                return enter(shared, message, 0, &format!("not handled within {} s", timeout.as_secs()))
+                    .await;
+            }
             Err(Failed::Handling(error)) => error,
         };
         match error {
             HandleError::Database(error) if DatabaseErrorKind::of(&error) == DatabaseErrorKind::Conflict => {
-                // A conflict that lasts, such as a lock held for long, is no fault of the message.
-                if tries == CONFLICT_TRIES {
-                    return Err(error.into());
+                // A conflict that lasts, such as a lock held for long, is no fault of the message, nor of other keys.
+                if tries == CONFLICT_TRIES || started.elapsed() >= CONFLICT_TIME {
+                    return enter(shared, message, 0, &chain(&error)).await;
                 }
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             HandleError::Reject(reason) => return Ok(Outcome::Dead(chain(&*reason))),
-            error => return enter(shared, message, &chain(&error)).await.map(Outcome::Done),
+            error => return enter(shared, message, 1, &chain(&error)).await,
         }
     }
 }
 
-/// Has a message wait for another try, in its own transaction.
-async fn enter(shared: &Shared, message: &Message, reason: &str) -> Result<Receipt, Undecided> {
-    let Some(delivery) = message.delivery(&shared.handlers) else { return Ok(Receipt::Repeated) };
-    let failure = Failure::of(shared, delivery.event, 1, reason);
+/// Has a message wait for another try after so many failures, in its own transaction. One that the database refuses to
+/// keep will never work.
+async fn enter(
+    shared: &Shared,
+    message: &Message,
+    failures: u32,
+    reason: &str,
+) -> Result<Outcome, Undecided> {
+    let Some(delivery) = message.delivery(shared) else { return Ok(Outcome::Done(Receipt::Repeated)) };
+    let failure = Failure::of(shared, delivery.event, failures, reason);
     let mut db = acquire(shared).await?;
     let timeout = shared.config.batch_timeout();
     let entered = tokio::time::timeout(timeout, async {
-        waiting::enter(
-            &mut db,
-            &shared.consumer,
-            delivery,
-            &message.original(),
-            &failure.reason,
-            failure.next,
-        )
-        .await
+        waiting::enter(&mut db, &shared.consumer, delivery, &message.original(), failure.kept()).await
     });
     let entered = entered.await.ok().ok_or(Undecided::NoAnswer(timeout)).and_then(|entered| Ok(entered?));
     if entered.is_err() {
         db.close_on_drop();
     }
-    entered?;
+    match entered {
+        Ok(()) => {}
+        Err(Undecided::Database(error)) if DatabaseErrorKind::of(&error) == DatabaseErrorKind::Statement => {
+            return Ok(Outcome::Dead(format!("cannot be kept for another try after {reason}: {error}")));
+        }
+        Err(error) => return Err(error),
+    }
     failure.report();
     shared.retry.failed();
-    Ok(Receipt::Waiting)
+    Ok(Outcome::Done(Receipt::Waiting))
 }
 
 /// A connection to the database. Any error here is about the database, not about a message.
@@ -173,6 +185,17 @@ enum Failed {
     /// No answer in time. For several messages together the time may have been too short.
     TimedOut,
     Handling(HandleError),
+}
+
+impl Failed {
+    /// The failure, in a word.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Undecided(_) => "unavailable",
+            Self::TimedOut => "timeout",
+            Self::Handling(error) => steps::kind(error),
+        }
+    }
 }
 
 impl From<HandleError> for Failed {
@@ -210,24 +233,54 @@ async fn attempt(shared: &Shared, messages: &[&Message], timeout: Duration) -> R
         return Ok(Vec::new());
     }
     let mut db = acquire(shared).await.map_err(Failed::Undecided)?;
-    let outcome = tokio::time::timeout(timeout, transaction(&mut db, shared, messages)).await;
-    // A connection in the middle of a statement must not return to the pool.
-    outcome.unwrap_or_else(|_| {
+    let mut spans = steps::of_batch(shared, messages);
+    let outcome = tokio::time::timeout(timeout, transaction(&mut db, shared, messages, &spans)).await;
+    let outcome = outcome.unwrap_or(Err(Failed::TimedOut));
+    match &outcome {
+        // A connection in the middle of a statement must not return to the pool.
+        Err(Failed::TimedOut) => db.close_on_drop(),
+        Err(Failed::Handling(HandleError::Database(error))) if has_outdated_statements(error) => {
+            db.close_on_drop();
+            close_idle(&shared.pool);
+        }
+        _ => {}
+    }
+    if let Err(error) = &outcome {
+        for span in &mut spans {
+            span.fail(error.kind());
+        }
+    }
+    outcome
+}
+
+/// Closes the connections that nobody uses: those of a pool that does not ask [`is_outdated`](crate::is_outdated) have
+/// useless prepared statements as well.
+fn close_idle(pool: &PgPool) {
+    for _ in 0..pool.num_idle() {
+        let Some(mut idle) = pool.try_acquire() else { return };
+        idle.close_on_drop();
+    }
+}
+
+/// The same, and the one that is on its way back to the pool.
+pub(super) async fn close_returned(shared: &Shared) {
+    if let Ok(mut db) = acquire(shared).await {
         db.close_on_drop();
-        Err(Failed::TimedOut)
-    })
+    }
+    close_idle(&shared.pool);
 }
 
 async fn transaction(
     db: &mut PgConnection,
     shared: &Shared,
     messages: &[&Message],
+    spans: &[Span],
 ) -> Result<Vec<Receipt>, Failed> {
     crate::crash_point!("consumer.after_delivery");
     let started = Instant::now();
     let mut tx = db.begin().await?;
-    let deliveries: Vec<_> =
-        messages.iter().filter_map(|message| message.delivery(&shared.handlers)).collect();
+    // What cannot be read was decided about before: each message here has a delivery.
+    let deliveries: Vec<_> = messages.iter().filter_map(|message| message.delivery(shared)).collect();
     let receipts = receive(&mut tx, &shared.consumer, shared.config.retention(), &deliveries).await?;
     let behind = || {
         messages.iter().zip(&deliveries).zip(&receipts).filter(|(_, receipt)| **receipt == Receipt::Waiting)
@@ -239,14 +292,18 @@ async fn transaction(
     }
     crate::crash_point!("consumer.after_inbox");
 
-    let first = messages.iter().zip(&receipts).filter_map(|(message, receipt)| match receipt {
-        Receipt::First { is_newest } => Some(((*message, *is_newest), message.event.as_ref().ok()?)),
-        _ => None,
-    });
+    let first =
+        messages.iter().zip(&receipts).zip(spans).filter_map(|((message, receipt), span)| match receipt {
+            Receipt::First { is_newest } => {
+                Some(((*message, *is_newest, span), message.event.as_ref().ok()?))
+            }
+            _ => None,
+        });
     for run in runs(first) {
         let Some(handler) = shared.handlers.get(run.event_type) else { continue };
         let events = run.messages.iter();
-        let events = events.filter_map(|(message, is_newest)| message.decode(&shared.handlers, *is_newest));
+        let events = events
+            .filter_map(|(message, is_newest, span)| message.decode(&shared.handlers, *is_newest, span));
         handle(&**handler, &mut tx, events.collect()).await?;
     }
     crate::crash_point!("consumer.before_commit");

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::SubscribeError;
+
 /// The limits of a subscriber. The defaults suit a service with handlers that take milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -23,7 +25,7 @@ pub struct SubscriberConfig {
     pub linger_ms: u64,
     /// How long a batch may take, in seconds; then its halves are tried. Default 30.
     pub batch_timeout_s: u64,
-    /// How long one message may take, in seconds; then the database counts as unavailable. Default 330.
+    /// How long one message may take, in seconds; then it waits for another try. Default 330.
     pub message_timeout_s: u64,
     /// How long to wait for a database connection, in seconds. Default 5.
     pub connect_timeout_s: u64,
@@ -53,7 +55,33 @@ impl Default for SubscriberConfig {
     }
 }
 
+/// The longest time that a limit may be, in seconds: a day.
+const DAY: u64 = 24 * 60 * 60;
+
 impl SubscriberConfig {
+    /// Refuses limits with which nothing is handled or memory has no bound, such as a prefetch of 0, which the broker
+    /// takes for no limit.
+    pub(crate) fn check(&self) -> Result<(), SubscribeError> {
+        let bytes = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+        for (setting, value, least, most) in [
+            ("prefetch", u64::from(self.prefetch), 1, u64::from(u16::MAX)),
+            ("batch_size", bytes(self.batch_size), 1, u64::from(u16::MAX)),
+            ("batch_bytes", bytes(self.batch_bytes), 1, 1024 * 1024 * 1024),
+            ("linger_ms", self.linger_ms, 0, 60_000),
+            ("batch_timeout_s", self.batch_timeout_s, 1, DAY),
+            ("message_timeout_s", self.message_timeout_s, 1, DAY),
+            ("connect_timeout_s", self.connect_timeout_s, 1, DAY),
+            ("max_attempts", u64::from(self.max_attempts), 1, 1_000_000),
+            ("hold_s", self.hold_s, 1, DAY),
+            ("retention_days", u64::from(self.retention_days), 1, 36_500),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(SubscribeError::OutOfRange { setting, value, least, most });
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn linger(&self) -> Duration {
         Duration::from_millis(self.linger_ms)
     }

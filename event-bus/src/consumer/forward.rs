@@ -127,5 +127,5 @@ fn rebuilt(event: &IncomingEvent) -> Result<(BasicProperties, Vec<u8>), WriteErr
         headers: &[],
         payload: event.data.get(),
     };
-    Ok((properties(&outgoing), outgoing.to_json()?))
+    Ok((properties(&outgoing, outgoing.trace), outgoing.to_json()?))
 }

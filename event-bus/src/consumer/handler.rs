@@ -29,7 +29,7 @@ pub struct Received<P> {
     pub occurred_at: DateTime<Utc>,
     /// Whether the broker had delivered the message before.
     pub redelivered: bool,
-    /// The trace that caused it.
+    /// The trace that caused it, for what the handler causes in turn.
     pub trace: TraceContext,
     /// The fields that the handler reads.
     pub data: P,
@@ -145,11 +145,13 @@ pub(crate) type Decoded = Box<dyn Any + Send>;
 pub(crate) trait AnyHandler: Send + Sync {
     fn order(&self) -> Order;
     fn give_up(&self) -> GiveUp;
+    /// Reads the payload. `trace` is the step that handles the event, if there is one.
     fn decode(
         &self,
         incoming: &IncomingEvent,
         redelivered: bool,
         is_newest: bool,
+        trace: Option<TraceContext>,
     ) -> Result<Decoded, serde_json::Error>;
     fn handle<'a, 't: 'a>(
         &'a self,
@@ -172,6 +174,7 @@ impl<H: BatchHandler> AnyHandler for H {
         incoming: &IncomingEvent,
         redelivered: bool,
         is_newest: bool,
+        trace: Option<TraceContext>,
     ) -> Result<Decoded, serde_json::Error> {
         Ok(Box::new(Received::<H::Payload> {
             id: incoming.id,
@@ -182,7 +185,7 @@ impl<H: BatchHandler> AnyHandler for H {
             is_newest,
             occurred_at: incoming.occurred_at,
             redelivered,
-            trace: incoming.trace.clone(),
+            trace: trace.unwrap_or_else(|| incoming.trace.clone()),
             data: serde_json::from_str(incoming.data.get())?,
         }))
     }

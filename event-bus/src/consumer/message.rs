@@ -4,12 +4,16 @@ use std::collections::HashMap;
 
 use lapin::message::Delivery;
 
-use super::handler::{AnyHandler, Decoded};
+use super::{
+    Shared,
+    handler::{AnyHandler, Decoded},
+};
 use crate::{
     envelope::{self, IncomingEvent},
     error::chain,
     inbox::{self, waiting::Original},
     rabbitmq::headers,
+    span::Span,
 };
 
 /// The handlers of a subscriber, by event type.
@@ -33,10 +37,13 @@ impl Message {
     }
 
     /// The delivery, as the inbox needs it; `None` for an unreadable one.
-    pub(crate) fn delivery(&self, handlers: &Handlers) -> Option<inbox::Delivery<'_>> {
+    pub(crate) fn delivery(&self, shared: &Shared) -> Option<inbox::Delivery<'_>> {
         let event = self.event.as_ref().ok()?;
-        let order = handlers.get(event.event_type.as_str())?.order();
-        Some(inbox::Delivery { event, redelivered: self.delivery.redelivered, order })
+        let order = shared.handlers.get(event.event_type.as_str())?.order();
+        let Delivery { properties, exchange, redelivered, .. } = &self.delivery;
+        let is_replayed = exchange.as_str() == shared.topology.redirect;
+        let had_no_effect = is_replayed && headers::text(properties, headers::WITHOUT_EFFECT).is_some();
+        Some(inbox::Delivery { event, redelivered: *redelivered, order, had_no_effect })
     }
 
     /// The message as it came, to be kept while its event waits.
@@ -47,9 +54,10 @@ impl Message {
     }
 
     /// The event with its payload, for its handler; `None` for an unreadable one.
-    pub(crate) fn decode(&self, handlers: &Handlers, is_newest: bool) -> Option<Decoded> {
+    pub(crate) fn decode(&self, handlers: &Handlers, is_newest: bool, step: &Span) -> Option<Decoded> {
         let event = self.event.as_ref().ok()?;
-        handlers.get(event.event_type.as_str())?.decode(event, self.delivery.redelivered, is_newest).ok()
+        let handler = handlers.get(event.event_type.as_str())?;
+        handler.decode(event, self.delivery.redelivered, is_newest, step.context()).ok()
     }
 }
 
@@ -71,7 +79,7 @@ fn read(delivery: &Delivery, handlers: &Handlers) -> Result<IncomingEvent, Unrea
         .ok_or_else(|| Unreadable::NoHandler(event.event_type.clone()))?;
     // It is decoded again when it is handled. A message that cannot be decoded must not reach the transaction of
     // others.
-    handler.decode(&event, delivery.redelivered, true).map_err(|error| {
+    handler.decode(&event, delivery.redelivered, true, None).map_err(|error| {
         Unreadable::Wrong(format!("the data is not that of a {}: {error}", event.event_type))
     })?;
     Ok(event)

@@ -10,6 +10,7 @@
 //! | cannot be read, is of another type than it was routed for, or is rejected by its handler | dead-lettered, with the reason |
 //! | fails | entered in `inbox_waiting` and acknowledged; tried again from there |
 //! | comes while an earlier event of its key waits | entered behind it and acknowledged |
+//! | meets a lock or a time-out again and again | entered in `inbox_waiting`, which is no failure, and acknowledged; tried again from there |
 //! | meets an unavailable database | kept, and given back after a minute; the consumer takes no more until the database is back |
 //!
 //! An event that waits is tried after 0.5 s, 1 s and so on, doubling to 60 s, until it was tried
@@ -27,6 +28,7 @@ mod message;
 mod retry;
 mod runs;
 mod session;
+mod steps;
 mod telemetry;
 mod unhandled;
 
@@ -91,7 +93,7 @@ impl Shared {
     }
 }
 
-/// Why a handler was not added.
+/// Why a handler was not added, or limits are refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
@@ -103,6 +105,18 @@ pub enum SubscribeError {
         "{0:?} is no event type: a type has 1 to 255 bytes without NUL, * and #; write one handler for each type"
     )]
     NotAType(&'static str),
+    /// Nothing would be handled with such a limit, or memory would have no bound.
+    #[error("consumer.{setting} is {value}: set it to {least} to {most}")]
+    OutOfRange {
+        /// The limit, a field of [`SubscriberConfig`].
+        setting: &'static str,
+        /// What it is.
+        value: u64,
+        /// The least that it may be.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
 }
 
 impl Subscriber {
@@ -110,10 +124,7 @@ impl Subscriber {
     /// subscriber receives its whole history again.
     pub fn new(consumer: &str, pool: PgPool, broker: BrokerConfig) -> Self {
         telemetry::describe();
-        for receipt in Receipt::ALL {
-            let labels = [("consumer", consumer.to_owned()), ("receipt", receipt.name().to_owned())];
-            metrics::counter!("inbox_deliveries_total", &labels).absolute(0);
-        }
+        telemetry::start(consumer);
         Self(Shared {
             consumer: consumer.to_owned(),
             pool,
@@ -127,10 +138,11 @@ impl Subscriber {
         })
     }
 
-    /// Replaces the default limits.
-    pub fn config(mut self, config: SubscriberConfig) -> Self {
+    /// Replaces the default limits. Limits with which nothing is handled are refused.
+    pub fn config(mut self, config: SubscriberConfig) -> Result<Self, SubscribeError> {
+        config.check()?;
         self.0.config = config;
-        self
+        Ok(self)
     }
 
     /// Subscribes to the handler's type of event. A second handler for a type is refused, and so is a pattern.

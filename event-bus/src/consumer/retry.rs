@@ -8,21 +8,25 @@ use std::{
 use sqlx::{Connection, PgConnection};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     GiveUp, Shared,
-    batch::{Undecided, acquire, handle},
+    batch::{Undecided, acquire, close_returned, handle},
     forward::{self, Forwarder},
     handler::HandleError,
+    steps,
 };
 use crate::{
     DatabaseErrorKind,
+    database::has_outdated_statements,
     envelope::IncomingEvent,
     error::chain,
     inbox::{
         self, Order,
         waiting::{self, Next, Settled, Waiting},
     },
+    span::Span,
 };
 
 /// How often the database is asked what waits. An operator or another process may have changed that.
@@ -71,15 +75,16 @@ pub(super) struct Failure<'a> {
     consumer: &'a str,
     event: &'a IncomingEvent,
     failures: u32,
-    pub(super) reason: String,
-    pub(super) next: Next,
+    reason: String,
+    next: Next,
 }
 
 impl<'a> Failure<'a> {
-    /// The `failures`-th failure of an event.
+    /// The `failures`-th failure of an event; the zeroth is none, but something in its way.
     pub(super) fn of(shared: &'a Shared, event: &'a IncomingEvent, failures: u32, reason: &str) -> Self {
         let give_up = shared.handlers.get(event.event_type.as_str()).map(|handler| handler.give_up());
         let next = match give_up.unwrap_or_default() {
+            _ if failures == 0 => Next::TryAgain(PUT_OFF),
             _ if failures < shared.config.max_attempts => Next::TryAgain(back_off(failures)),
             GiveUp::Block => Next::Block,
             GiveUp::Skip => Next::Skip,
@@ -88,11 +93,20 @@ impl<'a> Failure<'a> {
         Self { consumer: &shared.consumer, event, failures, reason, next }
     }
 
+    /// It, as the inbox keeps it.
+    pub(super) fn kept(&self) -> waiting::Failed<'_> {
+        waiting::Failed { failures: self.failures, reason: &self.reason, next: self.next }
+    }
+
     /// Logs and counts it, once it is committed.
     pub(super) fn report(&self) {
         let Self { consumer, event, failures, reason, next } = self;
-        metrics::counter!("inbox_failures_total", "consumer" => (*consumer).to_owned()).increment(1);
         let (id, key, reason) = (event.id, event.key.as_str(), reason.as_str());
+        if *failures == 0 {
+            tracing::warn!(consumer, event.id = %id, key, reason, "something is in the way of an event, which waits for another try");
+            return;
+        }
+        metrics::counter!("inbox_failures_total", "consumer" => (*consumer).to_owned()).increment(1);
         match next {
             Next::TryAgain(after) => {
                 let after_s = after.as_secs_f64();
@@ -116,10 +130,13 @@ pub(super) async fn retry(shared: &Shared, stop: &CancellationToken) {
     let mut heads_started = None;
     while !stop.is_cancelled() {
         let outcome = pass(shared, stop, &latest_wins, &mut heads_started).await;
-        let pause = outcome.unwrap_or_else(|error| {
+        if let Err(error) = &outcome {
             tracing::debug!(consumer = %shared.consumer, reason = %error, "cannot try what waits; will try again");
-            POLL
-        });
+            if matches!(error, Undecided::Database(error) if has_outdated_statements(error)) {
+                close_returned(shared).await;
+            }
+        }
+        let pause = outcome.unwrap_or(POLL);
         tokio::select! {
             () = stop.cancelled() => {}
             () = shared.retry.notify.notified() => {}
@@ -178,27 +195,55 @@ async fn soon<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Res
 async fn try_first(shared: &Shared) -> Result<bool, Undecided> {
     let mut db = acquire(shared).await?;
     let timeout = shared.config.message_timeout();
-    let outcome = tokio::time::timeout(timeout, attempt(&mut db, shared)).await;
-    let outcome = outcome.ok().ok_or(Undecided::NoAnswer(timeout));
-    let outcome = outcome.and_then(|tried| Ok(tried?));
-    if outcome.is_err() {
-        // A connection in the middle of a statement must not return to the pool.
+    let mut tried = Tried::default();
+    let outcome = tokio::time::timeout(timeout, attempt(&mut db, shared, &mut tried)).await;
+    // A connection in the middle of a statement must not return to the pool.
+    if !matches!(outcome, Ok(Ok(()))) || tried.spoils_connection {
         db.close_on_drop();
     }
-    outcome
+    drop(db);
+    match (outcome, tried.event) {
+        (Ok(outcome), event) => Ok(outcome.map(|()| event.is_some())?),
+        (Err(_), Some(event)) => put_off_late(shared, event, timeout).await.map(|()| true),
+        (Err(_), None) => Err(Undecided::NoAnswer(timeout)),
+    }
 }
 
-async fn attempt(db: &mut PgConnection, shared: &Shared) -> Result<bool, sqlx::Error> {
+/// Puts an event off that was not handled in time: it would be the first again, and others would never be tried. While its
+/// transaction is not gone yet it cannot be, and nobody else takes it.
+async fn put_off_late(shared: &Shared, event_id: Uuid, by: Duration) -> Result<(), Undecided> {
+    let consumer = shared.consumer.as_str();
+    tracing::warn!(consumer, event.id = %event_id, timeout_s = by.as_secs(), "an event was not handled in time; will try again");
+    let mut db = acquire(shared).await?;
+    let outcome = tokio::time::timeout(PUT_OFF, waiting::put_off(&mut db, consumer, event_id, by)).await;
+    if !matches!(outcome, Ok(Ok(()))) {
+        db.close_on_drop();
+    }
+    match outcome {
+        Ok(Err(error)) if DatabaseErrorKind::of(&error) != DatabaseErrorKind::Conflict => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The event that is tried, known also if it takes too long, and whether the connection must not be used again.
+#[derive(Debug, Default)]
+struct Tried {
+    event: Option<Uuid>,
+    spoils_connection: bool,
+}
+
+async fn attempt(db: &mut PgConnection, shared: &Shared, tried: &mut Tried) -> Result<(), sqlx::Error> {
     let consumer = shared.consumer.as_str();
     let mut tx = db.begin().await?;
     let Some(waiting) = waiting::take(&mut tx, consumer).await? else {
-        tx.commit().await?;
-        return Ok(false);
+        return tx.commit().await;
     };
+    tried.event = Some(waiting.event.id);
     crate::crash_point!("waiting.before_effect");
     // A savepoint: a failure leaves the lock on the event, and is recorded under it.
     let mut effect = Connection::begin(&mut *tx).await?;
-    let outcome = apply(&mut effect, shared, &waiting).await;
+    let mut span = steps::handling(shared, &waiting.event, &waiting.event.trace);
+    let outcome = apply(&mut effect, shared, &waiting, &span).await;
     let mut failure = None;
     match &outcome {
         Ok(settled) => {
@@ -207,6 +252,9 @@ async fn attempt(db: &mut PgConnection, shared: &Shared) -> Result<bool, sqlx::E
             crate::crash_point!("waiting.after_effect");
         }
         Err(error) => {
+            span.fail(steps::kind(error));
+            tried.spoils_connection =
+                matches!(error, HandleError::Database(error) if has_outdated_statements(error));
             effect.rollback().await?;
             failure = refuse(&mut tx, shared, &waiting, error).await?;
         }
@@ -218,7 +266,7 @@ async fn attempt(db: &mut PgConnection, shared: &Shared) -> Result<bool, sqlx::E
     if matches!(outcome, Ok(Settled::Applied)) {
         (shared.after_commit)();
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Has the event's effect, in the savepoint.
@@ -226,6 +274,7 @@ async fn apply(
     effect: &mut sqlx::Transaction<'_, sqlx::Postgres>,
     shared: &Shared,
     waiting: &Waiting,
+    step: &Span,
 ) -> Result<Settled<'static>, HandleError> {
     let event = &waiting.event;
     let Some(handler) = shared.handlers.get(event.event_type.as_str()) else {
@@ -235,7 +284,8 @@ async fn apply(
     if handler.order() == Order::LatestWins && !is_newest {
         return Ok(Settled::Stale);
     }
-    let decoded = handler.decode(event, waiting.redelivered, is_newest).map_err(HandleError::reject)?;
+    let decoded =
+        handler.decode(event, waiting.redelivered, is_newest, step.context()).map_err(HandleError::reject)?;
     handle(&**handler, effect, vec![decoded]).await?;
     Ok(Settled::Applied)
 }
@@ -261,14 +311,14 @@ async fn refuse<'a>(
                         error = chain(&error),
                         "cannot dead-letter an event; will try again"
                     );
-                    waiting::put_off(tx, consumer, waiting, PUT_OFF).await?;
+                    waiting::put_off(tx, consumer, waiting.event.id, PUT_OFF).await?;
                 }
             }
             Ok(None)
         }
         HandleError::Database(error) if DatabaseErrorKind::of(error) != DatabaseErrorKind::Statement => {
             // Nobody's failure. Where the database is gone this fails, and nothing is changed.
-            waiting::put_off(tx, consumer, waiting, PUT_OFF).await?;
+            waiting::put_off(tx, consumer, waiting.event.id, PUT_OFF).await?;
             Ok(None)
         }
         error => {

@@ -207,8 +207,9 @@ async fn handle(
         }
         end = deliveries.end() => SessionEnd::of_deliveries(end),
         () = tokio::time::sleep(shared.config.hold()) => {
-            give_back(connected).await?;
-            SessionEnd::GaveBack(shared.config.hold())
+            // A broker that does not answer has them back when the connection is gone.
+            let gave_back = give_back(connected).await;
+            gave_back.map_or_else(SessionEnd::from, |()| SessionEnd::GaveBack(shared.config.hold()))
         }
     };
     // RabbitMQ 4.3 cancels a consumer that holds a delivery for too long, and hands nothing to the next one of the queue

@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
+use crate::inbox::Receipt;
+
 /// Says what each metric means.
 pub(super) fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
@@ -29,6 +31,22 @@ pub(super) fn describe() {
         "inbox_end_to_end_seconds",
         "Time from an event's creation, on its producer's clock, to the commit of its effect."
     );
+}
+
+/// Starts the counters of a subscriber at zero: a rate of a series that is not there yet is unknown.
+pub(super) fn start(consumer: &str) {
+    for receipt in Receipt::ALL {
+        let labels = [("consumer", consumer.to_owned()), ("receipt", receipt.name().to_owned())];
+        metrics::counter!("inbox_deliveries_total", &labels).absolute(0);
+    }
+    for name in [
+        "inbox_dead_lettered_total",
+        "inbox_failures_total",
+        "inbox_ignored_total",
+        "inbox_unreceivable_total",
+    ] {
+        metrics::counter!(name, "consumer" => consumer.to_owned()).absolute(0);
+    }
 }
 
 /// A transaction that began at `started` is committed, with the effects of events that were created at these times.

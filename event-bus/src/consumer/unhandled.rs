@@ -34,8 +34,7 @@ impl Unhandled {
                     tracing::warn!(consumer = %shared.consumer, event_type, %error, "cannot unbind the type");
                 }
             }
-            let labels = [("consumer", shared.consumer.clone()), ("event_type", event_type.to_owned())];
-            metrics::counter!("inbox_ignored_total", &labels).increment(1);
+            metrics::counter!("inbox_ignored_total", "consumer" => shared.consumer.clone()).increment(1);
             let ack = connected.channel.basic_ack(message.delivery.delivery_tag, BasicAckOptions::default());
             deadline("acknowledge", ack).await?;
         }

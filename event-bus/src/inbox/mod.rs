@@ -44,4 +44,5 @@ crate::migration::migrations! {
     202_611_221_230 "create inbox" "202611221230_create_inbox.sql",
     202_611_281_300 "create inbox waiting" "202611281300_create_inbox_waiting.sql",
     202_611_291_000 "keep waiting messages" "202611291000_keep_waiting_messages.sql",
+    202_611_300_200 "index waiting by key" "202611300200_index_waiting_by_key.sql",
 }

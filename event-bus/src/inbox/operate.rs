@@ -104,8 +104,14 @@ pub async fn list(
     let query = sqlx::query_as(selected!(
         "with head as (",
         " order by blocked_at is null, position offset $8 limit $9)
-         select source, key, event_id, event_type, key_version as version, occurred_at, entered_at, failures, reason,
-                next_attempt_at, blocked_at,
+         select source, key, event_id, event_type, key_version as version, failures, reason,
+                -- An operator may have written a time that no calendar has, such as infinity.
+                least(greatest(occurred_at, '0001-01-01 00:00:00+00'), '9999-12-31 23:59:59+00') as occurred_at,
+                least(greatest(entered_at, '0001-01-01 00:00:00+00'), '9999-12-31 23:59:59+00') as entered_at,
+                case when next_attempt_at is not null
+                     then least(greatest(next_attempt_at, '0001-01-01 00:00:00+00'), '9999-12-31 23:59:59+00') end as next_attempt_at,
+                case when blocked_at is not null
+                     then least(greatest(blocked_at, '0001-01-01 00:00:00+00'), '9999-12-31 23:59:59+00') end as blocked_at,
                 (select count(*) from inbox_waiting as later
                   where head.holds_key and later.consumer = $1 and later.source = head.source
                     and later.key = head.key and later.holds_key and later.position > head.position) as behind

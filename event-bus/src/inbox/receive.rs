@@ -25,6 +25,9 @@ pub(crate) struct Delivery<'a> {
     pub(crate) redelivered: bool,
     /// What its handler needs.
     pub(crate) order: Order,
+    /// Whether it comes again by an operator's order after this consumer had rejected it: however old it is, it is no
+    /// repeat.
+    pub(crate) had_no_effect: bool,
 }
 
 /// What a delivery is to this consumer.
@@ -85,7 +88,10 @@ type Judged = (Uuid, String, bool);
 /// Where the broker's flag is set the inbox is asked first whether it knows the event; otherwise the insert decides.
 /// The version guard of each (source, key, type) is raised to the newest version and returns the one before: sorted,
 /// so that two transactions take the rows in the same order, and read under the row's lock, so that concurrent changes
-/// count. `retention` is how long rows of the inbox are kept: an event that is younger and not there is no repeat.
+/// count. `retention` is how long rows of the inbox are kept: an event that is younger and not there is no repeat. So a
+/// producer that gives several events of a key the same version loses none: of equal versions the later one is newer.
+/// Where only the newest counts, an earlier one of an equal version that waits is passed, and does not wait any more. Its
+/// row is locked before the guard, as by those who try it again.
 pub(crate) async fn receive(
     tx: &mut Transaction<'_, Postgres>,
     consumer: &str,
@@ -146,11 +152,23 @@ async fn enter(
               where event_id <> all (array(
                     select event_id from inbox where consumer = $1
                        and event_id = any (array(select event_id from delivery where redelivered))))
+         ), equal as materialized (
+             select old.event_id, (select true from inbox where consumer = $1 and event_id = unknown.event_id) is null
+                                  as is_passed
+               from unknown join inbox_waiting as old
+                 on old.consumer = $1 and not old.holds_key and old.event_id <> unknown.event_id
+                and (old.event_type, old.source, old.key, old.generation, old.key_version)
+                  = (unknown.event_type, unknown.source, unknown.key, unknown.generation, unknown.key_version)
+              where is_young and not every_event
+         ), passed as (
+             delete from inbox_waiting
+              where consumer = $1 and event_id = any (array(select event_id from equal where is_passed))
+             returning event_id
          ), guard as (
              insert into inbox_version as known (consumer, source, key, event_type, generation, key_version)
              select $1, source, key, event_type, newest[1], newest[2]
                from (select source, key, event_type, max(array[generation, key_version]) as newest
-                       from unknown where not waits group by source, key, event_type) as change
+                       from unknown where not waits and (select count(*) from passed) >= 0 group by source, key, event_type) as change
               order by source, key, event_type
              on conflict (consumer, source, key, event_type) do update
                 set previous_generation = known.generation, previous = known.key_version,
@@ -163,12 +181,16 @@ async fn enter(
              returning source, key, event_type,
                        case when previous is not null then array[previous_generation, previous] end as previous
          ), compared as (
-             select unknown.*, array[generation, key_version] > greatest(guard.previous,
-                        max(array[generation, key_version]) over (
-                            partition by source, key, event_type order by place
-                            rows between unbounded preceding and 1 preceding
-                        )) is not false or not $12 as is_newest
-               from unknown left join guard using (source, key, event_type)
+             -- Null: no version was known before, so this one is the newest. $12 is false in a test alone.
+             select *, ((array[generation, key_version] > before
+                         or (is_young and array[generation, key_version] = before)) is not false
+                        or not $12) as is_newest
+               from (select unknown.*, greatest(guard.previous,
+                            max(array[generation, key_version]) over (
+                                partition by source, key, event_type order by place
+                                rows between unbounded preceding and 1 preceding
+                            )) as before
+                       from unknown left join guard using (source, key, event_type)) as guarded
          ), judged as (
              select *, not waits and (is_newest or every_event and is_young) as has_effect from compared
          ), entered as (
@@ -197,7 +219,9 @@ async fn enter(
     .bind(column(deliveries, |delivery| delivery.event.version))
     .bind(column(deliveries, |delivery| delivery.redelivered))
     .bind(column(deliveries, |delivery| delivery.order == Order::EveryEvent))
-    .bind(column(deliveries, |delivery| young_since.is_none_or(|since| delivery.event.occurred_at > since)))
+    .bind(column(deliveries, |delivery| {
+        delivery.had_no_effect || young_since.is_none_or(|since| delivery.event.occurred_at > since)
+    }))
     .bind(!crate::without!("waiting"))
     .bind(!crate::without!("version-guard"))
     .fetch_all(&mut **tx)

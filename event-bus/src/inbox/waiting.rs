@@ -12,6 +12,7 @@ use sqlx::{PgConnection, PgPool};
 use super::receive::{Delivery, Order, column};
 use crate::envelope::IncomingEvent;
 
+#[cfg(feature = "rabbitmq")]
 pub(crate) use self::{
     settle::{Settled, fail, put_off, settle},
     take::take,
@@ -54,6 +55,15 @@ pub(crate) enum Next {
     Block,
     /// It is given up.
     Skip,
+}
+
+/// How often an event has failed, why, and what follows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Failed<'a> {
+    /// 0 if something was in its way, which is no failure.
+    pub(crate) failures: u32,
+    pub(crate) reason: &'a str,
+    pub(crate) next: Next,
 }
 
 /// The message that an event came in, as it is dead-lettered if the event is rejected at a later try.
@@ -120,8 +130,7 @@ pub(crate) async fn enter(
     consumer: &str,
     delivery: Delivery<'_>,
     original: &Original,
-    reason: &str,
-    next: Next,
+    Failed { failures, reason, next }: Failed<'_>,
 ) -> Result<(), sqlx::Error> {
     let event = delivery.event;
     sqlx::query(
@@ -136,7 +145,7 @@ pub(crate) async fn enter(
          insert into inbox_waiting (consumer, event_id, source, event_type, key, generation, key_version, occurred_at,
                                     traceparent, tracestate, data, redelivered, holds_key,
                                     failures, reason, next_attempt_at, blocked_at, properties, body)
-         select $1, event_id, $3, $4, $5, $6, $7, $8, $9, $10, $11::json, $12, $13, 1, $14,
+         select $1, event_id, $3, $4, $5, $6, $7, $8, $9, $10, $11::json, $12, $13, $19, $14,
                 clock_timestamp() + $15 * interval '1 second', case when $15 is null then clock_timestamp() end,
                 $17, $18
            from entered where not $16",
@@ -159,12 +168,14 @@ pub(crate) async fn enter(
     .bind(next == Next::Skip)
     .bind(&original.properties)
     .bind(&original.body)
+    .bind(i32::try_from(failures).unwrap_or(i32::MAX))
     .execute(tx)
     .await?;
     Ok(())
 }
 
-/// Raises the version guard to that of the event, and returns whether it is newer than what was handled.
+/// Raises the version guard to that of the event, and returns whether nothing newer was handled. What has an equal
+/// version and came later takes the event [out](super::receive), so it is not here any more.
 pub(crate) async fn raise_guard(
     tx: &mut PgConnection,
     consumer: &str,
@@ -175,7 +186,7 @@ pub(crate) async fn raise_guard(
          values ($1, $2, $3, $4, $5, $6)
          on conflict (consumer, source, key, event_type) do update
             set generation = excluded.generation, key_version = excluded.key_version
-          where (known.generation, known.key_version) < (excluded.generation, excluded.key_version)
+          where (known.generation, known.key_version) <= (excluded.generation, excluded.key_version)
          returning true",
     )
     .bind(consumer)
@@ -219,7 +230,7 @@ pub(crate) async fn drop_stale(
           where old.consumer = $1 and old.event_type = any($2) and not old.holds_key
             and (known.consumer, known.source, known.key, known.event_type)
               = (old.consumer, old.source, old.key, old.event_type)
-            and (known.generation, known.key_version) >= (old.generation, old.key_version)",
+            and (known.generation, known.key_version) > (old.generation, old.key_version)",
     )
     .bind(consumer)
     .bind(event_types)

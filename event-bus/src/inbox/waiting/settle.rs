@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{Next, Waiting, seconds};
 
@@ -19,7 +20,8 @@ pub(crate) enum Settled<'a> {
     Dead,
 }
 
-/// Takes an event out of those that wait; the next one of its key is due at once.
+/// Takes an event out of those that wait; the next one of its key is due at once. Where only the newest counts, earlier
+/// ones of its version are taken out as well.
 pub(crate) async fn settle(
     tx: &mut PgConnection,
     consumer: &str,
@@ -33,6 +35,10 @@ pub(crate) async fn settle(
     sqlx::query(
         "with gone as (
              delete from inbox_waiting where consumer = $1 and event_id = $2
+         ), passed as (
+             delete from inbox_waiting
+              where $3 and not $7 and consumer = $1 and source = $8 and key = $9 and event_type = $11
+                and not holds_key and position < $10 and (generation, key_version) = ($12, $13)
          ), forgotten as (
              delete from inbox where consumer = $1 and event_id = $2 and $4
          ), entered as (
@@ -56,6 +62,9 @@ pub(crate) async fn settle(
     .bind(&waiting.event.source)
     .bind(&waiting.event.key)
     .bind(waiting.position)
+    .bind(&waiting.event.event_type)
+    .bind(waiting.event.generation)
+    .bind(waiting.event.version)
     .execute(tx)
     .await?;
     Ok(())
@@ -88,7 +97,7 @@ pub(crate) async fn fail(
 pub(crate) async fn put_off(
     tx: &mut PgConnection,
     consumer: &str,
-    waiting: &Waiting,
+    event_id: Uuid,
     by: Duration,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
@@ -96,7 +105,7 @@ pub(crate) async fn put_off(
           where consumer = $1 and event_id = $2",
     )
     .bind(consumer)
-    .bind(waiting.event.id)
+    .bind(event_id)
     .bind(by.as_secs_f64())
     .execute(tx)
     .await?;
