@@ -12,7 +12,8 @@ use super::uri;
 pub struct BrokerConfig {
     /// `amqp://user:password@host:port/vhost`, or `amqps://…`. The parameters `heartbeat` (in seconds),
     /// `connection_timeout` (in milliseconds, for each address of the host), `channel_max`, `frame_max` and
-    /// `auth_mechanism=plain` may follow; others are refused.
+    /// `auth_mechanism=plain` may follow; others are refused. The nodes of a cluster are listed with commas between them; each
+    /// connection goes to the first that answers.
     pub url: SecretString,
     /// The topic exchange to which events are published.
     pub exchange: String,
@@ -29,7 +30,8 @@ impl BrokerConfig {
     /// Where events go, in words: the exchange and the virtual host. The same for all publishers of a log, whatever address
     /// and user each of them has.
     pub fn destination(&self) -> String {
-        let vhost = uri::parse(self.url.expose_secret()).map_or_else(|_| "?".to_owned(), |uri| uri.vhost);
+        let nodes = uri::parse_all(self.url.expose_secret()).unwrap_or_default();
+        let vhost = nodes.first().map_or("?", |uri| uri.vhost.as_str());
         format!("exchange {} in virtual host {vhost}", self.exchange)
     }
 
@@ -37,7 +39,7 @@ impl BrokerConfig {
     /// end at its start.
     pub fn validate(&self) -> Result<(), InvalidBrokerConfig> {
         let invalid = |field, problem| Err(InvalidBrokerConfig { field, problem });
-        if let Err(problem) = uri::parse(self.url.expose_secret()) {
+        if let Err(problem) = uri::parse_all(self.url.expose_secret()) {
             let form = "not of the form amqp://user:password@host:port/vhost";
             return invalid("url", format!("{form}: {problem}"));
         }

@@ -1,6 +1,6 @@
 //! One connection, with a deadline on every call.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use lapin::{
     Channel, Connection,
@@ -90,7 +90,7 @@ pub(super) enum Cause {
     #[error("cannot find the address of {0}")]
     Unresolved(String),
     #[error("{}", each(.0))]
-    Addresses(Arc<[(SocketAddr, Cause)]>),
+    Addresses(Arc<[(String, Cause)]>),
     #[error("the broker closed it")]
     Closed,
     #[error(
@@ -106,7 +106,7 @@ pub(super) enum Cause {
     Forbidden(String),
 }
 
-fn each(failures: &[(SocketAddr, Cause)]) -> String {
+fn each(failures: &[(String, Cause)]) -> String {
     let texts: Vec<_> = failures.iter().map(|(address, cause)| format!("{address}: {cause}")).collect();
     texts.join("; ")
 }
@@ -127,6 +127,8 @@ pub(crate) async fn deadline<T>(
 pub(crate) struct Connected {
     connection: Connection,
     pub(crate) channel: Channel,
+    /// The name of the broker's cluster, where it says that.
+    pub(super) cluster: Option<String>,
 }
 
 impl Connected {
@@ -134,10 +136,11 @@ impl Connected {
     /// it hides the outcome of messages in flight.
     pub(crate) async fn open(config: &BrokerConfig, name: &str) -> Result<Self, BrokerError> {
         let failed = |source| BrokerError { doing: "connect to the broker", source };
-        let uri = uri::parse(config.url.expose_secret()).map_err(|problem| failed(Cause::Url(problem)))?;
-        let connection = dial::connect(&uri, name).await.map_err(failed)?;
+        let nodes =
+            uri::parse_all(config.url.expose_secret()).map_err(|problem| failed(Cause::Url(problem)))?;
+        let (connection, greeting) = dial::connect(&nodes, name).await.map_err(failed)?;
         let channel = deadline("open a channel", connection.create_channel()).await?;
-        Ok(Self { connection, channel })
+        Ok(Self { connection, channel, cluster: greeting.cluster() })
     }
 
     /// Opens another channel, for calls whose errors close it.

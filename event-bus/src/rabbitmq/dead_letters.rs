@@ -34,15 +34,14 @@ pub(super) async fn list(
     time: Duration,
     limit: usize,
 ) -> Result<DeadLetters, PublishError> {
-    let mut scan = Scan::begin(config, subscriber, time).await?;
+    let mut scan = Scan::begin(config, subscriber, time, limit as u64).await?;
     let outcome = async {
         let mut seen = DeadLetters { count: 0, data: Vec::new() };
-        while seen.data.len() < limit
-            && let Some(message) = scan.next().await?
-        {
-            seen.data.push(DeadLetter::of(&message.delivery));
-            scan.leave(&message.delivery).await?;
+        while let Some(delivery) = scan.next().await? {
+            seen.data.push(DeadLetter::of(&delivery));
+            scan.leave(&delivery).await?;
         }
+        scan.settle().await?;
         seen.count = scan.count;
         Ok(seen)
     }
@@ -139,15 +138,16 @@ pub(super) async fn act(
     id: &str,
     action: Action,
 ) -> Result<Option<DeadLetter>, DeadLetterError> {
-    let mut scan = Scan::begin(config, subscriber, time).await?;
+    let mut scan = Scan::begin(config, subscriber, time, u64::MAX).await?;
     let outcome = async {
-        while let Some(message) = scan.next().await? {
-            let letter = DeadLetter::of(&message.delivery);
+        while let Some(delivery) = scan.next().await? {
+            let letter = DeadLetter::of(&delivery);
             if letter.id != id {
-                scan.leave(&message.delivery).await?;
+                scan.leave(&delivery).await?;
                 continue;
             }
-            scan.act(action, &message.delivery).await?;
+            scan.act(action, &delivery).await?;
+            scan.settle().await?;
             return Ok(Some(letter));
         }
         if scan.is_out_of_time {
@@ -170,22 +170,23 @@ pub(super) async fn act_on_all(
     action: Option<Action>,
     limit: u64,
 ) -> Result<DeadLetterProgress, DeadLetterError> {
-    let mut scan = Scan::begin(config, subscriber, time).await?;
+    let mut scan = Scan::begin(config, subscriber, time, u64::MAX).await?;
     let outcome = async {
         let mut progress = DeadLetterProgress::default();
         while progress.done < limit
-            && let Some(message) = scan.next().await?
+            && let Some(delivery) = scan.next().await?
         {
-            let is_meant = which.has(&DeadLetter::of(&message.delivery));
+            let is_meant = which.has(&DeadLetter::of(&delivery));
             progress.matched += u64::from(is_meant);
             match action.filter(|_| is_meant) {
                 Some(action) => {
-                    scan.act(action, &message.delivery).await?;
+                    scan.act(action, &delivery).await?;
                     progress.done += 1;
                 }
-                None => scan.leave(&message.delivery).await?,
+                None => scan.leave(&delivery).await?,
             }
         }
+        scan.settle().await?;
         let is_full = progress.done == limit && scan.left != Some(0);
         let (count, looked_at) = (scan.count, scan.looked_at);
         Ok(DeadLetterProgress { count, looked_at, more: is_full || scan.is_out_of_time, ..progress })

@@ -21,6 +21,9 @@ pub(crate) const FAILED_AT: &str = "x-failed-at";
 /// The routing key that it was published with.
 pub(crate) const ROUTING_KEY: &str = "x-original-routing-key";
 
+/// In a replayed message: the subscriber that had dead-lettered it, and so has not had its effect.
+pub(crate) const WITHOUT_EFFECT: &str = "x-without-effect";
+
 /// How often the broker has delivered it before, where it counts that.
 pub(crate) const DELIVERY_COUNT: &str = "x-delivery-count";
 
@@ -28,7 +31,7 @@ pub(crate) const DELIVERY_COUNT: &str = "x-delivery-count";
 const ACQUIRED: &str = "x-acquired-";
 
 /// The headers of an earlier failure. A replayed message must not have them.
-const OF_A_FAILURE: [&str; 5] = [REASON, FAILURES, CONSUMER, FAILED_AT, DELIVERY_COUNT];
+const OF_A_FAILURE: [&str; 6] = [REASON, FAILURES, CONSUMER, FAILED_AT, WITHOUT_EFFECT, DELIVERY_COUNT];
 
 /// Further routing keys, which the broker follows for every publisher. A forwarded message must not have them: it
 /// would be copied again, even into the queue that it comes from.
@@ -107,9 +110,13 @@ fn is_of_a_failure(name: &str) -> bool {
     OF_A_FAILURE.contains(&name) || is_of_the_broker || is_a_count(name)
 }
 
-/// Whether a writer's header may go along with its event: not one that the broker follows or that tells of a failure.
-pub(crate) fn may_go_along(name: &str) -> bool {
-    !COPIES.contains(&name) && name != ROUTING_KEY && !is_of_a_failure(name)
+/// Why a writer's header does not go along with its event: `copies` where the broker would follow it, `failure` where it
+/// would tell of one. `None`: it goes along.
+pub fn left_out(name: &str) -> Option<&'static str> {
+    if COPIES.contains(&name) {
+        return Some("copies");
+    }
+    (name == ROUTING_KEY || is_of_a_failure(name)).then_some("failure")
 }
 
 /// The properties that another user may forward: not the expiration, which would count again in the next queue, and
@@ -146,8 +153,8 @@ mod tests {
         let names =
             ["CC", "BCC", "x-death", "x-first-death-queue", "x-last-death-reason", "x-acquired-count"];
         for name in names.into_iter().chain(OF_A_FAILURE).chain([ROUTING_KEY]) {
-            assert!(!may_go_along(name), "{name}");
+            assert!(left_out(name).is_some(), "{name}");
         }
-        assert!(may_go_along("tenant") && may_go_along("x-tenant"));
+        assert!(left_out("tenant").is_none() && left_out("x-tenant").is_none());
     }
 }

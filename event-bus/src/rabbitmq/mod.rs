@@ -11,6 +11,7 @@ mod dead_letters;
 pub(crate) mod depths;
 mod dial;
 mod fit;
+mod greeting;
 pub(crate) mod headers;
 #[cfg_attr(not(feature = "relay"), allow(dead_code, reason = "for a relay"))]
 pub(crate) mod publisher;

@@ -16,7 +16,11 @@ use super::{
     refusal::Refusal,
     topology,
 };
-use crate::envelope::{OutgoingEvent, WriteError};
+use crate::{
+    TraceContext,
+    envelope::{OutgoingEvent, WriteError},
+    span::{KeyValue, Span, SpanKind},
+};
 
 /// Persistent: kept on disk before it is confirmed.
 const PERSISTENT: u8 = 2;
@@ -44,6 +48,17 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// The error, in a word.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Unroutable(_) => "unroutable",
+            Self::Rejected(_) => "rejected",
+            Self::NotConfirming => "not_confirming",
+            Self::Unknown(_) => "unconfirmed",
+            Self::Unwritable(_) => "unwritable",
+        }
+    }
+
     /// Whether the event was not sent because the channel was closed already, so that it is not the cause.
     pub fn is_unsent(&self) -> bool {
         match self {
@@ -124,7 +139,32 @@ impl Publisher {
     pub async fn send(&self, event: &OutgoingEvent<'_>) -> Result<Confirm, PublishError> {
         let body = event.to_json()?;
         let routing_key = self.queue.as_deref().unwrap_or(event.event_type);
-        self.send_raw(event.id, routing_key, &body, properties(event)).await
+        let mut span = self.publishing(event, routing_key);
+        let properties = properties(event, span.context().as_ref().unwrap_or(event.trace));
+        match self.send_raw(event.id, routing_key, &body, properties).await {
+            Ok(confirm) => Ok(Confirm { span, ..confirm }),
+            Err(error) => {
+                span.fail(error.kind());
+                Err(error)
+            }
+        }
+    }
+
+    /// The step that lasts until an event is confirmed.
+    fn publishing(&self, event: &OutgoingEvent<'_>, routing_key: &str) -> Span {
+        Span::within(event.trace, SpanKind::Producer, || {
+            let exchange = if self.exchange.is_empty() { "amq.default" } else { &self.exchange };
+            let destination = format!("{exchange}:{routing_key}");
+            let attributes = vec![
+                KeyValue::new("messaging.system", "rabbitmq"),
+                KeyValue::new("messaging.operation.type", "send"),
+                KeyValue::new("messaging.operation.name", "publish"),
+                KeyValue::new("messaging.destination.name", destination.clone()),
+                KeyValue::new("messaging.rabbitmq.destination.routing_key", routing_key.to_owned()),
+                KeyValue::new("messaging.message.id", event.id.to_string()),
+            ];
+            (format!("publish {destination}"), attributes)
+        })
     }
 
     /// Sends a message that somebody else has published, without those of its headers that do not fit into a frame.
@@ -150,7 +190,12 @@ impl Publisher {
         let (exchange, key) = (self.exchange.as_str().into(), routing_key.into());
         let properties = properties.with_delivery_mode(PERSISTENT);
         let publish = self.channel.basic_publish(exchange, key, options, body, properties);
-        Ok(Confirm { confirm: deadline("publish", publish).await?, event_id })
+        Ok(Confirm { pending: deadline("publish", publish).await?, event_id, span: Span::default() })
+    }
+
+    /// The name of the cluster that the broker is, where it says that. Its nodes have it in common.
+    pub fn cluster(&self) -> Option<&str> {
+        self.connected.cluster.as_deref()
     }
 
     /// Whether the broker takes no messages because it is short of memory or disk.
@@ -176,13 +221,13 @@ impl Publisher {
     }
 }
 
-/// The properties of an event's message.
-pub(crate) fn properties(event: &OutgoingEvent<'_>) -> BasicProperties {
+/// The properties of an event's message. Its headers name the step that sends it, its body the one that made the event.
+pub(crate) fn properties(event: &OutgoingEvent<'_>, sending: &TraceContext) -> BasicProperties {
     let mut table = FieldTable::default();
-    for (name, value) in event.headers.iter().filter(|(name, _)| headers::may_go_along(name)) {
+    for (name, value) in event.headers.iter().filter(|(name, _)| headers::left_out(name).is_none()) {
         table.insert(name.as_str().into(), AMQPValue::LongString(value.as_str().into()));
     }
-    let hop = [("traceparent", event.trace.traceparent()), ("tracestate", event.trace.tracestate())];
+    let hop = [("traceparent", sending.traceparent()), ("tracestate", sending.tracestate())];
     for (name, value) in hop.into_iter().filter_map(|(name, value)| Some((name, value?))) {
         table.insert(name.into(), AMQPValue::LongString(value.into()));
     }
@@ -198,23 +243,29 @@ pub(crate) fn properties(event: &OutgoingEvent<'_>) -> BasicProperties {
 /// The pending confirmation of one event.
 #[must_use = "an event counts as published only after its confirmation"]
 pub struct Confirm {
-    confirm: PublisherConfirm,
+    pending: PublisherConfirm,
     event_id: Uuid,
+    span: Span,
 }
 
 impl Confirm {
     /// Waits until the broker has confirmed or refused the event.
     pub async fn outcome(self) -> Result<(), PublishError> {
-        let Self { confirm, event_id } = self;
+        let Self { pending, event_id, mut span } = self;
         if crate::without!("confirms") {
             return Ok(());
         }
-        match deadline("have an event confirmed", confirm).await? {
-            Confirmation::Ack(None) => Ok(()),
+        let outcome = match deadline("have an event confirmed", pending).await {
+            Ok(Confirmation::Ack(None)) => Ok(()),
             // An unroutable message is returned and *then* acknowledged.
-            Confirmation::Ack(Some(_)) => Err(PublishError::Unroutable(event_id)),
-            Confirmation::Nack(_) => Err(PublishError::Rejected(event_id)),
-            Confirmation::NotRequested => Err(PublishError::NotConfirming),
+            Ok(Confirmation::Ack(Some(_))) => Err(PublishError::Unroutable(event_id)),
+            Ok(Confirmation::Nack(_)) => Err(PublishError::Rejected(event_id)),
+            Ok(Confirmation::NotRequested) => Err(PublishError::NotConfirming),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = &outcome {
+            span.fail(error.kind());
         }
+        outcome
     }
 }

@@ -16,8 +16,46 @@ const HEARTBEAT: u16 = 5;
 /// no `connection_timeout`.
 const CONNECTION_TIMEOUT: u64 = 5_000;
 
-/// Reads a URL. An error does not repeat it, because it may hold a password.
-pub(super) fn parse(text: &str) -> Result<AMQPUri, String> {
+/// How many nodes a list may name.
+const MOST_NODES: usize = 16;
+
+/// Reads the addresses of a broker's nodes: one URL, or several separated by commas. An error does not repeat them,
+/// because they may hold a password.
+pub(super) fn parse_all(text: &str) -> Result<Vec<AMQPUri>, String> {
+    let entries: Vec<&str> = text.split(',').map(str::trim).collect();
+    let count = entries.len();
+    if let [only] = entries[..] {
+        return Ok(vec![parse(only)?]);
+    }
+    if count > MOST_NODES {
+        return Err(format!("it names {count} nodes, {MOST_NODES} at most are tried"));
+    }
+    let numbered = || (1..).zip(&entries);
+    for (number, entry) in numbered() {
+        if entry.is_empty() {
+            return Err(format!("address {number} of {count} is empty"));
+        }
+        // What follows a comma in a password that is not encoded is not shown.
+        if !["amqp://", "amqps://"].iter().any(|scheme| entry.starts_with(scheme)) {
+            let hint = "write , in a user, password or vhost as %2c";
+            return Err(format!(
+                "address {number} of {count} does not begin with amqp:// or amqps:// ({hint})"
+            ));
+        }
+    }
+    let mut nodes: Vec<AMQPUri> = Vec::with_capacity(count);
+    for (number, entry) in numbered() {
+        let node = parse(entry).map_err(|problem| format!("address {number} of {count}: {problem}"))?;
+        if nodes.first().is_some_and(|first| first.vhost != node.vhost) {
+            return Err(format!("address {number} of {count} names another vhost than the first"));
+        }
+        nodes.push(node);
+    }
+    Ok(nodes)
+}
+
+/// Reads a URL.
+fn parse(text: &str) -> Result<AMQPUri, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "amqp" | "amqps") {
         return Err(format!("the scheme is {}, not amqp or amqps", url.scheme()));
@@ -126,6 +164,26 @@ mod tests {
         for (url, vhost) in [("amqp://h", "/"), ("amqp://h/%2f", "/"), ("amqp://h//", "/"), ("amqp://h/", "")]
         {
             assert_eq!(parse(url).unwrap().vhost, vhost, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_addresses_names_the_nodes_of_one_broker() {
+        let nodes = parse_all("amqp://u:p@one/v, amqps://u:p@two:5673/v,amqp://u:p@[::1]/v").unwrap();
+        let hosts: Vec<_> = nodes.iter().map(|uri| (&*uri.authority.host, uri.authority.port)).collect();
+        assert_eq!(hosts, [("one", 5672), ("two", 5673), ("::1", 5672)]);
+        for (list, problem) in [
+            ("amqp://u:secret@one/v,,amqp://u:secret@two/v", "address 2 of 3 is empty"),
+            ("amqp://u:secret@one/v,", "address 2 of 2 is empty"),
+            (",", "address 1 of 2 is empty"),
+            ("amqp://u:a,secret:b@one/v", "%2c"),
+            ("amqp://u:secret@one/v,amqp://u:secret@two/w", "another vhost"),
+            ("amqp://u:secret@one/v,amqp://u:secret@two/v?hart=5", "address 2 of 2: the parameter"),
+            (&["amqp://h/v"; 17].join(","), "17 nodes"),
+        ] {
+            let error = parse_all(list).err().unwrap_or_else(|| panic!("{list} is accepted"));
+            assert!(error.contains(problem), "{list}: {error}");
+            assert!(!error.contains("secret"), "{list}: {error}");
         }
     }
 
