@@ -41,8 +41,7 @@ impl DatabaseErrorKind {
         };
         let Some(code) = code.as_deref() else { return Self::Statement };
         match code {
-            // A cached plan whose result has another type now; a prepared statement that is gone.
-            "0A000" | "26000" => {
+            code if OUTDATED_CODES.contains(&code) => {
                 *OUTDATED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 Self::Conflict
             }
@@ -61,6 +60,16 @@ impl DatabaseErrorKind {
             },
         }
     }
+}
+
+/// A cached plan whose result has another type now; a prepared statement that is gone.
+const OUTDATED_CODES: [&str; 2] = ["0A000", "26000"];
+
+/// Whether a connection gave this error because its prepared statements have become useless: it is to be closed.
+#[cfg(feature = "rabbitmq")]
+pub(crate) fn has_outdated_statements(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| OUTDATED_CODES.contains(&&*code))
 }
 
 /// When this process last met a connection whose prepared statements had become useless.

@@ -32,7 +32,7 @@ mod outgoing;
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -52,6 +52,9 @@ pub const BODY_LIMIT: usize = PAYLOAD_LIMIT + 8 * 1024;
 /// How the names of attributes begin in the headers of a message in binary mode: in Knative's binding for RabbitMQ, in
 /// both spellings of the CloudEvents binding for AMQP 1.0, and where a publisher just writes the attributes.
 const PREFIXES: [&str; 4] = ["ce-", "cloudEvents:", "cloudEvents_", ""];
+
+/// The years of a time: those of RFC 3339, which PostgreSQL stores too.
+const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
 /// What AMQP has room for in a short string, such as a routing key or the name of a header, in bytes.
 const SHORT_STRING_LIMIT: usize = 255;
@@ -199,6 +202,9 @@ fn check(
         .parse()
         .ok()
         .ok_or_else(|| wrong("sequence", "is not the number of a version"))?;
+    if attributes.time.is_some_and(|time| !YEARS.contains(&time.year())) {
+        return Err(wrong("time", "is not in the years 1 to 9999"));
+    }
     if has_nul(data.get()) {
         return Err(ReadError::Nul);
     }

@@ -71,6 +71,9 @@ macro_rules! without {
 /// - `nacked-alone`: a full queue holds up its type alone;
 /// - `release`: a relay without a broker releases its partitions;
 /// - `generation`: events after a restore are newer than those before it.
+///
+/// Services have safeties of their own: `reservation`, `compensation`, `timers-once` and `idempotency-key` on the way of
+/// an order, and `message-id` of a mail.
 #[cfg(feature = "crash-points")]
 pub fn is_removed(safety: &str) -> bool {
     static REMOVED: std::sync::LazyLock<Option<String>> =

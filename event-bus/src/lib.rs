@@ -1,5 +1,6 @@
 #![cfg_attr(feature = "rabbitmq", doc = include_str!("../README.md"))]
 #![cfg_attr(not(feature = "rabbitmq"), doc = "Transactional outbox and idempotent inbox on PostgreSQL.")]
+#![cfg_attr(not(feature = "relay"), allow(unreachable_pub, reason = "what is public for relays alone"))]
 
 #[cfg(feature = "rabbitmq")]
 pub mod consumer;
@@ -21,6 +22,7 @@ pub mod outbox;
 pub mod rabbitmq;
 #[cfg(feature = "relay")]
 pub mod relay;
+pub mod span;
 mod trace;
 
 #[cfg(feature = "rabbitmq")]

@@ -7,6 +7,7 @@ pub use crate::{
     outbox::{headers::RowHeaders, notifier::CHANNEL},
     rabbitmq::{
         depths::{depths, unrouted},
+        headers::left_out,
         publisher::{Confirm, Publisher},
         refusal::{Fault, Refusal},
     },

@@ -41,6 +41,12 @@ impl TraceContext {
         self.tracestate.as_deref()
     }
 
+    /// The trace itself, if whoever began it wants it recorded.
+    pub fn sampled(&self) -> Option<&Self> {
+        let flags = u8::from_str_radix(self.traceparent.as_deref()?.get(53..)?, 16).ok()?;
+        (flags & 1 == 1).then_some(self)
+    }
+
     /// The trace's id, 32 hexadecimal digits.
     pub fn trace_id(&self) -> Option<&str> {
         self.traceparent.as_deref().and_then(|parent| parent.get(3..35))
@@ -88,6 +94,15 @@ mod tests {
         assert_eq!(trace.traceparent(), Some(PARENT));
         assert_eq!(trace.tracestate(), Some("vendor=1"));
         assert_eq!(trace.trace_id(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+    }
+
+    #[test]
+    fn the_last_bit_of_the_flags_says_whether_a_trace_is_sampled() {
+        for (flags, sampled) in [("00", false), ("01", true), ("02", false), ("03", true), ("ff", true)] {
+            let parent = PARENT.replace("-01", &format!("-{flags}"));
+            assert_eq!(TraceContext::parse(&parent, None).unwrap().sampled().is_some(), sampled, "{flags}");
+        }
+        assert_eq!(TraceContext::default().sampled(), None);
     }
 
     #[test]

@@ -4,7 +4,10 @@ use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
 use super::PAYLOAD_LIMIT;
-use crate::{Event, TraceContext, envelope};
+use crate::{
+    Event, TraceContext, envelope,
+    span::{KeyValue, Span, SpanKind},
+};
 
 /// Why an event was not appended. The caller must roll the transaction back: a change without its event
 /// must not happen.
@@ -60,8 +63,9 @@ pub async fn append_traced<E: Event>(
     event: &E,
     trace: &TraceContext,
 ) -> Result<Uuid, AppendError> {
-    let Prepared { key, payload, headers } = Prepared::of(event, trace)?;
     let event_id = Uuid::now_v7();
+    let span = writing::<E>("integration_event_log", event_id, trace);
+    let Prepared { key, payload, headers } = Prepared::of(event, span.context().as_ref().unwrap_or(trace))?;
     sqlx::query(
         "insert into integration_event_log (event_id, event_type, key, key_version, payload, headers)
          values ($1, $2, $3, $4, $5::json, $6::json)",
@@ -75,6 +79,23 @@ pub async fn append_traced<E: Event>(
     .execute(&mut **tx)
     .await?;
     Ok(event_id)
+}
+
+/// The step that writes an event's row: whoever publishes the event goes on from it.
+pub(super) fn writing<E: Event>(table: &'static str, id: Uuid, cause: &TraceContext) -> Span {
+    Span::within(cause, SpanKind::Producer, || {
+        let attributes = vec![
+            KeyValue::new("messaging.system", "rabbitmq"),
+            KeyValue::new("messaging.operation.type", "create"),
+            KeyValue::new("messaging.operation.name", "append"),
+            KeyValue::new("messaging.message.id", id.to_string()),
+            KeyValue::new("messaging.rabbitmq.destination.routing_key", E::TYPE),
+            KeyValue::new("db.system.name", "postgresql"),
+            KeyValue::new("db.operation.name", "INSERT"),
+            KeyValue::new("db.collection.name", table),
+        ];
+        (format!("append {}", E::TYPE), attributes)
+    })
 }
 
 /// The texts of an event's row.

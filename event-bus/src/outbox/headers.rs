@@ -11,6 +11,8 @@ pub struct RowHeaders {
     pub trace: TraceContext,
     /// The other headers. A value that is no text is its JSON.
     pub others: Vec<(String, String)>,
+    /// How many there are whose names no header can have: empty, or of more than 255 bytes.
+    pub unnameable: usize,
 }
 
 /// Reads the column. A writer in another language may store anything there: what cannot be a header does not stop the
@@ -18,19 +20,18 @@ pub struct RowHeaders {
 impl From<String> for RowHeaders {
     fn from(json: String) -> Self {
         // Most rows have a trace or nothing.
-        let all: Map<String, Value> = serde_json::from_str(&json).unwrap_or_default();
-        let others = all.into_iter().filter(|(name, value)| is_header(name) && !value.is_null());
+        let mut all: Map<String, Value> = serde_json::from_str(&json).unwrap_or_default();
+        all.retain(|name, value| !value.is_null() && !["traceparent", "tracestate"].contains(&name.as_str()));
+        let named = all.len();
+        all.retain(|name, _| envelope::is_short_string(name));
+        let unnameable = named - all.len();
         let text = |value| match value {
             Value::String(text) => text,
             other => other.to_string(),
         };
-        let others = others.map(|(name, value)| (name, text(value))).collect();
-        Self { trace: TraceContext::from(json), others }
+        let others = all.into_iter().map(|(name, value)| (name, text(value))).collect();
+        Self { trace: TraceContext::from(json), others, unnameable }
     }
-}
-
-fn is_header(name: &str) -> bool {
-    envelope::is_short_string(name) && !["traceparent", "tracestate"].contains(&name)
 }
 
 #[cfg(test)]
@@ -53,6 +54,7 @@ mod tests {
     #[test]
     fn what_cannot_be_a_header_is_none() {
         assert!(others("[]").is_empty() && others("7").is_empty() && others("").is_empty());
-        assert!(others(&format!(r#"{{"{}":"long","":"e"}}"#, "n".repeat(256))).is_empty());
+        let unnameable = RowHeaders::from(format!(r#"{{"{}":"long","":"e","n":null}}"#, "n".repeat(256)));
+        assert!(unnameable.others.is_empty() && unnameable.unnameable == 2, "{unnameable:?}");
     }
 }

@@ -78,4 +78,6 @@ crate::migration::migrations! {
     202_611_281_420 "create outbox log" "202611281420_create_outbox_log.sql",
     202_611_281_430 "create outbox scheduled" "202611281430_create_outbox_scheduled.sql",
     202_611_281_440 "describe relays" "202611281440_describe_relays.sql",
+    202_611_300_100 "release each due event" "202611300100_release_each_due_event.sql",
+    202_611_300_300 "name the cluster of relays" "202611300300_name_the_cluster_of_relays.sql",
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use super::append::{AppendError, Prepared};
+use super::append::{AppendError, Prepared, writing};
 use crate::{Event, TraceContext};
 
 /// A scheduled event: its id, which [`cancel`] takes and which becomes the event's id.
@@ -35,8 +35,9 @@ pub async fn schedule_traced<E: Event>(
     due: DateTime<Utc>,
     trace: &TraceContext,
 ) -> Result<ScheduledId, AppendError> {
-    let Prepared { key, payload, headers } = Prepared::of(event, trace)?;
     let id = Uuid::now_v7();
+    let span = writing::<E>("outbox_scheduled", id, trace);
+    let Prepared { key, payload, headers } = Prepared::of(event, span.context().as_ref().unwrap_or(trace))?;
     sqlx::query(
         "insert into outbox_scheduled (scheduled_id, due, event_type, key, key_version, payload, headers)
          values ($1, $2, $3, $4, $5, $6::json, $7::json)",

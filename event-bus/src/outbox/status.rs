@@ -24,8 +24,8 @@ pub struct LogStatus {
 /// Counts pending and failed events, through the partial indexes: the cost follows the backlog, not the history, and has
 /// a limit.
 pub async fn status(db: impl PgExecutor<'_>) -> Result<LogStatus, sqlx::Error> {
-    // From range to range of positions, while there is time. Before the oldest settled event and after the newest one
-    // there are pending events only.
+    // Before the oldest settled event and after the newest one there are pending events only: they are counted first.
+    // Then from range to range of the positions between, while there is time.
     sqlx::query_as(
         "with recursive settled as (
             select coalesce(min(position), 0) as oldest, coalesce(max(position), 0) as newest
@@ -33,21 +33,24 @@ pub async fn status(db: impl PgExecutor<'_>) -> Result<LogStatus, sqlx::Error> {
         ), scan as (
             select oldest as up_to, waiting.pending, waiting.oldest_pending, statement_timestamp() as started
               from settled cross join lateral (
-                select count(*) as pending, min(created_at) as oldest_pending
-                  from integration_event_log where state = 'NotPublished' and position <= oldest) as waiting
+                select count(*) as pending, min(created_at) as oldest_pending from (
+                    select created_at from integration_event_log
+                     where state = 'NotPublished' and position <= oldest
+                    union all
+                    select created_at from integration_event_log
+                     where state = 'NotPublished' and position > newest) as at_the_ends) as waiting
             union all
             select next.up_to, scan.pending + waiting.pending, least(scan.oldest_pending, waiting.oldest_pending), started
               from scan cross join settled cross join lateral (
-                select case when scan.up_to + 20000 < newest then scan.up_to + 20000
-                            else 9223372036854775807 end as up_to) as next
+                select least(scan.up_to + 20000, newest) as up_to) as next
                    cross join lateral (
                 select count(*) as pending, min(created_at) as oldest_pending
                   from integration_event_log
                  where state = 'NotPublished' and position > scan.up_to and position <= next.up_to) as waiting
-             where scan.up_to < 9223372036854775807
+             where scan.up_to < newest
                and clock_timestamp() < started + interval '0.2 s'
         )
-        select pending, up_to = 9223372036854775807 as is_counted,
+        select pending, up_to = (select newest from settled) as is_counted,
                coalesce(extract(epoch from clock_timestamp()
                    - greatest(least(oldest_pending, clock_timestamp()), '0001-01-01 00:00:00+00')), 0)::float8
                    as oldest_pending_age_seconds,
@@ -80,12 +83,13 @@ pub async fn progress(db: impl PgExecutor<'_>) -> Result<Progress, sqlx::Error> 
         "with settled as (
             select coalesce(max(position), 0) as position from integration_event_log
              where state = 'Published' or skipped_at is not null
-         ), waiting as (
-            select coalesce(max(position), 0) as position from integration_event_log
-             where state = 'NotPublished'
          )
-         select greatest(settled.position, waiting.position) as committed, settled.position as settled
-           from settled, waiting",
+         -- Entries of events that were published meanwhile are below the newest settled event.
+         select coalesce((select position from integration_event_log
+                           where state = 'NotPublished' and position > settled.position
+                           order by position desc limit 1), settled.position) as committed,
+                settled.position as settled
+           from settled",
     )
     .fetch_one(db)
     .await

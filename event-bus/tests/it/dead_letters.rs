@@ -8,9 +8,9 @@ use event_bus::{
 };
 use lapin::BasicProperties;
 use sqlx::PgPool;
-use test_kit::eventually;
+use test_kit::{Protocol, Proxy, eventually};
 
-use crate::support::{LONG, RAISED, Stage, broker, raised};
+use crate::support::{LONG, RAISED, Sent, Stage, broker, raised};
 
 fn queue_admin(stage: &Stage) -> QueueAdmin {
     QueueAdmin::new(&stage.consumer, broker(&stage.vhost))
@@ -60,6 +60,21 @@ async fn a_repaired_message_is_handled_again_as_if_it_were_new(pool: PgPool) {
     assert_eq!(stage.until_applied(1).await, [("a".to_owned(), 7)]);
     letters(&admin, 0).await;
     assert_eq!(admin.replay(&letter.id).await.unwrap(), None, "it is gone");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_replayed_message_has_its_effect_however_old_it_is(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let admin = queue_admin(&stage);
+    let occurred_at = chrono::Utc::now() - chrono::TimeDelta::days(8);
+    stage.hold("a").await;
+    stage.send(&Sent { occurred_at, ..raised("a", 1, "reject while held") }).await;
+    let letter = letters(&admin, 1).await.remove(0);
+    stage.send(&raised("a", 2, "")).await;
+    stage.until_applied(1).await;
+    stage.release("a").await;
+    assert!(admin.replay(&letter.id).await.unwrap().is_some());
+    assert_eq!(stage.until_applied(2).await, [("a".to_owned(), 2), ("a".to_owned(), 1)]);
 }
 
 #[sqlx::test(migrations = false)]
@@ -153,6 +168,42 @@ async fn dead_letters_are_replayed_and_discarded_by_reason_type_and_key(pool: Pg
     let progress = admin.discard_all(all, 1_000).await.unwrap();
     assert_eq!((progress.done, progress.more), (3, false));
     letters(&admin, 0).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn many_dead_letters_are_looked_at_with_few_questions_and_none_is_passed_over(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let (user, rest) = stage.vhost.url.rsplit_once('@').unwrap();
+    let (server, vhost) = rest.rsplit_once('/').unwrap();
+    let (host, port) = server.rsplit_once(':').unwrap();
+    let proxy = Proxy::open(host, port.parse().unwrap(), Protocol::Amqp).await.unwrap();
+    let url = format!("{user}@{}/{vhost}", proxy.address);
+    let admin = QueueAdmin::new(&stage.consumer, BrokerConfig::new(url, "shop.events"));
+    let letter = |n: i32| {
+        let body = format!(r#"{{"specversion":"1.0","type":"shop.test.gone.v1","subject":"{}"}}"#, n % 10);
+        let id = format!("letter-{n:03}");
+        (stage.dead(), body.into_bytes(), BasicProperties::default().with_message_id(id.into()))
+    };
+    stage.vhost.publish_all("", &(0..1_000).map(letter).collect::<Vec<_>>()).await;
+    let ids = |letters: Vec<DeadLetter>| letters.into_iter().map(|letter| letter.id).collect::<Vec<_>>();
+    let expected = (0..500).map(|n| format!("letter-{n:03}")).collect::<Vec<_>>();
+    proxy.never_cut();
+    assert_eq!(ids(admin.dead_letters(500).await.unwrap().data), expected, "the oldest first");
+
+    let of_seven = DeadLetterSelection { key: Some("7".to_owned()), ..DeadLetterSelection::default() };
+    let counted = admin.count(of_seven.clone()).await.unwrap();
+    assert_eq!((counted.looked_at, counted.matched, counted.more), (1_000, 100, false));
+    assert!(proxy.calls() < 300, "{} questions for 1,500 looks", proxy.calls());
+    let discarded = admin.discard_all(of_seven, 1_000).await.unwrap();
+    assert_eq!((discarded.looked_at, discarded.done, discarded.more), (1_000, 100, false));
+    let all = DeadLetterSelection { all: true, ..DeadLetterSelection::default() };
+    let replayed = admin.replay_all(all.clone(), 300).await.unwrap();
+    assert_eq!((replayed.count, replayed.done, replayed.more), (900, 300, true));
+    let last = admin.discard("letter-999").await.unwrap();
+    assert_eq!(last.map(|letter| letter.id).as_deref(), Some("letter-999"));
+    let rest = admin.discard_all(all, 2_000).await.unwrap();
+    // Those that were replayed may be back.
+    assert!(rest.count >= 599 && rest.done == rest.count, "{rest:?}");
 }
 
 #[sqlx::test(migrations = false)]

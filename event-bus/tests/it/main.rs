@@ -7,6 +7,7 @@ mod outbox;
 mod receiving;
 mod refused;
 mod scheduled;
+mod stuck;
 mod support;
 mod topology;
 mod versions;

@@ -202,9 +202,11 @@ async fn what_was_learned_by_another_way_while_events_were_on_theirs_makes_the_o
     })
     .await;
     tx.commit().await.unwrap();
-    assert_eq!(stage.until_applied(1).await, [("a".to_owned(), 8)]);
-    stage.until_received("stale", 2).await;
-    assert_eq!(stage.applied().await, [("a".to_owned(), 8)]);
+    // The event of version 7 brings what is known already: it may say so again.
+    let known_and_newer = [("a".to_owned(), 7), ("a".to_owned(), 8)];
+    assert_eq!(stage.until_applied(2).await, known_and_newer);
+    stage.until_received("stale", 1).await;
+    assert_eq!(stage.applied().await, known_and_newer);
 }
 
 #[sqlx::test(migrations = false)]

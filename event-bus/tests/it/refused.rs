@@ -23,6 +23,10 @@ async fn messages_that_are_no_events_are_dead_lettered_with_the_reason(pool: PgP
         ("{}".to_owned(), "missing field"),
         (event("1", "seven", "{}"), "`id` is not a UUID"),
         (event("one", &id, "{}"), "`sequence`"),
+        (
+            event("1", &id, "{}").replace("{\"spec", "{\"time\":\"-9999-01-01T00:00:00Z\",\"spec"),
+            "the years 1 to 9999",
+        ),
         (event("1", &id, r#"{"value":"one"}"#), "not that of a shop.test.counter_raised.v1"),
         (event("1", &id, r#"{"value":1,"wish":"a\u0000b"}"#), "NUL"),
         (
@@ -64,8 +68,9 @@ async fn one_message_that_is_rejected_holds_none_of_its_batch_up(pool: PgPool) {
 #[sqlx::test(migrations = false)]
 async fn a_message_that_fails_is_tried_again_later_while_others_flow(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    stage.send(&raised("slow", 1, "retry twice")).await;
-    stage.send(&raised("fast", 1, "")).await;
+    // One right behind the other, before the first is tried again.
+    let (slow, fast) = (raised("slow", 1, "retry twice"), raised("fast", 1, ""));
+    tokio::join!(stage.send(&slow), stage.send(&fast));
     let applied = stage.until_applied(2).await;
     assert_eq!(applied, [("fast".to_owned(), 1), ("slow".to_owned(), 1)]);
     assert!(stage.vhost.take(&stage.dead()).await.is_none());

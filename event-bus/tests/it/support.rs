@@ -77,7 +77,8 @@ impl Stage {
         Self::set_to(pool, SubscriberConfig::default(), after_commit).await
     }
 
-    async fn set_to(
+    /// With these limits.
+    pub(crate) async fn set_to(
         pool: PgPool,
         limits: SubscriberConfig,
         after_commit: impl Fn(&Arc<Vhost>, &str) + Send + Sync + 'static,
@@ -98,6 +99,7 @@ impl Stage {
         vhost.subscribed(&consumer).await;
         let subscriber = Subscriber::new(&consumer, pool.clone(), config)
             .config(limits)
+            .unwrap()
             .handle(CountUp { met: Arc::default() })
             .and_then(|subscriber| subscriber.handle(Note(CountUp { met: Arc::default() })))
             .and_then(|subscriber| subscriber.handle(Guess(CountUp { met: Arc::default() })))

@@ -39,6 +39,23 @@ async fn an_event_that_failed_has_its_effect_before_later_events_of_its_key(pool
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_time_that_no_calendar_has_hides_no_waiting_key(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.hold("a").await;
+    stage.send(&raised("a", 1, "wait")).await;
+    stage.until_waiting(1).await;
+    let put_off = "update inbox_waiting set next_attempt_at = 'infinity', entered_at = '-infinity'";
+    sqlx::raw_sql(put_off).execute(&stage.pool).await.unwrap();
+    let (all, consumer) = (WaitingSelection::all(), stage.consumer.as_str());
+    let listed = operate::list(&stage.pool, consumer, &all, 0, 10).await.unwrap();
+    assert_eq!((listed.len(), listed[0].key.as_str()), (1, "a"));
+    assert!(listed[0].next_attempt_at.is_some() && listed[0].blocked_at.is_none(), "{listed:?}");
+    stage.release("a").await;
+    assert_eq!(operate::requeue(&stage.pool, consumer, &all).await.unwrap(), 1);
+    assert_eq!(stage.until_applied(1).await, pairs(&[("a", 1)]));
+}
+
+#[sqlx::test(migrations = false)]
 async fn an_event_from_another_source_does_not_wait(pool: PgPool) {
     let stage = Stage::set(pool).await;
     stage.hold("a").await;
@@ -138,6 +155,59 @@ async fn where_only_the_newest_counts_nothing_waits_behind_an_event_that_failed(
     // It is older than what was handled now, and nobody has to decide about it.
     stage.until_waiting(0).await;
     assert_eq!(stage.applied().await.len(), 2);
+}
+
+#[sqlx::test(migrations = false)]
+async fn where_only_the_newest_counts_a_failed_event_of_an_equal_version_is_not_lost_and_undoes_no_later_one(
+    pool: PgPool,
+) {
+    let stage = Stage::set(pool).await;
+    let note = async |key: &str, wish: &str| {
+        stage.send(&Sent { event_type: NOTED, ..raised(key, 1, wish) }).await;
+    };
+    note("a", "").await;
+    stage.until_applied(1).await;
+    note("a", "retry twice").await;
+    stage.until_applied(2).await;
+
+    // One that failed, and a later one that is handled at once.
+    stage.hold("b").await;
+    note("b", "wait").await;
+    stage.until_waiting(1).await;
+    note("b", "").await;
+    stage.until_applied(3).await;
+    stage.until_waiting(0).await;
+
+    // Two that failed, of which the later one is tried first.
+    stage.hold("c").await;
+    note("c", "wait").await;
+    note("c", "wait").await;
+    stage.until_waiting(2).await;
+    let later = "update inbox_waiting set next_attempt_at = now() + interval '1 hour'
+                  where position = (select min(position) from inbox_waiting)";
+    sqlx::raw_sql(later).execute(&stage.pool).await.unwrap();
+    stage.release("c").await;
+    stage.until_waiting(0).await;
+    assert_eq!(stage.applied().await, pairs(&[("a", 1), ("a", 1), ("b", 1), ("c", 1)]));
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_that_cannot_be_kept_for_another_try_is_dead_lettered(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.hold("a").await;
+    stage.send(&raised("a", 1, "wait")).await;
+    stage.until_waiting(1).await;
+    // PostgreSQL's parser of JSON goes less deep than ours. One fails, and one comes while another of its key waits.
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for (key, wish) in [("b", "retry"), ("a", "")] {
+        let payload = format!(r#"{{"value":1,"wish":"{wish}","deep":{deep}}}"#);
+        stage.send(&Sent { payload, ..raised(key, 2, wish) }).await;
+        let (reason, message) = stage.dead_letter().await;
+        assert!(reason.starts_with("cannot be kept for another try after "), "{reason}");
+        assert!(message.body.len() > 200_000);
+    }
+    stage.send(&raised("c", 1, "")).await;
+    assert_eq!(stage.until_applied(1).await, pairs(&[("c", 1)]));
 }
 
 #[sqlx::test(migrations = false)]

@@ -81,8 +81,11 @@ async fn through_failures_every_event_has_its_effect_once_and_in_the_order_of_it
     let mut limits = SubscriberConfig::default();
     limits.max_attempts = 5;
     let consumer = format!("sometimes-{}", Uuid::new_v4().simple());
-    let subscriber =
-        Subscriber::new(&consumer, pool.clone(), config).config(limits).handle(Sometimes::default()).unwrap();
+    let subscriber = Subscriber::new(&consumer, pool.clone(), config)
+        .config(limits)
+        .unwrap()
+        .handle(Sometimes::default())
+        .unwrap();
     let (health, stop) = (subscriber.health(), CancellationToken::new());
     let running = tokio::spawn(subscriber.run(stop.clone()));
     eventually("it consumes", LONG, async || health.is_connected().then_some(())).await;

@@ -66,6 +66,11 @@ impl Handler for CountUp {
             "retry" => return Err(HandleError::retry("not today")),
             // Alone in a batch it fails once in the batch and once by itself.
             "retry twice" if times <= 2 => return Err(HandleError::retry("not yet")),
+            "lock" => {
+                let lock = sqlx::query("select from held where key = $1 for update");
+                lock.bind(&event.key).execute(&mut **tx).await?;
+            }
+            "hang" => std::future::pending().await,
             "panic" => panic!("a bug in a handler"),
             "break a constraint" => {
                 sqlx::query("insert into applied values (null, 0, null)").execute(&mut **tx).await?;
