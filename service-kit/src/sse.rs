@@ -2,6 +2,8 @@
 //!
 //! Source of the format: WHATWG HTML, section 9.2.
 
+mod open;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, RETRY_AFTE
 use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 
+pub use self::open::{OpenStream, OpenStreams, StreamEnd};
 use crate::problem::Problem;
 
 /// A silent stream sends [`ALIVE`] this often, so that proxies and clients keep the connection.

@@ -1,4 +1,6 @@
-//! Logs, and the Prometheus recorder.
+//! Logs, traces, and the Prometheus recorder.
+
+pub mod traces;
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;

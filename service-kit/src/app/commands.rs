@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::{ServiceApp, waiting_command};
 use crate::settings::{self, CommonSettings, ServiceSettings, reference};
-use crate::{database, healthcheck, output, shutdown, telemetry};
+use crate::telemetry::{self, traces};
+use crate::{database, healthcheck, output, shutdown};
 
 /// Does what the command line of this process says.
 pub(super) async fn run<S: DeserializeOwned + ToSchema + 'static>(app: ServiceApp<S>) -> anyhow::Result<()> {
@@ -34,6 +35,12 @@ pub(super) async fn run<S: DeserializeOwned + ToSchema + 'static>(app: ServiceAp
         let pool = database::connect_for_command(settings.common.database()?, app.about.name)?;
         return waiting_command::run(waiting, &pool, consumer.name).await;
     }
+    if let Some(own) = app.commands.iter().find(|own| own.name == command) {
+        let pool = database::connect_for_command(settings.common.database()?, app.about.name)?;
+        let given = arguments.subcommand_matches(own.name);
+        let given = own.arguments.iter().filter_map(|name| given?.get_one::<String>(name).cloned());
+        return Ok(output::say(&(own.run)(pool, given.collect()).await?)?);
+    }
     match (command, app.migrations, app.seed) {
         ("migrate", Some(migrations), _) => database::migrate(settings.common.database()?, migrations).await,
         ("seed", _, Some(seed)) => {
@@ -44,7 +51,10 @@ pub(super) async fn run<S: DeserializeOwned + ToSchema + 'static>(app: ServiceAp
         }
         _ => {
             let stop = shutdown::on_signal()?;
-            app.start(settings, &stop)?.run().await
+            let traces = traces::export(&settings.common.traces, app.about.name, app.about.version)?;
+            let outcome = app.start(settings, &stop)?.run().await;
+            traces.end().await;
+            outcome
         }
     }
 }
@@ -80,6 +90,10 @@ fn command_line<S>(app: &ServiceApp<S>) -> Command {
     if app.seed.is_some() {
         let about = "Fill an empty database; needs its owner's address in APP__DATABASE__URL";
         command = command.subcommand(Command::new("seed").about(about));
+    }
+    for own in &app.commands {
+        let arguments = own.arguments.iter().map(|name| Arg::new(*name).required(true));
+        command = command.subcommand(Command::new(own.name).about(own.about).args(arguments));
     }
     if app.consumer.is_some() {
         command = command.subcommand(waiting_command::command());

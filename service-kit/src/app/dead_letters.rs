@@ -9,7 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::inbox::Inbox;
 use crate::auth::{Authorized, Ops};
-use crate::problem::{self, Json, Problem, Query};
+use crate::problem::{Json, Problem, Query};
 use crate::reason;
 
 /// The most dead letters that one answer has.
@@ -41,7 +41,7 @@ struct LettersQuery {
 /// While somebody looks at them through another process, that one has them and they are missing here.
 #[utoipa::path(tag = "inbox", params(LettersQuery), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the dead letters", body = DeadLetters),
-    (status = 400, description = "a limit that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "a limit that cannot be"),
 ))]
 #[get("/api/v1/inbox/dead-letters")]
 async fn list_dead_letters(
@@ -62,7 +62,7 @@ async fn list_dead_letters(
 #[utoipa::path(tag = "inbox", params(("id" = String, Path, description = "as in the list")),
     security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the letter, which waits to be handled now", body = DeadLetter),
-    (status = 404, description = "there is no such letter", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 404, description = "there is no such letter"),
 ))]
 #[post("/api/v1/inbox/dead-letters/{id}/replay")]
 async fn replay_dead_letter(
@@ -93,9 +93,8 @@ struct DiscardBody {
 #[utoipa::path(tag = "inbox", params(("id" = String, Path, description = "as in the list")),
     request_body = DiscardBody, security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the letter, as it was", body = DeadLetter),
-    (status = 400, description = "no reason", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 404, description = "there is no such letter", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "no reason"),
+    (status = 404, description = "there is no such letter"),
 ))]
 #[post("/api/v1/inbox/dead-letters/{id}/discard")]
 async fn discard_dead_letter(
@@ -152,8 +151,7 @@ impl BulkBody {
 /// One call does what it can in a few seconds. While `more` is true there may be more of them: call again.
 #[utoipa::path(tag = "inbox", request_body = BulkBody, security(("bearer" = ["ops"])), responses(
     (status = 200, description = "how far it has come", body = DeadLetterProgress),
-    (status = 400, description = "an order that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "an order that cannot be"),
 ))]
 #[post("/api/v1/inbox/dead-letters/replay")]
 async fn replay_dead_letters(
@@ -184,8 +182,7 @@ async fn replay_dead_letters(
 /// One call does what it can in a few seconds. While `more` is true there may be more of them: call again.
 #[utoipa::path(tag = "inbox", request_body = BulkBody, security(("bearer" = ["ops"])), responses(
     (status = 200, description = "how far it has come", body = DeadLetterProgress),
-    (status = 400, description = "an order that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "an order that cannot be"),
 ))]
 #[post("/api/v1/inbox/dead-letters/discard")]
 async fn discard_dead_letters(

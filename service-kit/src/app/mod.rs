@@ -46,6 +46,7 @@
 //! }
 //! ```
 
+mod applied;
 mod commands;
 mod dead_letters;
 mod inbox;
@@ -70,6 +71,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub use crate::server::About;
+pub use applied::Applied;
 pub use inbox::ReadFigure;
 pub use running::Running;
 pub use service::{Data, Service};
@@ -86,6 +88,9 @@ type Handlers = fn(Subscriber) -> Result<Subscriber, SubscribeError>;
 /// Fills an empty database; returns how many things were added.
 type Seed = fn(PgPool) -> Pin<Box<dyn Future<Output = anyhow::Result<usize>>>>;
 
+/// Does one thing to the database with what the command line says, and says what it did in a line.
+type Operation = fn(PgPool, Vec<String>) -> Pin<Box<dyn Future<Output = anyhow::Result<String>>>>;
+
 /// Makes what the routes share.
 type State<S> = fn(&mut Service<S>) -> anyhow::Result<Data>;
 
@@ -93,7 +98,7 @@ type State<S> = fn(&mut Service<S>) -> anyhow::Result<Data>;
 /// check and clean end with it.
 ///
 /// `S` has the settings that only this service has. [`main`](Self::main) makes the program of it:
-/// `run` (the default), `migrate`, `seed`, `waiting`, `openapi`, `config` and `healthcheck`.
+/// `run` (the default), `migrate`, `seed`, `waiting`, `openapi`, `config`, `healthcheck` and the service's own commands.
 pub struct ServiceApp<S = NoSettings> {
     about: About,
     routes: Routes,
@@ -101,7 +106,16 @@ pub struct ServiceApp<S = NoSettings> {
     has_outbox: bool,
     consumer: Option<Consumer>,
     seed: Option<Seed>,
+    commands: Vec<OwnCommand>,
     state: State<S>,
+}
+
+/// A command that only this service has.
+struct OwnCommand {
+    name: &'static str,
+    about: &'static str,
+    arguments: &'static [&'static str],
+    run: Operation,
 }
 
 /// A subscription to events.
@@ -126,6 +140,7 @@ impl<S: DeserializeOwned + ToSchema + 'static> ServiceApp<S> {
             has_outbox: false,
             consumer: None,
             seed: None,
+            commands: Vec::new(),
             state: |_| Ok(Data::none()),
         }
     }
@@ -172,6 +187,20 @@ impl<S: DeserializeOwned + ToSchema + 'static> ServiceApp<S> {
     #[must_use]
     pub fn seed(mut self, seed: Seed) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Adds a command of the service's own, which does one thing to the database with the rights of the service.
+    /// `arguments` are their names, for its help.
+    #[must_use]
+    pub fn command(
+        mut self,
+        name: &'static str,
+        about: &'static str,
+        arguments: &'static [&'static str],
+        run: Operation,
+    ) -> Self {
+        self.commands.push(OwnCommand { name, about, arguments, run });
         self
     }
 

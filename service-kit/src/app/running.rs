@@ -81,6 +81,7 @@ impl<S: DeserializeOwned + 'static> ServiceApp<S> {
             None => None,
         };
         let data = (self.state)(&mut service)?;
+        let subscription = service.subscription.clone().map(web::Data::new);
         let inbox = service.subscription.clone().zip(queue_admin);
         let inbox = inbox.map(|(subscription, queue_admin)| {
             inbox::state(subscription, queue_admin, std::mem::take(&mut service.figures))
@@ -99,6 +100,9 @@ impl<S: DeserializeOwned + 'static> ServiceApp<S> {
             app_routes(config);
             if has_outbox {
                 super::outbox::routes(config);
+            }
+            if let Some(subscription) = &subscription {
+                config.app_data(subscription.clone());
             }
             if let Some(inbox) = &inbox {
                 config.app_data(inbox.clone());
@@ -123,7 +127,7 @@ impl<S> Service<S> {
         let pool = self.further_pool("subscriber", CONSUMER_CONNECTIONS, &session)?;
         let broker = self.common.broker()?.config()?;
         let subscriber = (consumer.handlers)(Subscriber::new(consumer.name, pool, broker.clone()))?
-            .config(self.common.consumer.clone());
+            .config(self.common.consumer.clone())?;
         self.subscription = Some(Subscription::new(consumer.name, subscriber.health(), self.pool()?));
         self.subscriber = Some(subscriber);
         Ok(QueueAdmin::new(consumer.name, broker))

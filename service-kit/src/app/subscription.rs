@@ -2,6 +2,7 @@
 
 use event_bus::consumer::{ConsumerHealth, Receipts};
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::retry::retried;
 
@@ -39,6 +40,21 @@ impl Subscription {
                      or exists (select from inbox_waiting where consumer = $1)",
             )
             .bind(self.consumer)
+            .fetch_one(&self.pool)
+            .await
+        })
+        .await
+    }
+
+    /// Whether an event has had its effect here, or never will: one that is older than what is known has none.
+    pub async fn has_applied(&self, event_id: Uuid) -> Result<bool, sqlx::Error> {
+        retried(|| async {
+            sqlx::query_scalar(
+                "select exists (select from inbox where consumer = $1 and event_id = $2)
+                    and not exists (select from inbox_waiting where consumer = $1 and event_id = $2)",
+            )
+            .bind(self.consumer)
+            .bind(event_id)
             .fetch_one(&self.pool)
             .await
         })

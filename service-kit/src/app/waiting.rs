@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::inbox::Inbox;
 use crate::auth::{Authorized, Ops};
-use crate::problem::{self, Json, Problem, Query};
+use crate::problem::{Json, Problem, Query};
 use crate::reason;
 
 /// The most keys of one page.
@@ -53,7 +53,7 @@ struct WaitingPage {
 /// The keys that wait because an event of theirs failed, each with that event. Later events of the key are behind it.
 #[utoipa::path(tag = "inbox", params(ListQuery), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the keys, blocked ones first", body = WaitingPage),
-    (status = 400, description = "a page that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "a page that cannot be"),
 ))]
 #[get("/api/v1/inbox/waiting")]
 async fn list_waiting(
@@ -139,9 +139,8 @@ struct Done {
 /// Has keys tried again at once, with all their tries before them. With `dryRun` it only counts them.
 #[utoipa::path(tag = "inbox", request_body = SelectionBody, security(("bearer" = ["ops"])), responses(
     (status = 200, description = "how many keys", body = Done),
-    (status = 400, description = "nothing is selected", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 404, description = "no such key waits", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "nothing is selected"),
+    (status = 404, description = "no such key waits"),
 ))]
 #[post("/api/v1/inbox/waiting/requeue")]
 async fn requeue_waiting(
@@ -168,9 +167,8 @@ async fn requeue_waiting(
 /// did so, and why, is kept in the inbox. With `dryRun` it only counts.
 #[utoipa::path(tag = "inbox", request_body = SelectionBody, security(("bearer" = ["ops"])), responses(
     (status = 200, description = "how many events", body = Done),
-    (status = 400, description = "nothing is selected, or no reason", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 404, description = "no such key waits", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "nothing is selected, or no reason"),
+    (status = 404, description = "no such key waits"),
 ))]
 #[post("/api/v1/inbox/waiting/skip")]
 async fn skip_waiting(

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use futures_util::StreamExt;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::{Mutex, RwLock};
 
 /// How long the issuer may take to answer.
@@ -32,13 +34,22 @@ pub(super) struct Jwks {
 }
 
 struct Known {
-    keys: HashMap<String, Key>,
+    keys: Keys,
     answered: Option<Instant>,
     /// Questions since the last answer, and from when on there may be one more.
     failures: u32,
     retry_from: Instant,
     /// When the early questions so far are made up for.
     early_until: Instant,
+}
+
+/// Keys by what they are asked for.
+type Keys = HashMap<(String, Algorithm), Key>;
+
+/// What an issuer publishes (RFC 7517, section 5).
+#[derive(Deserialize)]
+struct KeySet {
+    keys: Vec<Value>,
 }
 
 #[derive(Clone)]
@@ -66,6 +77,10 @@ impl Jwks {
     /// Nothing is fetched yet: the service starts while the issuer is away.
     pub(super) fn new(url: &str) -> anyhow::Result<Self> {
         let url = reqwest::Url::parse(url).context("setting auth.jwks_url: not a URL")?;
+        ensure!(
+            ["http", "https"].contains(&url.scheme()),
+            "setting auth.jwks_url must be http:// or https://"
+        );
         let client = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
@@ -119,7 +134,7 @@ impl Jwks {
         }
     }
 
-    async fn fetch(&self) -> anyhow::Result<HashMap<String, Key>> {
+    async fn fetch(&self) -> anyhow::Result<Keys> {
         let answer = self.client.get(self.url.clone()).send().await?.error_for_status()?;
         let mut document = Vec::new();
         let mut chunks = answer.bytes_stream();
@@ -127,8 +142,13 @@ impl Jwks {
             document.extend_from_slice(&chunk?);
             anyhow::ensure!(document.len() <= MAX_DOCUMENT, "the answer is larger than {MAX_DOCUMENT} bytes");
         }
-        let set: JwkSet = serde_json::from_slice(&document).context("the answer is not a key set")?;
-        Ok(set.keys.iter().filter_map(usable).collect())
+        let set: KeySet = serde_json::from_slice(&document).context("the answer is not a key set")?;
+        let mut keys = HashMap::new();
+        for (id, key) in set.keys.into_iter().filter_map(usable) {
+            // One id may name keys of different kinds (RFC 7517, section 4.5); of one kind, the first counts.
+            keys.entry((id, key.algorithm)).or_insert(key);
+        }
+        Ok(keys)
     }
 }
 
@@ -158,7 +178,7 @@ impl Known {
         self.retry_from = now + RETRY.0.saturating_mul(doubled).min(RETRY.1);
     }
 
-    fn answered(&mut self, keys: HashMap<String, Key>, now: Instant) {
+    fn answered(&mut self, keys: Keys, now: Instant) {
         self.keys = keys;
         (self.answered, self.failures, self.retry_from) = (Some(now), 0, now);
     }
@@ -175,7 +195,7 @@ impl Known {
 
     fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<DecodingKey> {
         let key = match id {
-            Some(id) => self.keys.get(id)?,
+            Some(id) => self.keys.get(&(id.to_owned(), algorithm))?,
             None if self.keys.len() == 1 => self.keys.values().next()?,
             None => return None,
         };
@@ -183,14 +203,16 @@ impl Known {
     }
 }
 
-/// The id and the key, if it is of a kind that we check signatures with.
-fn usable(jwk: &Jwk) -> Option<(String, Key)> {
+/// The id and the key, if it is of a kind that we check signatures with. What is not even a key is left out too: an issuer may
+/// publish kinds that nobody knew when this was written.
+fn usable(jwk: Value) -> Option<(String, Key)> {
+    let jwk: Jwk = serde_json::from_value(jwk).ok()?;
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
         AlgorithmParameters::OctetKeyPair(_) => Algorithm::EdDSA,
         _ => return None,
     };
-    let key = DecodingKey::from_jwk(jwk).ok()?;
+    let key = DecodingKey::from_jwk(&jwk).ok()?;
     Some((jwk.common.key_id.clone().unwrap_or_default(), Key { algorithm, key }))
 }

@@ -4,11 +4,13 @@ mod buyer;
 mod claims;
 mod identity;
 mod jwks;
+mod key;
 mod signer;
 mod verifier;
 
 pub use buyer::{BuyerId, BuyerIdError};
 pub use identity::{Authorized, Identity, Ops, Scope};
+pub use key::{DEVELOPMENT_KEY_ID, PublicKey, SigningKey};
 pub use signer::Signer;
 pub use verifier::Verifier;
 

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use jsonwebtoken::{EncodingKey, Header, encode};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
+use super::SigningKey;
 use crate::problem::Problem;
-use crate::settings::AuthSettings;
+use crate::settings::{AuthSettings, Mode};
 
-/// Signs tokens with the secret that the services verify them with.
+/// Signs tokens with what the services verify them with.
 #[derive(Clone)]
 pub struct Signer {
+    header: Header,
     key: EncodingKey,
     issuer: String,
     audience: String,
@@ -29,14 +31,31 @@ struct Claims<'a> {
 }
 
 impl Signer {
-    /// `None` where tokens are verified with the published keys of an issuer instead of a secret.
-    pub fn new(settings: &AuthSettings) -> Option<Self> {
-        let secret = settings.secret.as_ref()?;
-        Some(Self {
-            key: EncodingKey::from_secret(secret.expose_secret().as_bytes()),
-            issuer: settings.issuer.clone(),
-            audience: settings.audience.clone(),
+    /// Signs for anybody, in development: with the shared secret, or, where tokens are verified with published keys,
+    /// with the [development key](SigningKey::development). `None` where neither is accepted.
+    pub fn new(settings: &AuthSettings, mode: Mode) -> anyhow::Result<Option<Self>> {
+        Ok(match &settings.secret {
+            Some(secret) => {
+                let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
+                Some(Self::with(settings, Header::default(), key))
+            }
+            None if mode == Mode::Development => Some(Self::with_key(settings, &SigningKey::development()?)),
+            None => None,
         })
+    }
+
+    /// Signs with this key, as an issuer does.
+    pub fn with_key(settings: &AuthSettings, key: &SigningKey) -> Self {
+        let mut header = Header::new(Algorithm::EdDSA);
+        // RFC 9068: what it is, so that it is taken for nothing else.
+        header.typ = Some("at+jwt".to_owned());
+        header.kid = Some(key.id().to_owned());
+        Self::with(settings, header, key.encoding())
+    }
+
+    fn with(settings: &AuthSettings, header: Header, key: EncodingKey) -> Self {
+        let AuthSettings { issuer, audience, .. } = settings.clone();
+        Self { header, key, issuer, audience }
     }
 
     /// A token for this subject, with these scopes separated by spaces.
@@ -50,7 +69,7 @@ impl Signer {
             iat: now.timestamp(),
             exp: (now + lifetime).timestamp(),
         };
-        let token = encode(&Header::default(), &claims, &self.key);
+        let token = encode(&self.header, &claims, &self.key);
         token.map(SecretString::from).map_err(|error| Problem::internal(&error))
     }
 }

@@ -11,12 +11,13 @@ use serde::de::DeserializeOwned;
 
 use super::Problem;
 use super::locate::Located;
+use super::objects::Objects;
 
 /// A JSON body.
 ///
 /// Another media type is 415; what is not JSON, is not UTF-8, or does not fit the type is 400 with a
-/// pointer to the place. Unknown fields are refused where the type says
-/// `#[serde(deny_unknown_fields)]`. The character NUL is refused everywhere: `PostgreSQL` cannot
+/// pointer to the place, an array in place of an object too. Unknown fields are refused where the type
+/// says `#[serde(deny_unknown_fields)]`. The character NUL is refused everywhere: `PostgreSQL` cannot
 /// keep it, and nobody means it.
 #[derive(Debug, Clone)]
 pub struct Json<T> {
@@ -71,13 +72,12 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Problem::validation(format!("the body is not UTF-8 after byte {}", error.valid_up_to()))
     })?;
-    // serde would take an array for the fields in their order.
     if text.trim_start().starts_with('[') {
         let detail = "the body must be a JSON object, not an array";
         return Err(Problem::validation(detail).at("#", detail));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Objects(&mut reader)).map_err(|error| {
         let inner = error.inner();
         if inner.is_data() {
             Located::new(error.path(), &inner.to_string()).in_body()

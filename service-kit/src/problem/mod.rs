@@ -3,6 +3,7 @@
 mod extract;
 mod kinds;
 mod locate;
+mod objects;
 
 use std::collections::BTreeMap;
 use std::fmt;

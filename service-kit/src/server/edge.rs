@@ -13,6 +13,7 @@ use actix_web::http::header::{
 use actix_web::http::{ConnectionType, Method, StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, ResponseError};
+use event_bus::span::KeyValue;
 use tracing::Instrument;
 
 use super::body;
@@ -50,10 +51,10 @@ pub(super) async fn serve(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let start = Instant::now();
-    let trace = RequestTrace::from_headers(request.headers());
     let method = known_method(request.method());
     // The pattern, not the path: a path may name a person, and would make a time series of its own.
     let route = request.match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let (trace, mut step) = RequestTrace::begin(request.headers(), method, &route);
     let is_docs = request.path().starts_with(DOCS);
     let span = tracing::info_span!(
         "request",
@@ -68,18 +69,23 @@ pub(super) async fn serve(
         request.head_mut().method = Method::GET;
     }
     let request_id = trace.request_id.clone();
-    request.extensions_mut().insert(trace);
+    request.extensions_mut().insert(trace.clone());
     let page = request.app_data::<ProblemPage>().copied();
     let version = request.version();
 
     let _active = Active::start();
     let answering = request.conn_data::<Arc<Connection>>().map(Answering::on);
-    let mut outcome = bounded(request, next).instrument(span.clone()).await;
+    let mut outcome = trace.scope(bounded(request, next)).instrument(span.clone()).await;
     if is_head {
         outcome = outcome.map(without_stream);
     }
     let status = outcome.as_ref().map_or_else(Problem::status, ServiceResponse::status);
     measure(start.elapsed(), method, route, status);
+    step.set(|| KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+    if status.is_server_error() {
+        step.fail(status.as_u16().to_string());
+    }
+    drop(step);
     span.in_scope(|| {
         tracing::debug!(
             http.response.status_code = status.as_u16(),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BrokerSettings {
-    /// `amqp://user:password@host:port/vhost`, or `amqps://…`.
+    /// `amqp://user:password@host:port/vhost`, or `amqps://…`; those of a cluster's nodes with commas between them.
     #[schema(value_type = String)]
     url: SecretString,
     /// The topic exchange to which events are published. Default `shop.events`.

@@ -18,7 +18,9 @@ use serde::de::DeserializeOwned;
 
 pub use broker::BrokerSettings;
 pub use origins::Origins;
-pub use sections::{AuthSettings, DatabaseSettings, HttpSettings, LogFormat, LogSettings, Mode};
+pub use sections::{
+    AuthSettings, DatabaseSettings, HttpSettings, LogFormat, LogSettings, Mode, TracesSettings,
+};
 pub use service::{CommonSettings, ServiceSettings, load_service, load_service_from};
 
 /// What every variable of ours starts with.

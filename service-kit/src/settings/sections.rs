@@ -169,3 +169,21 @@ pub enum LogFormat {
     /// One JSON object a line.
     Json,
 }
+
+/// Where traces go, and which.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TracesSettings {
+    /// The base address of a collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`. `None`: that of the
+    /// standard variable `OTEL_EXPORTER_OTLP_ENDPOINT`; without one no traces are exported.
+    pub endpoint: Option<String>,
+    /// The share of new traces that is exported, from 0 to 1. Whoever sends a `traceparent` has decided for its
+    /// trace. Default 1.
+    pub sample_ratio: f64,
+}
+
+impl Default for TracesSettings {
+    fn default() -> Self {
+        Self { endpoint: None, sample_ratio: 1.0 }
+    }
+}

@@ -10,7 +10,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::{AuthSettings, BrokerSettings, DatabaseSettings, HttpSettings, LogSettings, Mode};
+use super::{
+    AuthSettings, BrokerSettings, DatabaseSettings, HttpSettings, LogSettings, Mode, TracesSettings,
+};
 
 /// The sections that every service has.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -25,6 +27,9 @@ pub struct CommonSettings {
     /// What is logged.
     #[serde(default)]
     pub log: LogSettings,
+    /// Where traces go.
+    #[serde(default)]
+    pub traces: TracesSettings,
     /// How tokens are checked.
     #[serde(default)]
     pub auth: AuthSettings,
@@ -36,7 +41,7 @@ pub struct CommonSettings {
 }
 
 /// The names of the sections of [`CommonSettings`].
-const COMMON: [&str; 7] = ["mode", "http", "log", "auth", "database", "broker", "consumer"];
+const COMMON: [&str; 8] = ["mode", "http", "log", "traces", "auth", "database", "broker", "consumer"];
 
 /// All settings of a service whose own sections are `S`.
 #[derive(Debug, Clone)]

@@ -131,6 +131,40 @@ async fn a_key_that_the_issuer_has_just_published_counts_at_once() {
 }
 
 #[tokio::test]
+async fn keys_of_a_known_kind_count_whatever_else_is_published() {
+    let issuer = Issuer::of(Vec::new()).await;
+    let own = |seed: u8, id: &str| json!(published(&key(seed), id, Algorithm::EdDSA));
+    let p256 = p256();
+    let document = json!({"keys": [
+        {"kty": "XYZ", "kid": "of a later time"}, 7, null, {}, {"kty": "OKP", "crv": "Ed25519", "x": "short", "kid": "a"},
+        own(1, "a"), own(2, "a"), json!(published(&p256, "a", Algorithm::ES256)),
+    ], "more": true});
+    *issuer.document.lock().expect("not poisoned") = document.to_string();
+    let service = Service::with(&issuer.settings(), Readiness::new());
+    // One id for keys of two kinds, and the first of those of one kind.
+    for (key, algorithm, status) in
+        [(&key(1), Algorithm::EdDSA, 200), (&p256, Algorithm::ES256, 200), (&key(2), Algorithm::EdDSA, 401)]
+    {
+        assert_eq!(me(&service, &token(key, "a", algorithm)).await.status(), status, "{algorithm:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_that_answers_nonsense_later_takes_no_key_away_and_holds_nobody_up() {
+    let issuer = Issuer::of(vec![published(&key(1), "first", Algorithm::EdDSA)]).await;
+    let service = Service::with(&issuer.settings(), Readiness::new());
+    let good = token(&key(1), "first", Algorithm::EdDSA);
+    assert_eq!(me(&service, &good).await.status(), 200);
+    let huge = format!("{{\"keys\": [{}0]}}", "0,".repeat(200_000));
+    for document in ["", "{}", "[]", "<html>", "{\"keys\": 7}", &huge] {
+        document.clone_into(&mut issuer.document.lock().expect("not poisoned"));
+        let forged = token(&key(2), document.get(..3).unwrap_or("x"), Algorithm::EdDSA);
+        problem(me(&service, &forged).await, 401, "unauthorized").await;
+        assert_eq!(me(&service, &good).await.status(), 200);
+    }
+}
+
+#[tokio::test]
 async fn without_the_issuer_the_answer_is_503_and_soon_after_it_is_there_200() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");

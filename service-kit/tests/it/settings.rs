@@ -117,8 +117,13 @@ fn a_broker_that_can_never_be_reached_is_refused_by_the_name_of_its_setting() {
         let settings: OfARelay = load_from(None, variables).expect("can be read");
         format!("{:#}", settings.broker.config().expect_err("refused"))
     };
-    for url in ["kafka://u:hunter5@h:9092", "a,b", "amqp://u:hunter5@h:port/v", "amqp://u:hunter5@h/v?hart=5"]
-    {
+    for url in [
+        "kafka://u:hunter5@h:9092",
+        "a,b",
+        "amqp://u:hunter5@h/v,",
+        "amqp://u:hunter5@h:port/v",
+        "amqp://u:hunter5@h/v?hart=5",
+    ] {
         let error = refused(&[("APP__BROKER__URL", url)]);
         assert!(error.starts_with("setting broker.url (APP__BROKER__URL): "), "{error}");
         assert!(!error.contains("hunter"), "{error}");

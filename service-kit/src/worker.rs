@@ -1,0 +1,179 @@
+//! Rows of work: effects outside of the database, which no transaction can hold.
+//!
+//! An event only writes a row. A worker takes rows that are due, for as long as a lease, has the effect, and records the
+//! outcome. Where it dies in between, the lease ends and the effect is had again: whoever has it must be able to tell a
+//! repeat, by the row's id.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The pause after the database could not be used.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What a worker does.
+pub trait Job: Clone + Send + Sync + 'static {
+    /// A row that was taken.
+    type Row: Send + 'static;
+
+    /// Takes at most `limit` rows that are due. They belong to this process until their lease ends.
+    fn take(&self, limit: usize) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
+
+    /// Has the effect and records its outcome; says after how long the row is due again, if it is.
+    fn perform(&self, row: Self::Row) -> impl Future<Output = Option<Duration>> + Send;
+}
+
+/// The worker of one process.
+#[derive(Debug, Clone)]
+pub struct Worker<J> {
+    /// What it does.
+    pub job: J,
+    /// With how many rows at once.
+    pub concurrency: usize,
+    /// How often to look for rows that are due.
+    pub poll: Duration,
+    /// How long a row that was taken belongs to this process. To take or to do what takes longer is given up.
+    pub lease: Duration,
+    /// Notified when a row may be due.
+    pub work: Arc<Notify>,
+    /// Ends the worker.
+    pub stop: CancellationToken,
+}
+
+impl<J: Job> Worker<J> {
+    /// Works until it is told to stop; what was begun is finished.
+    pub async fn run(self) {
+        let permits = Arc::new(Semaphore::new(self.concurrency));
+        let running = TaskTracker::new();
+        while !self.stop.is_cancelled() {
+            let pause = self.take(&permits, &running).await;
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = self.work.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        running.close();
+        running.wait().await;
+    }
+
+    /// Takes as many rows as there is room for; returns how long to wait for others.
+    async fn take(&self, permits: &Arc<Semaphore>, running: &TaskTracker) -> Duration {
+        let mut free = Vec::new();
+        while let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+            free.push(permit);
+        }
+        if free.is_empty() {
+            // The end of each row notifies.
+            return self.poll;
+        }
+        // A connection that was cut without a word answers never.
+        match timeout(self.lease, self.job.take(free.len())).await {
+            Ok(Ok(taken)) => {
+                for (row, permit) in taken.into_iter().zip(free) {
+                    running.spawn(self.clone().perform(row, permit));
+                }
+                self.poll
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "no work can be taken");
+                PAUSE
+            }
+            Err(_elapsed) => {
+                tracing::warn!("no work can be taken: the database did not answer in {:?}", self.lease);
+                PAUSE
+            }
+        }
+    }
+
+    async fn perform(self, row: J::Row, permit: OwnedSemaphorePermit) {
+        let again = timeout(self.lease, self.job.perform(row)).await.unwrap_or_else(|_elapsed| {
+            tracing::warn!("a row's lease has ended before its outcome was recorded: it is done again");
+            None
+        });
+        drop(permit);
+        self.work.notify_one();
+        // A row that is due later than that is found by a poll.
+        if let Some(pause) = again.filter(|pause| *pause < self.poll) {
+            let (due, end) = (self.work, self.stop);
+            tokio::spawn(async move {
+                end.run_until_cancelled(tokio::time::sleep(pause)).await;
+                due.notify_one();
+            });
+        }
+    }
+}
+
+/// The pause after a try that came to nothing: the first one, doubled with each further try, up to the longest.
+pub fn pause_after(tries: i32, first_ms: u64, longest_ms: u64) -> Duration {
+    let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(0).min(20);
+    Duration::from_millis(first_ms.saturating_mul(1 << doublings).min(longest_ms))
+}
+
+/// A lease as PostgreSQL takes it, in milliseconds.
+pub fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Rows of which the first is never taken, and the second never done.
+    #[derive(Clone, Default)]
+    struct Stuck {
+        taken: Arc<AtomicU32>,
+        done: Arc<Notify>,
+    }
+
+    impl Job for Stuck {
+        type Row = u32;
+
+        async fn take(&self, _limit: usize) -> Result<Vec<u32>, sqlx::Error> {
+            match self.taken.fetch_add(1, Ordering::Relaxed) {
+                0 => std::future::pending().await,
+                row => Ok(vec![row]),
+            }
+        }
+
+        async fn perform(&self, row: u32) -> Option<Duration> {
+            if row == 1 {
+                std::future::pending::<()>().await;
+            }
+            self.done.notify_one();
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_never_answers_stops_no_work() {
+        let (job, stop) = (Stuck::default(), CancellationToken::new());
+        let moment = Duration::from_millis(20);
+        let worker = Worker {
+            job: job.clone(),
+            concurrency: 1,
+            poll: moment,
+            lease: moment,
+            work: Arc::new(Notify::new()),
+            stop: stop.clone(),
+        };
+        let running = tokio::spawn(worker.run());
+        timeout(PATIENCE, job.done.notified()).await.expect("the work goes on");
+        stop.cancel();
+        timeout(PATIENCE, running).await.expect("the worker ends").unwrap();
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let pauses = [0, 1, 2, 3, 4, i32::MAX].map(|tries| pause_after(tries, 200, 1_000).as_millis());
+        assert_eq!(pauses, [200, 200, 400, 800, 1_000, 1_000]);
+    }
+}
