@@ -35,7 +35,8 @@ pub enum Action {
     Mark(Vec<Uuid>),
     /// Mark these events failed: [`marked_failed`](crate::Engine::marked_failed).
     MarkFailed(Vec<Failed>),
-    /// Move the scheduled events that are due into the log: [`moved_due`](crate::Engine::moved_due).
+    /// Move the scheduled events that are due into the log: [`moved_due`](crate::Engine::moved_due), or
+    /// [`move_due_refused`](crate::Engine::move_due_refused).
     MoveDue,
     /// Release all partitions: [`released`](crate::Engine::released).
     Release,

@@ -11,6 +11,13 @@ const WITHOUT_CONNECTION: Duration = Duration::from_secs(2);
 /// kept longer: the answers may still come.
 const WITHOUT_ANSWER: Duration = Duration::from_secs(4);
 
+/// After so many connections in a row that ended without a confirmation of anything, the relay releases its partitions:
+/// its user may connect, and not publish.
+const FRUITLESS: u32 = 3;
+
+/// How long it then owns none. After that, one more such connection is enough.
+const WITHOUT_SHARE: Duration = Duration::from_secs(10);
+
 /// What came of an event that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -53,9 +60,20 @@ enum Link {
     Disconnected,
     Connecting,
     Connected,
-    /// The broker has closed the channel. The connection is open.
-    ChannelClosed,
+    /// The broker has closed the channel, or another one is to be tried. The connection is open.
+    ChannelOver,
     OpeningChannel,
+}
+
+/// What came of a connection so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CameOfIt {
+    /// Nothing was sent over it.
+    Nothing,
+    /// What was sent is not confirmed.
+    Unconfirmed,
+    /// Something was confirmed.
+    Confirmed,
 }
 
 /// The connection, and how many events may be in flight over it.
@@ -68,23 +86,32 @@ pub(crate) struct Broker {
     /// The last answer was a failure.
     fails: bool,
     /// One after a failure, doubled by each confirmation: a broker in trouble is not flooded again.
+    window: usize,
     max_in_flight: usize,
-    limit: usize,
     /// Since when there is no connection, or no answer to what is in flight.
     silent_since: Option<Instant>,
+    /// What came of this connection.
+    came_of_it: CameOfIt,
+    /// Connections in a row over which something was sent and nothing confirmed.
+    fruitless: u32,
+    /// No partitions before this moment.
+    no_share_until: Option<Instant>,
 }
 
 impl Broker {
-    pub(crate) fn new(limit: usize, seed: u64) -> Self {
+    pub(crate) fn new(max_in_flight: usize, seed: u64) -> Self {
         Self {
             link: Link::Disconnected,
             back_off: BackOff::new(seed),
             pause_until: None,
             blocked: false,
             fails: false,
-            max_in_flight: limit,
-            limit,
+            window: max_in_flight,
+            max_in_flight,
             silent_since: None,
+            came_of_it: CameOfIt::Nothing,
+            fruitless: 0,
+            no_share_until: None,
         }
     }
 
@@ -95,12 +122,12 @@ impl Broker {
 
     /// Whether a channel is to be opened on the connection.
     pub(crate) fn wants_channel(&self) -> bool {
-        self.link == Link::ChannelClosed
+        self.link == Link::ChannelOver
     }
 
     /// Whether another event may be sent.
     pub(crate) fn takes(&self, in_flight: usize, now: Instant) -> bool {
-        self.is_usable(now) && in_flight < self.max_in_flight
+        self.is_usable(now) && in_flight < self.window
     }
 
     /// Whether it makes sense to read events for it.
@@ -117,7 +144,7 @@ impl Broker {
     }
 
     pub(crate) fn connecting(&mut self) {
-        self.link = if self.link == Link::ChannelClosed { Link::OpeningChannel } else { Link::Connecting };
+        self.link = if self.link == Link::ChannelOver { Link::OpeningChannel } else { Link::Connecting };
     }
 
     pub(crate) fn connected(&mut self) {
@@ -128,12 +155,13 @@ impl Broker {
     }
 
     pub(crate) fn is_available(&self) -> bool {
-        self.is_connected() && !self.blocked && !self.fails
+        self.is_connected() && !self.blocked && !self.fails && self.no_share_until.is_none()
     }
 
     /// The log is empty: whether the broker still fails is unknown.
     pub(crate) fn forget_failure(&mut self) {
         self.fails = false;
+        self.no_share_until = None;
     }
 
     pub(crate) fn set_blocked(&mut self, blocked: bool) {
@@ -146,15 +174,23 @@ impl Broker {
     /// The connection failed or is lost.
     pub(crate) fn lost(&mut self, now: Instant) {
         self.silent_since.get_or_insert(now);
+        if self.is_connected() && self.came_of_it == CameOfIt::Unconfirmed {
+            self.fruitless += 1;
+            if self.fruitless >= FRUITLESS {
+                self.fruitless = FRUITLESS - 1;
+                self.no_share_until = Some(now + WITHOUT_SHARE);
+            }
+        }
+        self.came_of_it = CameOfIt::Nothing;
         self.link = Link::Disconnected;
         self.blocked = false;
         self.back_off(now);
     }
 
-    /// The broker has closed the channel. No pause: the cause is an event, and is set aside.
-    pub(crate) fn channel_closed(&mut self) {
+    /// The broker has closed the channel, or another one is to be tried. No pause: the cause is set aside.
+    pub(crate) fn channel_is_over(&mut self) {
         if self.link == Link::Connected {
-            self.link = Link::ChannelClosed;
+            self.link = Link::ChannelOver;
         }
     }
 
@@ -163,12 +199,15 @@ impl Broker {
         if !self.is_paused(now) {
             self.pause_until = Some(self.back_off.next(now));
         }
-        self.max_in_flight = 1;
+        self.window = 1;
         self.fails = true;
     }
 
     /// An event is sent.
     pub(crate) fn sent(&mut self, now: Instant) {
+        if self.came_of_it == CameOfIt::Nothing {
+            self.came_of_it = CameOfIt::Unconfirmed;
+        }
         self.silent_since.get_or_insert(now);
     }
 
@@ -182,7 +221,10 @@ impl Broker {
     pub(crate) fn confirmed(&mut self) {
         self.back_off.reset();
         self.fails = false;
-        self.max_in_flight = (self.max_in_flight * 2).min(self.limit);
+        self.came_of_it = CameOfIt::Confirmed;
+        self.fruitless = 0;
+        self.no_share_until = None;
+        self.window = (self.window * 2).min(self.max_in_flight);
     }
 
     /// When a relay releases its partitions for want of a broker: another relay may have one. A blocked broker takes
@@ -195,10 +237,54 @@ impl Broker {
     /// Whether the relay may own partitions. It takes some only with a working connection, and keeps those that it
     /// owns for a moment without one.
     pub(crate) fn may_own(&self, owns_some: bool, now: Instant) -> bool {
-        (owns_some || self.is_connected()) && self.gives_up_at().is_none_or(|at| now < at)
+        (owns_some || self.is_connected())
+            && self.gives_up_at().is_none_or(|at| now < at)
+            && self.no_share_until.is_none_or(|until| until <= now)
     }
 
     fn is_connected(&self) -> bool {
-        matches!(self.link, Link::Connected | Link::ChannelClosed | Link::OpeningChannel)
+        matches!(self.link, Link::Connected | Link::ChannelOver | Link::OpeningChannel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection over which something is sent, and that ends.
+    fn connect_and_lose(broker: &mut Broker, confirms: bool, now: Instant) {
+        broker.connected();
+        broker.sent(now);
+        if confirms {
+            broker.confirmed();
+        }
+        broker.lost(now);
+        broker.connected();
+    }
+
+    #[test]
+    fn after_three_connections_without_a_confirmation_nothing_is_owned_for_ten_seconds() {
+        let (mut broker, now) = (Broker::new(1_000, 1), Instant::now());
+        for _ in 0..2 {
+            connect_and_lose(&mut broker, false, now);
+            assert!(broker.may_own(true, now));
+        }
+        connect_and_lose(&mut broker, false, now);
+        assert!(!broker.may_own(true, now) && !broker.is_available());
+        let later = now + WITHOUT_SHARE;
+        assert!(broker.may_own(false, later));
+        connect_and_lose(&mut broker, false, later);
+        assert!(!broker.may_own(true, later), "once more is enough");
+    }
+
+    #[test]
+    fn connections_that_end_after_a_confirmation_or_with_nothing_sent_cost_no_partitions() {
+        let (mut broker, now) = (Broker::new(1_000, 1), Instant::now());
+        for _ in 0..5 {
+            connect_and_lose(&mut broker, true, now);
+            broker.lost(now);
+            broker.connected();
+        }
+        assert!(broker.may_own(true, now) && broker.is_available());
     }
 }

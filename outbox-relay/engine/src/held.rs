@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use uuid::Uuid;
@@ -11,6 +11,14 @@ use crate::timing::BackOff;
 
 /// The most types that are remembered. The others are found anew.
 const LIMIT: usize = 1_000;
+
+/// After so long with nothing but nacks the channel may be the reason and not the queue: one of RabbitMQ 3.10 that was
+/// opened before a queue had its next leader goes on asking the dead one. Doubled with each new channel that changes
+/// nothing.
+const CHANNEL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest of these.
+const LONGEST_CHANNEL_PATIENCE: Duration = Duration::from_mins(5);
 
 /// Why events of a type wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +39,9 @@ struct HeldType {
     in_flight: HashSet<Uuid>,
     /// One after a failure, doubled by each confirmation.
     max_in_flight: usize,
+    channel_patience: Duration,
+    /// When another channel is worth a try.
+    other_channel_at: Instant,
 }
 
 /// The types that are held back. Each has a back-off of its own, so that other types do not wait.
@@ -61,6 +72,8 @@ impl HeldTypes {
                 pause_until: now,
                 in_flight: HashSet::new(),
                 max_in_flight: 1,
+                channel_patience: CHANNEL_PATIENCE,
+                other_channel_at: now + CHANNEL_PATIENCE,
             };
             self.types.insert(event_type.to_owned(), held);
         }
@@ -72,6 +85,17 @@ impl HeldTypes {
             }
         }
         forgotten
+    }
+
+    /// Whether another channel is to be tried, because this type is nacked for long.
+    pub(crate) fn wants_other_channel(&mut self, event_type: &str, now: Instant) -> bool {
+        let Some(held) = self.types.get_mut(event_type) else { return false };
+        if held.hold != Hold::Nacked || now < held.other_channel_at {
+            return false;
+        }
+        held.channel_patience = (held.channel_patience * 2).min(LONGEST_CHANNEL_PATIENCE);
+        held.other_channel_at = now + held.channel_patience;
+        true
     }
 
     pub(crate) fn get(&self, event_type: &str) -> Option<Hold> {
@@ -143,5 +167,24 @@ impl HeldTypes {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.types.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_that_is_nacked_for_long_gets_other_channels_less_and_less_often() {
+        let (mut held, start) = (HeldTypes::new(1_000, 1), Instant::now());
+        let mut asked = Vec::new();
+        for second in 0..100 {
+            let now = start + Duration::from_secs(second);
+            held.hold("full", Hold::Nacked, now);
+            held.hold("forbidden", Hold::Forbidden, now);
+            asked.extend(held.wants_other_channel("full", now).then_some(second));
+            assert!(!held.wants_other_channel("forbidden", now) && !held.wants_other_channel("fine", now));
+        }
+        assert_eq!(asked, [5, 15, 35, 75]);
     }
 }

@@ -120,6 +120,12 @@ impl<E: Pending> Engine<E> {
         }
     }
 
+    /// The database refused to move what is due, and can be used further. It is tried again after a pause.
+    pub fn move_due_refused(&mut self, now: Instant) {
+        self.log_is_busy = false;
+        self.schedule.refused(now);
+    }
+
     /// The confirmed events are marked, by the transaction with this number. Returns how many.
     pub fn marked(&mut self, transaction: u64) -> usize {
         self.log_is_busy = false;
@@ -186,6 +192,9 @@ impl<E: Pending> Engine<E> {
                 self.type_answered(id, false);
                 if let Some(event_type) = self.type_of(id) {
                     self.hold(&event_type, Hold::Nacked, now);
+                    if self.held.wants_other_channel(&event_type, now) {
+                        self.broker.channel_is_over();
+                    }
                 }
                 self.backlog.put_back(id);
                 self.passed(id, now);

@@ -53,7 +53,7 @@ impl<E: Pending> Engine<E> {
         let is_probe = self.bisection.is_in_flight(id);
         self.type_answered(id, false);
         if !is_probe {
-            self.broker.channel_closed();
+            self.broker.channel_is_over();
         }
         let named = match &refusal.fault {
             Fault::Type(Some(named)) => Some(named.clone()).filter(|named| {

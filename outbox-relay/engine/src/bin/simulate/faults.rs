@@ -16,7 +16,7 @@ impl World {
         }
         self.to_break -= 1;
         let relay = self.rng.usize(0..self.relays.len());
-        match self.rng.u8(0..12) {
+        match self.rng.u8(0..13) {
             0 => self.kill(relay),
             1 => self.freeze(relay, None),
             2 => self.cut_connection(relay),
@@ -59,6 +59,12 @@ impl World {
                     *until = self.now + 9 * SECOND;
                 }
                 self.cut_connection(relay);
+            }
+            11 => {
+                self.note(|| format!("the user of relay {relay} may not publish"));
+                if let Some(until) = self.mute_until.get_mut(relay) {
+                    *until = self.now + 9 * SECOND;
+                }
             }
             _ => {
                 self.note(|| format!("relay {relay} is asked to stop"));

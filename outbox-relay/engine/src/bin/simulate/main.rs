@@ -34,7 +34,7 @@ use crate::{
 /// Each schedule has one to three relays, writers whose transactions commit late or never, events that
 /// cannot be sent, an operator, and up to eight faults: relays killed, frozen or stopped between any two
 /// steps, sessions and connections cut, the database or the broker gone or blocked, confirmations lost, types
-/// that the broker refuses or has no room for.
+/// that the broker refuses or has no room for, a relay that may connect and not publish.
 /// Checked: nothing lost, nothing marked that the broker does not have, no key out of order at first
 /// publication, no good event marked failed, none held up by another type, no partition owned by a relay
 /// without a broker, scheduled events announced once and not before their time, and everything published in the end.

@@ -122,6 +122,11 @@ impl World {
         if !stands || !self.broker_is_up || self.closed_channels.contains_key(&channel) {
             return;
         }
+        let is_mute = self.mute_until.get(relay).is_some_and(|until| *until > self.now);
+        if is_mute && self.process(relay).is_some_and(|running| running.connection == Some(connection)) {
+            self.cut_connection(relay);
+            return;
+        }
         if self.broker_blocks {
             // It reads again when it has memory.
             let at = self.now + 50 * MS;

@@ -76,6 +76,8 @@ pub(crate) struct World {
     pub(crate) moved_at: Vec<u64>,
     /// Until when each relay cannot reach the broker.
     pub(crate) cut_until: Vec<u64>,
+    /// Until when the user of each relay may connect to the broker, and not publish.
+    pub(crate) mute_until: Vec<u64>,
     /// The scheduled events that were moved into the log.
     pub(crate) moved: HashSet<u64>,
     pub(crate) flaw: Option<Flaw>,
@@ -128,6 +130,7 @@ impl World {
             trouble_until: 0,
             moved_at: vec![0; keys + 1],
             cut_until: vec![0; relays],
+            mute_until: vec![0; relays],
             moved: HashSet::new(),
             flaw,
             timeline: None,
