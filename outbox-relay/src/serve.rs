@@ -4,7 +4,8 @@ use actix_web::web;
 use service_kit::{
     auth::Verifier,
     server::{About, Readiness, Server},
-    shutdown, telemetry,
+    shutdown,
+    telemetry::{self, traces},
 };
 
 use crate::{
@@ -25,6 +26,7 @@ pub(crate) const ABOUT: About = About {
 /// Publishes and serves the operator's routes, until a signal.
 pub(crate) async fn run(settings: Settings, sources: Sources) -> anyhow::Result<()> {
     telemetry::init(&settings.log)?;
+    let traces = traces::export(&settings.traces, ABOUT.name, ABOUT.version)?;
     let stop = shutdown::on_signal()?;
     let broker = settings.broker.config()?;
     let verifier = Verifier::new(&settings.auth, settings.mode)?;
@@ -38,7 +40,9 @@ pub(crate) async fn run(settings: Settings, sources: Sources) -> anyhow::Result<
     let readiness = readiness(&sources);
     let server = Server::bind(&settings.http, ABOUT, verifier, readiness, routes, &stop)?;
     let relaying = relay::run(&sources, &broker, &settings.relay, &stop);
-    tokio::join!(server.run(), relaying).0
+    let (outcome, ()) = tokio::join!(server.run(), relaying);
+    traces.end().await;
+    outcome
 }
 
 /// Ready means: at work on every database, with a connection to the broker.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU16};
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use service_kit::settings::{AuthSettings, BrokerSettings, HttpSettings, LogSettings, Mode};
+use service_kit::settings::{AuthSettings, BrokerSettings, HttpSettings, LogSettings, Mode, TracesSettings};
 use utoipa::ToSchema;
 
 /// The settings of the relay and of its operator's commands.
@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) http: HttpSettings,
     #[serde(default)]
     pub(crate) log: LogSettings,
+    #[serde(default)]
+    pub(crate) traces: TracesSettings,
     #[serde(default)]
     pub(crate) auth: AuthSettings,
     pub(crate) broker: BrokerSettings,

@@ -54,6 +54,8 @@ pub(crate) struct PublisherStatus {
     pub(crate) database_problem: Option<String>,
     /// Why the broker is unavailable, while it is.
     pub(crate) broker_problem: Option<String>,
+    /// Why scheduled events that are due are not moved into the log, while they are not.
+    pub(crate) schedule_problem: Option<String>,
     /// The types of which events wait, while other types are published.
     pub(crate) held_back: Vec<HeldType>,
     /// Events of all services that no queue was bound for, seconds old; absent while that is not known.
@@ -72,7 +74,9 @@ impl PublisherStatus {
         let database = database.map(|problem| format!("no database: {problem}"));
         let broker =
             self.broker_problem.iter().filter(is_known).map(|problem| format!("no broker: {problem}"));
-        database.chain(broker).chain(held).collect()
+        let schedule =
+            self.schedule_problem.iter().map(|problem| format!("scheduled events wait: {problem}"));
+        database.chain(broker).chain(schedule).chain(held).collect()
     }
 }
 
@@ -175,6 +179,21 @@ impl Source {
     pub(crate) fn set_broker_problem(&self, problem: Option<&str>) {
         let before = std::mem::replace(&mut self.lock().broker_problem, problem.map(str::to_owned));
         self.report("broker", before.as_deref(), problem);
+    }
+
+    /// Records whether scheduled events that are due are moved into the log; logs a change.
+    pub(crate) fn set_schedule_problem(&self, problem: Option<String>) {
+        let mut status = self.lock();
+        if status.schedule_problem == problem {
+            return;
+        }
+        let database = self.name.as_str();
+        if let Some(problem) = &problem {
+            tracing::warn!(database, problem, "scheduled events that are due wait; will try again");
+        } else {
+            tracing::info!(database, "scheduled events are moved into the log again");
+        }
+        status.schedule_problem = problem;
     }
 
     /// Records how many unroutable events the broker keeps.

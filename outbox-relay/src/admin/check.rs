@@ -66,7 +66,7 @@ async fn of_database(source: &Source) -> Vec<Check> {
         match misplaced {
             Ok(0) => None,
             Ok(count) => Some(format!(
-                "{count} of the oldest pending events are in another partition than their key's: is the trigger \
+                "{count} of the pending events that were looked at are in another partition than their key's: is the trigger \
                  integration_event_log_complete enabled?"
             )),
             Err(error) => Some(error.to_string()),

@@ -25,8 +25,9 @@ use uuid::Uuid;
 use crate::{
     source::{PublisherStatus, Source},
     store::{
-        StoreError,
+        self, StoreError,
         events::{self, Before, Filter, LoggedEvent},
+        read_within,
         relays::{self, Relay},
         within,
     },
@@ -78,8 +79,9 @@ pub(crate) async fn status(sources: &Sources, with_relay: bool) -> Vec<SourceSta
         let asked = async {
             let log = within("read the log's figures", outbox::status(&source.pool)).await?;
             let progress = within("read the ends of the log", outbox::progress(&source.pool)).await?;
-            let relays = within("read the relay registry", relays::list(&source.pool)).await?;
-            let problems = problems(&log, &relays);
+            let relays = read_within("read the relay registry", || relays::list(&source.pool)).await?;
+            let overdue = within("count overdue events", store::scheduled::overdue(&source.pool)).await?;
+            let problems = problems(&log, &relays, overdue);
             Ok((log, progress, problems))
         };
         let (figures, problem) = answer_or_problem(asked.await);
@@ -108,12 +110,15 @@ const OLDEST_PENDING: f64 = 60.0;
 const REBALANCE: f64 = 5.0;
 
 /// What an operator should act on, as the database shows it.
-fn problems(log: &LogStatus, relays: &[Relay]) -> Vec<String> {
+fn problems(log: &LogStatus, relays: &[Relay], overdue: i64) -> Vec<String> {
     let mut problems = Vec::new();
     let alive = || relays.iter().filter(|relay| relay.alive);
     if log.failed > 0 {
         problems
             .push(format!("{} events have failed and block their keys: requeue or skip them", log.failed));
+    }
+    if overdue > 0 {
+        problems.push(format!("{overdue} scheduled events are overdue"));
     }
     for relay in alive() {
         problems.extend(relay.problems.iter().map(|problem| format!("relay {}: {problem}", relay.name)));
@@ -152,7 +157,7 @@ pub(crate) struct SourceRelays {
 /// Asks all databases for their relays, side by side.
 pub(crate) async fn relays(sources: &Sources) -> Vec<SourceRelays> {
     let ask = sources.iter().map(|source| async move {
-        let asked = within("read the relay registry", relays::list(&source.pool)).await;
+        let asked = read_within("read the relay registry", || relays::list(&source.pool)).await;
         let (relays, problem) = answer_or_problem(asked);
         SourceRelays { database: source.name.clone(), relays: relays.unwrap_or_default(), problem }
     });
@@ -207,7 +212,7 @@ pub(crate) async fn list(
             Some((database, position, _)) if *database == source.name => Before::Position(*position),
             Some((_, _, time)) => Before::Time(*time),
         };
-        match within("list events", events::list(&source.pool, filter, before, limit)).await {
+        match read_within("list events", || events::list(&source.pool, filter, before, limit)).await {
             Ok(events) => {
                 answered = true;
                 logs.push((source.name.as_str(), events.into_iter().peekable()));
@@ -233,7 +238,7 @@ pub(crate) async fn list(
 async fn place(sources: &Sources, id: Uuid) -> Result<Option<(String, i64, DateTime<Utc>)>, StoreError> {
     let mut last_error = None;
     for source in sources {
-        match within("find an event", events::place(&source.pool, id)).await {
+        match read_within("find an event", || events::place(&source.pool, id)).await {
             Ok(Some((position, written))) => return Ok(Some((source.name.clone(), position, written))),
             Ok(None) => {}
             Err(error) => last_error = Some(error),
@@ -251,7 +256,7 @@ pub(crate) async fn find(sources: &Sources, id: Uuid) -> Result<Option<Found>, S
 async fn locate(sources: &Sources, id: Uuid) -> Result<Option<(&Source, Found)>, StoreError> {
     let mut last_error = None;
     for source in sources {
-        match within("find an event", events::find(&source.pool, id)).await {
+        match read_within("find an event", || events::find(&source.pool, id)).await {
             Ok(Some(event)) => return Ok(Some((source, Found { database: source.name.clone(), event }))),
             Ok(None) => {}
             Err(error) => last_error = Some(error),
@@ -301,7 +306,7 @@ pub(crate) async fn decide(
     if done == 0 {
         return Ok(Decided::NotFailed(Box::new(found)));
     }
-    let event = within("find an event", events::find(&source.pool, id)).await?;
+    let event = read_within("find an event", || events::find(&source.pool, id)).await?;
     Ok(event.map_or(Decided::Unknown, |event| {
         Decided::Done(Box::new(Found { database: source.name.clone(), event }))
     }))

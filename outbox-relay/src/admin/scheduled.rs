@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Sources;
 use crate::store::{
-    StoreError,
+    StoreError, read_within,
     scheduled::{self, ScheduledEvent},
     within,
 };
@@ -36,8 +36,8 @@ pub(crate) async fn list(sources: &Sources, limit: i64) -> Result<ScheduledEvent
     let (mut last_error, mut answered) = (None, false);
     for source in sources {
         let ask = async {
-            let count = within("count scheduled events", scheduled::count(&source.pool)).await?;
-            Ok((count, within("list scheduled events", scheduled::list(&source.pool, limit)).await?))
+            let count = read_within("count scheduled events", || scheduled::count(&source.pool)).await?;
+            Ok((count, read_within("list scheduled events", || scheduled::list(&source.pool, limit)).await?))
         };
         match ask.await {
             Ok((count, events)) => {

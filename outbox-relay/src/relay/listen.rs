@@ -44,7 +44,7 @@ async fn listen_once(source: &Source, wake_ups: &WakeUps) -> Result<(), StoreErr
     wake_ups.peer_left.notify_one();
     loop {
         let received = tokio::time::timeout(SILENCE, listener.try_recv()).await.unwrap_or(Ok(None));
-        match received.map_err(|error| StoreError::Failed { doing: "listen", error })? {
+        match received.map_err(|error| StoreError::Failed { doing: "listen", error, is_passing: true })? {
             Some(notification) if notification.channel() == ownership::CHANNEL => {
                 wake_ups.peer_left.notify_one();
             }

@@ -88,6 +88,7 @@ pub(crate) async fn run(
             name,
             liveness,
             destination: broker.destination(),
+            cluster: String::new(),
             problems: Vec::new(),
         },
         opening: None,

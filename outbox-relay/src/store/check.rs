@@ -33,6 +33,9 @@ const RIGHTS: [(&str, &str); 10] = [
 /// Pending events whose partitions are compared with those of their keys.
 const SAMPLE: i64 = 1_000;
 
+/// How many positions before the newest published event the sample begins.
+const BEFORE_NEWEST: i64 = 20_000;
+
 /// The parts of the schema that are missing.
 pub(crate) async fn missing_parts(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar(
@@ -81,14 +84,23 @@ async fn has_right(pool: &PgPool, right: &str, on: &str) -> Result<bool, sqlx::E
     sqlx::query_scalar(all).bind(on).bind(right).fetch_one(pool).await
 }
 
-/// How many of the oldest pending events are in another partition than their key's.
+/// How many of a sample of the pending events are in another partition than their key's: the oldest of those behind the
+/// newest published event, and of those that wait closely before it. Further down, the entries of events that were
+/// published may be many.
 pub(crate) async fn misplaced(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
-        "select count(*) from (select key, partition from integration_event_log where state = 'NotPublished'
-                                order by position limit $1) as sample
-          where partition <> hashtextextended(key, 0) & 63",
+        "with settled as (
+            select coalesce(max(position), 0) as newest from integration_event_log
+             where state = 'Published' or skipped_at is not null
+        ), sample as (
+            select key, partition from integration_event_log
+             where state = 'NotPublished' and position > (select newest - $2 from settled)
+             order by position limit $1
+        )
+        select count(*) from sample where partition <> hashtextextended(key, 0) & 63",
     )
     .bind(SAMPLE)
+    .bind(BEFORE_NEWEST)
     .fetch_one(pool)
     .await
 }

@@ -112,26 +112,37 @@ pub(crate) async fn list(
         Before::Position(position) => (Some(position), None),
         Before::Time(time) => (None, Some(time)),
     };
-    // One part for each of the indexes that have the positions of some of the states.
-    let part = |states: &str| {
+    // One part for each of the indexes that have the positions of some of the states, as far as it can have any.
+    let part = |states: &str, more: &str| {
         format!(
             "(select * from integration_event_log
-               where {states}
+               where {states} {more}
                  and ($1::text is null or state = $1) and ($2::text is null or event_type = $2)
                  and ($3::text is null or key = $3) and ($4::bigint is null or position < $4)
                  and ($5::timestamptz is null or created_at < $5)
                order by position desc limit $6)"
         )
     };
-    let parts = [
-        "state = 'NotPublished'",
-        "(state = 'Published' or skipped_at is not null)",
-        "state = 'PublishedFailed' and skipped_at is null",
-    ];
+    let settled = part("(state = 'Published' or skipped_at is not null)", "");
+    let pending = |more| part("state = 'NotPublished'", more);
+    let failed = part("state = 'PublishedFailed' and skipped_at is null", "");
+    // Older events than a whole page of settled ones are not looked for: there are many entries of published events among
+    // those of pending ones, until a vacuum removes them.
+    let newer = "and position > coalesce((select min(position) from settled having count(*) = $6), 0)";
+    let (settled, parts) = match filter.state {
+        Some(State::NotPublished) => (None, vec![pending("")]),
+        Some(State::Published) => (Some(settled), Vec::new()),
+        Some(State::PublishedFailed) => (Some(settled), vec![failed]),
+        None => (Some(settled), vec![pending(newer), failed]),
+    };
+    let with =
+        settled.as_ref().map(|part| format!("with settled as materialized {part} ")).unwrap_or_default();
+    let settled = settled.map(|_| "(select * from settled)".to_owned());
+    let parts: Vec<String> = parts.into_iter().chain(settled).collect();
     let sql = format!(
-        "select {} from ({}) as log order by position desc limit $6",
+        "{with}select {} from ({}) as log order by position desc limit $6",
         columns!(),
-        parts.map(part).join(" union all ")
+        parts.join(" union all ")
     );
     sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(filter.state.map(State::name))

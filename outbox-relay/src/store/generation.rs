@@ -40,11 +40,16 @@ pub(crate) async fn begin(pool: &PgPool) -> Result<i64, sqlx::Error> {
 /// The time since which the log has all events that were committed: retention deletes from its front. `None` for an
 /// empty log of the first generation, which may have lost everything to retention.
 pub(crate) async fn complete_since(db: impl PgExecutor<'_>) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    // Without the rows whose time no calendar has: they say nothing of it.
     sqlx::query_scalar(
         "select coalesce(
             (select created_at from integration_event_log
-              where state = 'Published' or skipped_at is not null order by position limit 1),
-            (select min(created_at) from integration_event_log where state = 'NotPublished'),
+              where (state = 'Published' or skipped_at is not null)
+                and created_at >= '0001-01-01 00:00:00+00' and created_at < '10000-01-01 00:00:00+00'
+              order by position limit 1),
+            (select min(created_at) from integration_event_log
+              where state = 'NotPublished'
+                and created_at >= '0001-01-01 00:00:00+00' and created_at < '10000-01-01 00:00:00+00'),
             (select '0001-01-01 00:00:00+00'::timestamptz from outbox_log where generation > 1))",
     )
     .fetch_one(db)

@@ -47,6 +47,8 @@ mod session;
 
 use std::time::Duration;
 
+use event_bus::DatabaseErrorKind;
+
 pub(crate) use self::session::Session;
 
 /// How long a database may take for one call. A cut connection gives no answer and no error.
@@ -55,8 +57,9 @@ const DEADLINE: Duration = Duration::from_secs(8);
 /// A call to a database failed or took too long. Work that was under way is done again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
+    /// `is_passing`: the same call may work at once.
     #[error("cannot {doing}: {error}")]
-    Failed { doing: &'static str, error: sqlx::Error },
+    Failed { doing: &'static str, error: sqlx::Error, is_passing: bool },
     #[error("cannot {doing}: no answer within {} s", after.as_secs())]
     TimedOut { doing: &'static str, after: Duration },
     #[error("the log is published to {0} by another relay: relays of a log publish to the same place")]
@@ -66,6 +69,11 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the server has answered, with an error. The session is usable unless it ends at the next statement.
+    pub(crate) fn is_of_the_server(&self) -> bool {
+        matches!(self, Self::Failed { error: sqlx::Error::Database(_), .. })
+    }
+
     /// Whether the server has cancelled the statement, for example because of its `statement_timeout`. The session is
     /// usable.
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -82,14 +90,32 @@ pub(crate) async fn within<T>(
     within_time(DEADLINE, doing, call).await
 }
 
-/// The same, for at most `limit`.
+/// The same for a call that only reads: it is made once more if another transaction was in the way, or a change of the
+/// table has made the connection's prepared statements useless.
+pub(crate) async fn read_within<T, F>(doing: &'static str, call: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    match within(doing, call()).await {
+        Err(ref error @ StoreError::Failed { is_passing: true, .. }) if !error.is_cancelled() => {
+            within(doing, call()).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// Awaits a call to a database, for at most `limit`.
 pub(crate) async fn within_time<T>(
     limit: Duration,
     doing: &'static str,
     call: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, StoreError> {
     match tokio::time::timeout(limit, call).await {
-        Ok(answer) => answer.map_err(|error| StoreError::Failed { doing, error }),
+        Ok(answer) => answer.map_err(|error| {
+            // It also remembers that prepared statements have become useless: the pools then replace their connections.
+            let is_passing = DatabaseErrorKind::of(&error) == DatabaseErrorKind::Conflict;
+            StoreError::Failed { doing, error, is_passing }
+        }),
         Err(_) => Err(StoreError::TimedOut { doing, after: limit }),
     }
 }

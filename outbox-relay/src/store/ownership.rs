@@ -30,6 +30,13 @@ pub(crate) enum Liveness {
     Lease,
 }
 
+/// Where the row `relay` of the registry says that it publishes, in words.
+macro_rules! place {
+    () => {
+        "relay.destination || case when relay.cluster = '' then '' else ' of the cluster ' || relay.cluster end"
+    };
+}
+
 /// This relay's row of the registry.
 #[derive(Debug, Clone)]
 pub(crate) struct Registration {
@@ -39,6 +46,8 @@ pub(crate) struct Registration {
     pub(crate) liveness: Liveness,
     /// Where it publishes.
     pub(crate) destination: String,
+    /// The cluster that it is connected to; empty where that is not known.
+    pub(crate) cluster: String,
     /// What an operator should know.
     pub(crate) problems: Vec<String>,
 }
@@ -89,18 +98,22 @@ pub(crate) async fn notify_ended(session: &mut Session) -> Result<(), sqlx::Erro
     Ok(())
 }
 
-/// Finds where another relay that is alive publishes this log, if that is not `destination`.
+/// Finds where another relay that is alive publishes this log, if that is not where this one does.
 pub(crate) async fn other_destination(
     session: &mut Session,
-    destination: &str,
+    relay: &Registration,
 ) -> Result<Option<String>, sqlx::Error> {
     let is_prepared = session.keeps_statements();
     let other = sqlx::query_scalar(concat!(
-        "select destination from outbox_relay as relay where destination not in ('', $1) and ",
+        "select ",
+        place!(),
+        " from outbox_relay as relay
+          where (destination not in ('', $1) or (has_broker and cluster not in ('', $2) and $2 <> '')) and ",
         is_alive!(),
         " limit 1"
     ))
-    .bind(destination)
+    .bind(&relay.destination)
+    .bind(&relay.cluster)
     .persistent(is_prepared)
     .fetch_optional(session.begin().await?)
     .await?;
@@ -129,15 +142,15 @@ pub(crate) async fn rebalance(
     let (partitions, epochs, peer, other_destination): (Vec<i16>, Vec<i64>, Option<Uuid>, Option<String>) = sqlx::query_as(concat!(
         "with me as (
             insert into outbox_relay as relay
-                (relay_id, name, backend_pid, backend_start, alive_until, destination, has_broker, problems)
-            select $1, $2, case when $5 then pid else 0 end, backend_start, clock_timestamp() + $3, $6, true, $7
+                (relay_id, name, backend_pid, backend_start, alive_until, destination, cluster, has_broker, problems)
+            select $1, $2, case when $5 then pid else 0 end, backend_start, clock_timestamp() + $3, $6, $8, true, $7
               from pg_stat_activity where pid = pg_backend_pid()
             on conflict (relay_id) do update set alive_until = excluded.alive_until,
                 backend_pid = excluded.backend_pid, backend_start = excluded.backend_start,
-                has_broker = true, problems = excluded.problems
+                has_broker = true, cluster = excluded.cluster, problems = excluded.problems
             returning relay_id, started_at
         ), alive as (
-            select relay_id, backend_pid, destination, started_at from outbox_relay as relay
+            select relay_id, backend_pid, destination, cluster, started_at, ", place!(), " as place from outbox_relay as relay
              where relay_id <> $1 and has_broker and ", is_alive!(), "
         ), gone as (
             -- Checked again under the lock: a relay whose renewal is under way stays.
@@ -178,8 +191,8 @@ pub(crate) async fn rebalance(
                coalesce(array_agg(epoch order by partition), '{}'),
                -- The next one in a ring: each relay with a session has one peer that monitors it.
                (select relay_id from alive where backend_pid <> 0 order by relay_id < $1, relay_id limit 1),
-               (select alive.destination from alive, me
-                 where alive.destination not in ('', $6)
+               (select alive.place from alive, me
+                 where (alive.destination not in ('', $6) or (alive.cluster not in ('', $8) and $8 <> ''))
                    and (alive.started_at, alive.relay_id) < (me.started_at, me.relay_id) limit 1)
           from updated where relay_id = $1"
     ))
@@ -190,6 +203,7 @@ pub(crate) async fn rebalance(
     .bind(relay.liveness == Liveness::Session)
     .bind(&relay.destination)
     .bind(&relay.problems)
+    .bind(&relay.cluster)
     .persistent(is_prepared)
     .fetch_one(session.begin().await?)
     .await?;
@@ -213,7 +227,7 @@ async fn without_broker(
               from pg_stat_activity where pid = pg_backend_pid()
             on conflict (relay_id) do update set alive_until = excluded.alive_until,
                 backend_pid = excluded.backend_pid, backend_start = excluded.backend_start,
-                has_broker = false, problems = excluded.problems
+                has_broker = false, cluster = '', problems = excluded.problems
         ), released as (
             update outbox_partition set relay_id = null, owned_until = null where relay_id = $1 returning partition
         )

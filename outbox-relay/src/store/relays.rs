@@ -35,8 +35,14 @@ pub(crate) struct Relay {
 /// another has taken over.
 pub(crate) async fn list(db: impl PgExecutor<'_>) -> Result<Vec<Relay>, sqlx::Error> {
     sqlx::query_as(concat!(
-        "select relay.relay_id, relay.name, relay.started_at, relay.alive_until, relay.destination, relay.has_broker, relay.problems,
-                ", is_alive!(), " as alive,
+        "select relay.relay_id, relay.name, relay.destination, relay.has_broker, relay.problems, ",
+        readable!("started_at"),
+        ", ",
+        readable!("alive_until"),
+        ",
+                ",
+        is_alive!(),
+        " as alive,
                 array(select partition from outbox_partition as owned
                        where owned.relay_id = relay.relay_id order by partition) as partitions
            from outbox_relay as relay

@@ -42,7 +42,9 @@ pub(crate) async fn position_before(pool: &PgPool, at: DateTime<Utc>) -> Result<
         let middle = low + (high - low) / 2;
         let next: Option<(i64, DateTime<Utc>)> = sqlx::query_as(
             "select position, created_at from integration_event_log
-              where state = 'Published' and position > $1 order by position limit 1",
+              where state = 'Published' and position > $1
+                and created_at >= '0001-01-01 00:00:00+00' and created_at < '10000-01-01 00:00:00+00'
+              order by position limit 1",
         )
         .bind(middle)
         .fetch_optional(pool)
@@ -63,8 +65,10 @@ pub(crate) async fn next_page(
     to: DateTime<Utc>,
     limit: i64,
 ) -> Result<Option<Page>, sqlx::Error> {
+    // A row without a time that a calendar has ends no search.
     let (first, up_to): (Option<DateTime<Utc>>, Option<i64>) = sqlx::query_as(
-        "select min(created_at), max(position) from (
+        "select min(case when created_at >= '0001-01-01 00:00:00+00' and created_at < '10000-01-01 00:00:00+00'
+                         then created_at else '0001-01-01 00:00:00+00' end), max(position) from (
             select position, created_at from integration_event_log
              where state = 'Published' and position > $1 order by position limit $2) as page",
     )
@@ -81,15 +85,16 @@ pub(crate) async fn read(
     page: Page,
     span: &Span,
 ) -> Result<Vec<PendingEvent>, sqlx::Error> {
-    sqlx::query_as(
+    sqlx::query_as(concat!(
         "select position, event_id, event_type, key, key_version, partition, payload::text as payload,
-                headers::text as headers, created_at, (select generation from outbox_log) as generation
-           from integration_event_log
+                headers::text as headers, (select generation from outbox_log) as generation, ",
+        readable!("created_at"),
+        " from integration_event_log
           where state = 'Published' and position > $1 and position <= $2
             and created_at >= $3 and created_at < $4
             and ($5::text is null or event_type = $5) and ($6::text is null or key = $6)
-          order by position",
-    )
+          order by position"
+    ))
     .bind(page.after)
     .bind(page.up_to)
     .bind(span.from)

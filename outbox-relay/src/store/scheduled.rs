@@ -22,10 +22,11 @@ pub(crate) struct ScheduledEvent {
 
 /// Lists the scheduled events that are due first.
 pub(crate) async fn list(db: impl PgExecutor<'_>, limit: i64) -> Result<Vec<ScheduledEvent>, sqlx::Error> {
-    sqlx::query_as(
-        "select scheduled_id, due, event_type, key, created_at from outbox_scheduled
-          order by due, scheduled_id limit $1",
-    )
+    sqlx::query_as(concat!(
+        "select scheduled_id, due, event_type, key, ",
+        readable!("created_at"),
+        " from outbox_scheduled order by due, scheduled_id limit $1"
+    ))
     .bind(limit)
     .fetch_all(db)
     .await
@@ -34,6 +35,12 @@ pub(crate) async fn list(db: impl PgExecutor<'_>, limit: i64) -> Result<Vec<Sche
 /// Counts the scheduled events.
 pub(crate) async fn count(db: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select count(*) from outbox_scheduled").fetch_one(db).await
+}
+
+/// Counts the scheduled events that should be in the log by now.
+pub(crate) async fn overdue(db: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
+    let overdue = "select count(*) from outbox_scheduled where due < clock_timestamp() - interval '5 s'";
+    sqlx::query_scalar(overdue).fetch_one(db).await
 }
 
 /// Cancels a scheduled event. Returns `false` if there is none with this id any more.

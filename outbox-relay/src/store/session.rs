@@ -51,7 +51,7 @@ impl Session {
         Ok(())
     }
 
-    /// Makes the session usable again after the server has cancelled a statement.
+    /// Makes the session usable again after the server has cancelled or refused a statement.
     pub(crate) async fn cancelled(&mut self) -> Result<(), sqlx::Error> {
         if !self.is_own {
             self.connection.execute("rollback").await?;

@@ -78,6 +78,7 @@ async fn killed_after_it_released_its_partitions_loses_nothing(pool: PgPool) {
     let mut relay = relay.start();
     stage.log.raise("a", 1..=3).await;
     assert_eq!(stage.seen(3).await.len(), 3);
+    stage.log.drained().await;
     proxy.set(test_kit::Mode::Refused);
     proxy.reset();
     stage.log.raise("a", 4..=6).await;

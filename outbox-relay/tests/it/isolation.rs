@@ -99,7 +99,7 @@ async fn a_type_that_the_relay_may_not_publish_fails_alone_and_with_the_brokers_
 #[sqlx::test(migrations = false)]
 async fn a_full_queue_holds_up_its_type_and_nothing_else(pool: PgPool) {
     let mut stage = Stage::set(pool).await;
-    stage.vhost.fill("full", "shop.test.stored.v1", 5).await;
+    stage.vhost.full("full", "shop.test.stored.v1").await;
     let relay = stage.relay().start();
     add(&stage, "shop.test.stored.v1", 0..1_500).await;
     add(&stage, GOOD, 0..1_000).await;
@@ -189,12 +189,33 @@ async fn a_relay_that_lost_its_broker_hands_its_partitions_over_within_six_secon
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_relay_that_may_connect_and_not_publish_leaves_the_log_to_another(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let user = stage.vhost.user("mute").await;
+    stage.vhost.permit(&user, ["^$", "^$", "^$"]).await;
+    let mute = stage.relay().env("APP__BROKER__URL", &user.url).start();
+    mute.until_ready(true).await;
+    let _healthy = stage.relay().start();
+    eventually("both own half", LONG, async || (owners(&stage.log.pool).await == [32, 32]).then_some(()))
+        .await;
+    add(&stage, GOOD, 0..500).await;
+    arrived(&mut stage, GOOD, 500).await;
+    stage.log.drained().await;
+    eventually("the other one says why", LONG, async || {
+        let problem = status(&mute).await[0]["relay"]["brokerProblem"].to_string();
+        problem.contains("ACCESS_REFUSED").then_some(())
+    })
+    .await;
+}
+
+#[sqlx::test(migrations = false)]
 async fn events_that_no_queue_takes_hold_up_their_type_and_nothing_else(pool: PgPool) {
     let mut stage = Stage::set(pool).await;
     let user = stage.vhost.user("relay").await;
     stage.vhost.permit(&user, ["^$", r"^shop\.events$", "^$"]).await;
     // One type has a queue. The queue for all others is gone, and the relay may not declare it.
-    stage.vhost.fill("wanted", GOOD, 1_000_000).await;
+    stage.vhost.put("queues", "/wanted", &json!({"durable": true})).await;
+    stage.vhost.bind("wanted", GOOD).await;
     for queue in ["recorder", "shop.unrouted"] {
         stage.vhost.delete("queues", &format!("/{queue}")).await;
     }

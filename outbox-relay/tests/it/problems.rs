@@ -3,6 +3,10 @@
 use serde_json::Value;
 use sqlx::PgPool;
 use test_kit::{Mode, Protocol, Proxy, eventually};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
 use crate::support::{LONG, Stage, user};
 
@@ -25,6 +29,64 @@ async fn the_relays_of_a_log_publish_to_one_place(pool: PgPool) {
     assert_eq!(two.get("/health/ready").await.status(), 503);
 
     // A log moves to another exchange when no relay publishes to the old one.
+    one.signal(test_kit::Signal::TERM);
+    assert!(one.ended().await.success());
+    two.until_ready(true).await;
+    stage.log.raise("a", 1..=1).await;
+    stage.log.drained().await;
+}
+
+/// A way to the broker on which it seems to be of another cluster; returns its URL.
+async fn as_another_cluster(url: &str) -> String {
+    let (user, rest) = url.rsplit_once('@').unwrap();
+    let (server, vhost) = rest.rsplit_once('/').unwrap();
+    let (server, listener) = (server.to_owned(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut broker = TcpStream::connect(&server).await.unwrap();
+            tokio::spawn(async move {
+                let (mut header, mut greeting) = ([0; 8], [0; 7]);
+                client.read_exact(&mut header).await.unwrap();
+                broker.write_all(&header).await.unwrap();
+                broker.read_exact(&mut greeting).await.unwrap();
+                let size = u32::from_be_bytes(greeting[3..].try_into().unwrap());
+                let mut rest = vec![0; size as usize + 1];
+                broker.read_exact(&mut rest).await.unwrap();
+                // A name, a type and a length come before the first letter.
+                let name = b"\x0ccluster_nameS";
+                let at = rest.windows(name.len()).position(|bytes| bytes == name).unwrap();
+                rest[at + name.len() + 4] ^= 1;
+                client.write_all(&[&greeting[..], &rest].concat()).await.unwrap();
+                tokio::io::copy_bidirectional(&mut client, &mut broker).await.ok();
+            });
+        }
+    });
+    format!("{user}@{address}/{vhost}")
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_relays_of_a_log_publish_to_one_broker_whatever_its_exchange_is_called(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let elsewhere = as_another_cluster(&stage.vhost.url).await;
+    let mut one = stage.relay().start();
+    one.until_ready(true).await;
+    let two = stage.relay().env("APP__BROKER__URL", &elsewhere).start();
+    stage.log.raise_many(100, 1).await;
+    assert_eq!(stage.seen(100).await.len(), 100);
+    stage.log.drained().await;
+    eventually("the second one says why it does nothing", LONG, async || {
+        let status: Value = two.get("/api/v1/outbox/status").await.json().await.unwrap();
+        let problem = status[0]["relay"]["databaseProblem"].as_str()?.to_owned();
+        (problem.contains(" of the cluster ") && problem.contains("same place")).then_some(())
+    })
+    .await;
+    // A third one is where the first is.
+    let three = stage.relay().start();
+    three.until_ready(true).await;
+    drop(three);
+
+    // A log moves to another broker when no relay publishes to the old one.
     one.signal(test_kit::Signal::TERM);
     assert!(one.ended().await.success());
     two.until_ready(true).await;

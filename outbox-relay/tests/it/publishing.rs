@@ -146,15 +146,30 @@ async fn a_stop_marks_what_was_confirmed_and_repeats_nothing(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn further_headers_of_a_row_go_along_with_its_message(pool: PgPool) {
+async fn further_headers_of_a_row_go_along_with_its_message_and_those_that_do_not_are_counted(pool: PgPool) {
     let mut stage = Stage::set(pool).await;
     let insert = r#"insert into integration_event_log (event_type, key, payload, headers)
-        values ('shop.test.noted.v1', 'a', '{}', '{"tenant": "blue", "attempt": 3, "CC": ["elsewhere"]}')"#;
+        select 'shop.test.noted.v1', key::text, '{}',
+               format('{"tenant": "blue", "attempt": 3, "CC": ["elsewhere"], "x-reason": "", "x-death": 1, "%s": 1, "": null}',
+                      repeat('n', 256))::json
+          from generate_series(1, 2) as key"#;
     sqlx::raw_sql(insert).execute(&stage.log.pool).await.unwrap();
-    let _relay = stage.relay().start();
-    let message = stage.probe.next(LONG).await;
-    assert_eq!(message.header("tenant").as_deref(), Some("blue"));
-    assert_eq!(message.header("attempt").as_deref(), Some("3"));
-    assert_eq!(message.header("CC"), None, "the broker would follow it");
+    let relay = stage.relay().start();
+    for _ in 0..2 {
+        let message = stage.probe.next(LONG).await;
+        assert_eq!(message.header("tenant").as_deref(), Some("blue"));
+        assert_eq!(message.header("attempt").as_deref(), Some("3"));
+        assert_eq!(message.header("CC"), None, "the broker would follow it");
+        assert_eq!(message.header("x-reason"), None, "it would tell of a failure");
+    }
     stage.log.drained().await;
+    let metrics = relay.get("/metrics").await.text().await.unwrap();
+    for (class, count) in [("copies", 2), ("failure", 4), ("name", 2)] {
+        let is_it = |line: &&str| {
+            line.starts_with("outbox_dropped_headers_total{") && line.contains(&format!("\"{class}\""))
+        };
+        let line = metrics.lines().find(is_it).unwrap_or_else(|| panic!("{class}: {metrics}"));
+        assert!(line.ends_with(&format!(" {count}")), "{line}");
+    }
+    assert_eq!(relay.log().matches("a header does not go along").count(), 1, "once a type: {}", relay.log());
 }

@@ -3,8 +3,9 @@
 use std::{collections::HashSet, time::Duration};
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::PgPool;
-use test_kit::Message;
+use test_kit::{Message, eventually};
 
 use crate::support::{LONG, Log, MOMENT, Stage};
 
@@ -47,6 +48,54 @@ async fn a_scheduled_event_is_announced_when_it_is_due(pool: PgPool) {
     let left: i64 =
         sqlx::query_scalar("select count(*) from outbox_scheduled").fetch_one(&stage.log.pool).await.unwrap();
     assert_eq!(left, 1);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_scheduled_event_that_the_log_has_or_refuses_holds_up_no_other(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let pool = stage.log.pool.clone();
+    let known = stage.log.raise("a", 1..=1).await[0];
+    let relay = stage.relay().start();
+    stage.probe.next(LONG).await;
+    let again = "insert into outbox_scheduled (scheduled_id, due, event_type, key, payload)
+                 values ($1, clock_timestamp() - interval '1 h', 'shop.test.reminded.v1', 'a', '{}')";
+    sqlx::query(again).bind(known).execute(&pool).await.unwrap();
+    schedule(&stage.log, 0..1, Duration::ZERO).await;
+    id_of_timely(&stage.probe.next(LONG).await);
+    let left = async || -> i64 {
+        let count = sqlx::query_scalar("select count(*) from outbox_scheduled");
+        count.fetch_one(&pool).await.unwrap()
+    };
+    assert_eq!(left().await, 0, "what the log has already leaves the schedule");
+
+    // The log refuses what the schedule took.
+    let refuse = "alter table integration_event_log add constraint no_odd check (event_type <> 'odd')";
+    sqlx::raw_sql(refuse).execute(&pool).await.unwrap();
+    let odd = "insert into outbox_scheduled (due, event_type, key, payload)
+               values (clock_timestamp() - interval '1 h', 'odd', 'odd', '{}')";
+    sqlx::raw_sql(odd).execute(&pool).await.unwrap();
+    let problem = async || {
+        let status: Value = relay.get("/api/v1/outbox/status").await.json().await.unwrap();
+        status[0]["relay"]["scheduleProblem"].as_str().map(str::to_owned)
+    };
+    let said = eventually("the status says why", LONG, async || problem().await).await;
+    assert!(said.contains("no_odd"), "{said}");
+    stage.log.raise("a", 2..=20).await;
+    assert_eq!(stage.seen(19).await.len(), 19);
+    relay.until_ready(true).await;
+    sqlx::raw_sql("delete from outbox_scheduled").execute(&pool).await.unwrap();
+    eventually("the status is clean", LONG, async || problem().await.is_none().then_some(())).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn overdue_scheduled_events_are_a_problem_on_the_status(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    schedule(&stage.log, 0..3, Duration::from_mins(1)).await;
+    assert_eq!(stage.relay().output(&["status"]).0, 0, "what is due later is none");
+    let due = "update outbox_scheduled set due = clock_timestamp() - interval '1 h'";
+    sqlx::raw_sql(due).execute(&stage.log.pool).await.unwrap();
+    let (code, text, _) = stage.relay().output(&["status"]);
+    assert!(code == 1 && text.contains("3 scheduled events are overdue"), "{code} {text}");
 }
 
 #[cfg(feature = "crash-points")]

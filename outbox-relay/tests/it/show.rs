@@ -78,3 +78,28 @@ async fn show_says_why_an_event_waits_and_who_skipped_it(pool: PgPool) {
     let (code, out, err) = lost.output(&["show", &id]);
     assert!(code == 0 && out.contains("basket cannot ask an inbox"), "{out}{err}");
 }
+
+#[sqlx::test(migrations = false)]
+async fn a_changed_column_stops_no_list_and_no_show_of_a_running_relay(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    let id = stage.log.raise("a", 1..=1).await[0];
+    let relay = stage.relay().start();
+    stage.seen(1).await;
+    stage.log.drained().await;
+    let list = || relay.get("/api/v1/outbox/events");
+    let path = format!("/api/v1/outbox/events/{id}");
+    let show = || relay.get(&path);
+    // Every connection that the relay has for operators knows both statements.
+    for _ in 0..20 {
+        let (list, show) = tokio::join!(list(), show());
+        assert_eq!((list.status().as_u16(), show.status().as_u16()), (200, 200));
+    }
+    for length in [255, 300] {
+        let alter = format!("alter table integration_event_log alter skip_reason type varchar({length})");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(alter)).execute(&stage.log.pool).await.unwrap();
+        for _ in 0..4 {
+            let (list, show) = tokio::join!(list(), show());
+            assert_eq!((list.status().as_u16(), show.status().as_u16()), (200, 200), "{length}");
+        }
+    }
+}

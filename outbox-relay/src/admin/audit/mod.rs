@@ -19,7 +19,9 @@ use super::{Sources, subscribers::Subscriber};
 use crate::{
     source::Source,
     store::{
+        StoreError,
         counters::{self, Settled},
+        read_within,
         replay::DISORDER,
         within,
     },
@@ -59,9 +61,7 @@ pub(crate) async fn audit(
     let mut report = Report::new(from, subscribers.iter().map(|subscriber| subscriber.name.as_str()));
     let mut absent: Vec<Absent> = subscribers.iter().map(|_| Absent::default()).collect();
     for source in sources {
-        for counted in within("count what is pending", counters::unpublished(&source.pool)).await? {
-            report.unpublished(&counted);
-        }
+        unpublished(source, &mut report).await?;
         walk(source, subscribers, from, &mut report, &mut absent).await?;
         unknown::find(source, subscribers, from, &mut report).await?;
     }
@@ -69,6 +69,22 @@ pub(crate) async fn audit(
         settle(subscriber, absent, broker, &mut report).await?;
     }
     Ok(report)
+}
+
+/// Counts the events of one log that are neither published nor skipped.
+async fn unpublished(source: &Source, report: &mut Report) -> Result<(), StoreError> {
+    let (doing, pool) = ("count what is pending", &source.pool);
+    let mut counted = read_within(doing, || counters::failed(pool)).await?;
+    let mut after = Some(0);
+    while let Some(position) = after {
+        let step = read_within(doing, || counters::pending_after(pool, position)).await?;
+        counted.extend(step.counted);
+        after = step.next;
+    }
+    for of_type in &counted {
+        report.unpublished(of_type);
+    }
+    Ok(())
 }
 
 /// Reads one log backwards and looks its events up in the inboxes.

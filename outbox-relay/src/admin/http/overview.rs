@@ -1,7 +1,7 @@
 //! The status of publishing as a whole.
 
 use actix_web::{get, web};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use event_bus::BrokerConfig;
 use serde::Deserialize;
 use service_kit::{
@@ -72,10 +72,14 @@ async fn outbox_audit(
     if subscribers.is_empty() {
         return Err(Problem::conflict("no subscriber to compare with: set APP__CONSUMERS__<NAME>__URL"));
     }
+    let from = query.0.from.unwrap_or_else(|| Utc::now() - audit::WINDOW);
+    if !(1..=9999).contains(&from.year()) {
+        let detail = "from must be a time of the years 1 to 9999";
+        return Err(Problem::validation(detail).parameter("from", detail));
+    }
     let Ok(_turn) = ONE_AT_A_TIME.try_lock() else {
         return Err(Problem::unavailable("another audit is running, try again", AUDIT_RETRY_AFTER));
     };
-    let from = query.0.from.unwrap_or_else(|| Utc::now() - audit::WINDOW);
     let report = audit::audit(&sources, &subscribers, &broker, from).await.map_err(|error| {
         tracing::warn!(error = format!("{error:#}"), "an audit failed");
         Problem::unavailable("a database or the broker cannot be used now, try again", AUDIT_RETRY_AFTER)

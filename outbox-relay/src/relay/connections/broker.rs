@@ -149,6 +149,12 @@ impl BrokerConnection {
         }
     }
 
+    /// The cluster of the broker; empty where that is not known.
+    pub(crate) fn cluster(&self) -> String {
+        let cluster = self.publisher.as_ref().and_then(|publisher| publisher.cluster());
+        cluster.unwrap_or_default().to_owned()
+    }
+
     pub(crate) fn is_blocked(&self) -> bool {
         self.publisher.as_ref().is_some_and(|publisher| publisher.is_blocked())
     }
@@ -198,6 +204,7 @@ async fn publish(
     crash_point!("relay.after_publish");
     confirm.outcome().await?;
     times.confirmed(event.created_at, sent);
+    times.sent(event);
     Ok(())
 }
 

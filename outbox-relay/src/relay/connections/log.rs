@@ -51,6 +51,8 @@ pub(crate) enum Answer {
     MarkedFailed(Vec<Uuid>),
     /// So many scheduled events are in the log now, and how long it is until the next.
     MovedDue(usize, Option<Duration>),
+    /// The server refused to move what is due, for this reason.
+    MoveDueRefused(String),
 }
 
 pub(crate) async fn poll(mut session: Session, poll: Poll) -> (Session, Result<Answer, StoreError>) {
@@ -82,6 +84,12 @@ pub(crate) async fn move_due(mut session: Session, limit: usize) -> (Session, Re
     crash_point!("relay.before_move_due");
     let moved = within("move due events into the log", pending::move_due(&mut session, limit)).await;
     crash_point!("relay.after_move_due");
+    if let Err(error) = &moved
+        && error.is_of_the_server()
+    {
+        let refused = within("go on after a refused statement", session.cancelled()).await;
+        return (session, refused.map(|()| Answer::MoveDueRefused(error.to_string())));
+    }
     (session, moved.map(|(events, next_due)| Answer::MovedDue(events, next_due)))
 }
 

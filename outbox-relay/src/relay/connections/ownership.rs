@@ -35,7 +35,7 @@ pub(crate) async fn open(relay: &Registration, source: &Source) -> Result<Sessio
         let database = source.name.as_str();
         tracing::warn!(database, generation, "the log was restored: audit it, and restore its subscribers");
     }
-    let other = ownership::other_destination(&mut session, &relay.destination);
+    let other = ownership::other_destination(&mut session, relay);
     if let Some(other) = within("see where other relays publish", other).await? {
         return Err(StoreError::OtherDestination(other));
     }

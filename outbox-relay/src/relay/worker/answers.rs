@@ -23,7 +23,10 @@ impl Worker {
                 self.engine.answered(id, outcome, now);
             }
             BrokerEvent::Unwritable(id, reason) => self.engine.answered(id, Outcome::Failed(reason), now),
-            BrokerEvent::Connected(Ok(())) => self.engine.connected(),
+            BrokerEvent::Connected(Ok(())) => {
+                self.registration.cluster = self.broker.cluster();
+                self.engine.connected();
+            }
             BrokerEvent::Connected(Err(error)) => {
                 self.broker_error = format!("{:#}", anyhow::Error::new(error));
                 self.engine.broker_lost(now);
@@ -46,13 +49,26 @@ impl Worker {
 
     pub(super) fn log_answer(&mut self, answer: log::Answer) {
         match answer {
-            log::Answer::Polled(batch) => self.engine.polled(batch, Instant::now()),
+            log::Answer::Polled(batch) => {
+                // An operator may have cancelled what could not be moved.
+                if batch.next_due.is_none_or(|wait| !wait.is_zero()) {
+                    self.source.set_schedule_problem(None);
+                }
+                self.engine.polled(batch, Instant::now());
+            }
             log::Answer::PollCancelled => self.engine.poll_timed_out(),
             log::Answer::Marked(transaction) => {
                 let events = self.engine.marked(transaction);
                 self.source.add_published(events);
             }
+            log::Answer::MoveDueRefused(problem) => {
+                self.source.set_schedule_problem(Some(problem));
+                self.engine.move_due_refused(Instant::now());
+            }
             log::Answer::MovedDue(events, next_due) => {
+                if events > 0 {
+                    self.source.set_schedule_problem(None);
+                }
                 self.engine.moved_due(events, next_due, Instant::now());
             }
             log::Answer::MarkedFailed(done) => self.engine.marked_failed(&done),
