@@ -34,7 +34,7 @@ pub struct Command {
 }
 
 impl Command {
-    /// Keeps the answer under the request's `Idempotency-Key`, if it has one.
+    /// Has the answer kept under the request's `Idempotency-Key`, if it has one.
     #[must_use]
     pub fn repeatable(mut self, body: &[u8]) -> Self {
         self.request =

@@ -8,7 +8,7 @@
 //! | [`pictures`] | a picture of every product, drawn on request |
 //! | [`idempotency`] | a repeated request has one effect and one answer |
 //! | [`seed`] | the first products of a new shop |
-//! | [`change`] | how a change begins and ends: one transaction |
+//! | [`changes`] | how a change begins and ends: one transaction |
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ use sqlx::migrate::Migrator;
 use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub mod change;
+pub mod changes;
 pub mod classification;
 pub mod command;
 pub mod idempotency;
@@ -53,6 +53,7 @@ pub fn app() -> ServiceApp {
         .routes(|config| {
             config.service(scope::scope(products::BASE).configure(|config: &mut ServiceConfig<'_>| {
                 products::routes(config);
+                reservations::routes(config);
                 pictures::routes(config);
                 classification::routes(config);
             }));

@@ -7,7 +7,7 @@ use service_kit::app::{Data, NoSettings, Service};
 use service_kit::loader::Loader;
 use sqlx::PgPool;
 
-use crate::change::Changes;
+use crate::changes::Changes;
 use crate::idempotency;
 use crate::products::store;
 

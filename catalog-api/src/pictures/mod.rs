@@ -7,7 +7,7 @@ mod silhouettes;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETag, EntityTag};
 use actix_web::{HttpResponse, get, web};
 use service_kit::etag::IfNoneMatch;
-use service_kit::problem::{self, Problem};
+use service_kit::problem::Problem;
 use sha2::{Digest, Sha256};
 use sqlx::{FromRow, PgPool};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -43,9 +43,8 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         (status = 200, description = "the picture", body = String, content_type = "image/svg+xml",
             headers(("ETag" = String, description = "the picture's tag"))),
         (status = 304, description = "the client has it"),
-        (status = 400, description = "no id", body = problem::Body, content_type = "application/problem+json"),
-        (status = 404, description = "no such product", body = problem::Body,
-            content_type = "application/problem+json"),
+        (status = 400, description = "no id"),
+        (status = 404, description = "no such product"),
     )
 )]
 #[get("/items/{id}/pic")]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use service_kit::problem::Problem;
 use utoipa::ToSchema;
 
-use super::price::CURRENCY;
+use super::model::CURRENCY;
 use super::{BrandId, Description, Name, Price, Product, Stock, TypeId};
 
 /// Everything of a product that a client decides.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use super::price::CURRENCY;
+use super::model::CURRENCY;
 use super::{Name, Price, Product, ProductEvent, ProductId};
 
 /// Appends the integration events of these domain events to the outbox, in order; returns their ids.

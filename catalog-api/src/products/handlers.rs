@@ -6,14 +6,14 @@ use actix_web::{HttpResponse, delete, get, post, put, web};
 use event_bus::outbox::AppendError;
 use serde::Serialize;
 use service_kit::etag::{self, IfMatch, IfNoneMatch};
-use service_kit::problem::{self, Json, Problem, Query};
+use service_kit::problem::{Json, Problem, Query};
 use sqlx::PgPool;
 use utoipa::{IntoResponses, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::store::{self, ChangeError, Changed};
+use super::store::{self, Changed, ProductError};
 use super::{BASE, Details, Filter, ItemBody, PriceChange, ProductId, Products, StockChange};
-use crate::change::Changes;
+use crate::changes::Changes;
 use crate::command::Command;
 use crate::idempotency::Answer;
 
@@ -169,7 +169,7 @@ async fn add_item(
     responses(
         (status = 204, description = "removed", headers(
             ("Event-Id" = String, description = "the event that announces it"))),
-        WrongId, WrongTarget
+        (status = 400, description = "no id"), WrongTarget
     )
 )]
 #[delete("/items/{id}")]
@@ -197,9 +197,8 @@ async fn remove_item(
         (status = 200, description = "the product", body = ItemBody,
             headers(("ETag" = String, description = "its version"))),
         (status = 304, description = "the client has it"),
-        (status = 400, description = "no id", body = problem::Body, content_type = "application/problem+json"),
-        (status = 404, description = "no such product", body = problem::Body,
-            content_type = "application/problem+json"),
+        (status = 400, description = "no id"),
+        (status = 404, description = "no such product"),
     )
 )]
 #[get("/items/{id}")]
@@ -208,7 +207,7 @@ async fn get_item(
     known: IfNoneMatch,
     products: web::Data<Products>,
 ) -> Result<HttpResponse, Problem> {
-    let product = products.load(*id).await?.ok_or(ChangeError::NoSuchProduct(*id))?;
+    let product = products.load(*id).await?.ok_or(ProductError::NoSuchProduct(*id))?;
     let is_known = known.has(product.version);
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header(etag::of(product.version)).insert_header((CACHE_CONTROL, "no-cache"));
@@ -236,7 +235,7 @@ struct PageBody {
     params(Filter),
     responses(
         (status = 200, description = "a page of products", body = PageBody),
-        (status = 400, description = "not valid", body = problem::Body, content_type = "application/problem+json"),
+        (status = 400, description = "not valid"),
     )
 )]
 #[get("/items")]
@@ -248,21 +247,23 @@ async fn list_items(filter: Query<Filter>, pool: web::Data<PgPool>) -> Result<Ht
 }
 
 /// The answer to a change: the product with its version, and the events.
-fn answer(status: StatusCode, changed: Result<Changed, ChangeError>) -> Result<Answer, Problem> {
+fn answer(status: StatusCode, changed: Result<Changed, ProductError>) -> Result<Answer, Problem> {
     let Changed { product, event_ids } = changed?;
     Ok(Answer::json(status, &ItemBody::from(&product))?.etag(product.version).events(&event_ids))
 }
 
-impl From<ChangeError> for Problem {
-    fn from(error: ChangeError) -> Self {
+impl From<ProductError> for Problem {
+    fn from(error: ProductError) -> Self {
         let text = error.to_string();
         match error {
-            ChangeError::NoSuchProduct(_) => Self::not_found(text),
-            ChangeError::OtherVersion(_) => Self::precondition_failed(text),
-            ChangeError::NoSuchType => Self::unprocessable(text).at("#/typeId", "unknown type"),
-            ChangeError::NoSuchBrand => Self::unprocessable(text).at("#/brandId", "unknown brand"),
-            ChangeError::Append(AppendError::Database(error)) | ChangeError::Database(error) => error.into(),
-            ChangeError::Append(error) => Self::internal(&error),
+            ProductError::NoSuchProduct(_) => Self::not_found(text),
+            ProductError::OtherVersion(_) => Self::precondition_failed(text),
+            ProductError::NoSuchType => Self::unprocessable(text).at("#/typeId", "unknown type"),
+            ProductError::NoSuchBrand => Self::unprocessable(text).at("#/brandId", "unknown brand"),
+            ProductError::Append(AppendError::Database(error)) | ProductError::Database(error) => {
+                error.into()
+            }
+            ProductError::Append(error) => Self::internal(&error),
         }
     }
 }
@@ -272,20 +273,20 @@ impl From<ChangeError> for Problem {
 #[expect(dead_code, reason = "only the OpenAPI document is made of it")]
 enum WrongBody {
     /// not valid
-    #[response(status = 400, content_type = "application/problem+json")]
-    Invalid(problem::Body),
+    #[response(status = 400)]
+    Invalid,
     /// a request with this idempotency-key is still running
-    #[response(status = 409, content_type = "application/problem+json")]
-    Running(problem::Body),
+    #[response(status = 409)]
+    Running,
     /// too large
-    #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(problem::Body),
+    #[response(status = 413)]
+    TooLarge,
     /// not JSON
-    #[response(status = 415, content_type = "application/problem+json")]
-    NotJson(problem::Body),
+    #[response(status = 415)]
+    NotJson,
     /// an unknown type or brand, or an idempotency-key that was used with another body
-    #[response(status = 422, content_type = "application/problem+json")]
-    Unprocessable(problem::Body),
+    #[response(status = 422)]
+    Unprocessable,
 }
 
 /// Why there is nothing to change. For the documentation.
@@ -293,15 +294,9 @@ enum WrongBody {
 #[expect(dead_code, reason = "only the OpenAPI document is made of it")]
 enum WrongTarget {
     /// no such product
-    #[response(status = 404, content_type = "application/problem+json")]
-    Missing(problem::Body),
+    #[response(status = 404)]
+    Missing,
     /// it is not at the version of `If-Match`
-    #[response(status = 412, content_type = "application/problem+json")]
-    Changed(problem::Body),
+    #[response(status = 412)]
+    Changed,
 }
-
-/// No id in the path. For the documentation.
-#[derive(IntoResponses)]
-#[response(status = 400, description = "no id", content_type = "application/problem+json")]
-#[expect(dead_code, reason = "only the OpenAPI document is made of it")]
-struct WrongId(problem::Body);

@@ -5,7 +5,6 @@ mod events;
 mod filter;
 mod handlers;
 mod model;
-mod price;
 mod product;
 pub mod store;
 mod text;
@@ -16,8 +15,7 @@ pub use bodies::{Details, ItemBody, PriceChange, StockChange};
 pub use events::{ProductAdded, ProductChanged, ProductPriceChanged, ProductRemoved};
 pub use filter::Filter;
 pub use handlers::routes;
-pub use model::{BrandId, ProductId, Stock, TypeId, ValueError};
-pub use price::{Price, PriceError};
+pub use model::{BrandId, Price, ProductId, Stock, TypeId, ValueError};
 pub use product::{Product, ProductEvent};
 pub use text::{Description, Name, TextError};
 

@@ -1,8 +1,16 @@
-//! The ids and figures of a product. Each value is checked once, where it is read.
+//! The ids, the price and the figures of a product. Each value is checked once, where it is read.
 
 use serde::{Deserialize, Serialize};
 
 use super::BASE;
+
+/// The currency of every price.
+pub(super) const CURRENCY: &str = "EUR";
+
+service_kit::money! {
+    /// An amount that a customer can be charged for one piece: at most 9,999,999.99.
+    pub struct Price is "a price" up to 999_999_999 cents;
+}
 
 /// The largest stock figure.
 const MAX_STOCK: i32 = 1_000_000;

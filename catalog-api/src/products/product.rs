@@ -30,7 +30,7 @@ pub struct Product {
     pub restock_threshold: Stock,
     /// Pieces that the warehouse can hold.
     pub max_stock_threshold: Stock,
-    /// Starts at 1 and rises with every domain event.
+    /// Starts at 1 and rises with every domain event, and when stock is reserved, released or sold.
     pub version: i64,
 }
 

@@ -20,9 +20,10 @@ pub struct Changed {
     pub event_ids: Vec<Uuid>,
 }
 
-/// Why a change was not made. The caller must roll the transaction back.
+/// Why a change was not made. What a caller did wrong is found before the first write; after any other error the
+/// transaction must be rolled back.
 #[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
+pub enum ProductError {
     /// There is no such product, or no longer.
     #[error("there is no product {}", .0.get())]
     NoSuchProduct(ProductId),
@@ -52,7 +53,7 @@ pub async fn change_price(
     expected: &IfMatch,
     price: Price,
     trace: &TraceContext,
-) -> Result<Changed, ChangeError> {
+) -> Result<Changed, ProductError> {
     // The row lock comes before the append: it gives the events of a product the order of its versions.
     let mut product = lock(tx, id, expected).await?;
     let Some(event) = product.change_price(price) else {
@@ -70,7 +71,7 @@ pub async fn set_stock(
     id: ProductId,
     expected: &IfMatch,
     available: Stock,
-) -> Result<Changed, ChangeError> {
+) -> Result<Changed, ProductError> {
     let mut product = lock(tx, id, expected).await?;
     if product.set_stock(available).is_some() {
         update(tx, &product).await?;
@@ -85,7 +86,7 @@ pub async fn replace(
     expected: &IfMatch,
     details: &Details,
     trace: &TraceContext,
-) -> Result<Changed, ChangeError> {
+) -> Result<Changed, ProductError> {
     let mut product = lock(tx, id, expected).await?;
     check_type_and_brand(tx, details).await?;
     let events = product.replace(details);
@@ -101,7 +102,7 @@ pub async fn add(
     tx: &mut Transaction<'_, Postgres>,
     details: &Details,
     trace: &TraceContext,
-) -> Result<Changed, ChangeError> {
+) -> Result<Changed, ProductError> {
     check_type_and_brand(tx, details).await?;
     let id = sqlx::query_scalar("select nextval('product_product_id_seq')").fetch_one(&mut **tx).await?;
     insert(tx, Product::new(id, details), trace).await
@@ -112,7 +113,7 @@ pub(crate) async fn insert(
     tx: &mut Transaction<'_, Postgres>,
     product: Product,
     trace: &TraceContext,
-) -> Result<Changed, ChangeError> {
+) -> Result<Changed, ProductError> {
     sqlx::query(
         "insert into product (product_id, version, name, description, price, product_type_id, product_brand_id,
                               available_stock, restock_threshold, max_stock_threshold)
@@ -140,14 +141,14 @@ pub async fn remove(
     id: ProductId,
     expected: &IfMatch,
     trace: &TraceContext,
-) -> Result<Vec<Uuid>, ChangeError> {
+) -> Result<Vec<Uuid>, ProductError> {
     let product = lock(tx, id, expected).await?;
     sqlx::query("delete from product where product_id = $1").bind(id).execute(&mut **tx).await?;
     Ok(events::append(tx, &[product.remove()], trace).await?)
 }
 
 /// Reads a product and locks its row until the transaction ends.
-async fn lock(tx: &mut PgConnection, id: ProductId, expected: &IfMatch) -> Result<Product, ChangeError> {
+async fn lock(tx: &mut PgConnection, id: ProductId, expected: &IfMatch) -> Result<Product, ProductError> {
     let product: Option<Product> = sqlx::query_as(
         "select product_id, name, description, price, product_type_id, product_brand_id,
                 available_stock, reserved_stock, restock_threshold, max_stock_threshold, version
@@ -156,11 +157,11 @@ async fn lock(tx: &mut PgConnection, id: ProductId, expected: &IfMatch) -> Resul
     .bind(id)
     .fetch_optional(tx)
     .await?;
-    let product = product.ok_or(ChangeError::NoSuchProduct(id))?;
+    let product = product.ok_or(ProductError::NoSuchProduct(id))?;
     if expected.allows(product.version) {
         Ok(product)
     } else {
-        Err(ChangeError::OtherVersion(expected.refusal(product.version)))
+        Err(ProductError::OtherVersion(expected.refusal(product.version)))
     }
 }
 
@@ -187,7 +188,7 @@ async fn update(tx: &mut PgConnection, product: &Product) -> Result<(), sqlx::Er
     Ok(())
 }
 
-async fn check_type_and_brand(tx: &mut PgConnection, details: &Details) -> Result<(), ChangeError> {
+async fn check_type_and_brand(tx: &mut PgConnection, details: &Details) -> Result<(), ProductError> {
     let known: (bool, bool) = sqlx::query_as(
         "select exists (select from product_type where product_type_id = $1),
                 exists (select from product_brand where product_brand_id = $2)",
@@ -197,8 +198,8 @@ async fn check_type_and_brand(tx: &mut PgConnection, details: &Details) -> Resul
     .fetch_one(tx)
     .await?;
     match known {
-        (false, _) => Err(ChangeError::NoSuchType),
-        (_, false) => Err(ChangeError::NoSuchBrand),
+        (false, _) => Err(ProductError::NoSuchType),
+        (_, false) => Err(ProductError::NoSuchBrand),
         (true, true) => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::products::ProductId;
@@ -58,12 +59,15 @@ impl From<Pieces> for i64 {
 }
 
 /// How many pieces of which product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ReservedItem)]
 pub struct Item {
     /// The product.
+    #[schema(value_type = i64, minimum = 1)]
     pub product_id: ProductId,
     /// The pieces.
+    #[schema(value_type = i64, minimum = 1)]
     pub quantity: Pieces,
 }
 

@@ -5,15 +5,19 @@ use std::collections::BTreeMap;
 
 use event_bus::outbox::{self, AppendError};
 use event_bus::{TraceContext, crash_point};
+use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, Postgres, Transaction};
+use utoipa::ToSchema;
 
 use super::events::{Shortage, StockRejected, StockReserved};
 use super::model::{Item, OrderId, by_product};
 use crate::products::ProductId;
 
 /// Where an order's stock is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = ReservationState)]
 pub(super) enum State {
     /// Taken from what is available.
     Reserved,
@@ -36,6 +40,10 @@ pub(super) async fn reserve(
 ) -> Result<(), AppendError> {
     if !enter(tx, order, State::Reserved).await? {
         return Ok(());
+    }
+    if event_bus::without!("reservation") {
+        let reserved = StockReserved { order_id: order, items: items.to_vec() };
+        return outbox::append_traced(tx, &reserved, trace).await.map(drop);
     }
     let wanted = by_product(items);
     let shortages = shortages(tx, &wanted).await?;

@@ -87,7 +87,7 @@ fn read(line: &str) -> anyhow::Result<Details> {
     Ok(Details {
         type_id: TypeId::try_from(next("no type")?.parse::<i64>()?)?,
         brand_id: BrandId::try_from(next("no brand")?.parse::<i64>()?)?,
-        price: next("no price")?.parse()?,
+        price: next("no price")?.parse::<rust_decimal::Decimal>()?.try_into()?,
         available_stock: Stock::try_from(next("no stock")?.parse::<i64>()?)?,
         restock_threshold: Stock::try_from(RESTOCK_THRESHOLD)?,
         max_stock_threshold: Some(Stock::try_from(MAX_STOCK)?),

@@ -225,6 +225,53 @@ async fn the_stock_that_can_be_sold_is_set_beside_what_is_reserved(pool: PgPool)
 }
 
 #[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
+async fn merchants_see_what_is_reserved_for_which_order(pool: PgPool) {
+    let app = App::spawn(pool.clone()).await;
+    let product = product_with(&app, 5).await;
+    let (sold, rejected, open) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
+    request(&pool, sold, &[(product, 1)]).await;
+    request(&pool, rejected, &[(product, 9)]).await;
+    request(&pool, open, &[(product, 2)]).await;
+    sell(&pool, sold).await.expect("sold");
+
+    let page = async |query: &str| -> Value {
+        let answer =
+            app.write(Method::GET, &format!("/reservations{query}")).send().await.expect("an answer");
+        assert_eq!(answer.status(), 200, "{query}");
+        answer.json().await.expect("JSON")
+    };
+    let all = page("").await;
+    assert_eq!((&all["pageIndex"], &all["pageSize"], &all["count"]), (&json!(0), &json!(10), &json!(3)));
+    let seen: Vec<(&Value, &Value, &Value)> = all["data"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| (&one["orderId"], &one["state"], &one["items"]))
+        .collect();
+    let items = |quantity: i64| json!([{"productId": product, "quantity": quantity}]);
+    assert_eq!(
+        seen,
+        [
+            (&json!(open), &json!("reserved"), &items(2)),
+            (&json!(rejected), &json!("rejected"), &json!([])),
+            (&json!(sold), &json!("sold"), &items(1)),
+        ],
+        "newest first"
+    );
+    let reserved = page("?state=reserved").await;
+    assert_eq!((&reserved["count"], &reserved["data"][0]["orderId"]), (&json!(1), &json!(open)));
+    let last = page("?pageIndex=2&pageSize=1").await;
+    assert_eq!((&last["count"], &last["data"][0]["orderId"]), (&json!(3), &json!(sold)));
+
+    for query in ["?state=lost", "?pageSize=0", "?pageSize=101", "?pageIndex=-1", "?page=1"] {
+        let answer =
+            app.write(Method::GET, &format!("/reservations{query}")).send().await.expect("an answer");
+        problem(answer, 400, "validation").await;
+    }
+    assert_eq!(app.get("/reservations").await.status(), 401, "it is not public");
+}
+
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn a_request_that_makes_no_sense_is_rejected(pool: PgPool) {
     let app = App::spawn(pool.clone()).await;
     let (order, other) = (Uuid::new_v4(), Uuid::new_v4());

@@ -55,7 +55,7 @@ impl Changes {
             Err(problem) if problem.status().is_client_error() && command.request.is_some() => {
                 &Answer::refusal(problem)?
             }
-            Err(_) => return outcome.and_then(|answer| answer.respond(false)),
+            Err(_) => return outcome?.respond(false),
         };
         if let Some(request) = &command.request {
             idempotency::keep(&mut tx, request, answer).await?;
