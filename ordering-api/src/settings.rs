@@ -10,12 +10,22 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// The catalog, which is asked about products that no event has told of. Without it such a product cannot be ordered.
+    pub catalog: Option<CatalogSettings>,
     /// How long an order waits, and for what.
     #[serde(default)]
     pub orders: OrderSettings,
     /// How many streams of changes may be open.
     #[serde(default)]
     pub streams: StreamSettings,
+}
+
+/// Where the catalog is.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogSettings {
+    /// The address of catalog-api, such as `http://127.0.0.1:5101`.
+    pub url: String,
 }
 
 /// How long an order waits, and for what.

@@ -5,6 +5,7 @@ use event_bus::outbox::Notifier;
 use service_kit::app::{Data, Service};
 
 use crate::orders::{self, Orders, place::Policy};
+use crate::products::{catalog::Catalog, look_up, look_up::LookUp};
 use crate::settings::Settings;
 use crate::stream::{self, hub::Hub};
 
@@ -15,6 +16,7 @@ const STREAM_CONNECTIONS: u32 = 4;
 pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     orders::describe_metrics();
     stream::describe_metrics();
+    look_up::describe_metrics();
     let pool = service.pool()?;
     let stream_pool = service.further_pool("streams", STREAM_CONNECTIONS, &[])?;
     let hub = Hub::new(service.settings.streams);
@@ -32,9 +34,13 @@ pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
         grace_period: service.settings.orders.grace_period(service.common.mode),
         reply_deadline_s: service.settings.orders.reply_deadline_s,
     };
+    let catalog = service.settings.catalog.as_ref().map(|catalog| Catalog::new(&catalog.url)).transpose()?;
+    let look_up = LookUp { pool: pool.clone(), catalog, subscription: service.subscription()? };
+    let look_up = web::Data::new(look_up);
     let orders = web::Data::new(Orders::new(pool, policy, notify));
     let (hub, stream_pool) = (web::Data::new(hub), web::Data::new(stream::StreamPool(stream_pool)));
     Ok(Data::new(move |config| {
-        config.app_data(orders.clone()).app_data(hub.clone()).app_data(stream_pool.clone());
+        config.app_data(orders.clone()).app_data(look_up.clone());
+        config.app_data(hub.clone()).app_data(stream_pool.clone());
     }))
 }

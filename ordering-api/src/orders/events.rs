@@ -147,7 +147,7 @@ order_event! {
 order_event! {
     /// The buyer has had their time to think again. Scheduled.
     GracePeriodEnded, "shop.ordering.grace_period_ended.v1" {
-        /// `grace`.
+        /// Always `grace`: beside the steps of `reply_overdue` it says which timer this was.
         step: &'static str,
     }
 }

@@ -3,12 +3,12 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, LOCATION};
 use actix_web::{HttpResponse, post, web};
-use event_bus::outbox::AppendError;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use service_kit::auth::{Authorized, Identity};
+use service_kit::change::ChangeError;
 use service_kit::database;
-use service_kit::problem::{self, Json, OptionalJson, Problem};
+use service_kit::problem::{Json, OptionalJson, Problem};
 use service_kit::retry::retried;
 use service_kit::trace::RequestTrace;
 use utoipa::ToSchema;
@@ -20,10 +20,11 @@ use super::checkout::Checkout;
 use super::key::Key;
 use super::model::Line;
 use super::place::{self, Placed, Request};
-use super::process::{self, Applied, ChangeError, Happened};
+use super::process::{self, Applied, Happened};
 use super::rules::Happening;
 use super::store;
 use super::{BASE, OrderId, Orders, Status, reading};
+use crate::products::look_up::LookUp;
 
 /// Marks the answer to a repetition.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -51,14 +52,11 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     responses(
         (status = 202, description = "the order is placed", body = Accepted,
             headers(("Location" = String, description = "where it is"))),
-        (status = 400, description = "not valid: no items or more than 50, a quantity outside 1–99, no key, or the like",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 409, description = "the products cost something else than expected: both totals are in the answer",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 413, description = "too large", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 422, description = "a product that the catalog does not sell, or a key that was used with another body",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 400, description = "not valid: no items or more than 50, a quantity outside 1–99, no key, or the like"),
+        (status = 409, description = "the products cost something else than expected: both totals are in the answer"),
+        (status = 413, description = "too large"),
+        (status = 422, description = "a product that the catalog does not sell, or a key that was used with another body"),
+        (status = 503, description = "a product is not known here yet, and the catalog cannot be asked now"),
     )
 )]
 #[post("/api/v1/orders")]
@@ -68,6 +66,7 @@ async fn place_order(
     trace: RequestTrace,
     checkout: Json<Checkout>,
     orders: web::Data<Orders>,
+    look_up: web::Data<LookUp>,
 ) -> Result<HttpResponse, Problem> {
     let buyer = identity.buyer()?;
     let checkout = checkout.value;
@@ -80,7 +79,15 @@ async fn place_order(
         fingerprint: &fingerprint,
         trace: &trace.context,
     };
-    let placed = retried(|| place::place(&orders.pool, &orders.policy, &request)).await?;
+    let try_to_place = || retried(|| place::place(&orders.pool, &orders.policy, &request));
+    let mut placed = try_to_place().await?;
+    if let Placed::NotSold(missing) = &placed {
+        let missing: Vec<_> =
+            missing.iter().filter_map(|at| checkout.items.get(*at)).map(|item| item.product_id).collect();
+        if look_up.products(&missing, &trace).await? {
+            placed = try_to_place().await?;
+        }
+    }
     let (order_id, is_repeated) = match placed {
         Placed::New(id) => (id, false),
         Placed::Repeated(id) => (id, true),
@@ -90,7 +97,7 @@ async fn place_order(
             ));
         }
         Placed::NotSold(missing) => return Err(not_sold(&checkout, &missing)),
-        Placed::OtherTotal(total) => return Err(other_total(checkout.expected_total.get(), total)),
+        Placed::OtherTotal(total) => return Err(other_total(checkout.expected_total.amount(), total)),
     };
     let mut answer = HttpResponse::Accepted();
     answer.insert_header((LOCATION, format!("{BASE}/{order_id}")));
@@ -141,12 +148,9 @@ struct Cancellation {
     request_body = Option<Cancellation>,
     responses(
         (status = 202, description = "the order is cancelled, or was before", body = Accepted),
-        (status = 400, description = "no id, or a body that cannot be read", body = problem::Body,
-            content_type = problem::MEDIA_TYPE),
-        (status = 404, description = "no such order, or another buyer's", body = problem::Body,
-            content_type = problem::MEDIA_TYPE),
-        (status = 409, description = "it is paid or shipped", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 400, description = "no id, or a body that cannot be read"),
+        (status = 404, description = "no such order, or another buyer's"),
+        (status = 409, description = "it is paid or shipped"),
     )
 )]
 #[post("/api/v1/orders/{id}/cancel")]
@@ -171,10 +175,9 @@ async fn cancel_order(
     params(("id" = String, Path, description = "which order")),
     responses(
         (status = 202, description = "the order is shipped", body = Accepted),
-        (status = 400, description = "no id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 404, description = "no such order", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 409, description = "it is not paid, or shipped already", body = problem::Body,
-            content_type = problem::MEDIA_TYPE),
+        (status = 400, description = "no id"),
+        (status = 404, description = "no such order"),
+        (status = 409, description = "it is not paid, or shipped already"),
     )
 )]
 #[post("/api/v1/orders/{id}/ship")]
@@ -223,13 +226,4 @@ fn refused(happening: Happening, status: Status) -> Problem {
         "an order can be cancelled until it is paid"
     };
     Problem::conflict(format!("the order is {now}: {why}"))
-}
-
-impl From<ChangeError> for Problem {
-    fn from(error: ChangeError) -> Self {
-        match error {
-            ChangeError::Append(AppendError::Database(error)) | ChangeError::Database(error) => error.into(),
-            ChangeError::Append(error) => Self::internal(&error),
-        }
-    }
 }

@@ -18,33 +18,9 @@ impl fmt::Display for OrderId {
     }
 }
 
-/// How many pieces of a product: 1 to 99.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
-#[serde(try_from = "i64", into = "i64")]
-#[sqlx(transparent)]
-#[schema(value_type = i64, minimum = 1, maximum = 99, example = 2)]
-pub struct Quantity(i16);
-
-/// Why something is not a quantity.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a quantity is a whole number from 1 to 99, got {0}")]
-pub struct QuantityError(i64);
-
-impl TryFrom<i64> for Quantity {
-    type Error = QuantityError;
-
-    fn try_from(pieces: i64) -> Result<Self, QuantityError> {
-        match i16::try_from(pieces) {
-            Ok(count) if (1..=99).contains(&count) => Ok(Self(count)),
-            _ => Err(QuantityError(pieces)),
-        }
-    }
-}
-
-impl From<Quantity> for i64 {
-    fn from(quantity: Quantity) -> Self {
-        quantity.0.into()
-    }
+service_kit::whole_number! {
+    /// How many pieces of a product: 1 to 99.
+    pub struct Quantity(i16) is "a quantity" from 1 to 99, for example 2;
 }
 
 /// A text on one line, without control characters: 1 to 200 characters. Spaces around it are dropped.

@@ -1,9 +1,9 @@
-//! How an order goes on: what [`rules`] decide, in the transaction of the event that asked for it.
+//! How an order goes on: what [`rules`] decide, in the transaction of the event or request that asked for it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use event_bus::outbox::{self, AppendError, ScheduledId};
+use event_bus::outbox::{self, ScheduledId};
 use event_bus::{TraceContext, crash_point};
-use service_kit::retry::Passing;
+use service_kit::change::ChangeError;
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
@@ -11,10 +11,10 @@ use super::events::{
     About, Item, OrderCancelled, OrderPaid, OrderShipped, PaymentCancelled, PaymentRequested, ReplyOverdue,
     StockReleased, StockRequested, StockSold,
 };
-use super::model::Token;
+use super::model::{Quantity, Token};
 use super::rules::{self, Action, Decision, Happening};
 use super::{BuyerId, OrderId, Reason, Status};
-use crate::products::Amount;
+use crate::products::{Amount, ProductId};
 
 /// Something that happened to an order.
 #[derive(Debug, Clone, Copy)]
@@ -42,26 +42,6 @@ pub enum Applied {
     NoSuchOrder,
 }
 
-/// Why a change of an order was not made. The transaction must be rolled back.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeError {
-    /// An event of the change could not be appended to the outbox.
-    #[error("the change could not be appended to the outbox")]
-    Append(#[from] AppendError),
-    /// The database refused a statement, or is unavailable.
-    #[error("the change could not be written")]
-    Database(#[from] sqlx::Error),
-}
-
-impl Passing for ChangeError {
-    fn is_passing(&self) -> bool {
-        match self {
-            Self::Database(error) | Self::Append(AppendError::Database(error)) => error.is_passing(),
-            Self::Append(_) => false,
-        }
-    }
-}
-
 #[derive(sqlx::FromRow)]
 struct Order {
     buyer_id: BuyerId,
@@ -74,6 +54,15 @@ struct Order {
     timer: Option<Uuid>,
     version: i64,
     now: DateTime<Utc>,
+    products: Vec<ProductId>,
+    quantities: Vec<Quantity>,
+}
+
+impl Order {
+    fn items(&self) -> Vec<Item> {
+        let items = self.products.iter().zip(&self.quantities);
+        items.map(|(&product_id, &quantity)| Item { product_id, quantity }).collect()
+    }
 }
 
 /// Applies what happened to an order: its new status, its history, and the events that follow, all in `tx`.
@@ -93,10 +82,10 @@ pub async fn apply(
         Decision::Follow(actions) => {
             order.version += 1;
             let about = About { order_id: id, version: order.version };
-            update(tx, about, &order, None).await?;
             for &action in actions {
                 act(tx, about, &mut order, action, happened.trace).await?;
             }
+            update(tx, about, &order).await?;
             return Ok(Applied::Unchanged(order.status));
         }
         Decision::Become(status, reason, actions) => {
@@ -106,10 +95,14 @@ pub async fn apply(
         }
     };
     let about = About { order_id: id, version: order.version };
-    if let Some(timer) = order.timer.take() {
+    if let Some(timer) = order.timer.take()
+        // The event that has come is the timer's own: it was released.
+        && happened.event_id != Some(timer)
+    {
         // One that was released already changes nothing when it arrives.
         outbox::cancel(tx, ScheduledId(timer)).await?;
     }
+    crash_point!("ordering.before_event");
     let mut event_id = happened.event_id;
     for &action in actions {
         let appended = act(tx, about, &mut order, action, happened.trace).await?;
@@ -119,9 +112,7 @@ pub async fn apply(
         }
     }
     let detail = happened.detail.filter(|_| order.status == Status::Cancelled);
-    update(tx, about, &order, detail).await?;
-    let status = (order.status, order.reason);
-    record_change(tx, about, &order.buyer_id, status, event_id.unwrap_or_default()).await?;
+    change(tx, about, &order, detail, event_id.unwrap_or_default()).await?;
     crash_point!("ordering.after_transition");
     Ok(Applied::Changed(order.status))
 }
@@ -133,7 +124,11 @@ fn is_announcement(action: Action) -> bool {
 async fn lock(tx: &mut PgConnection, id: OrderId) -> Result<Option<Order>, sqlx::Error> {
     sqlx::query_as(
         "select buyer_id, status, reason, total, currency, payment_token, reply_deadline_s, timer, version,
-                clock_timestamp() as now
+                clock_timestamp() as now,
+                array(select product_id from order_line as line where line.order_id = customer_order.order_id
+                       order by line_number) as products,
+                array(select quantity from order_line as line where line.order_id = customer_order.order_id
+                       order by line_number) as quantities
            from customer_order where order_id = $1 for update",
     )
     .bind(id)
@@ -141,24 +136,38 @@ async fn lock(tx: &mut PgConnection, id: OrderId) -> Result<Option<Order>, sqlx:
     .await
 }
 
-async fn items(tx: &mut PgConnection, id: OrderId) -> Result<Vec<Item>, sqlx::Error> {
-    sqlx::query_as("select product_id, quantity from order_line where order_id = $1 order by line_number")
-        .bind(id)
-        .fetch_all(tx)
-        .await
+/// Writes what followed from an order whose status stays.
+async fn update(tx: &mut PgConnection, about: About, order: &Order) -> Result<(), sqlx::Error> {
+    sqlx::query("update customer_order set timer = $2, version = $3 where order_id = $1")
+        .bind(about.order_id)
+        .bind(order.timer)
+        .bind(about.version)
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
-/// Writes an order whose row this transaction has locked.
-async fn update(
+/// Writes the new status of an order whose row this transaction has locked, and its history; one statement, because
+/// each step of an order waits for it.
+async fn change(
     tx: &mut PgConnection,
     about: About,
     order: &Order,
     detail: Option<&str>,
+    event_id: Uuid,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update customer_order
-            set status = $2, reason = $3, detail = coalesce($4, detail), timer = $5, version = $6
-          where order_id = $1",
+        "with changed as (
+             update customer_order
+                set status = $2, reason = $3, detail = coalesce($4, detail), timer = $5, version = $6
+              where order_id = $1
+         ), buyer as (
+             insert into order_buyer as known (buyer_id, last_change) values ($7, 1)
+             on conflict (buyer_id) do update set last_change = known.last_change + 1
+             returning last_change
+         )
+         insert into order_change (order_id, version, status, reason, event_id, buyer_id, number)
+         select $1, $6, $2, $3, $8, $7, last_change from buyer",
     )
     .bind(about.order_id)
     .bind(order.status)
@@ -166,6 +175,8 @@ async fn update(
     .bind(detail)
     .bind(order.timer)
     .bind(about.version)
+    .bind(&order.buyer_id)
+    .bind(event_id)
     .execute(tx)
     .await?;
     Ok(())
@@ -179,21 +190,25 @@ async fn act(
     action: Action,
     trace: &TraceContext,
 ) -> Result<Uuid, ChangeError> {
+    let is_compensation = matches!(action, Action::ReleaseStock | Action::CancelPayment);
+    if is_compensation && event_bus::without!("compensation") {
+        return Ok(Uuid::nil());
+    }
     let About { order_id, version } = about;
     let buyer_id = order.buyer_id.clone();
     let (amount, currency) = (order.total, order.currency.clone());
     let token = order.payment_token.clone();
     let event_id = match action {
         Action::RequestStock => {
-            let items = items(tx, order_id).await?;
+            let items = order.items();
             outbox::append_traced(tx, &StockRequested { order_id, items, version }, trace).await?
         }
         Action::ReleaseStock => {
-            let items = items(tx, order_id).await?;
+            let items = order.items();
             outbox::append_traced(tx, &StockReleased { order_id, items, version }, trace).await?
         }
         Action::SellStock => {
-            let items = items(tx, order_id).await?;
+            let items = order.items();
             outbox::append_traced(tx, &StockSold { order_id, items, version }, trace).await?
         }
         Action::RequestPayment => {
@@ -221,32 +236,4 @@ async fn act(
         order.timer = Some(outbox::schedule_traced(tx, &overdue, due, trace).await?.0);
     }
     Ok(event_id)
-}
-
-/// Enters a status in the order's history, and numbers it among the changes of the buyer's orders.
-pub(super) async fn record_change(
-    tx: &mut PgConnection,
-    about: About,
-    buyer: &BuyerId,
-    (status, reason): (Status, Option<Reason>),
-    event_id: Uuid,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "with buyer as (
-             insert into order_buyer as known (buyer_id, last_change) values ($3, 1)
-             on conflict (buyer_id) do update set last_change = known.last_change + 1
-             returning last_change
-         )
-         insert into order_change (order_id, version, status, reason, event_id, buyer_id, number)
-         select $1, $2, $4, $5, $6, $3, last_change from buyer",
-    )
-    .bind(about.order_id)
-    .bind(about.version)
-    .bind(buyer)
-    .bind(status)
-    .bind(reason)
-    .bind(event_id)
-    .execute(tx)
-    .await?;
-    Ok(())
 }

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, get, web};
 use serde::Deserialize;
 use service_kit::auth::{Identity, Scope};
 use service_kit::etag::{self, IfNoneMatch};
-use service_kit::problem::{self, Problem, Query};
+use service_kit::problem::{Problem, Query};
 
 use super::body::{Order, Page};
 use super::caller::{OrdersShip, no_such_order, sees_all};
@@ -58,9 +58,8 @@ impl TryFrom<u32> for PageSize {
     ),
     responses(
         (status = 200, description = "one page of the orders", body = Page),
-        (status = 400, description = "a page or a status that cannot be", body = problem::Body,
-            content_type = problem::MEDIA_TYPE),
-        (status = 403, description = "another buyer's orders", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 400, description = "a page or a status that cannot be"),
+        (status = 403, description = "another buyer's orders"),
     )
 )]
 #[get("/api/v1/orders")]
@@ -94,9 +93,8 @@ pub(super) async fn list_orders(
         (status = 200, description = "the order", body = Order,
             headers(("ETag" = String, description = "its version"))),
         (status = 304, description = "the client has it"),
-        (status = 400, description = "no id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 404, description = "no such order, or another buyer's", body = problem::Body,
-            content_type = problem::MEDIA_TYPE),
+        (status = 400, description = "no id"),
+        (status = 404, description = "no such order, or another buyer's"),
     )
 )]
 #[get("/api/v1/orders/{id}")]

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use super::{Amount, ProductId};
 
@@ -44,6 +44,20 @@ pub async fn offers(
     .fetch_all(connection)
     .await?;
     Ok(offers.into_iter().map(|offer| (offer.product_id, offer)).collect())
+}
+
+/// Finds those of these products that nothing, or not everything, is known of, in the order of their ids. A removed one is
+/// known well enough.
+pub async fn unknown(pool: &PgPool, ids: &[ProductId]) -> Result<Vec<ProductId>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select wanted.product_id from unnest($1::bigint[]) as wanted (product_id)
+           left join product using (product_id)
+          where coalesce(available, true) and (name is null or price is null)
+          order by wanted.product_id",
+    )
+    .bind(ids)
+    .fetch_all(pool)
+    .await
 }
 
 /// Sets a product's name and picture, where this is newer than what is known.

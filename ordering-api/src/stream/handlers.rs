@@ -12,16 +12,15 @@ use chrono::{DateTime, Utc};
 use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
 use service_kit::auth::Identity;
-use service_kit::problem::{self, Problem, Query};
+use service_kit::problem::{Problem, Query};
 use service_kit::retry::retried;
 use service_kit::server::Stopping;
-use service_kit::sse;
+use service_kit::sse::{self, OpenStream, StreamEnd};
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::StreamPool;
-use super::hub::{Hub, Subscription};
+use super::hub::Hub;
 use crate::orders::{BuyerId, OrderId, Reason, Status};
 
 /// Changes in a page.
@@ -72,11 +71,9 @@ struct StreamFrom {
     ),
     responses(
         (status = 200, description = "the stream", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "not the id of a change", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 429, description = "the buyer has too many streams open: see `Retry-After`",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 503, description = "too many streams are open, or the database is away: see `Retry-After`",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 400, description = "not the id of a change"),
+        (status = 429, description = "the buyer has too many streams open: see `Retry-After`"),
+        (status = 503, description = "too many streams are open, or the database is away: see `Retry-After`"),
     )
 )]
 #[get("/api/v1/orders/stream")]
@@ -89,22 +86,13 @@ async fn stream_changes(
     stopping: web::Data<Stopping>,
 ) -> Result<HttpResponse, Problem> {
     let from = sse::last_event_id(request.headers())?.or(from.last_event_id);
-    let buyer: BuyerId = identity
-        .subject
-        .parse()
-        .map_err(|_no_buyer| Problem::not_found("the token's subject can have no orders"))?;
-    let subscription = hub.subscribe(&buyer).map_err(Problem::from)?;
+    let buyer = identity.buyer()?;
+    let open = hub.0.open(&buyer).map_err(Problem::from)?;
     let newest = newest(&pool.0, &buyer).await?;
     // A number after the newest is from before the database was restored: waiting for it would skip changes.
     let last = from.and_then(|number| i64::try_from(number).ok()).map_or(newest, |number| number.min(newest));
-    let changes = Changes {
-        pool: pool.0.clone(),
-        buyer,
-        subscription,
-        last,
-        expires_at: identity.expires_at,
-        stop: stopping.0.clone(),
-    };
+    let changes =
+        Changes { pool: pool.0.clone(), buyer, end: open.end(&stopping.0, identity.expires_at), open, last };
     Ok(sse::respond(RECONNECT_AFTER, changes.into_events()))
 }
 
@@ -123,11 +111,10 @@ async fn newest(pool: &PgPool, buyer: &BuyerId) -> Result<i64, Problem> {
 struct Changes {
     pool: PgPool,
     buyer: BuyerId,
-    subscription: Subscription,
+    open: OpenStream<i64>,
+    end: StreamEnd,
     /// The last change that was sent, or the one to start after.
     last: i64,
-    expires_at: DateTime<Utc>,
-    stop: CancellationToken,
 }
 
 impl Changes {
@@ -136,22 +123,15 @@ impl Changes {
     }
 
     async fn next(&mut self) -> Option<Bytes> {
-        let left = (self.expires_at - Utc::now()).to_std().unwrap_or_default();
-        let stop = self.stop.clone();
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => None,
-            () = tokio::time::sleep(left) => None,
-            page = self.next_page() => Some(page),
-            () = tokio::time::sleep(sse::HEARTBEAT) => Some(sse::ALIVE),
-        }
+        self.open.is_read();
+        self.end.clone().or(self.next_page()).await
     }
 
     /// Waits for changes that were not sent yet. Cancel safe: a dropped call loses nothing.
     async fn next_page(&mut self) -> Bytes {
         loop {
             let last = self.last;
-            if self.subscription.last_change.wait_for(|newest| *newest > last).await.is_err() {
+            if self.open.known.wait_for(|newest| *newest > last).await.is_err() {
                 // The hub cannot go away while this stream is subscribed; if it did, the heartbeat would go on.
                 std::future::pending::<()>().await;
             }

@@ -4,14 +4,11 @@
 //! The process that commits a change sends a notification; the poller also polls every second, because a notification
 //! can get lost. Without open streams it sends no queries.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use service_kit::sse::TooManyStreams;
+use service_kit::sse::OpenStreams;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
-use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::CHANNEL;
@@ -27,70 +24,23 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// How long after a failure the database is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The open streams of this process. Cheap to clone.
+/// The open streams of this process, each with the number of its buyer's last change, as far as the poller knows.
+/// Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Hub(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    limits: StreamSettings,
-    streams: Mutex<Streams>,
-    wake_up: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Streams {
-    by_buyer: HashMap<BuyerId, OfBuyer>,
-    count: usize,
-}
-
-#[derive(Debug, Default)]
-struct OfBuyer {
-    /// The number of the buyer's last change, as far as the poller knows.
-    last_change: watch::Sender<i64>,
-    open: usize,
-}
-
-/// One stream's part of the hub; dropping it makes room for another stream.
-#[derive(Debug)]
-pub struct Subscription {
-    hub: Hub,
-    buyer: BuyerId,
-    /// The number of the buyer's last change, as far as the poller knows.
-    pub last_change: watch::Receiver<i64>,
-}
+pub struct Hub(pub OpenStreams<i64>);
 
 impl Hub {
     /// A hub with these limits.
     pub fn new(limits: StreamSettings) -> Self {
-        Self(Arc::new(Shared { limits, streams: Mutex::default(), wake_up: Notify::new() }))
-    }
-
-    /// Subscribes one stream to the changes of this buyer's orders. From now on it misses none.
-    pub fn subscribe(&self, buyer: &BuyerId) -> Result<Subscription, TooManyStreams> {
-        let mut streams = self.streams();
-        if streams.count >= self.0.limits.max {
-            return Err(TooManyStreams::OfProcess);
-        }
-        let of_buyer = streams.by_buyer.entry(buyer.clone()).or_default();
-        if of_buyer.open >= self.0.limits.max_per_buyer {
-            return Err(TooManyStreams::OfBuyer);
-        }
-        of_buyer.open += 1;
-        let last_change = of_buyer.last_change.subscribe();
-        streams.count += 1;
-        drop(streams);
-        metrics::gauge!("order_streams_open").increment(1.0);
-        self.0.wake_up.notify_one();
-        Ok(Subscription { hub: self.clone(), buyer: buyer.clone(), last_change })
+        Self(OpenStreams::new("order_streams_open", limits.max, limits.max_per_buyer))
     }
 
     /// Polls until `stop`, through `pool`.
     pub async fn run(self, pool: PgPool, stop: CancellationToken) {
         let polling = async {
             loop {
-                if self.streams().by_buyer.is_empty() {
-                    self.0.wake_up.notified().await;
+                if self.0.is_empty() {
+                    self.0.woken().await;
                     continue;
                 }
                 tokio::select! {
@@ -104,7 +54,8 @@ impl Hub {
 
     async fn poll_while_needed(&self, pool: &PgPool) {
         loop {
-            let buyers: Vec<BuyerId> = self.streams().by_buyer.keys().cloned().collect();
+            self.0.close_stalled();
+            let buyers: Vec<BuyerId> = self.0.of_each(|_| ()).into_iter().map(|(buyer, ())| buyer).collect();
             if buyers.is_empty() {
                 return;
             }
@@ -118,16 +69,13 @@ impl Hub {
                 Err(_elapsed) => tracing::warn!("the database does not answer a poll for changes of orders"),
             }
             tokio::time::sleep(REST).await;
-            drop(tokio::time::timeout(POLL_INTERVAL, self.0.wake_up.notified()).await);
+            drop(tokio::time::timeout(POLL_INTERVAL, self.0.woken()).await);
         }
     }
 
     fn publish(&self, found: Vec<(BuyerId, i64)>) {
-        let streams = self.streams();
         for (buyer, last) in found {
-            if let Some(of_buyer) = streams.by_buyer.get(&buyer) {
-                of_buyer.last_change.send_if_modified(|known| std::mem::replace(known, last) != last);
-            }
+            self.0.tell(&buyer, |known| std::mem::replace(known, last) != last);
         }
     }
 
@@ -146,27 +94,8 @@ impl Hub {
         listener.listen(CHANNEL).await?;
         loop {
             // Before the first notification too: something may have been committed before this listened.
-            self.0.wake_up.notify_one();
+            self.0.wake();
             listener.recv().await?;
         }
-    }
-
-    fn streams(&self) -> MutexGuard<'_, Streams> {
-        // The map is consistent at every moment, also after a panic.
-        self.0.streams.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        let mut streams = self.hub.streams();
-        streams.count -= 1;
-        if let Some(of_buyer) = streams.by_buyer.get_mut(&self.buyer) {
-            of_buyer.open -= 1;
-            if of_buyer.open == 0 {
-                streams.by_buyer.remove(&self.buyer);
-            }
-        }
-        metrics::gauge!("order_streams_open").decrement(1.0);
     }
 }

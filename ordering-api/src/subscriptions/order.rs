@@ -1,13 +1,12 @@
 //! What moves an order on. Each handler says which fields it reads and what has happened;
 //! [`rules`](crate::orders::rules) decide the rest.
 
-use event_bus::outbox::AppendError;
 use event_bus::{HandleError, Handler, Received};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
 use crate::orders::OrderId;
-use crate::orders::process::{self, Applied, ChangeError, Happened};
+use crate::orders::process::{self, Applied, Happened};
 use crate::orders::rules::{Happening, Step};
 use crate::products::ProductId;
 
@@ -143,11 +142,12 @@ async fn apply<P>(
         Happened { happening, detail: detail.as_deref(), event_id: Some(event.id), trace: &event.trace };
     match process::apply(tx, id, &happened).await {
         Ok(Applied::NoSuchOrder) => Err(HandleError::reject(format!("there is no order {id}"))),
-        Ok(_) => Ok(()),
-        Err(ChangeError::Database(error) | ChangeError::Append(AppendError::Database(error))) => {
-            Err(error.into())
+        Ok(_) if matches!(happening, Happening::GracePeriodEnded | Happening::ReplyOverdue(_)) => {
+            event_bus::crash_point!("ordering.after_timer");
+            Ok(())
         }
-        Err(error @ ChangeError::Append(_)) => Err(HandleError::retry(error)),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,7 +1,5 @@
 //! The service under test, and what tests do with it.
 
-use std::{collections::HashMap, net::SocketAddr, thread::JoinHandle};
-
 use chrono::Utc;
 use event_bus::{BatchHandler, HandleError, Received, TraceContext};
 use ordering_api::subscriptions::{
@@ -11,30 +9,14 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use test_kit::token;
-use tokio_util::sync::CancellationToken;
+use test_kit::{Running, app_url, token};
 use uuid::Uuid;
-
-/// Where nobody listens.
-const NOWHERE: &str = "127.0.0.1:1";
 
 /// One process's worth of the service, without a broker: tests hand it the events.
 pub(crate) struct TestApp {
     pub(crate) pool: PgPool,
     client: reqwest::Client,
-    address: SocketAddr,
-    stop: CancellationToken,
-    running: Option<JoinHandle<anyhow::Result<()>>>,
-}
-
-/// The address of the test's database for a session with the rights and the limits of `ordering_app`.
-fn app_url(pool: &PgPool) -> String {
-    let server = std::env::var("DATABASE_URL").expect("DATABASE_URL is set");
-    let server = server.rsplit_once('/').expect("DATABASE_URL names a database").0.to_owned();
-    let options = pool.connect_options();
-    let database = options.get_database().expect("the test has a database");
-    let session = "-c%20role=ordering_app%20-c%20statement_timeout=5s%20-c%20lock_timeout=2s";
-    format!("{server}/{database}?options={session}")
+    running: Running,
 }
 
 impl TestApp {
@@ -44,39 +26,10 @@ impl TestApp {
     }
 
     pub(crate) async fn spawn_with(pool: &PgPool, settings: &[(&str, &str)]) -> Self {
-        let url = app_url(pool);
-        let broker = format!("amqp://{NOWHERE}/%2f");
-        let defaults = [
-            ("APP__MODE", "development"),
-            ("APP__HTTP__PORT", "0"),
-            ("APP__HTTP__WORKERS", "1"),
-            ("APP__AUTH__SECRET", service_kit::auth::DEVELOPMENT_SECRET),
-            ("APP__DATABASE__URL", &url),
-            ("APP__BROKER__URL", &broker),
-        ];
-        let variables = defaults.iter().chain(settings);
-        let variables: HashMap<String, String> =
-            variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let settings = service_kit::settings::load_service_from(None, variables).unwrap();
-        let stop = CancellationToken::new();
-        let (bound, address) = std::sync::mpsc::channel();
-        let token = stop.clone();
-        // A runtime of its own, as a process has: it also ends when the test fails.
-        let running = std::thread::spawn(move || {
-            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-                let application = ordering_api::app().start(settings, &token)?;
-                bound.send(application.address())?;
-                application.run().await
-            })
-        });
-        let address = address.recv().expect("the service listens");
-        let app = Self {
-            pool: pool.clone(),
-            client: reqwest::Client::new(),
-            address,
-            stop,
-            running: Some(running),
-        };
+        let url = app_url(pool, "ordering_app");
+        let usual = [("APP__DATABASE__URL", url.as_str()), ("APP__BROKER__URL", "amqp://127.0.0.1:1/%2f")];
+        let running = Running::start(ordering_api::app, &[&usual, settings].concat());
+        let app = Self { pool: pool.clone(), client: reqwest::Client::new(), running };
         app.add_product(1, "10.00").await;
         app.add_product(2, "2.50").await;
         app
@@ -84,7 +37,7 @@ impl TestApp {
 
     /// A request to a path below the orders, with this token's subject and scopes.
     pub(crate) fn request_as(&self, method: Method, path: &str, sub: &str, scope: &str) -> RequestBuilder {
-        let url = format!("http://{}/api/v1/orders{path}", self.address);
+        let url = format!("{}/api/v1/orders{path}", self.running.url());
         self.client.request(method, url).bearer_auth(token(sub, scope))
     }
 
@@ -203,15 +156,6 @@ impl TestApp {
     /// How many orders there are.
     pub(crate) async fn orders(&self) -> i64 {
         sqlx::query_scalar("select count(*) from customer_order").fetch_one(&self.pool).await.unwrap()
-    }
-}
-
-impl Drop for TestApp {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        if let Some(running) = self.running.take() {
-            drop(running.join());
-        }
     }
 }
 

@@ -34,6 +34,10 @@ async fn what_no_order_can_be_made_of_is_refused(pool: PgPool) {
         without("/items/0", "quantity"),
         with("", json!({})),
         with("", json!([])),
+        with("/items/0", json!([1, 1])),
+        with("/items", json!({"productId": 1, "quantity": 1})),
+        with("/address", json!(["Alice", "Mill Road 1", "12345", "Moor", "IE"])),
+        with("/payment", json!(["tok_ok"])),
     ];
     for quantity in [json!(0), json!(-1), json!(100), json!("two"), json!(1.5), json!(null), json!(1e30)] {
         bodies.push(with("/items/0/quantity", quantity));

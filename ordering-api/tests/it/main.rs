@@ -6,6 +6,8 @@ mod app;
 mod bad_input;
 mod checkout;
 mod contracts;
+mod cost;
+mod look_up;
 mod process;
 mod reading;
 mod stream;
