@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use actix_web::web;
 use service_kit::app::{Data, Service};
+use service_kit::worker::Worker;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
 use crate::payments::{self, handlers::Operations, read, store};
 use crate::provider::Provider;
 use crate::settings::Settings;
-use crate::worker::Worker;
+use crate::worker::Charging;
 
 /// Connections of the worker: outcomes are recorded whatever requests do.
 const WORKER_CONNECTIONS: u32 = 4;
@@ -27,12 +28,18 @@ pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     settings.check()?;
     let provider = Provider::new(service.settings.provider()?, settings.deadline())?;
     let (work, announced) = (Arc::new(Notify::new()), service.outbox_notifier()?);
-    let worker = Worker {
+    let job = Charging {
         pool: service.further_pool("worker", WORKER_CONNECTIONS, &[])?,
         provider,
         settings,
-        work: Arc::clone(&work),
         announced: announced.clone(),
+    };
+    let worker = Worker {
+        job,
+        concurrency: settings.concurrency,
+        poll: settings.poll(),
+        lease: settings.lease(),
+        work: Arc::clone(&work),
         stop: service.stop.clone(),
     };
     service.background("the worker", worker.run());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 use service_kit::auth::{Authorized, Ops};
-use service_kit::problem::{self, Problem, Query};
+use service_kit::problem::{Problem, Query};
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use utoipa::{IntoParams, ToSchema};
@@ -65,8 +65,7 @@ struct PaymentPage {
 /// Lists payments.
 #[utoipa::path(tag = "payments", params(ListQuery), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the payments, newest first", body = PaymentPage),
-    (status = 400, description = "a page or a state that cannot be", body = problem::Body,
-        content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "a page or a state that cannot be"),
 ))]
 #[get("/api/v1/payments")]
 async fn list_payments(
@@ -92,8 +91,8 @@ async fn list_payments(
 #[utoipa::path(tag = "payments", params(("id" = Uuid, Path, description = "which payment")),
     security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the payment", body = PaymentBody),
-    (status = 400, description = "no id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 404, description = "no such payment", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "no id"),
+    (status = 404, description = "no such payment"),
 ))]
 #[get("/api/v1/payments/{id}")]
 async fn get_payment(
@@ -110,9 +109,9 @@ async fn get_payment(
 #[utoipa::path(tag = "payments", params(("id" = Uuid, Path, description = "which payment")),
     security(("bearer" = ["ops"])), responses(
     (status = 202, description = "it will be asked"),
-    (status = 400, description = "no id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 404, description = "no such payment", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 409, description = "its outcome is known", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "no id"),
+    (status = 404, description = "no such payment"),
+    (status = 409, description = "its outcome is known"),
 ))]
 #[post("/api/v1/payments/{id}/retry")]
 async fn ask_now(

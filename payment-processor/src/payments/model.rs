@@ -9,9 +9,6 @@ use utoipa::ToSchema;
 /// Why a value of an event cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// Not an amount that can be charged.
-    #[error("an amount is positive, in whole cents and below ten thousand million, got {0}")]
-    Amount(Decimal),
     /// Not a code as in ISO 4217.
     #[error("a currency is three capital letters")]
     Currency,
@@ -20,29 +17,11 @@ pub enum ValueError {
     OrderId,
 }
 
-/// What is charged: positive, in whole cents. On the wire a string, `"12.50"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
-#[serde(try_from = "Decimal", into = "Decimal")]
-#[sqlx(transparent)]
-#[schema(value_type = String, pattern = r"^[0-9]{1,10}\.[0-9]{2}$", example = "12.50")]
-pub struct Amount(Decimal);
-
-impl TryFrom<Decimal> for Amount {
-    type Error = ValueError;
-
-    fn try_from(amount: Decimal) -> Result<Self, ValueError> {
-        let mut cents = amount;
-        cents.rescale(2);
-        let is_chargeable =
-            amount > Decimal::ZERO && cents == amount && amount < Decimal::from(10_000_000_000_u64);
-        if is_chargeable { Ok(Self(cents)) } else { Err(ValueError::Amount(amount)) }
-    }
-}
-
-impl From<Amount> for Decimal {
-    fn from(amount: Amount) -> Self {
-        amount.0
-    }
+service_kit::money! {
+    /// What is charged: positive, in whole cents. On the wire a string, `"12.50"`.
+    #[derive(ToSchema)]
+    #[schema(value_type = String, pattern = r"^[0-9]{1,10}\.[0-9]{2}$", example = "12.50")]
+    pub struct Amount is "an amount" up to 999_999_999_999 cents;
 }
 
 /// A currency's code, as in ISO 4217.
@@ -194,16 +173,6 @@ impl Charge {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_amount_is_positive_and_in_whole_cents() {
-        let amount = |text: &str| serde_json::from_str::<Amount>(text);
-        assert_eq!(serde_json::to_string(&amount("\"12.5\"").unwrap()).unwrap(), "\"12.50\"");
-        assert_eq!(amount("12.5").unwrap(), amount("\"12.50\"").unwrap());
-        for text in ["0", "-1", "\"0.001\"", "10000000000", "\"much\"", "null", "true"] {
-            assert!(amount(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn a_cards_number_is_no_token_and_no_token_is_shown() {

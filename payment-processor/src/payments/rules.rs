@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use service_kit::worker::pause_after;
+
 use super::{Amount, Charge, Currency, State};
 use crate::settings::WorkerSettings;
 
@@ -151,10 +153,9 @@ fn ask_again(
     is_wrong: bool,
     settings: &WorkerSettings,
 ) -> Step {
-    let doublings = u32::try_from(facts.tries.saturating_sub(1)).unwrap_or(0).min(20);
-    let pause = settings.first_pause_ms.saturating_mul(1 << doublings).min(settings.longest_pause_ms);
+    let pause = pause_after(facts.tries, settings.first_pause_ms, settings.longest_pause_ms);
     let wanted = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
-    Step::AskAgain { problem, pause: Duration::from_millis(pause).max(wanted), is_wrong }
+    Step::AskAgain { problem, pause: pause.max(wanted), is_wrong }
 }
 
 /// What the cancellation of the order does to a payment.

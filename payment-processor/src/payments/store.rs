@@ -1,35 +1,14 @@
 //! The SQL of payments that are asked for and cancelled.
 
 use event_bus::TraceContext;
-use event_bus::outbox::AppendError;
 use rust_decimal::Decimal;
-use service_kit::retry::Passing;
+use service_kit::change::ChangeError;
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::events::{self, Payment};
 use super::rules::{self, Announcement, Cancellation, Facts};
 use super::{Amount, Charge, Currency, OrderId, State, Token};
-
-/// Why a payment could not be changed. The transaction is rolled back.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database.
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
-    /// The announcement.
-    #[error(transparent)]
-    Append(#[from] AppendError),
-}
-
-impl Passing for StoreError {
-    fn is_passing(&self) -> bool {
-        match self {
-            Self::Database(error) | Self::Append(AppendError::Database(error)) => error.is_passing(),
-            Self::Append(_) => false,
-        }
-    }
-}
 
 /// A payment that was asked for.
 #[derive(Debug, Clone)]
@@ -100,7 +79,7 @@ impl Row {
 /// is one that was cancelled before it was asked for.
 ///
 /// A payment without a token fails at once.
-pub async fn request(tx: &mut Transaction<'_, Postgres>, requested: &Requested) -> Result<(), StoreError> {
+pub async fn request(tx: &mut Transaction<'_, Postgres>, requested: &Requested) -> Result<(), ChangeError> {
     let state = if requested.token.is_some() { State::Requested } else { State::Failed };
     let reason = requested.token.is_none().then_some("the payment token is none");
     let inserted: Option<Uuid> = sqlx::query_scalar(

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use service_kit::change::ChangeError;
 use service_kit::retry::retried;
+use service_kit::worker::millis;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::events::{self, Payment};
 use super::rules::{self, Answer, Step};
-use super::store::{Row, StoreError, columns};
+use super::store::{Row, columns};
 use super::{Amount, Charge, Currency, OrderId, State, Token};
 use crate::settings::WorkerSettings;
 
@@ -75,7 +77,7 @@ pub async fn record(
     work: &Work,
     answer: &Answer,
     settings: &WorkerSettings,
-) -> Result<Option<Step>, StoreError> {
+) -> Result<Option<Step>, ChangeError> {
     retried(|| async {
         let mut tx = pool.begin().await?;
         let query =
@@ -180,8 +182,4 @@ pub async fn ask_now(pool: &PgPool, payment_id: Uuid) -> Result<bool, sqlx::Erro
         .await
     });
     Ok(update.await?.rows_affected() == 1)
-}
-
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

@@ -8,6 +8,7 @@ use reqwest::header::{ACCEPT, RETRY_AFTER};
 use reqwest::{RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::answer;
 use crate::payments::rules::Answer;
@@ -57,19 +58,20 @@ impl Provider {
 
     /// Asks the provider for what a payment needs. The idempotency key is the payment's id, in every try.
     pub async fn ask(&self, work: &Work) -> Answer {
+        let key = if event_bus::without!("idempotency-key") { Uuid::now_v7() } else { work.payment_id };
         let request = match &work.question {
             Question::Charge { amount, currency, token } => {
                 let (order_id, amount, token) = (&work.order_id, *amount, token.reveal());
                 let body = ChargeBody { order_id, amount, currency, token };
                 let request = self.client.post(self.charges.clone()).json(&body);
-                request.header("idempotency-key", work.payment_id.to_string())
+                request.header("idempotency-key", key.to_string())
             }
             Question::Refund(charge) => {
                 let mut url = self.charges.clone();
                 if let Ok(mut path) = url.path_segments_mut() {
                     path.extend([charge.id.as_str(), "refund"]);
                 }
-                self.client.post(url).header("idempotency-key", format!("{}-refund", work.payment_id))
+                self.client.post(url).header("idempotency-key", format!("{key}-refund"))
             }
         };
         let request = match &self.key {

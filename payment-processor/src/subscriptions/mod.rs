@@ -10,12 +10,12 @@
 mod payment_cancelled;
 mod payment_requested;
 
-use event_bus::{HandleError, Received, Subscriber, consumer::SubscribeError, outbox::AppendError};
+use event_bus::{HandleError, Received, Subscriber, consumer::SubscribeError};
 
 pub use payment_cancelled::CancelPayment;
 pub use payment_requested::RequestPayment;
 
-use crate::payments::{OrderId, store::StoreError};
+use crate::payments::OrderId;
 
 /// Adds the handlers of this service.
 pub fn handlers(subscriber: Subscriber) -> Result<Subscriber, SubscribeError> {
@@ -28,14 +28,5 @@ fn check_key<P>(event: &Received<P>, order: &OrderId) -> Result<(), HandleError>
         Ok(())
     } else {
         Err(HandleError::reject(format!("an event with the key {:?} is about order {order}", event.key)))
-    }
-}
-
-impl From<StoreError> for HandleError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Database(error) | StoreError::Append(AppendError::Database(error)) => error.into(),
-            StoreError::Append(error) => Self::retry(error),
-        }
     }
 }

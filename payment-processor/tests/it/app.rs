@@ -1,6 +1,6 @@
 //! The service under test, the sandbox, and what tests do with them.
 
-use std::{net::SocketAddr, path::Path, thread::JoinHandle, time::Duration};
+use std::{path::Path, time::Duration};
 
 use chrono::Utc;
 use event_bus::{Handler, Received, TraceContext};
@@ -8,80 +8,22 @@ use payment_processor::subscriptions::{CancelPayment, RequestPayment};
 use reqwest::{Method, RequestBuilder};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use service_kit::{app::ServiceApp, settings::load_service_from};
 use sqlx::PgPool;
-use test_kit::{eventually, token};
-use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
+use test_kit::{Running, app_url, eventually, token};
 use uuid::Uuid;
 
 /// How long anything may take that a test waits for.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
-
-/// A program of the shop that runs in a thread of its own.
-pub(crate) struct Running {
-    address: SocketAddr,
-    stop: CancellationToken,
-    thread: Option<JoinHandle<anyhow::Result<()>>>,
-}
-
-impl Running {
-    fn start<S>(app: fn() -> ServiceApp<S>, settings: Vec<(String, String)>) -> Self
-    where
-        S: DeserializeOwned + ToSchema + Send + 'static,
-    {
-        let settings = load_service_from(None, settings).unwrap();
-        let stop = CancellationToken::new();
-        let (bound, address) = std::sync::mpsc::channel();
-        let token = stop.clone();
-        let thread = std::thread::spawn(move || {
-            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-                let application = app().start(settings, &token)?;
-                bound.send(application.address())?;
-                application.run().await
-            })
-        });
-        Self { address: address.recv().expect("the program listens"), stop, thread: Some(thread) }
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-/// The settings that both programs have.
-fn common() -> Vec<(&'static str, String)> {
-    vec![
-        ("APP__MODE", "development".to_owned()),
-        ("APP__HTTP__PORT", "0".to_owned()),
-        ("APP__HTTP__WORKERS", "1".to_owned()),
-        ("APP__HTTP__SHUTDOWN_TIMEOUT_SECONDS", "1".to_owned()),
-        ("APP__AUTH__SECRET", service_kit::auth::DEVELOPMENT_SECRET.to_owned()),
-    ]
-}
-
-fn owned(settings: Vec<(&'static str, String)>) -> Vec<(String, String)> {
-    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
 
 /// The sandbox.
 pub(crate) struct Sandbox(Running);
 
 impl Sandbox {
     pub(crate) fn start(ledger: Option<&Path>) -> Self {
-        let mut settings = common();
-        settings.push(("APP__HTTP__REQUEST_TIMEOUT_MS", "3600000".to_owned()));
-        settings.extend(ledger.map(|path| ("APP__LEDGER__PATH", path.display().to_string())));
-        Self(Running::start(payment_sandbox::app, owned(settings)))
+        let ledger = ledger.map(|path| path.display().to_string());
+        let mut settings = vec![("APP__HTTP__REQUEST_TIMEOUT_MS", "3600000")];
+        settings.extend(ledger.as_deref().map(|path| ("APP__LEDGER__PATH", path)));
+        Self(Running::start(payment_sandbox::app, &settings))
     }
 
     pub(crate) fn url(&self) -> String {
@@ -115,21 +57,19 @@ impl TestApp {
         Self::spawn_with(pool, provider, &[])
     }
 
-    pub(crate) fn spawn_with(pool: &PgPool, provider: &str, own: &[(&'static str, &str)]) -> Self {
-        let mut settings = common();
-        settings.extend([
-            ("APP__DATABASE__URL", app_url(pool)),
-            ("APP__BROKER__URL", "amqp://127.0.0.1:1/%2f".to_owned()),
-            ("APP__PROVIDER__URL", provider.to_owned()),
-            ("APP__WORKER__POLL_MS", "20".to_owned()),
-            ("APP__WORKER__FIRST_PAUSE_MS", "20".to_owned()),
-            ("APP__WORKER__LONGEST_PAUSE_MS", "100".to_owned()),
-            ("APP__WORKER__DEADLINE_MS", "1000".to_owned()),
-            ("APP__WORKER__LEASE_MS", "6000".to_owned()),
-        ]);
-        let own = own.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        let settings = settings.into_iter().chain(own).collect();
-        Self(Running::start(payment_processor::app, owned(settings)))
+    pub(crate) fn spawn_with(pool: &PgPool, provider: &str, own: &[(&str, &str)]) -> Self {
+        let database = app_url(pool, "payment_app");
+        let usual = [
+            ("APP__DATABASE__URL", database.as_str()),
+            ("APP__BROKER__URL", "amqp://127.0.0.1:1/%2f"),
+            ("APP__PROVIDER__URL", provider),
+            ("APP__WORKER__POLL_MS", "20"),
+            ("APP__WORKER__FIRST_PAUSE_MS", "20"),
+            ("APP__WORKER__LONGEST_PAUSE_MS", "100"),
+            ("APP__WORKER__DEADLINE_MS", "1000"),
+            ("APP__WORKER__LEASE_MS", "6000"),
+        ];
+        Self(Running::start(payment_processor::app, &[&usual, own].concat()))
     }
 
     /// An operator's request.
@@ -146,16 +86,6 @@ impl TestApp {
         assert_eq!(answer.status(), 200);
         answer.json().await.unwrap()
     }
-}
-
-/// The address of the test's database for a session with the rights and the limits of `payment_app`.
-pub(crate) fn app_url(pool: &PgPool) -> String {
-    let server = std::env::var("DATABASE_URL").expect("DATABASE_URL is set");
-    let server = server.rsplit_once('/').expect("DATABASE_URL names a database").0.to_owned();
-    let options = pool.connect_options();
-    let database = options.get_database().expect("the test has a database");
-    let session = "-c%20role=payment_app%20-c%20statement_timeout=5s%20-c%20lock_timeout=2s";
-    format!("{server}/{database}?options={session}")
 }
 
 /// The payload of a request to pay.

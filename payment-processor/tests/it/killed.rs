@@ -8,10 +8,10 @@ use std::process::Command;
 use lapin::BasicProperties;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use test_kit::{Process, Vhost, beside_this_program, vhost};
+use test_kit::{Process, Vhost, app_url, beside_this_program, vhost};
 use uuid::Uuid;
 
-use crate::app::{app_url, ledger, requested, told, until};
+use crate::app::{ledger, requested, told, until};
 
 /// Processes on a database and a virtual host of their own.
 struct Shop {
@@ -41,17 +41,13 @@ fn start_sandbox(ledger: &Path, port: &str) -> Process {
 impl Shop {
     async fn set_up(pool: &PgPool) -> Self {
         let vhost = vhost().await;
-        // As the relay does when it starts: the exchange for events is the relay's.
-        let mut config = event_bus::BrokerConfig::new(vhost.url.clone(), "shop.events");
-        "shop.unrouted".clone_into(&mut config.unrouted);
-        event_bus::relay::Publisher::connect(&config, "test").await.unwrap().close().await;
         let ledger = tempfile::tempdir().unwrap();
         let sandbox = start_sandbox(ledger.path(), "0");
         Self { pool: pool.clone(), vhost, sandbox, ledger }
     }
 
     async fn start(&self, point: Option<&str>) -> Process {
-        let database = app_url(&self.pool);
+        let database = app_url(&self.pool, "payment_app");
         let mut settings = vec![
             ("APP__DATABASE__URL", database.as_str()),
             ("APP__BROKER__URL", &self.vhost.url),
