@@ -1,0 +1,8 @@
+//! Passwords: which are taken, and their hashes.
+
+mod common;
+mod hasher;
+mod password;
+
+pub use hasher::Hasher;
+pub use password::{NewPassword, Password};

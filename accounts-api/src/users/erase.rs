@@ -1,0 +1,76 @@
+//! Erasure: the user's data goes here, and everywhere else by an event.
+
+use event_bus::{TraceContext, outbox};
+use service_kit::database;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+use super::events::UserDeleted;
+use service_kit::change::ChangeError;
+
+use super::UserId;
+
+/// Erases a user.
+#[derive(Debug)]
+pub struct Command<'a> {
+    /// The user.
+    pub user_id: UserId,
+    /// The trace that it belongs to.
+    pub trace: &'a TraceContext,
+}
+
+impl Command<'_> {
+    /// Deletes what is known of the user and announces it, in one transaction. `false` if nothing is known.
+    pub async fn run(&self, pool: &PgPool) -> Result<bool, ChangeError> {
+        let mut tx = database::begin(pool).await?;
+        // One that is only asked for is nobody else's knowledge yet, and nothing comes of it any more.
+        let asked = sqlx::query("delete from registration where user_id = $1").bind(self.user_id);
+        let was_asked = asked.execute(&mut *tx).await?.rows_affected() > 0;
+        let erased: Option<(i64, String)> =
+            sqlx::query_as("delete from app_user where user_id = $1 returning version, email_key")
+                .bind(self.user_id)
+                .fetch_optional(&mut *tx)
+                .await?;
+        if let Some((version, email_key)) = &erased {
+            self.announce(&mut tx, self.user_id, *version).await?;
+            // So that no trace of the address is left.
+            for (user_id, version) in take_rejected(&mut tx, email_key).await? {
+                self.announce(&mut tx, user_id, version).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(was_asked || erased.is_some())
+    }
+
+    async fn announce(
+        &self,
+        tx: &mut Transaction<'_, Postgres>,
+        user_id: UserId,
+        version: i64,
+    ) -> Result<(), ChangeError> {
+        let deleted = UserDeleted { user_id, version: version + 1 };
+        outbox::append_traced(tx, &deleted, self.trace).await?;
+        Ok(())
+    }
+}
+
+/// Deletes the registrations of an address that were rejected; returns those that were announced, one an hour at most.
+async fn take_rejected(tx: &mut PgConnection, email_key: &str) -> Result<Vec<(UserId, i64)>, sqlx::Error> {
+    sqlx::query_as(
+        "with gone as (
+             delete from app_user where email_key = $1 and status = 'rejected' returning user_id, version, created_at
+         )
+         select user_id, version
+           from (select *, created_at - lag(created_at) over (order by created_at) as pause from gone) as gone
+          where pause is null or pause > interval '1 hour'",
+    )
+    .bind(email_key)
+    .fetch_all(tx)
+    .await
+}
+
+/// Takes name and address out of the user's events in the outbox. They are published by now: the event of the erasure
+/// came after them.
+pub async fn forget(tx: &mut PgConnection, user_id: UserId) -> Result<(), sqlx::Error> {
+    sqlx::query("select accounts_forget($1)").bind(user_id).execute(tx).await?;
+    Ok(())
+}
