@@ -1,0 +1,157 @@
+//! The operator's routes of mails.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, get, post, web};
+use serde::{Deserialize, Serialize};
+use service_kit::auth::{Authorized, Ops};
+use service_kit::problem::{Problem, Query};
+use sqlx::PgPool;
+use tokio::sync::Notify;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+use uuid::Uuid;
+
+use super::read::{self, MailBody};
+use super::{State, store};
+
+/// The most mails of one page.
+const PAGE_LIMIT: i64 = 100;
+/// The last page that is looked for.
+const LAST_PAGE: i64 = 1_000_000;
+
+/// What the routes need beside the database.
+#[derive(Debug)]
+pub struct Operations {
+    /// After how many seconds a mail is overdue.
+    pub overdue_seconds: u32,
+    /// Wakes the worker.
+    pub work: Arc<Notify>,
+}
+
+/// Adds the routes.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(mails_status).service(list_mails).service(requeue_mail);
+}
+
+/// Which mails to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct ListQuery {
+    /// The page, from 0.
+    page_index: Option<i64>,
+    /// 1 to 100; default 20.
+    page_size: Option<i64>,
+    /// Those in this state.
+    #[param(inline)]
+    state: Option<State>,
+}
+
+/// Mails.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct MailPage {
+    page_index: i64,
+    page_size: i64,
+    /// How many mails fit.
+    count: i64,
+    /// The newest first.
+    data: Vec<MailBody>,
+}
+
+/// Lists mails. No address is shown, and not what they say.
+#[utoipa::path(tag = "mails", params(ListQuery), security(("bearer" = ["ops"])), responses(
+    (status = 200, description = "the mails, newest first", body = MailPage),
+    (status = 400, description = "a page or a state that cannot be"),
+))]
+#[get("/api/v1/mails")]
+async fn list_mails(
+    _: Authorized<Ops>,
+    query: Query<ListQuery>,
+    pool: web::Data<PgPool>,
+) -> Result<web::Json<MailPage>, Problem> {
+    let Query(ListQuery { page_index, page_size, state }) = query;
+    let (page_index, page_size) = (page_index.unwrap_or(0), page_size.unwrap_or(20));
+    for (name, value, range) in
+        [("pageIndex", page_index, 0..=LAST_PAGE), ("pageSize", page_size, 1..=PAGE_LIMIT)]
+    {
+        if !range.contains(&value) {
+            let detail = format!("{name} must be between {} and {}", range.start(), range.end());
+            return Err(Problem::validation(detail.clone()).parameter(name, detail));
+        }
+    }
+    let (count, data) = read::list(&pool, state, page_index * page_size, page_size).await?;
+    Ok(web::Json(MailPage { page_index, page_size, count, data }))
+}
+
+/// Has a mail sent that has failed, or that waits for its next try. Its `Message-ID` stays the same.
+#[utoipa::path(tag = "mails", params(("id" = Uuid, Path, description = "which mail")),
+    security(("bearer" = ["ops"])), responses(
+    (status = 202, description = "it will be sent"),
+    (status = 400, description = "no id"),
+    (status = 404, description = "no such mail"),
+    (status = 409, description = "there is nothing to send"),
+))]
+#[post("/api/v1/mails/{id}/requeue")]
+async fn requeue_mail(
+    operator: Authorized<Ops>,
+    id: web::Path<Uuid>,
+    operations: web::Data<Operations>,
+    pool: web::Data<PgPool>,
+) -> Result<HttpResponse, Problem> {
+    if !store::requeue(&pool, *id).await? {
+        return Err(if read::exists(&pool, *id).await? {
+            Problem::conflict("this mail is sent, or cannot be: there is nothing to send")
+        } else {
+            Problem::not_found("there is no such mail")
+        });
+    }
+    tracing::info!(mail = %id, by = operator.identity.subject, "an operator has a mail sent again");
+    operations.work.notify_one();
+    Ok(HttpResponse::Accepted().finish())
+}
+
+/// The mails by state, and what an operator should act on.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct MailsStatus {
+    /// How many mails are in each state.
+    states: BTreeMap<&'static str, i64>,
+    /// How many should have been sent by now.
+    overdue: i64,
+    /// What an operator should act on.
+    problems: Vec<String>,
+}
+
+/// Says how many mails are in each state, and what hangs.
+#[utoipa::path(tag = "mails", security(("bearer" = ["ops"])), responses(
+    (status = 200, description = "the figures, and what hangs", body = MailsStatus),
+))]
+#[get("/api/v1/mails/status")]
+async fn mails_status(
+    _: Authorized<Ops>,
+    operations: web::Data<Operations>,
+    pool: web::Data<PgPool>,
+) -> Result<web::Json<MailsStatus>, Problem> {
+    let seconds = operations.overdue_seconds;
+    let counts = read::counts(&pool, seconds).await?;
+    let mut problems = Vec::new();
+    for count in &counts {
+        let last = count.problem.as_deref().unwrap_or("nothing is known of a try");
+        if count.state == State::Failed {
+            let mails = mails(count.count);
+            problems.push(format!("{mails} refused: {last}; see /api/v1/mails?state=failed"));
+        }
+        if count.overdue > 0 {
+            problems.push(format!("{} not sent for more than {seconds} s: {last}", mails(count.overdue)));
+        }
+    }
+    let overdue = counts.iter().map(|count| count.overdue).sum();
+    let states = counts.iter().map(|count| (count.state.word(), count.count)).collect();
+    Ok(web::Json(MailsStatus { states, overdue, problems }))
+}
+
+fn mails(count: i64) -> String {
+    format!("{count} mail{}", if count == 1 { " is" } else { "s are" })
+}

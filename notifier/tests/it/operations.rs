@@ -1,0 +1,64 @@
+//! The operator's routes.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use test_kit::token;
+use uuid::Uuid;
+
+use crate::app::{ANN, Mailbox, TestApp, register_ann, until};
+
+#[sqlx::test(migrator = "notifier::MIGRATIONS")]
+async fn operators_see_mails_by_state_and_have_them_sent_again(pool: PgPool) {
+    let mailbox = Mailbox::start().await;
+    let app = TestApp::spawn(&pool, &mailbox.smtp);
+    mailbox.fault(json!({"fault": "refuse", "code": 550, "times": 1})).await;
+    let failed = register_ann(&pool).await;
+    until(&pool, failed, "failed").await;
+    let sent = register_ann(&pool).await;
+    until(&pool, sent, "sent").await;
+
+    let all = app.see("/api/v1/mails").await;
+    assert_eq!((&all["count"], &all["data"][0]["mailId"]), (&json!(2), &json!(sent)), "newest first: {all}");
+    let listed = app.see("/api/v1/mails?state=failed&pageSize=1").await;
+    assert_eq!((&listed["count"], &listed["data"][0]["kind"]), (&json!(1), &json!("welcome")));
+    assert!(!listed.to_string().contains(ANN), "{listed}");
+    let status = app.see("/api/v1/mails/status").await;
+    assert_eq!(status["states"], json!({"failed": 1, "sent": 1}));
+    assert!(status["problems"][0].as_str().unwrap().starts_with("1 mail is refused: "), "{status}");
+
+    let path = format!("/api/v1/mails/{failed}/requeue");
+    assert_eq!(app.operate(Method::POST, &path).send().await.unwrap().status(), 202);
+    until(&pool, failed, "sent").await;
+    assert_eq!(app.operate(Method::POST, &path).send().await.unwrap().status(), 409, "it is sent");
+    assert_eq!(mailbox.mails().await[0]["messageId"], format!("{failed}@shop.example"));
+}
+
+#[sqlx::test(migrator = "notifier::MIGRATIONS")]
+async fn mails_are_for_operators_alone_and_wrong_questions_are_refused(pool: PgPool) {
+    let app = TestApp::spawn(&pool, "smtp://127.0.0.1:1");
+    let requeue = format!("/api/v1/mails/{}/requeue", Uuid::now_v7());
+    let routes = [
+        (Method::GET, "/api/v1/mails"),
+        (Method::GET, "/api/v1/mails/status"),
+        (Method::POST, requeue.as_str()),
+    ];
+    for (method, path) in routes {
+        let stranger = app.request(method.clone(), path).send().await.unwrap();
+        let buyer = app.request(method, path).bearer_auth(token("alice", "")).send().await.unwrap();
+        assert_eq!((stranger.status().as_u16(), buyer.status().as_u16()), (401, 403), "{path}");
+    }
+    for (method, path, status) in [
+        (Method::POST, requeue.as_str(), 404),
+        (Method::POST, "/api/v1/mails/seven/requeue", 400),
+        (Method::GET, "/api/v1/mails?state=lost", 400),
+        (Method::GET, "/api/v1/mails?pageSize=101", 400),
+        (Method::GET, "/api/v1/mails?pageIndex=-1", 400),
+        (Method::GET, "/api/v1/mails?colour=red", 400),
+    ] {
+        let answer = app.operate(method, path).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!(problem["status"], status, "{path}: {problem}");
+    }
+}
