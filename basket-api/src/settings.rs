@@ -1,6 +1,6 @@
 //! The settings that only this service has.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -13,6 +13,9 @@ pub struct Settings {
     /// How many streams of alerts may be open.
     #[serde(default)]
     pub streams: StreamSettings,
+    /// Alerts by mail, for those who want that.
+    #[serde(default)]
+    pub digest: DigestSettings,
 }
 
 /// Where the catalog is.
@@ -31,6 +34,29 @@ pub struct StreamSettings {
     pub max: usize,
     /// Streams open at once of one buyer. Default 16.
     pub max_per_buyer: usize,
+}
+
+/// How often those who want it get their alerts by mail.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DigestSettings {
+    /// The seconds from a buyer's wish to the first mail, and from each mail to the next; for those who ask from now on.
+    /// Default 86,400, a day.
+    pub every_seconds: i32,
+}
+
+impl Default for DigestSettings {
+    fn default() -> Self {
+        Self { every_seconds: 86_400 }
+    }
+}
+
+impl DigestSettings {
+    /// Refuses what would send mails without a pause; an error names what to set.
+    pub fn check(&self) -> anyhow::Result<()> {
+        ensure!(self.every_seconds > 0, "setting digest.every_seconds must be at least 1");
+        Ok(())
+    }
 }
 
 impl Default for StreamSettings {

@@ -11,7 +11,8 @@ use actix_web::{
 };
 use serde::{Deserialize, Deserializer};
 use service_kit::{
-    problem::{self, Json, Problem, Query},
+    app::Applied,
+    problem::{Json, Problem, Query},
     retry::retried,
     server::Stopping,
     sse,
@@ -27,6 +28,7 @@ use super::{
     stream::AlertStream,
 };
 use crate::baskets::route::Buyer;
+use crate::page::Page;
 
 /// The most alerts that one request acknowledges by id.
 const MAX_IDS: usize = 1_000;
@@ -42,39 +44,6 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_alerts).service(acknowledge_alerts).service(stream_alerts);
 }
 
-/// Which page of the list.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Page {
-    #[serde(default)]
-    page_index: u32,
-    #[serde(default)]
-    page_size: PageSize,
-}
-
-/// How many alerts a page has: 1 to 100.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "u32")]
-struct PageSize(u32);
-
-impl Default for PageSize {
-    fn default() -> Self {
-        Self(10)
-    }
-}
-
-impl TryFrom<u32> for PageSize {
-    type Error = String;
-
-    fn try_from(size: u32) -> Result<Self, String> {
-        if (1..=100).contains(&size) {
-            Ok(Self(size))
-        } else {
-            Err(format!("a page has 1 to 100 entries, not {size}"))
-        }
-    }
-}
-
 /// Lists the buyer's alerts, newest first.
 #[utoipa::path(
     tag = "alerts",
@@ -83,21 +52,22 @@ impl TryFrom<u32> for PageSize {
         ("buyerId" = String, Path, description = "the token's `sub`"),
         ("pageIndex" = Option<i64>, Query, minimum = 0, description = "the page, from 0"),
         ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 100, description = "alerts on a page; 10 if not given"),
+        ("X-Applied" = Option<Uuid>, Header, description = "an event that this is to show the effect of"),
     ),
     responses(
         (status = 200, description = "one page of the alerts", body = AlertPage),
-        (status = 400, description = "a page that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 400, description = "a page that cannot be"),
+        (status = 404, description = "another buyer's basket"),
     )
 )]
 #[get("/api/v1/basket/{buyerId}/alerts")]
 async fn list_alerts(
     buyer: Buyer,
+    _: Applied,
     Query(page): Query<Page>,
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
-    let limit = i64::from(page.page_size.0);
-    let offset = i64::from(page.page_index) * limit;
+    let (offset, limit) = page.window();
     let alerts =
         retried(|| async { store::list(&mut *pool.acquire().await?, &buyer.id, offset, limit).await })
             .await?;
@@ -157,9 +127,8 @@ fn has_body(headers: &HeaderMap) -> bool {
     request_body = Option<Acknowledgement>,
     responses(
         (status = 204, description = "the alerts are acknowledged"),
-        (status = 400, description = "a body that cannot be read", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 400, description = "a body that cannot be read"),
+        (status = 404, description = "another buyer's basket"),
     )
 )]
 #[post("/api/v1/basket/{buyerId}/alerts/acknowledge")]
@@ -195,12 +164,10 @@ struct StreamFrom {
     ),
     responses(
         (status = 200, description = "the stream", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "not an alert's id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 429, description = "the buyer has too many streams open: see `Retry-After`",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 503, description = "too many streams are open, or the database is away: see `Retry-After`",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 400, description = "not an alert's id"),
+        (status = 404, description = "another buyer's basket"),
+        (status = 429, description = "the buyer has too many streams open: see `Retry-After`"),
+        (status = 503, description = "too many streams are open, or the database is away: see `Retry-After`"),
     )
 )]
 #[get("/api/v1/basket/{buyerId}/alerts/stream")]
@@ -223,10 +190,9 @@ async fn stream_alerts(
     let stream = AlertStream {
         pool: pool.0.clone(),
         buyer: buyer.id,
+        end: subscription.open.end(&stopping.0, buyer.expires_at),
         subscription,
         last,
-        expires_at: buyer.expires_at,
-        stop: stopping.0.clone(),
     };
     Ok(sse::respond(RECONNECT_AFTER, stream.into_events()))
 }

@@ -61,6 +61,10 @@ pub struct Alert {
     pub created_at: DateTime<Utc>,
     /// When the buyer acknowledged it; null until then.
     pub acknowledged_at: Option<DateTime<Utc>>,
+    /// The step of a trace that raised it, for streams.
+    #[serde(skip)]
+    #[sqlx(default)]
+    pub traceparent: Option<String>,
 }
 
 /// One page of a buyer's alerts, newest first.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    hub::{BuyerStreams, Hub, Latest},
+    hub::{Hub, Latest},
     model::Alert,
     store::{self, Known},
 };
@@ -37,8 +37,8 @@ impl Hub {
     /// Polls for alerts until `stop`, through `pool`.
     pub async fn run(self, pool: PgPool, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            if self.streams().by_buyer.is_empty() {
-                stop.run_until_cancelled(self.0.wake_up.notified()).await;
+            if self.0.streams.is_empty() {
+                stop.run_until_cancelled(self.0.streams.woken()).await;
                 continue;
             }
             tokio::select! {
@@ -63,7 +63,7 @@ impl Hub {
         listener.listen(CHANNEL).await?;
         loop {
             // Before the first notification too: alerts may have been committed before this listened.
-            self.0.wake_up.notify_one();
+            self.0.streams.wake();
             listener.recv().await?;
         }
     }
@@ -72,8 +72,12 @@ impl Hub {
     async fn poll_while_needed(&self, pool: &PgPool, stop: &CancellationToken) {
         let mut is_unavailable = false;
         while !stop.is_cancelled() {
-            self.close_stalled();
-            let Some((number, known)) = self.begin_poll() else { return };
+            self.0.streams.close_stalled();
+            let number = self.begin_poll();
+            let known: Vec<Known> = self.0.streams.of_each(|latest| latest.newest);
+            if known.is_empty() {
+                return;
+            }
             let started = Instant::now();
             match find_new(pool, &known).await {
                 Ok(found) => {
@@ -91,22 +95,10 @@ impl Hub {
             stop.run_until_cancelled(tokio::time::sleep(rest)).await;
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.0.wake_up.notified() => {}
+                () = self.0.streams.woken() => {}
                 () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
-    }
-
-    /// Numbers a poll, and returns what is known of each buyer with open streams; `None` without any.
-    fn begin_poll(&self) -> Option<(u64, Vec<Known>)> {
-        let mut streams = self.streams();
-        if streams.by_buyer.is_empty() {
-            return None;
-        }
-        streams.polls += 1;
-        let newest = |streams: &BuyerStreams| streams.latest.borrow().newest;
-        let known = streams.by_buyer.iter().map(|(buyer, streams)| (buyer.clone(), newest(streams)));
-        Some((streams.polls, known.collect()))
     }
 
     /// Passes what the poll with this number has found on to the streams.
@@ -115,32 +107,33 @@ impl Hub {
         for (buyer, alert) in found {
             by_buyer.entry(buyer).or_default().push(alert);
         }
-        let streams = self.streams();
         for (buyer, known) in known {
-            let Some(of_buyer) = streams.by_buyer.get(&buyer) else { continue };
             let alerts = by_buyer.remove(&buyer).unwrap_or_default();
+            if i64::try_from(alerts.len()).is_ok_and(|found| found >= BATCH_SIZE) {
+                self.0.streams.wake();
+            }
             // During the poll the buyer's last stream may have ended and another one begun, for which nothing
             // is known yet.
-            if of_buyer.latest.borrow().newest != known {
-                continue;
-            }
-            match (known, alerts.last().map(|alert| alert.id)) {
-                (Some(_), None) => {}
-                (None, newest) => {
-                    let newest = newest.unwrap_or_default();
-                    let latest = Latest { newest: Some(newest), since: newest, alerts: Arc::default() };
-                    of_buyer.latest.send_replace(latest);
-                }
-                (Some(since), newest @ Some(_)) => {
-                    if i64::try_from(alerts.len()).is_ok_and(|found| found >= BATCH_SIZE) {
-                        self.0.wake_up.notify_one();
-                    }
-                    of_buyer.latest.send_replace(Latest { newest, since, alerts: alerts.into() });
-                }
-            }
+            self.0.streams.tell(&buyer, |latest| latest.newest == known && latest.goes_on_with(alerts));
         }
-        drop(streams);
         self.0.polled.send_replace(number);
+    }
+}
+
+impl Latest {
+    /// Takes what a poll has found after `newest`. Returns whether that is news.
+    fn goes_on_with(&mut self, alerts: Vec<Alert>) -> bool {
+        let newest = alerts.last().map(|alert| alert.id);
+        match (self.newest, newest) {
+            (Some(_), None) => return false,
+            // The first poll only learns where the streams begin.
+            (None, newest) => {
+                let newest = newest.unwrap_or_default();
+                *self = Self { newest: Some(newest), since: newest, alerts: Arc::default() };
+            }
+            (Some(since), newest @ Some(_)) => *self = Self { newest, since, alerts: alerts.into() },
+        }
+        true
     }
 }
 

@@ -35,9 +35,10 @@ pub async fn prices_changed(
     let raised = sqlx::query(
         "with change as (
              select *
-             from unnest($1::uuid[], $2::bigint[], $3::text[], $4::numeric[], $5::numeric[], $6::bigint[], $7::bigint[])
+             from unnest($1::uuid[], $2::bigint[], $3::text[], $4::numeric[], $5::numeric[], $6::bigint[], $7::bigint[],
+                         $9::text[])
                   with ordinality as change (event_id, product_id, product_name, old_price, new_price,
-                                             generation, version, position)
+                                             generation, version, traceparent, position)
          ), newest as (
              select distinct on (product_id) product_id, generation, version
              from change order by product_id, generation desc, version desc
@@ -56,9 +57,9 @@ pub async fn prices_changed(
                     or (line.added_generation, line.added_version) < (newest.generation, newest.version))
              returning line.buyer_id, line.product_id, line.added_source, line.added_generation, line.added_version
          )
-         insert into alert (buyer_id, event_id, kind, product_id, product_name, old_price, new_price)
+         insert into alert (buyer_id, event_id, kind, product_id, product_name, old_price, new_price, traceparent)
          select repriced.buyer_id, change.event_id, 'price_changed', change.product_id,
-                change.product_name, change.old_price, change.new_price
+                change.product_name, change.old_price, change.new_price, change.traceparent
          from repriced join change on change.product_id = repriced.product_id
           and (repriced.added_source <> $8
                or (change.generation, change.version) > (repriced.added_generation, repriced.added_version))
@@ -72,6 +73,7 @@ pub async fn prices_changed(
     .bind(changes.iter().map(|change| change.generation).collect::<Vec<_>>())
     .bind(changes.iter().map(|change| change.version).collect::<Vec<_>>())
     .bind(source)
+    .bind(changes.iter().map(|change| change.traceparent.clone()).collect::<Vec<_>>())
     .execute(tx)
     .await?;
     Ok(raised.rows_affected())

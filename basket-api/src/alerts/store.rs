@@ -87,7 +87,7 @@ pub async fn after(
 ) -> Result<Vec<Alert>, sqlx::Error> {
     sqlx::query_as(
         "select alert_id, event_id, kind, product_id, product_name, old_price, new_price, created_at,
-                acknowledged_at
+                acknowledged_at, traceparent
          from alert where buyer_id = $1 and alert_id > $2 order by alert_id limit $3",
     )
     .bind(buyer)
@@ -113,12 +113,12 @@ pub async fn new_alerts(
          from unnest($1::text[], $2::bigint[]) as stream (buyer_id, known)
          cross join lateral (
              (select alert_id, event_id, kind, product_id, product_name, old_price, new_price, created_at,
-                     acknowledged_at
+                     acknowledged_at, traceparent
               from alert where buyer_id = stream.buyer_id and alert_id > stream.known
               order by alert_id limit $3)
              union all
              (select alert_id, event_id, kind, product_id, product_name, old_price, new_price, created_at,
-                     acknowledged_at
+                     acknowledged_at, traceparent
               from alert where buyer_id = stream.buyer_id and stream.known is null
               order by alert_id desc limit 1)
          ) as found

@@ -7,11 +7,16 @@
 use std::time::Duration;
 
 use actix_web::web::Bytes;
-use chrono::{DateTime, Utc};
+use event_bus::{
+    TraceContext,
+    span::{KeyValue, Span, SpanKind},
+};
 use futures_util::{Stream, stream};
-use service_kit::{retry::retried, sse};
+use service_kit::{
+    retry::retried,
+    sse::{self, StreamEnd},
+};
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     hub::Subscription,
@@ -40,10 +45,8 @@ pub struct AlertStream {
     pub subscription: Subscription,
     /// The last alert that was sent, or the one to start after.
     pub last: AlertId,
-    /// When the buyer's token expires, and the stream ends.
-    pub expires_at: DateTime<Utc>,
-    /// Cancelled when the service stops.
-    pub stop: CancellationToken,
+    /// When the stream ends.
+    pub end: StreamEnd,
 }
 
 impl AlertStream {
@@ -53,26 +56,17 @@ impl AlertStream {
     }
 
     async fn next(&mut self) -> Option<Bytes> {
-        self.subscription.is_read();
-        let left = (self.expires_at - Utc::now()).to_std().unwrap_or_default();
-        let (stop, closed) = (self.stop.clone(), self.subscription.closed.clone());
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => None,
-            () = closed.cancelled() => None,
-            () = tokio::time::sleep(left) => None,
-            page = self.next_page() => Some(page),
-            () = tokio::time::sleep(sse::HEARTBEAT) => Some(sse::ALIVE),
-        }
+        self.subscription.open.is_read();
+        self.end.clone().or(self.next_page()).await
     }
 
     /// Waits for alerts that were not sent yet. Cancel safe: a dropped call loses nothing.
     async fn next_page(&mut self) -> Bytes {
         loop {
-            let latest = self.subscription.latest.borrow_and_update().clone();
+            let latest = self.subscription.open.known.borrow_and_update().clone();
             if latest.newest.is_none_or(|newest| newest <= self.last) {
                 // The hub cannot go away while this stream is subscribed; if it did, the heartbeat would go on.
-                if self.subscription.latest.changed().await.is_err() {
+                if self.subscription.open.known.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }
                 continue;
@@ -109,9 +103,19 @@ impl AlertStream {
     }
 }
 
+/// The last step of a price change: its alert goes to a stream.
+fn sending(alert: &Alert) -> Span {
+    let raised = alert.traceparent.as_deref().and_then(|parent| TraceContext::parse(parent, None));
+    Span::within(&raised.unwrap_or_default(), SpanKind::Producer, || {
+        let event = KeyValue::new("messaging.message.id", alert.event_id.to_string());
+        ("send price-alert".to_owned(), vec![event, KeyValue::new("messaging.operation.type", "send")])
+    })
+}
+
 fn encode(alerts: &[Alert]) -> Bytes {
     let mut text = String::new();
     for alert in alerts {
+        let _step = sending(alert);
         match serde_json::to_string(alert) {
             Ok(data) => text.push_str(&sse::event("price-alert", Some(alert.id.0), &data)),
             Err(error) => {

@@ -7,8 +7,9 @@ use actix_web::{
 };
 use serde::Deserialize;
 use service_kit::{
+    app::Applied,
     etag::{self, IfMatch, IfNoneMatch},
-    problem::{self, Json, Problem},
+    problem::{Json, Problem},
     trace::RequestTrace,
 };
 use sqlx::PgPool;
@@ -43,17 +44,19 @@ struct Wanted {
     params(
         ("buyerId" = String, Path, description = "the token's `sub`"),
         ("If-None-Match" = Option<String>, Header, description = "the basket's `ETag`, to be told only of changes"),
+        ("X-Applied" = Option<Uuid>, Header, description = "an event that this is to show the effect of"),
     ),
     responses(
         (status = 200, description = "the basket", body = Basket,
             headers(("ETag" = String, description = "the basket's version"))),
         (status = 304, description = "the basket is still at the version in `If-None-Match`"),
-        (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 404, description = "another buyer's basket"),
     )
 )]
 #[get("/api/v1/basket/{buyerId}")]
 async fn get_basket(
     buyer: Buyer,
+    _: Applied,
     if_none_match: IfNoneMatch,
     baskets: web::Data<Baskets>,
 ) -> Result<HttpResponse, Problem> {
@@ -80,18 +83,12 @@ async fn get_basket(
     responses(
         (status = 200, description = "the basket with the product in it", body = Basket,
             headers(("ETag" = String, description = "the basket's version"))),
-        (status = 400, description = "a quantity outside 1–99, or a body or an id that cannot be read",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 404, description = "another buyer's basket, or a product that the catalog does not sell",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 409, description = "the basket holds 100 products already",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 412, description = "the basket is not the one in `If-Match`",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 400, description = "a quantity outside 1–99, or a body or an id that cannot be read"),
+        (status = 404, description = "another buyer's basket, or a product that the catalog does not sell"),
+        (status = 409, description = "the basket holds 100 products already"),
+        (status = 412, description = "the basket is not the one in `If-Match`"),
         (status = 503, description = "not now, for instance because the product is not known here yet and the \
-                                      catalog cannot be asked: see `Retry-After`",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
+                                      catalog cannot be asked: see `Retry-After`"),
     )
 )]
 #[put("/api/v1/basket/{buyerId}/items/{productId}")]
@@ -132,10 +129,9 @@ async fn put_item(
     ),
     responses(
         (status = 204, description = "the product is not in the basket any more"),
-        (status = 400, description = "not a product's id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 412, description = "the basket is not the one in `If-Match`",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 400, description = "not a product's id"),
+        (status = 404, description = "another buyer's basket"),
+        (status = 412, description = "the basket is not the one in `If-Match`"),
     )
 )]
 #[delete("/api/v1/basket/{buyerId}/items/{productId}")]
@@ -158,9 +154,8 @@ async fn delete_item(
     ),
     responses(
         (status = 204, description = "the basket is empty"),
-        (status = 404, description = "another buyer's basket", body = problem::Body, content_type = problem::MEDIA_TYPE),
-        (status = 412, description = "the basket is not the one in `If-Match`",
-            body = problem::Body, content_type = problem::MEDIA_TYPE),
+        (status = 404, description = "another buyer's basket"),
+        (status = 412, description = "the basket is not the one in `If-Match`"),
     )
 )]
 #[delete("/api/v1/basket/{buyerId}")]

@@ -1,7 +1,7 @@
 //! A buyer, their basket, and what lies in it.
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use service_kit::auth::BuyerId;
 
 use crate::products::{Currency, PictureUrl, Price, ProductId, ProductName};
@@ -9,33 +9,9 @@ use crate::products::{Currency, PictureUrl, Price, ProductId, ProductName};
 /// The most different products in one cart.
 pub const MAX_LINES: i64 = 100;
 
-/// How many pieces of a product: 1 to 99.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
-#[serde(try_from = "i64", into = "i64")]
-#[sqlx(transparent)]
-#[schema(value_type = i64, minimum = 1, maximum = 99, example = 2)]
-pub struct Quantity(i16);
-
-/// Why something is not a quantity.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a quantity is a whole number from 1 to 99, got {0}")]
-pub struct QuantityError(i64);
-
-impl TryFrom<i64> for Quantity {
-    type Error = QuantityError;
-
-    fn try_from(pieces: i64) -> Result<Self, QuantityError> {
-        match i16::try_from(pieces) {
-            Ok(count) if (1..=99).contains(&count) => Ok(Self(count)),
-            _ => Err(QuantityError(pieces)),
-        }
-    }
-}
-
-impl From<Quantity> for i64 {
-    fn from(quantity: Quantity) -> Self {
-        quantity.0.into()
-    }
+service_kit::whole_number! {
+    /// How many pieces of a product: 1 to 99.
+    pub struct Quantity(i16) is "a quantity" from 1 to 99, for example 2;
 }
 
 /// A buyer's basket as they see it. A buyer who never put anything in has an empty one, version 0.

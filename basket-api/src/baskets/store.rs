@@ -262,3 +262,9 @@ pub async fn raise_version(tx: &mut PgConnection, buyer: &BuyerId) -> Result<(),
         .await?;
     Ok(())
 }
+
+/// Deletes a buyer's cart and all that they were told of it.
+pub async fn erase(tx: &mut PgConnection, buyer: &BuyerId) -> Result<(), sqlx::Error> {
+    sqlx::query("select erase_cart($1)").bind(buyer).execute(tx).await?;
+    Ok(())
+}

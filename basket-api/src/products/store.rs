@@ -1,9 +1,9 @@
 //! The projection's statements.
 //!
-//! Every write is guarded by the product's generation and version, so it may come in any order and more than once:
-//! the row always ends as the newest of what was told. Versions of another source cannot be compared: what it tells is
-//! taken as it comes. All take the product rows in the order of their
-//! ids and leave them locked until the transaction ends.
+//! Every write but a removal, which is for good, is guarded by the product's generation and version, so it may come in
+//! any order and more than once: the row always ends as the newest of what was told. Versions of another source cannot
+//! be compared: its changes are taken as they come. All take the product rows in the order of their ids and leave them
+//! locked until the transaction ends.
 
 use sqlx::{FromRow, PgConnection, Row};
 use uuid::Uuid;
@@ -49,6 +49,8 @@ pub struct PriceChange {
     pub generation: i64,
     /// The product's version since.
     pub version: i64,
+    /// The step of the trace that tells of it, where the trace is recorded.
+    pub traceparent: Option<String>,
 }
 
 /// A product's new name or picture.

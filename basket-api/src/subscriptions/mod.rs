@@ -7,26 +7,33 @@
 //! | `shop.catalog.product_changed.v1` | [`UpdateProduct`]: new name and picture |
 //! | `shop.catalog.product_removed.v1` | [`RemoveProduct`]: no longer available, and an alert |
 //! | `shop.ordering.order_started.v1` | [`TakeOutOrdered`]: what was ordered leaves the cart |
+//! | `shop.accounts.user_registered.v1` | [`GiveFirstList`]: a list to begin with |
+//! | `shop.accounts.user_deleted.v1` | [`EraseBuyer`]: lists, cart and alerts go |
+//! | `shop.basket.price_digest_due.v1` | [`MakeDigest`]: the buyer's alerts of a day, in one event |
 //!
-//! Price changes, removals and orders want every event of a key, in order; for the others only the newest counts.
+//! Every event of a key counts, in order; of added and changed products only the newest does.
 //!
-//! Handlers get runs of events and write each run in one or two statements, however long it is. Each
-//! takes the products' rows before the carts'. A batch with several runs may still take a cart before the next
+//! Handlers of products get runs of events and write each run in one or two statements, however long it is. They
+//! take the products' rows before the carts'. A batch with several runs may still take a cart before the next
 //! run's product: where a request stands in the way the database ends one of the two, and both try again.
 
+mod digest;
 mod order_started;
 mod product_added;
 mod product_changed;
 mod product_price_changed;
 mod product_removed;
+mod user;
 
 use event_bus::{HandleError, Received, Subscriber, consumer::SubscribeError};
 
+pub use digest::MakeDigest;
 pub use order_started::TakeOutOrdered;
 pub use product_added::AddProduct;
 pub use product_changed::UpdateProduct;
 pub use product_price_changed::RepriceBaskets;
 pub use product_removed::RemoveProduct;
+pub use user::{EraseBuyer, GiveFirstList};
 
 use crate::products::ProductId;
 
@@ -37,7 +44,10 @@ pub fn handlers(subscriber: Subscriber) -> Result<Subscriber, SubscribeError> {
         .handle(RepriceBaskets)?
         .handle(UpdateProduct)?
         .handle(RemoveProduct)?
-        .handle(TakeOutOrdered)
+        .handle(TakeOutOrdered)?
+        .handle(GiveFirstList)?
+        .handle(EraseBuyer)?
+        .handle(MakeDigest)
 }
 
 /// How PostgreSQL plans the statements of the handlers.

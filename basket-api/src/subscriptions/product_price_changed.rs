@@ -1,6 +1,6 @@
 //! A product got another price: the carts that hold it show it, and their buyers are told.
 
-use event_bus::{BatchHandler, HandleError, Received};
+use event_bus::{BatchHandler, HandleError, Received, TraceContext};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
@@ -51,6 +51,7 @@ impl BatchHandler for RepriceBaskets {
                     currency: event.data.currency,
                     generation: event.generation,
                     version: event.version,
+                    traceparent: event.trace.sampled().and_then(TraceContext::traceparent).map(str::to_owned),
                 });
             }
             store::change_prices(tx, source, &changes).await?;

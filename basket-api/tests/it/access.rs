@@ -8,7 +8,7 @@ use test_kit::{expired_token, token};
 use crate::app::{TestApp, add_product, problem, reprice};
 
 /// Every operation on a basket: method, path below it, whether it has a body.
-const OPERATIONS: [(&str, &str, bool); 7] = [
+const OPERATIONS: [(&str, &str, bool); 12] = [
     ("GET", "", false),
     ("DELETE", "", false),
     ("PUT", "/items/1", true),
@@ -16,6 +16,11 @@ const OPERATIONS: [(&str, &str, bool); 7] = [
     ("GET", "/alerts", false),
     ("POST", "/alerts/acknowledge", false),
     ("GET", "/alerts/stream", false),
+    ("GET", "/lists", false),
+    ("POST", "/lists", true),
+    ("GET", "/lists/019ab2c5-8f3e-7d41-9c55-0c6a2f6f3b11", false),
+    ("PUT", "/lists/019ab2c5-8f3e-7d41-9c55-0c6a2f6f3b11", true),
+    ("DELETE", "/lists/019ab2c5-8f3e-7d41-9c55-0c6a2f6f3b11", false),
 ];
 
 fn operations<'a>(app: &'a TestApp, buyer: &'a str) -> impl Iterator<Item = RequestBuilder> + 'a {

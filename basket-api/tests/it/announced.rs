@@ -21,10 +21,6 @@ pub(crate) async fn spawn_with(pool: &PgPool, vhost: &Vhost, catalog: &str) -> T
 
 /// Starts the service at this broker, and waits until it consumes.
 pub(crate) async fn consuming(setup: Setup, vhost: &Vhost) -> TestApp {
-    // As the relay does when it starts: the exchange for events is the relay's.
-    let mut config = event_bus::BrokerConfig::new(vhost.url.clone(), "shop.events");
-    "shop.unrouted".clone_into(&mut config.unrouted);
-    event_bus::relay::Publisher::connect(&config, "test").await.unwrap().close().await;
     let app = setup.with("APP__BROKER__URL", &vhost.url).spawn();
     eventually("the service consumes", SOON, async || {
         queue(vhost).await.filter(|queue| queue.consumer_count() > 0)

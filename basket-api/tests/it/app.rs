@@ -1,14 +1,13 @@
 //! The service under test, and what tests do with it.
 
-use std::{net::SocketAddr, thread::JoinHandle, time::Duration};
+use std::time::Duration;
 
 use chrono::Utc;
 use event_bus::{BatchHandler, Received, TraceContext};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use test_kit::{eventually, token};
-use tokio_util::sync::CancellationToken;
+use test_kit::{Running, eventually, token};
 use uuid::Uuid;
 
 /// How long anything may take that a test waits for.
@@ -21,9 +20,7 @@ const NOWHERE: &str = "127.0.0.1:1";
 pub(crate) struct TestApp {
     pub(crate) pool: PgPool,
     pub(crate) client: reqwest::Client,
-    address: SocketAddr,
-    stop: CancellationToken,
-    running: Option<JoinHandle<anyhow::Result<()>>>,
+    running: Running,
 }
 
 /// What a test wants to be different.
@@ -43,43 +40,23 @@ impl Setup {
     }
 
     pub(crate) fn spawn(self) -> TestApp {
-        let defaults = [
-            ("APP__MODE", "development".to_owned()),
-            ("APP__HTTP__PORT", "0".to_owned()),
-            ("APP__HTTP__WORKERS", "1".to_owned()),
-            ("APP__AUTH__SECRET", service_kit::auth::DEVELOPMENT_SECRET.to_owned()),
+        let usual = [
             ("APP__DATABASE__URL", app_url(&self.pool)),
             ("APP__BROKER__URL", format!("amqp://{NOWHERE}/%2f")),
             ("APP__CATALOG__URL", format!("http://{NOWHERE}")),
+            // As long as by default: streams end by themselves when the service stops, not because it ends them.
+            ("APP__HTTP__SHUTDOWN_TIMEOUT_SECONDS", "10".to_owned()),
         ];
-        let variables =
-            defaults.into_iter().chain(self.settings).map(|(name, value)| (name.to_owned(), value));
-        let variables: std::collections::HashMap<String, String> = variables.collect();
-        let settings = service_kit::settings::load_service_from(None, variables).unwrap();
-        let stop = CancellationToken::new();
-        let (bound, address) = std::sync::mpsc::channel();
-        let token = stop.clone();
-        // A runtime of its own, as a process has: it also ends when the test fails.
-        let running = std::thread::spawn(move || {
-            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-                let application = basket_api::app().start(settings, &token)?;
-                bound.send(application.address())?;
-                application.run().await
-            })
-        });
-        let address = address.recv().expect("the service listens");
-        TestApp { pool: self.pool, client: reqwest::Client::new(), address, stop, running: Some(running) }
+        let settings: Vec<_> =
+            usual.iter().chain(&self.settings).map(|(name, value)| (*name, value.as_str())).collect();
+        let running = Running::start(basket_api::app, &settings);
+        TestApp { pool: self.pool, client: reqwest::Client::new(), running }
     }
 }
 
-/// The address of the test's database for a session with the rights and the limits of `basket_app`.
+/// The address of the test's database for the service.
 pub(crate) fn app_url(pool: &PgPool) -> String {
-    let server = std::env::var("DATABASE_URL").expect("DATABASE_URL is set");
-    let server = server.rsplit_once('/').expect("DATABASE_URL names a database").0.to_owned();
-    let options = pool.connect_options();
-    let database = options.get_database().expect("the test has a database");
-    let session = "-c%20role=basket_app%20-c%20statement_timeout=5s%20-c%20lock_timeout=2s";
-    format!("{server}/{database}?options={session}")
+    test_kit::app_url(pool, "basket_app")
 }
 
 impl TestApp {
@@ -89,7 +66,7 @@ impl TestApp {
 
     /// A request to a path of the service, without a token.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("http://{}{path}", self.address))
+        self.client.request(method, format!("{}{path}", self.running.url()))
     }
 
     /// A request to a path below the buyer's basket, with their token.
@@ -132,15 +109,12 @@ impl TestApp {
 
     /// Asks the service to stop.
     pub(crate) fn begin_stop(&self) {
-        self.stop.cancel();
+        self.running.begin_stop();
     }
 
     /// Stops the service, and expects it to end by itself, soon and well.
-    pub(crate) fn stop(mut self) {
-        let started = std::time::Instant::now();
-        self.stop.cancel();
-        self.running.take().unwrap().join().expect("it does not panic").expect("it ends well");
-        assert!(started.elapsed() < Duration::from_secs(5), "it took {:?}", started.elapsed());
+    pub(crate) fn stop(self) {
+        self.running.stop();
     }
 
     /// Waits until the service says that it is ready.
@@ -150,15 +124,6 @@ impl TestApp {
             (answer.status() == 200).then_some(())
         })
         .await;
-    }
-}
-
-impl Drop for TestApp {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        if let Some(running) = self.running.take() {
-            drop(running.join());
-        }
     }
 }
 

@@ -10,13 +10,15 @@ use lapin::{
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use test_kit::{eventually, vhost};
+use test_kit::{
+    catalog::{Answer, TestCatalog, item},
+    eventually, vhost,
+};
 use uuid::Uuid;
 
 use crate::{
     announced::{add, announce, change, message, properties, remove, spawn, spawn_with, taken_in},
     app::{SOON, Setup, TestApp},
-    catalog::{Answer, TestCatalog, item},
     sse::EventSource,
 };
 

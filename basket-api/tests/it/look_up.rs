@@ -12,14 +12,14 @@ use event_bus::{BatchHandler, inbox};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
-use test_kit::eventually;
-
-use crate::{
-    app::{
-        SOON, Setup, TestApp, add_product, added, handle, problem, received, remove_product, repriced,
-        subscribed_before,
-    },
+use test_kit::{
     catalog::{Answer, TestCatalog, item, response},
+    eventually,
+};
+
+use crate::app::{
+    SOON, Setup, TestApp, add_product, added, handle, problem, received, remove_product, repriced,
+    subscribed_before,
 };
 
 async fn spawn(pool: &PgPool) -> (TestApp, TestCatalog) {

@@ -166,10 +166,11 @@ async fn the_status_counts_what_came_and_what_came_of_it(pool: PgPool) {
     let expected = json!({"first": 3, "redeliveredKnown": 0, "repeated": 1, "stale": 0, "waiting": 0});
     let after = eventually("all is counted", SOON, async || {
         let status = status(&app).await;
-        (status["receipts"] == expected).then_some(status)
+        // The figures of one answer are read one after the other.
+        (status["receipts"] == expected && status["alertsRaised"] == 2).then_some(status)
     })
     .await;
-    assert_eq!((&after["alertsRaised"], &after["waiting"]["events"]), (&json!(2), &json!(0)), "{after}");
+    assert_eq!(after["waiting"]["events"], 0, "{after}");
 }
 
 #[sqlx::test(migrator = "basket_api::MIGRATIONS")]

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use service_kit::{
     auth::{DEVELOPMENT_SECRET, Signer},
-    settings::AuthSettings,
+    settings::{AuthSettings, Mode},
 };
 use sqlx::PgPool;
 use test_kit::eventually;
@@ -203,7 +203,8 @@ async fn a_quiet_stream_sends_a_sign_of_life_every_15_seconds(pool: PgPool) {
 async fn a_stream_ends_when_its_token_does(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let secret = Some(DEVELOPMENT_SECRET.into());
-    let signer = Signer::new(&AuthSettings { secret, ..AuthSettings::default() }).unwrap();
+    let settings = AuthSettings { secret, ..AuthSettings::default() };
+    let signer = Signer::new(&settings, Mode::Development).unwrap().unwrap();
     let token = signer.sign("alice", "", Duration::from_secs(3)).unwrap();
     let request =
         app.request(Method::GET, "/api/v1/basket/alice/alerts/stream").bearer_auth(token.expose_secret());
