@@ -4,9 +4,12 @@
 //! |---|---|
 //! | `browse` | the catalogue, a product, its picture |
 //! | `cart` | the buyer's cart and its price alerts |
+//! | `lists` | the buyer's lists, and the public ones |
 //! | `orders` | checkout, the buyer's orders, shipping |
+//! | `mail` | the mailbox of development |
 //! | `merchant` | prices and products, for merchants |
 //! | `ops` | the control room, for operators |
+//! | `account` | registering, the link from the mail, the profile |
 //! | `sign_in` | signing in and out |
 //! | `live` | the streams that tell open pages what has changed |
 //! | `pages` | what all pages have in common |
@@ -16,11 +19,14 @@
 //!
 //! This service has no database and no broker. A page whose service is unavailable shows which part is missing.
 
+mod account;
 mod browse;
 mod cart;
 pub mod chart;
 mod clients;
+mod lists;
 mod live;
+mod mail;
 mod merchant;
 mod ops;
 mod orders;
@@ -46,10 +52,13 @@ pub fn app() -> ServiceApp<settings::Settings> {
             config
                 .configure(pages::routes)
                 .configure(sign_in::routes)
+                .configure(account::routes)
                 .configure(browse::routes)
                 .configure(cart::routes)
                 .configure(orders::routes)
+                .configure(lists::routes)
                 .configure(live::routes)
+                .configure(mail::routes)
                 .configure(merchant::routes)
                 .configure(ops::routes)
         });

@@ -17,6 +17,8 @@ pub struct Settings {
     pub services: BTreeMap<String, ServiceSettings>,
     /// Where the relays are. Without this setting there is no control room.
     pub relay: Option<RelaySettings>,
+    /// The mailbox that stands for a mail server in development mode.
+    pub mailbox: Option<MailboxSettings>,
     /// The `shop` program that the control room kills and starts processes with.
     tool: Option<ToolSettings>,
 }
@@ -40,6 +42,14 @@ pub struct ServiceSettings {
 #[serde(deny_unknown_fields)]
 pub struct RelaySettings {
     /// The address of a relay, or several addresses separated by commas.
+    pub url: String,
+}
+
+/// The mailbox of development.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MailboxSettings {
+    /// Its address, such as `http://127.0.0.1:5161`.
     pub url: String,
 }
 

@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::{get, post, web};
+use actix_web::{HttpRequest, get, post, web};
 use askama::Template;
 use secrecy::SecretString;
 use serde::Deserialize;
 use service_kit::problem::{Problem, Query};
 
 use crate::pages::{Answer, Frame, Section, Visit, html, local, see_other};
-use crate::session::{CATALOG_WRITE, Nothing, OPS, ORDERS_SHIP, Posted};
+use crate::session::{CATALOG_WRITE, Nothing, OPS, ORDERS_SHIP, Posted, forwarded_for};
 
 /// How long a session lasts that begins with a name.
 const LIFETIME: Duration = Duration::from_hours(12);
 
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
-    config.service(show).service(sign_in).service(sign_out);
+    config.service(show).service(sign_in).service(sign_in_by_address).service(sign_out);
 }
 
 #[derive(Template)]
@@ -26,7 +26,8 @@ struct SignInPage {
     /// The page that follows: a path on this site.
     next: String,
     name: String,
-    fault: Option<&'static str>,
+    email: String,
+    fault: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -46,15 +47,24 @@ struct SignIn {
     next: String,
 }
 
-#[get("/sign-in")]
-async fn show(visit: Visit, Query(Next { next }): Query<Next>) -> Answer {
-    page(&visit, next, String::new(), None).await
+/// The address and the password of an account.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Credentials {
+    email: String,
+    password: String,
+    next: String,
 }
 
-async fn page(visit: &Visit, next: String, name: String, fault: Option<&'static str>) -> Answer {
+#[get("/sign-in")]
+async fn show(visit: Visit, Query(Next { next }): Query<Next>) -> Answer {
+    page(&visit, next, (String::new(), String::new()), None).await
+}
+
+async fn page(visit: &Visit, next: String, (name, email): (String, String), fault: Option<String>) -> Answer {
     let frame = visit.frame("Sign in", Section::SignIn).await;
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    html(status, &SignInPage { frame, next: local(&next).to_owned(), name, fault })
+    html(status, &SignInPage { frame, next: local(&next).to_owned(), name, email, fault })
 }
 
 #[post("/sign-in")]
@@ -62,7 +72,7 @@ async fn sign_in(visit: Visit, Posted(form): Posted<SignIn>) -> Answer {
     let name = form.name.trim().to_owned();
     let token = match &visit.shop.signer {
         Some(_) if !is_name(&name) => {
-            return page(&visit, form.next, name, Some(NO_NAME)).await;
+            return page(&visit, form.next, (name, String::new()), Some(NO_NAME.to_owned())).await;
         }
         Some(signer) => {
             let (is_merchant, is_operator) = (form.merchant.is_some(), form.operator.is_some());
@@ -74,12 +84,33 @@ async fn sign_in(visit: Visit, Posted(form): Posted<SignIn>) -> Answer {
     };
     let Ok(user) = visit.shop.user(token).await else {
         let fault = "This token is not valid here: it may have expired.";
-        return page(&visit, form.next, name, Some(fault)).await;
+        return page(&visit, form.next, (name, String::new()), Some(fault.to_owned())).await;
     };
     if !is_name(&user.name) {
-        return page(&visit, form.next, name, Some(NO_NAME)).await;
+        return page(&visit, form.next, (name, String::new()), Some(NO_NAME.to_owned())).await;
     }
     let mut answer = see_other(local(&form.next));
+    answer.add_cookie(&visit.shop.cookie.issue(&user)).map_err(|error| Problem::internal(&error))?;
+    Ok(answer)
+}
+
+#[post("/sign-in/account")]
+async fn sign_in_by_address(request: HttpRequest, visit: Visit, Posted(form): Posted<Credentials>) -> Answer {
+    let Credentials { email, password, next } = form;
+    let visitor = forwarded_for(&request);
+    let token = visit.shop.accounts()?.sign_in((&email, &password), visitor).await;
+    let user = match token {
+        Ok(token) => visit.shop.user(token).await?,
+        Err(error) => {
+            let fault = if error.is_unavailable() {
+                "Signing in is not possible at the moment: wait a little, and try again.".to_owned()
+            } else {
+                error.message()
+            };
+            return page(&visit, next, (String::new(), email), Some(fault)).await;
+        }
+    };
+    let mut answer = see_other(local(&next));
     answer.add_cookie(&visit.shop.cookie.issue(&user)).map_err(|error| Problem::internal(&error))?;
     Ok(answer)
 }

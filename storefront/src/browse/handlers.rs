@@ -1,5 +1,7 @@
 //! The pages of the catalogue and of a product, and the product's picture.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -8,8 +10,11 @@ use service_kit::problem::{Problem, Query};
 
 use super::listing::{Labels, ProductCard};
 use super::{FilterForm, Listing};
-use crate::clients::{self, CatalogClient, ClientError};
+use crate::clients::{self, CatalogClient, ClientError, ProductList};
 use crate::pages::{Answer, Frame, Section, Shop, Visit, html};
+
+/// How long a product's page waits for the visitor's lists.
+const LISTS_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Products on a page.
 const PAGE: u8 = 12;
@@ -38,6 +43,8 @@ pub(super) async fn list(visit: Visit, Query(form): Query<FilterForm>) -> Answer
 struct ProductPage {
     frame: Frame,
     card: ProductCard,
+    /// The lists that the product can be put on.
+    lists: Vec<ProductList>,
 }
 
 #[derive(Template)]
@@ -51,8 +58,8 @@ struct UnavailablePage {
 pub(super) async fn product(visit: Visit, id: web::Path<i64>) -> Answer {
     match read(&visit.shop.catalog, *id).await {
         Ok(card) => {
-            let frame = visit.frame(&card.item.name, Section::Shop).await;
-            html(StatusCode::OK, &ProductPage { frame, card })
+            let (frame, lists) = tokio::join!(visit.frame(&card.item.name, Section::Shop), lists(&visit));
+            html(StatusCode::OK, &ProductPage { frame, card, lists })
         }
         Err(error) if error.is_unavailable() => {
             let mut frame = visit.frame("A product", Section::Shop).await;
@@ -64,6 +71,13 @@ pub(super) async fn product(visit: Visit, id: web::Path<i64>) -> Answer {
             Err(Problem::not_found("There is no such product, or it is not sold any more."))
         }
     }
+}
+
+/// The visitor's lists; none where the basket does not answer soon.
+async fn lists(visit: &Visit) -> Vec<ProductList> {
+    let Some(user) = &visit.user else { return Vec::new() };
+    let lists = tokio::time::timeout(LISTS_DEADLINE, visit.shop.basket.lists(user)).await;
+    lists.ok().and_then(Result::ok).unwrap_or_default()
 }
 
 async fn read(catalog: &CatalogClient, id: i64) -> clients::Result<ProductCard> {

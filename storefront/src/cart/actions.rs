@@ -37,7 +37,7 @@ pub(super) async fn add(
     let mut tries = 0;
     loop {
         tries += 1;
-        match visit.shop.basket.add(user, *id, pieces, &visit.trace).await {
+        match visit.shop.basket.add(user, *id, pieces).await {
             Err(error) if error.is(StatusCode::PRECONDITION_FAILED) && tries < TRIES => {}
             outcome => break outcome?,
         }
@@ -55,7 +55,7 @@ pub(super) async fn set(
     Posted(form): Posted<Quantity>,
 ) -> Answer {
     let user = visit.user()?;
-    visit.shop.basket.put(user, *id, form.quantity, &visit.trace).await?;
+    visit.shop.basket.put(user, *id, form.quantity).await?;
     hub.cart_changed(&user.name);
     Ok(see_other("/cart?did=changed"))
 }

@@ -8,7 +8,6 @@ use reqwest::{Method, Response, StatusCode};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::json;
-use service_kit::trace::RequestTrace;
 
 use super::{Client, Request, Result};
 use crate::session::User;
@@ -79,6 +78,11 @@ struct AlertPage {
     data: Vec<Alert>,
 }
 
+#[derive(Debug, Deserialize)]
+struct DigestWish {
+    wanted: bool,
+}
+
 impl Basket {
     /// How many pieces of all products it has.
     pub(crate) fn pieces(&self) -> i64 {
@@ -109,28 +113,16 @@ impl BasketClient {
     }
 
     /// Sets how many pieces of a product are in the cart: 1 to 99.
-    pub(crate) async fn put(
-        &self,
-        user: &User,
-        product: i64,
-        quantity: i64,
-        trace: &RequestTrace,
-    ) -> Result<()> {
-        self.put_request(user, product, quantity, trace).send().await.map(drop)
+    pub(crate) async fn put(&self, user: &User, product: i64, quantity: i64) -> Result<()> {
+        self.put_request(user, product, quantity).send().await.map(drop)
     }
 
     /// Adds pieces of a product to those in the cart, up to 99. The error is 412 if the cart changes meanwhile.
-    pub(crate) async fn add(
-        &self,
-        user: &User,
-        product: i64,
-        pieces: i64,
-        trace: &RequestTrace,
-    ) -> Result<()> {
+    pub(crate) async fn add(&self, user: &User, product: i64, pieces: i64) -> Result<()> {
         let basket = self.basket(user, READ_BEFORE_ADD).await?;
         let present = basket.items.iter().find(|line| line.product_id == product);
         let quantity = (present.map_or(0, |line| line.quantity) + pieces).min(MAX_QUANTITY);
-        let request = self.put_request(user, product, quantity, trace);
+        let request = self.put_request(user, product, quantity);
         request.if_version(basket.version).send().await.map(drop)
     }
 
@@ -144,6 +136,18 @@ impl BasketClient {
         let request = self.call(Method::POST, user, &["alerts", "acknowledge"], &[]);
         let request = if ids.is_empty() { request } else { request.body(&json!({"ids": ids})) };
         request.send().await.map(drop)
+    }
+
+    /// Whether the buyer wants their alerts in one mail a day.
+    pub(crate) async fn wants_digest(&self, user: &User) -> Result<bool> {
+        let wish: DigestWish = self.call(Method::GET, user, &["digest"], &[]).json().await?;
+        Ok(wish.wanted)
+    }
+
+    /// Says whether the buyer wants their alerts in one mail a day.
+    pub(crate) async fn want_digest(&self, user: &User, wanted: bool) -> Result<()> {
+        let request = self.call(Method::PUT, user, &["digest"], &[]);
+        request.body(&json!({"wanted": wanted})).send().await.map(drop)
     }
 
     /// The stream of the buyer's alerts after the alert `after`, or from now on.
@@ -165,12 +169,23 @@ impl BasketClient {
         self.call(Method::GET, user, &[], &[]).deadline(deadline).json().await
     }
 
-    fn put_request(&self, user: &User, product: i64, quantity: i64, trace: &RequestTrace) -> Request {
+    fn put_request(&self, user: &User, product: i64, quantity: i64) -> Request {
         let request = self.call(Method::PUT, user, &["items", &product.to_string()], &[]);
-        request.within(trace).body(&json!({"quantity": quantity}))
+        request.body(&json!({"quantity": quantity}))
     }
 
-    fn call(&self, method: Method, user: &User, path: &[&str], query: &[(&str, String)]) -> Request {
+    /// A call that is nobody's.
+    pub(super) fn get(&self, path: &[&str], query: &[(&str, String)]) -> Request {
+        self.0.get(path, query)
+    }
+
+    pub(super) fn call(
+        &self,
+        method: Method,
+        user: &User,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Request {
         let base = ["api", "v1", "basket", &user.name];
         self.0.request(method, &[&base[..], path].concat(), query).by(user)
     }

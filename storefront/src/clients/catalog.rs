@@ -1,9 +1,11 @@
 //! The routes of catalog-api that pages need.
 
+use chrono::{DateTime, Utc};
 use reqwest::Method;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::http::Reply;
 use super::{Client, Request, Result};
@@ -39,6 +41,32 @@ pub(crate) struct Item {
 pub(crate) struct ItemPage {
     pub(crate) count: u64,
     pub(crate) data: Vec<Item>,
+}
+
+/// A page of reservations, and how many all pages have.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ReservationPage {
+    pub(crate) count: u64,
+    pub(crate) data: Vec<Reservation>,
+}
+
+/// The stock of one order.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Reservation {
+    pub(crate) order_id: Uuid,
+    /// `reserved`, `rejected`, `released` or `sold`.
+    pub(crate) state: String,
+    pub(crate) items: Vec<ReservedItem>,
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+/// How many pieces of which product.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReservedItem {
+    pub(crate) product_id: i64,
+    pub(crate) quantity: i64,
 }
 
 /// A type or a brand.
@@ -88,6 +116,14 @@ impl CatalogClient {
         self.0.get(&["api", "v1", "catalog", "items"], &query).json().await
     }
 
+    /// The names of those of these products that are sold: at most 100.
+    pub(crate) async fn names(&self, ids: &[i64]) -> Result<Vec<(i64, String)>> {
+        let ids = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        let query = [("ids", ids), ("pageSize", "100".to_owned())];
+        let page: ItemPage = self.0.get(&["api", "v1", "catalog", "items"], &query).json().await?;
+        Ok(page.data.into_iter().map(|item| (item.id, item.name)).collect())
+    }
+
     pub(crate) async fn item(&self, id: i64) -> Result<Item> {
         self.call(Method::GET, id, &[]).json().await
     }
@@ -98,6 +134,12 @@ impl CatalogClient {
 
     pub(crate) async fn brands(&self) -> Result<Vec<Named>> {
         self.0.get(&["api", "v1", "catalog", "catalogbrands"], &[]).json().await
+    }
+
+    /// One page (from 0) of what orders have reserved, newest first.
+    pub(crate) async fn reservations(&self, user: &User, page: u32, size: u8) -> Result<ReservationPage> {
+        let query = [("pageIndex", page.to_string()), ("pageSize", size.to_string())];
+        self.0.get(&["api", "v1", "catalog", "reservations"], &query).by(user).json().await
     }
 
     /// A product's picture. The reply is 304 without a body if the visitor has the picture with the tag `known`.

@@ -83,7 +83,11 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let builder = self.http.request(method, url).header(ACCEPT, "application/json");
+        let mut builder = self.http.request(method, url).header(ACCEPT, "application/json");
+        // The trace and the request id of the visitor's request, if this call is for one.
+        for (name, value) in RequestTrace::current().iter().flat_map(RequestTrace::headers) {
+            builder = builder.header(name, value);
+        }
         Request { service: self.service.clone(), builder, deadline: DEADLINE }
     }
 }
@@ -93,11 +97,6 @@ impl Request {
     pub(crate) fn by(mut self, user: &User) -> Self {
         self.builder = self.builder.bearer_auth(user.token.expose_secret());
         self
-    }
-
-    /// Passes on the trace and the request id of the visitor's request.
-    pub(crate) fn within(self, trace: &RequestTrace) -> Self {
-        trace.headers().fold(self, |request, (name, value)| request.header(name, value))
     }
 
     /// The call is refused with 412 unless the resource has this version.

@@ -5,7 +5,6 @@ use reqwest::{Method, Response};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use service_kit::trace::RequestTrace;
 use uuid::Uuid;
 
 use super::{Client, Request, Result};
@@ -113,13 +112,7 @@ impl OrderingClient {
     }
 
     /// Places an order. A repeated `key` places nothing more.
-    pub(crate) async fn place(
-        &self,
-        user: &User,
-        placing: &Placing<'_>,
-        key: &str,
-        trace: &RequestTrace,
-    ) -> Result<Uuid> {
+    pub(crate) async fn place(&self, user: &User, placing: &Placing<'_>, key: &str) -> Result<Uuid> {
         let item = |(id, quantity): &(i64, i64)| json!({"productId": id, "quantity": quantity});
         let body = json!({
             "items": placing.items.iter().map(item).collect::<Vec<_>>(),
@@ -127,7 +120,7 @@ impl OrderingClient {
             "payment": {"token": placing.payment_token},
             "expectedTotal": placing.expected_total,
         });
-        let request = self.call(Method::POST, user, &[], &[]).within(trace).header("idempotency-key", key);
+        let request = self.call(Method::POST, user, &[], &[]).header("idempotency-key", key);
         Ok(request.body(&body).json::<Placed>().await?.order_id)
     }
 
@@ -149,14 +142,14 @@ impl OrderingClient {
         self.call(Method::GET, user, &[&id.to_string()], &[]).json().await
     }
 
-    pub(crate) async fn cancel(&self, user: &User, id: Uuid, trace: &RequestTrace) -> Result<()> {
-        let request = self.call(Method::POST, user, &[&id.to_string(), "cancel"], &[]).within(trace);
+    pub(crate) async fn cancel(&self, user: &User, id: Uuid) -> Result<()> {
+        let request = self.call(Method::POST, user, &[&id.to_string(), "cancel"], &[]);
         request.body(&json!({})).send().await.map(drop)
     }
 
-    pub(crate) async fn ship(&self, user: &User, id: Uuid, trace: &RequestTrace) -> Result<()> {
+    pub(crate) async fn ship(&self, user: &User, id: Uuid) -> Result<()> {
         let request = self.call(Method::POST, user, &[&id.to_string(), "ship"], &[]);
-        request.within(trace).send().await.map(drop)
+        request.send().await.map(drop)
     }
 
     /// The stream of changes of the user's orders.

@@ -1,7 +1,7 @@
 //! The streams that tell open pages what has changed.
 //!
-//! A stream carries no content, only the signal that something has changed. The page then requests its live parts
-//! again, as the server renders them. So the cart is rendered in one place.
+//! A stream carries the signal that something has changed, and an alert's sentence. The page then requests its live
+//! parts again, as the server renders them. So the cart is rendered in one place.
 
 mod alerts;
 mod feed;

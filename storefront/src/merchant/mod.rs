@@ -4,6 +4,7 @@ mod bulk;
 mod edit;
 mod form;
 mod list;
+mod reservations;
 
 use actix_web::web;
 use reqwest::StatusCode;
@@ -16,7 +17,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(list::show).service(list::set_price).configure(bulk::routes);
     // The route of "new" comes before the route of an id.
     config.service(edit::show_new).service(edit::create).service(edit::show).service(edit::save);
-    config.service(edit::withdraw);
+    config.service(edit::withdraw).service(reservations::show);
 }
 
 /// Why a change was not made, as the merchant reads it.

@@ -117,7 +117,7 @@ pub(super) async fn place(visit: Visit, Posted(form): Posted<CheckoutForm>) -> A
     let address = form.address();
     let placing =
         Placing { items: &items, address: &address, payment_token: &form.card, expected_total: &form.total };
-    match ordering.place(user, &placing, &form.key, &visit.trace).await {
+    match ordering.place(user, &placing, &form.key).await {
         Ok(order) => Ok(see_other(&format!("/orders/{order}?did=placed"))),
         Err(error) if error.is(reqwest::StatusCode::CONFLICT) => {
             let fault = format!("{} Nothing was ordered: look at the total again.", error.message());

@@ -30,7 +30,7 @@ pub(super) async fn show(visit: Visit, id: web::Path<Uuid>) -> Answer {
 #[post("/orders/{id}/cancel")]
 pub(super) async fn cancel(visit: Visit, id: web::Path<Uuid>, _: Posted<Nothing>) -> Answer {
     let user = visit.user()?;
-    let did = match visit.shop.ordering()?.cancel(user, *id, &visit.trace).await {
+    let did = match visit.shop.ordering()?.cancel(user, *id).await {
         Ok(()) => "cancelling",
         Err(error) if error.is(reqwest::StatusCode::CONFLICT) => "too-late",
         Err(error) => return Err(error.into()),

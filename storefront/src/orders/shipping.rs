@@ -38,6 +38,6 @@ pub(super) async fn show(visit: Visit) -> Answer {
 #[post("/merchant/orders/{id}/ship")]
 pub(super) async fn ship(visit: Visit, id: web::Path<Uuid>, _: Posted<Nothing>) -> Answer {
     let user = visit.allowed(ORDERS_SHIP)?;
-    visit.shop.ordering()?.ship(user, *id, &visit.trace).await?;
+    visit.shop.ordering()?.ship(user, *id).await?;
     Ok(see_other("/merchant/orders?did=shipped"))
 }

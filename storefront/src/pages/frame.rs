@@ -9,6 +9,7 @@ pub(crate) enum Section {
     Shop,
     Cart,
     Orders,
+    Lists,
     Merchant,
     Ops,
     SignIn,
@@ -43,8 +44,12 @@ pub(crate) struct Frame {
     /// Whether a visitor signs in by name.
     pub(crate) is_development: bool,
     pub(crate) has_control_room: bool,
+    /// Whether mails are shown here in place of being delivered.
+    pub(crate) has_mailbox: bool,
     /// Whether what is in the cart can be ordered.
     pub(crate) has_orders: bool,
+    /// Whether visitors can register, and sign in by address.
+    pub(crate) has_accounts: bool,
 }
 
 impl Frame {

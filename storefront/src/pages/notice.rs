@@ -3,11 +3,16 @@
 /// What the visitor has just done. The answer to a form leads to a page with `?did=…`, which shows the sentence.
 pub(crate) type Notice = &'static str;
 
-const NOTICES: [(&str, Notice); 22] = [
+const NOTICES: [(&str, Notice); 29] = [
     ("added", "It is in your cart."),
     ("changed", "Your cart is changed."),
     ("removed", "It is no longer in your cart."),
     ("acknowledged", "You have accepted the new prices."),
+    ("listed", "The list is made."),
+    ("list-changed", "The list is changed."),
+    ("list-deleted", "The list is deleted."),
+    ("on-list", "It is on your list."),
+    ("off-list", "It is no longer on your list."),
     ("placed", "Your order is placed."),
     ("cancelling", "Your order will be cancelled."),
     ("too-late", "It was too late to cancel this order."),
@@ -26,6 +31,8 @@ const NOTICES: [(&str, Notice); 22] = [
     ("frozen", "The relay is frozen: it keeps its connections and does not answer."),
     ("thawed", "The relay continues."),
     ("started", "The relay is running."),
+    ("chosen", "Your choice is kept."),
+    ("erased", "Your account is erased, and will be everywhere in a moment."),
 ];
 
 /// The sentence for a query; `None` where the query has none of the known values.

@@ -10,11 +10,12 @@ use service_kit::app::Service;
 use service_kit::auth::{Signer, Verifier};
 use service_kit::problem::Problem;
 use service_kit::settings::Mode;
-use service_kit::trace::RequestTrace;
 
 use super::notice::{self, Notice};
 use super::{CartMark, Frame, Section};
-use crate::clients::{self, Alert, Basket, BasketClient, CatalogClient, OrderingClient};
+use crate::clients::{
+    self, AccountsClient, Alert, Basket, BasketClient, CatalogClient, MailboxClient, OrderingClient,
+};
 use crate::session::{SessionCookie, User};
 use crate::settings::Settings;
 
@@ -25,7 +26,10 @@ const CART_DEADLINE: Duration = Duration::from_secs(1);
 pub(crate) struct Shop {
     pub(crate) catalog: CatalogClient,
     pub(crate) basket: BasketClient,
+    /// Only in development mode.
+    pub(crate) mailbox: Option<MailboxClient>,
     ordering: Option<OrderingClient>,
+    accounts: Option<AccountsClient>,
     /// Only in development mode, where a visitor signs in by name.
     pub(crate) signer: Option<Signer>,
     pub(crate) cookie: SessionCookie,
@@ -40,8 +44,10 @@ impl Shop {
         Ok(Self {
             catalog: CatalogClient::new(settings)?,
             basket: BasketClient::new(settings)?,
+            mailbox: MailboxClient::new(settings, common.mode)?,
             ordering: OrderingClient::new(settings)?,
-            signer: Signer::new(&common.auth).filter(|_| common.mode == Mode::Development),
+            accounts: AccountsClient::new(settings)?,
+            signer: Signer::new(&common.auth, common.mode)?.filter(|_| common.mode == Mode::Development),
             cookie: SessionCookie::new(common.mode),
             has_control_room: settings.relay.is_some(),
             verifier: service.verifier.clone(),
@@ -51,6 +57,11 @@ impl Shop {
     /// What orders are placed with; 404 in a shop without orders.
     pub(crate) fn ordering(&self) -> Result<&OrderingClient, Problem> {
         self.ordering.as_ref().ok_or_else(|| Problem::not_found("this shop takes no orders"))
+    }
+
+    /// What users register and sign in with; 404 in a shop without accounts.
+    pub(crate) fn accounts(&self) -> Result<&AccountsClient, Problem> {
+        self.accounts.as_ref().ok_or_else(|| Problem::not_found("this shop has no accounts"))
     }
 
     /// The user whose token this is; an error if the token is not valid.
@@ -65,8 +76,6 @@ impl Shop {
 pub(crate) struct Visit {
     pub(crate) shop: web::Data<Shop>,
     pub(crate) user: Option<User>,
-    /// Passed on to the services that are called for this request.
-    pub(crate) trace: RequestTrace,
     here: String,
     notice: Option<Notice>,
 }
@@ -119,7 +128,9 @@ impl Visit {
             here: self.here.clone(),
             is_development: self.shop.signer.is_some(),
             has_control_room: self.shop.has_control_room,
+            has_mailbox: self.shop.mailbox.is_some(),
             has_orders: self.shop.ordering.is_some(),
+            has_accounts: self.shop.accounts.is_some(),
             ..Frame::bare(title)
         }
     }
@@ -129,9 +140,8 @@ impl FromRequest for Visit {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let shop = request.app_data::<web::Data<Shop>>().cloned();
-        let trace = RequestTrace::from_request(request, payload);
         let here = request.uri().path_and_query().map_or("/", |here| here.as_str()).to_owned();
         let notice = notice::of_query(request.query_string());
         let request = request.clone();
@@ -142,7 +152,7 @@ impl FromRequest for Visit {
                 Some(token) => shop.user(token).await.ok(),
                 None => None,
             };
-            Ok(Self { shop, user, trace: trace.await?, here, notice })
+            Ok(Self { shop, user, here, notice })
         })
     }
 }

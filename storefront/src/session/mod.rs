@@ -6,7 +6,9 @@
 mod cookie;
 mod form;
 mod user;
+mod visitor;
 
 pub(crate) use cookie::SessionCookie;
 pub(crate) use form::{Nothing, Posted};
 pub(crate) use user::{CATALOG_WRITE, OPS, ORDERS_SHIP, User};
+pub(crate) use visitor::forwarded_for;

@@ -38,6 +38,11 @@ impl User {
         self.scopes.contains(scope)
     }
 
+    /// Whether the user has an account: those who sign in by name have none.
+    pub(crate) fn has_account(&self) -> bool {
+        self.name.parse::<uuid::Uuid>().is_ok()
+    }
+
     pub(crate) fn is_merchant(&self) -> bool {
         self.may(CATALOG_WRITE)
     }
