@@ -7,7 +7,7 @@
 //! | `tok_ok` | charged |
 //! | `tok_declined` | declined |
 //! | `tok_slow` | charged, answered after 3 s |
-//! | `tok_timeout` | charged, and never answered the first time |
+//! | `tok_timeout` | charged, and not answered the first time: after 30 s the connection is let go |
 //! | `tok_flaky` | answered 500 twice without a charge, then charged |
 //!
 //! Any other token is declined. A charge and a refund are idempotent by their key. The ledger is a file and survives

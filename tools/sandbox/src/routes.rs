@@ -16,6 +16,10 @@ use crate::ledger::{Charge, Ledger, Wanted};
 /// How long `tok_slow` takes.
 const SLOW: Duration = Duration::from_secs(3);
 
+/// How long a request with `tok_timeout` is held: longer than its client waits, and not for ever, because each holds a
+/// connection.
+const HELD: Duration = Duration::from_secs(30);
+
 /// How often `tok_flaky` fails.
 const FLAKY: u32 = 2;
 
@@ -106,8 +110,8 @@ async fn make_charge(
         match token.as_str() {
             "tok_slow" => _ = tokio::time::timeout(SLOW, stopped).await,
             "tok_timeout" => {
-                stopped.await;
-                return Err(Problem::unavailable("the sandbox stops", 1));
+                drop(tokio::time::timeout(HELD, stopped).await);
+                return Err(Problem::unavailable("no answer was to be given", 1));
             }
             _ => {}
         }
