@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use futures_util::StreamExt;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
@@ -22,13 +22,26 @@ const SOON: Duration = Duration::from_millis(100);
 /// How many messages wait for their confirmation at once.
 const IN_FLIGHT: usize = 100;
 
+/// How long one node of several may take: the next one is asked then.
+const NODE: Duration = Duration::from_secs(4);
+
 /// One virtual host of a broker.
 #[derive(Clone)]
 pub struct Broker {
-    /// Its AMQP URL.
+    /// Its AMQP URL; that of the first node, if there are several.
     pub url: String,
-    management: String,
+    nodes: Vec<Node>,
     client: Client,
+    deadline: Duration,
+}
+
+/// Where one node of a broker is.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its AMQP URL, which names a virtual host.
+    pub url: String,
+    /// The URL of its management API.
+    pub management: String,
 }
 
 /// A message that was taken off a queue.
@@ -56,8 +69,15 @@ pub struct QueueState {
 impl Broker {
     /// The broker at an AMQP URL, which names a virtual host, and at the URL of its management API.
     pub fn new(url: String, management: String) -> Result<Self> {
-        let client = Client::builder().timeout(DEADLINE).no_proxy().build()?;
-        Ok(Self { url, management, client })
+        Self::of_nodes(vec![Node { url, management }])
+    }
+
+    /// The broker that has these nodes. While one is away, the next one is asked.
+    pub fn of_nodes(nodes: Vec<Node>) -> Result<Self> {
+        let deadline = if nodes.len() == 1 { DEADLINE } else { NODE };
+        let client = Client::builder().timeout(deadline).no_proxy().build()?;
+        let url = nodes.first().context("a broker without nodes")?.url.clone();
+        Ok(Self { url, nodes, client, deadline })
     }
 
     /// Calls the management API; `path` begins after `/api/`.
@@ -75,20 +95,37 @@ impl Broker {
     }
 
     async fn call(&self, method: Method, path: &str, body: &Value) -> Result<(StatusCode, Value)> {
-        let mut request = self.client.request(method.clone(), format!("{}/api/{path}", self.management));
-        if !body.is_null() {
-            request = request.json(body);
+        let mut last = None;
+        for node in &self.nodes {
+            let mut request = self.client.request(method.clone(), format!("{}/api/{path}", node.management));
+            if !body.is_null() {
+                request = request.json(body);
+            }
+            match request.send().await {
+                Ok(answer) => {
+                    let status = answer.status();
+                    // Most answers to PUT and DELETE have no body.
+                    return Ok((status, serde_json::from_str(&answer.text().await?).unwrap_or_default()));
+                }
+                Err(error) => last = Some(error),
+            }
         }
-        let answer = request.send().await.with_context(|| format!("{method} {path}"))?;
-        let status = answer.status();
-        // Most answers to PUT and DELETE have no body.
-        Ok((status, serde_json::from_str(&answer.text().await?).unwrap_or_default()))
+        let error = last.context("a broker without nodes")?;
+        Err(error).with_context(|| format!("{method} {path}"))
     }
 
     /// A connection past all proxies.
     pub async fn connect(&self) -> Result<Connection> {
-        let connecting = Connection::connect(&self.url, ConnectionProperties::default());
-        Ok(tokio::time::timeout(DEADLINE, connecting).await.context("the broker does not answer")??)
+        let mut last = None;
+        for node in &self.nodes {
+            let connecting = Connection::connect(&node.url, ConnectionProperties::default());
+            match tokio::time::timeout(self.deadline, connecting).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => last = Some(error.into()),
+                Err(_) => last = Some(anyhow!("the broker does not answer")),
+            }
+        }
+        Err(last.context("a broker without nodes")?)
     }
 
     /// Publishes messages (routing key, body, properties) and waits for their confirmations. Returns how many

@@ -18,7 +18,7 @@ pub mod proxy;
 pub mod token;
 mod wait;
 
-pub use broker::{Broker, Message, QueueState};
+pub use broker::{Broker, Message, Node, QueueState};
 pub use environment::{Environment, Options, Service};
 pub use process::{Process, beside_this_program, memory, open_files};
 pub use wait::{eventually, until};

@@ -1,5 +1,6 @@
 //! A whole suite of the harness's own: private servers, real processes, and a proxy on every connection.
 
+mod broker;
 mod exchange;
 mod ports;
 mod servers;
@@ -15,11 +16,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use shop::{
-    home::Port,
     private::PrivateServers,
     process::{Launch, Record},
-    registry::{Name, Registry},
-    servers::{Choice, Postgres, Purpose, Rabbitmq, Tools},
+    registry::{Counts, Name, Registry},
+    servers::{Choice, Postgres, Purpose, Tools},
     suite::Suite,
     terminal::{Interrupt, Progress},
 };
@@ -29,6 +29,7 @@ pub use self::service::Service;
 use crate::{
     Broker, Process, beside_this_program,
     proxy::{Protocol, Proxy},
+    token,
 };
 
 /// The most relays, and the most baskets, that an environment runs.
@@ -42,6 +43,8 @@ pub struct Options {
     pub purpose: &'static str,
     /// Its number among the environments of this process, from 0.
     pub number: u8,
+    /// How many nodes its broker has: 1 or 3. Services reach a cluster without proxies.
+    pub brokers: u8,
     /// Whether services reach their servers through proxies.
     pub is_proxied: bool,
     /// How many connections each pool has.
@@ -63,8 +66,18 @@ pub struct Environment {
     pub catalog: PgPool,
     /// The basket's.
     pub basket: PgPool,
+    /// Ordering's.
+    pub ordering: PgPool,
+    /// The payments'.
+    pub payment: PgPool,
+    /// The users'.
+    pub accounts: PgPool,
+    /// The mails'.
+    pub notifier: PgPool,
     /// Variables that every service gets over the usual ones.
     pub variables: Vec<(String, String)>,
+    /// Variables that one service gets over the usual ones, however often it is started.
+    pub settings: Vec<(Service, &'static str, &'static str)>,
     /// The user's wish to stop.
     pub interrupt: Interrupt,
     /// The directory of PostgreSQL's programs.
@@ -80,7 +93,9 @@ impl Environment {
         let progress = Progress::new();
         // The suite's own configuration asks for these; services listen elsewhere, see `ports`.
         let registry = Registry::of_checkout()?;
-        let further = registry.programs(RELAYS);
+        let counts = Counts { brokers: options.brokers, relays: RELAYS, baskets: BASKETS };
+        let nodes = (2..=counts.brokers).map(Name::Rabbitmq);
+        let further: Vec<Name> = registry.programs(counts).into_iter().chain(nodes).collect();
         let purpose = options.purpose;
         let (servers, tools) = tokio::task::block_in_place(|| {
             let tools = Tools::find_or_install(&Choice::of_the_environment(), &progress, interrupt)?;
@@ -92,10 +107,7 @@ impl Environment {
             anyhow::Ok((servers, tools))
         })?;
         let (ports, secrets) = (servers.ports().clone(), servers.secrets().clone());
-        let broker = Broker::new(
-            Rabbitmq::url(ports.of(Name::Rabbitmq)?, "admin", secrets.of("broker_admin")?),
-            Rabbitmq::management_url(ports.of(Port::Management)?, secrets.of("broker_admin")?),
-        )?;
+        let broker = broker::of(&ports, &secrets, options.brokers)?;
         let programs =
             registry.binaries().into_iter().map(|name| Ok((name.to_owned(), beside_this_program(name)?)));
         let suite = servers.suite(programs.collect::<Result<_>>()?);
@@ -103,11 +115,16 @@ impl Environment {
         let mut environment = Self {
             services: BTreeMap::new(),
             proxies: BTreeMap::new(),
-            ports: ports::choose(all_services(), options.number)?,
+            ports: ports::choose(Service::all(RELAYS, BASKETS), options.number)?,
             broker,
             catalog: pool(&suite, &options, "catalog")?,
             basket: pool(&suite, &options, "basket")?,
+            ordering: pool(&suite, &options, "ordering")?,
+            payment: pool(&suite, &options, "payment")?,
+            accounts: pool(&suite, &options, "accounts")?,
+            notifier: pool(&suite, &options, "notifier")?,
             variables: Vec::new(),
+            settings: Vec::new(),
             interrupt: interrupt.clone(),
             postgres_programs: tools.postgres.bin.clone(),
             options,
@@ -124,13 +141,13 @@ impl Environment {
     pub async fn another(&self) -> Result<Self> {
         let mut other = Self::open(self.options, &self.interrupt).await?;
         other.variables.clone_from(&self.variables);
+        other.settings.clone_from(&self.settings);
         Ok(other)
     }
 
     async fn open_proxies(&mut self) -> Result<()> {
-        let (postgres, amqp) = (self.suite.ports.of(Name::Postgres)?, self.suite.ports.of(Name::Rabbitmq)?);
-        // The sandbox has a file, and no server.
-        for service in all_services().filter(|service| *service != Service::Sandbox) {
+        let (postgres, amqp) = (self.suite.ports.of(Name::Postgres)?, self.suite.ports.of(Name::RABBITMQ)?);
+        for service in Service::all(RELAYS, BASKETS).filter(|service| !service.is_tool()) {
             for (protocol, target) in [(Protocol::Postgres, postgres), (Protocol::Amqp, amqp)] {
                 self.proxies.insert((service, protocol), Proxy::open("127.0.0.1", target, protocol).await?);
             }
@@ -167,11 +184,12 @@ impl Environment {
     pub fn launch(&mut self, service: Service, settings: &[(&str, &str)]) -> Result<()> {
         self.services.remove(&service);
         let mut variables = self.suite.configuration(service.name())?;
+        token::expect_secret(&mut variables);
         for ((of, protocol), proxy) in &self.proxies {
             if *of == service {
                 let server = match protocol {
                     Protocol::Postgres => self.suite.ports.of(Name::Postgres)?,
-                    Protocol::Amqp => self.suite.ports.of(Name::Rabbitmq)?,
+                    Protocol::Amqp => self.suite.ports.of(Name::RABBITMQ)?,
                 };
                 let (direct, proxied) = (format!("127.0.0.1:{server}/"), format!("{}/", proxy.address));
                 for (_, value) in &mut variables {
@@ -181,13 +199,16 @@ impl Environment {
         }
         let port = self.port(service)?;
         variables.push(("APP__HTTP__PORT".to_owned(), port.to_string()));
-        if let Service::Basket(_) = service {
+        if let Service::Basket(_) | Service::Ordering = service {
             variables.push(("APP__CATALOG__URL".to_owned(), self.url(Service::Catalog)?));
         }
         if service == Service::Payment {
             variables.push(("APP__PROVIDER__URL".to_owned(), self.url(Service::Sandbox)?));
         }
-        variables.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let own =
+            self.settings.iter().filter(|(of, ..)| *of == service).map(|(_, name, value)| (*name, *value));
+        let settings = own.chain(settings.iter().copied());
+        variables.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
         variables.extend(self.variables.iter().cloned());
         let home = self.servers.home();
         let log = home.logs().join(format!("{service}.log"));
@@ -264,6 +285,24 @@ impl Environment {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// The database of a service, past all proxies, with the superuser's rights.
+    pub fn database(&self, service: &str) -> Result<&PgPool> {
+        match service {
+            "catalog" => Ok(&self.catalog),
+            "basket" => Ok(&self.basket),
+            "ordering" => Ok(&self.ordering),
+            "payment" => Ok(&self.payment),
+            "accounts" => Ok(&self.accounts),
+            "notifier" => Ok(&self.notifier),
+            _ => anyhow::bail!("the harness does not know the database of {service}"),
+        }
+    }
+
+    /// Whether a process of this service was started, and not stopped.
+    pub fn runs(&self, service: &str) -> bool {
+        self.services.keys().any(|started| started.name().to_string() == service)
+    }
+
     /// The services of the shop.
     pub fn registry(&self) -> &Registry {
         &self.suite.registry
@@ -308,11 +347,4 @@ fn url_of(suite: &Suite, database: &str) -> Result<String> {
 fn pool(suite: &Suite, options: &Options, database: &str) -> Result<PgPool> {
     let pool = PgPoolOptions::new().max_connections(options.connections).acquire_timeout(options.acquire);
     Ok(pool.connect_lazy(&url_of(suite, database)?)?)
-}
-
-fn all_services() -> impl Iterator<Item = Service> {
-    let relays = (1..=RELAYS).map(Service::Relay);
-    let baskets = (1..=BASKETS).map(Service::Basket);
-    let orders = [Service::Ordering, Service::Payment, Service::Sandbox];
-    std::iter::once(Service::Catalog).chain(relays).chain(baskets).chain(orders)
 }

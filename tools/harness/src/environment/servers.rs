@@ -42,7 +42,8 @@ impl Environment {
     pub fn start_server(&self, name: Name) -> Result<()> {
         let start = || match name {
             Name::Postgres => self.servers.start_postgres(&self.interrupt),
-            _ => self.servers.start_rabbitmq(&self.interrupt),
+            Name::Rabbitmq(node) => self.servers.start_rabbitmq(node, &self.interrupt),
+            _ => anyhow::bail!("{name} is not a server"),
         };
         tokio::task::block_in_place(start).map(drop)
     }
@@ -70,8 +71,8 @@ impl Environment {
     /// Whether a server's port is open.
     pub fn listens(&self, name: Name) -> Result<bool> {
         Ok(match name {
-            Name::Postgres => Postgres::answers(self.servers.ports().of(Name::Postgres)?),
-            _ => Rabbitmq::answers(self.servers.ports().of(Name::Rabbitmq)?),
+            Name::Postgres => Postgres::answers(self.servers.ports().of(name)?),
+            _ => Rabbitmq::answers(self.servers.ports().of(name)?),
         })
     }
 
@@ -94,9 +95,19 @@ impl Environment {
         Ok(std::iter::once(server.pid).chain(children_of(server.pid)).collect())
     }
 
+    /// All servers: PostgreSQL and the nodes of the broker.
+    pub fn all_servers(&self) -> Vec<Name> {
+        [Name::Postgres].into_iter().chain((1..=self.options.brokers).map(Name::Rabbitmq)).collect()
+    }
+
     /// Runs `rabbitmqctl` on the broker.
     pub fn control_broker(&self, args: &[&str]) -> Result<String> {
-        tokio::task::block_in_place(|| self.servers.rabbitmq()?.control(args))
+        self.control_node(1, args)
+    }
+
+    /// Runs `rabbitmqctl` on a node of the broker.
+    pub fn control_node(&self, node: u8, args: &[&str]) -> Result<String> {
+        tokio::task::block_in_place(|| self.servers.rabbitmq()?.node(node)?.control(args))
     }
 
     fn server(&self, name: Name) -> Result<Identity> {

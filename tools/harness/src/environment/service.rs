@@ -4,7 +4,7 @@ use std::fmt;
 
 use shop::registry::Name;
 
-/// A process of a service. Unlike `cargo shop up`, an environment may have several baskets.
+/// A process of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
     /// catalog-api.
@@ -19,19 +19,41 @@ pub enum Service {
     Payment,
     /// What stands for the payment provider.
     Sandbox,
+    /// What stands for a mail server.
+    Mailbox,
+    /// notifier.
+    Notifier,
+    /// accounts-api.
+    Accounts,
 }
 
 impl Service {
+    /// Every process that there may be.
+    pub(super) fn all(relays: u8, baskets: u8) -> impl Iterator<Item = Self> {
+        let (relays, baskets) = ((1..=relays).map(Self::Relay), (1..=baskets).map(Self::Basket));
+        let orders = [Self::Ordering, Self::Payment, Self::Sandbox];
+        let users = [Self::Mailbox, Self::Notifier, Self::Accounts];
+        std::iter::once(Self::Catalog).chain(relays).chain(baskets).chain(orders).chain(users)
+    }
+
     /// The process of `cargo shop up` whose configuration it gets.
     pub(super) fn name(self) -> Name {
         match self {
             Self::Catalog => Name::CATALOG,
-            Self::Basket(_) => Name::BASKET,
+            Self::Basket(n) => Name::basket(n),
             Self::Relay(n) => Name::Relay(n),
             Self::Ordering => Name::Service("ordering"),
             Self::Payment => Name::Service("payment"),
-            Self::Sandbox => Name::Sandbox,
+            Self::Sandbox => Name::Tool("sandbox"),
+            Self::Mailbox => Name::Tool("mailbox"),
+            Self::Notifier => Name::Service("notifier"),
+            Self::Accounts => Name::Service("accounts"),
         }
+    }
+
+    /// Whether it stands for something outside of the shop, and uses neither database nor broker.
+    pub(super) fn is_tool(self) -> bool {
+        matches!(self, Self::Sandbox | Self::Mailbox)
     }
 
     /// The program that it runs.
@@ -43,6 +65,9 @@ impl Service {
             Self::Ordering => "ordering-api",
             Self::Payment => "payment-processor",
             Self::Sandbox => "payment-sandbox",
+            Self::Mailbox => "mailbox",
+            Self::Notifier => "notifier",
+            Self::Accounts => "accounts-api",
         }
     }
 }
@@ -58,6 +83,9 @@ impl fmt::Display for Service {
             Self::Ordering => f.write_str("ordering"),
             Self::Payment => f.write_str("payment"),
             Self::Sandbox => f.write_str("sandbox"),
+            Self::Mailbox => f.write_str("mailbox"),
+            Self::Notifier => f.write_str("notifier"),
+            Self::Accounts => f.write_str("accounts"),
         }
     }
 }
