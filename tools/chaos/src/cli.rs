@@ -15,7 +15,7 @@ pub(crate) struct Cli {
 }
 
 /// What is reported, and how.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ReportArgs {
     /// Print the report as JSON instead of a table
     #[arg(long, global = true)]
@@ -31,7 +31,7 @@ pub(crate) struct ReportArgs {
     pub(crate) repeat: u64,
     /// How many faults are run side by side, each with servers of its own; 1, or 2 where there are many faults
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
-    pub(crate) lanes: Option<u8>,
+    pub(crate) parallel: Option<u8>,
     /// Keep the processes' logs in this directory
     #[arg(long, global = true, value_name = "DIRECTORY")]
     pub(crate) logs: Option<PathBuf>,
@@ -50,6 +50,8 @@ pub(crate) enum Command {
     },
     /// Run what concerns the relay, the broker and PostgreSQL
     Relay,
+    /// Run what concerns a cluster of three brokers
+    Cluster,
     /// Run every fault
     All,
     /// Kill, freeze and end relays at random for a while
@@ -92,6 +94,9 @@ pub(crate) struct ScoreboardArgs {
     /// How many malformed messages are sent, and how many malformed requests
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
     pub(crate) hostile: u32,
+    /// How many orders are placed while processes are killed
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    pub(crate) orders: u32,
 }
 
 /// A part of the scoreboard.
@@ -107,6 +112,8 @@ pub(crate) enum Part {
     Isolation,
     /// Events of which one per cent fails for a while, and some for good
     Order,
+    /// Orders while relays, payments and ordering are killed: their invariants
+    Orders,
     /// Malformed messages and requests, and attempts without the right to them
     Hostile,
 }

@@ -24,7 +24,7 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use serde::Serialize;
-use shop::terminal::Interrupted;
+use shop::terminal::{Interrupt, Interrupted};
 
 use crate::{
     cli::{Cli, Command, ReportArgs},
@@ -58,6 +58,7 @@ async fn run(cli: Cli) -> Result<bool> {
         }
         Command::Run { names } => break_these(&chosen(&names)?, &cli.report).await,
         Command::Relay => break_these(&chosen(&["relay", "broker", "postgres"])?, &cli.report).await,
+        Command::Cluster => break_these(&chosen(&["cluster"])?, &cli.report).await,
         Command::All => break_these(&faults::all(), &cli.report).await,
         Command::Soak { minutes, relays } => {
             break_these(&[soak(Duration::from_secs(60 * minutes), relays)?], &cli.report).await
@@ -104,10 +105,18 @@ fn chosen(names: &[impl AsRef<str>]) -> Result<Vec<Fault>> {
 }
 
 async fn break_these(faults: &[Fault], args: &ReportArgs) -> Result<bool> {
-    let mut environments = ParallelEnvironments::open(args, faults.len()).await?;
-    let (seed, interrupt) = (environments.seed, environments.interrupt.clone());
-    let outcomes = environments.break_all(faults, args);
-    drop(environments);
+    let (clustered, others): (Vec<Fault>, Vec<Fault>) =
+        faults.iter().partition(|fault| fault.needs_cluster());
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
+    let args = &ReportArgs { seed: Some(seed), ..args.clone() };
+    let interrupt = Interrupt::install()?;
+    let mut outcomes = Vec::new();
+    if !others.is_empty() {
+        outcomes = ParallelEnvironments::open(args, others.len()).await?.break_all(&others, args);
+    }
+    if !clustered.is_empty() && interrupt.check().is_ok() {
+        outcomes.extend(ParallelEnvironments::cluster(args).await?.break_all(&clustered, args));
+    }
     if let Some(file) = &args.html {
         std::fs::write(file, page(seed, &outcomes))
             .with_context(|| format!("cannot write {}", file.display()))?;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use shop::terminal::Interrupt;
+use shop::{registry::CLUSTER, terminal::Interrupt};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -29,30 +29,38 @@ const MANY: usize = 8;
 pub(crate) struct ParallelEnvironments {
     runners: Vec<Runner>,
     pub(crate) interrupt: Interrupt,
-    /// The seed of the whole run.
-    pub(crate) seed: u64,
 }
 
 impl ParallelEnvironments {
     /// Brings up as many environments as are asked for, or as pay for this many faults.
     pub(crate) async fn open(args: &ReportArgs, faults: usize) -> Result<Self> {
+        Self::with_brokers(args, how_many(args.parallel, faults), 1).await
+    }
+
+    /// Brings up one environment whose broker is a cluster: its nodes have enough to do on one machine.
+    pub(crate) async fn cluster(args: &ReportArgs) -> Result<Self> {
+        Self::with_brokers(args, 1, CLUSTER).await
+    }
+
+    async fn with_brokers(args: &ReportArgs, environments: u8, brokers: u8) -> Result<Self> {
         let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
         harness::complain!("  seed {seed}");
         let interrupt = Interrupt::install()?;
         let mut runners = Vec::new();
         // One after the other: two that choose free ports at the same moment choose the same.
-        for number in 0..how_many(args.lanes, faults) {
+        for number in 0..environments {
             let options = Options {
                 purpose: "to be broken",
                 number,
-                is_proxied: true,
+                brokers,
+                is_proxied: brokers == 1,
                 connections: 4,
                 // A database may be unavailable on purpose.
                 acquire: Duration::from_secs(2),
             };
             runners.push(Runner::open(Environment::open(options, &interrupt).await?, seed).await?);
         }
-        Ok(Self { runners, interrupt, seed })
+        Ok(Self { runners, interrupt })
     }
 
     /// The first environment; the others end.

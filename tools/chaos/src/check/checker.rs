@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     observations::{Observations, holders},
-    recorder::ONLY_RECORDED,
+    recorder::{ONLY_RECORDED, Publication},
 };
 
 const PRICE_CHANGED: &str = "shop.catalog.product_price_changed.v1";
@@ -61,6 +61,12 @@ pub(crate) struct Found {
     pub(crate) wrong_at_rest: usize,
     /// Messages that were published again, and absorbed.
     pub(crate) repeats: usize,
+    /// Orders that were placed.
+    pub(crate) orders: usize,
+    /// Invariants of orders that are broken.
+    pub(crate) orders_broken: usize,
+    /// Users that have registered.
+    pub(crate) users: usize,
 }
 
 /// What the checks have found.
@@ -79,12 +85,15 @@ impl AddAssign for Found {
         self.out_of_order += more.out_of_order;
         self.wrong_at_rest += more.wrong_at_rest;
         self.repeats += more.repeats;
+        self.orders += more.orders;
+        self.orders_broken += more.orders_broken;
+        self.users += more.users;
     }
 }
 
 impl Findings {
     /// Notes what breaks the promise `check`: how many, and the first as an example.
-    fn note(&mut self, check: &str, broken: impl IntoIterator<Item = String>) -> usize {
+    pub(super) fn note(&mut self, check: &str, broken: impl IntoIterator<Item = String>) -> usize {
         let mut broken = broken.into_iter();
         let Some(first) = broken.next() else { return 0 };
         let count = 1 + broken.count();
@@ -103,7 +112,8 @@ pub(crate) fn check(observations: &Observations, expected: &Expected) -> Finding
         monotone(observations, &mut findings);
     }
     if !expected.is_recorder_blind {
-        in_order(observations, &mut findings);
+        let log = observations.log.iter().map(|row| (row.event_id, row.position));
+        in_order(log, &observations.publications, &mut findings);
     }
     honest(observations, &mut findings);
     innocents(observations, expected, &mut findings);
@@ -172,12 +182,15 @@ fn monotone(observations: &Observations, findings: &mut Findings) {
     findings.found.out_of_order += findings.note("a buyer was told of a change after a later one", told);
 }
 
-/// 5. First publications keep their key's commit order.
-fn in_order(observations: &Observations, findings: &mut Findings) {
-    let positions: HashMap<Uuid, i64> =
-        observations.log.iter().map(|row| (row.event_id, row.position)).collect();
+/// 5. First publications keep their key's commit order in this log.
+pub(super) fn in_order(
+    log: impl Iterator<Item = (Uuid, i64)>,
+    publications: &[Publication],
+    findings: &mut Findings,
+) {
+    let positions: HashMap<Uuid, i64> = log.collect();
     let mut last: HashMap<&str, i64> = HashMap::new();
-    let first = observations.publications.iter().filter(|publication| !publication.is_repeat);
+    let first = publications.iter().filter(|publication| !publication.is_repeat);
     let overtaken = first.filter_map(|publication| {
         let position = *positions.get(&publication.id)?;
         let before = last.insert(&publication.key, position).filter(|before| *before >= position)?;

@@ -3,16 +3,17 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use harness::{Environment, memory, open_files};
+use harness::{Environment, Service, memory, open_files};
 
 /// How much more of each a run may leave behind: pools grow under workload and keep what they have.
 const MORE_MEMORY: u64 = 48 * 1024 * 1024;
 const MORE_FILES: u64 = 16;
-const MORE_SESSIONS: i64 = 16;
+const MORE_SESSIONS: i128 = 16;
+const MORE_SESSIONS_EACH: i128 = 6;
 const MORE_CONNECTIONS: i64 = 2;
 
-/// What a service may have open at the broker: one to publish, one to consume.
-const CONNECTIONS_EACH: i64 = 2;
+/// What a service may have open at the broker: one to consume, one for its operators. A relay has one for each log.
+const CONNECTIONS_EACH: usize = 2;
 
 /// A measurement.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,8 @@ pub(crate) struct Footprint {
     connections: i64,
     channels: i64,
     services: u64,
+    /// How many connections to the broker these services usually have.
+    usual: i64,
 }
 
 impl Footprint {
@@ -40,6 +43,9 @@ impl Footprint {
         .fetch_one(&environment.catalog)
         .await?;
         let overview = environment.broker.manage(reqwest::Method::GET, "overview", &Value::Null).await?;
+        let logs = environment.registry().publishers().count();
+        let of_one = |service| if matches!(service, Service::Relay(_)) { logs } else { CONNECTIONS_EACH };
+        let usual: usize = environment.services().map(|(service, _)| of_one(service)).sum();
         let total = |name: &str| overview["object_totals"][name].as_i64().unwrap_or(0);
         Ok(Self {
             memory,
@@ -48,6 +54,7 @@ impl Footprint {
             connections: total("connections"),
             channels: total("channels"),
             services: environment.services().count() as u64,
+            usual: i64::try_from(usual)?,
         })
     }
 
@@ -62,14 +69,14 @@ impl Footprint {
         let services = i128::from(self.services);
         compare("memory", self.memory.into(), before.memory.into(), i128::from(MORE_MEMORY) * services);
         compare("open files", self.files.into(), before.files.into(), i128::from(MORE_FILES) * services);
-        compare("database sessions", self.sessions.into(), before.sessions.into(), MORE_SESSIONS.into());
+        let sessions = MORE_SESSIONS.max(services * MORE_SESSIONS_EACH);
+        compare("database sessions", self.sessions.into(), before.sessions.into(), sessions);
         // The broker's figures are some seconds old: those from before may be of a time before the services.
-        let usual = i64::try_from(self.services).unwrap_or(0) * CONNECTIONS_EACH;
         for (what, now, then) in [
             ("broker connections", self.connections, before.connections),
             ("broker channels", self.channels, before.channels),
         ] {
-            compare(what, now.into(), then.max(usual).into(), MORE_CONNECTIONS.into());
+            compare(what, now.into(), then.max(self.usual).into(), MORE_CONNECTIONS.into());
         }
         grown
     }

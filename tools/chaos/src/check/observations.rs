@@ -14,7 +14,7 @@ use harness::{Environment, Message};
 pub(crate) struct Mark {
     pub(crate) position: i64,
     received_at: DateTime<Utc>,
-    publications: usize,
+    pub(crate) publications: usize,
 }
 
 impl Mark {
@@ -110,7 +110,7 @@ pub(crate) struct Observations {
 }
 
 impl Observations {
-    /// Reads it all but what concerns events that are `undone`. To be called at rest.
+    /// Reads it all but what concerns events that are `undone`, orders, and users. To be called at rest.
     pub(crate) async fn read(
         environment: &Environment,
         recorder: &Recorder,
@@ -123,7 +123,8 @@ impl Observations {
         let log: Vec<LogRow> = sqlx::query_as(
             "select event_id, event_type, position, key, state, skipped_at is not null as is_skipped,
                     extract(epoch from created_at)::float8 as created
-               from integration_event_log where position > $1 order by position",
+               from integration_event_log
+              where position > $1 and event_type not like 'shop.catalog.stock~_%' escape '~' order by position",
         )
         .bind(mark.position)
         .fetch_all(&environment.catalog)
@@ -132,7 +133,9 @@ impl Observations {
             "select event_id, event_type, key, key_version, applied,
                     extract(epoch from received_at)::float8 as received
                from inbox
-              where consumer = 'basket' and received_at > $1 and event_id <> all($2) order by received_at",
+              where consumer = 'basket' and received_at > $1 and event_id <> all($2)
+                and event_type not like all (array['shop.ordering.%', 'shop.accounts.%', 'shop.basket.%'])
+              order by received_at",
         )
         .bind(mark.received_at)
         .bind(&undone)

@@ -20,11 +20,11 @@ use harness::{Broker, Service, proxy::Protocol, until};
 const BACK: Duration = Duration::from_secs(30);
 
 pub(super) const FAULTS: &[Fault] = faults! {
-    broker: "broker-killed" [1, 1] "RabbitMQ is killed, and started again" => server_killed(Name::Rabbitmq);
+    broker: "broker-killed" [1, 1] "RabbitMQ is killed, and started again" => server_killed(Name::RABBITMQ);
     broker: "broker-restarted" [2, 1]
-        "RabbitMQ is restarted as an operator would" => server_restarted(Name::Rabbitmq);
+        "RabbitMQ is restarted as an operator would" => server_restarted(Name::RABBITMQ);
     broker: "broker-frozen" [1, 1]
-        "RabbitMQ stands still for longer than its heartbeats allow" => server_frozen(Name::Rabbitmq, 12.0..=14.0);
+        "RabbitMQ stands still for longer than its heartbeats allow" => server_frozen(Name::RABBITMQ, 12.0..=14.0);
     broker: "broker-frozen-and-killed" [1, 1]
         "RabbitMQ stands still, then is killed with what it was sent" => frozen_and_killed;
     broker: "broker-memory-alarm" [1, 1] "RabbitMQ is short of memory and blocks publishers"
@@ -43,9 +43,9 @@ pub(super) const FAULTS: &[Fault] = faults! {
 };
 
 async fn frozen_and_killed(target: &mut Target<'_>) -> Result<Injection> {
-    target.environment.signal_server(Name::Rabbitmq, Signal::STOP)?;
+    target.environment.signal_server(Name::RABBITMQ, Signal::STOP)?;
     target.hold(1.0..=2.0).await;
-    server_killed(target, Name::Rabbitmq).await
+    server_killed(target, Name::RABBITMQ).await
 }
 
 /// Raises an alarm with a command of `rabbitmqctl`, and clears it with another value.

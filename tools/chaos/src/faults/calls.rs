@@ -20,22 +20,56 @@ const MOST: u64 = 250;
 /// How long one event may take, with one call failing on its way.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// The group of these faults.
+pub(super) const GROUP: &str = "calls";
+
+/// What the calls are made for.
+#[derive(Clone, Copy)]
+enum For {
+    PriceChange,
+    Order,
+}
+
 pub(super) const FAULTS: &[Fault] = faults! {
     calls: "every-call-of-relay-to-postgres" [1, 1]
-        "each call in turn, from the start on, until an event has arrived" => every(Service::Relay(1), Postgres);
+        "each call in turn, from the start on, until an event has arrived" => every(Service::Relay(1), Postgres, For::PriceChange);
     calls: "every-call-of-relay-to-broker" [1, 1]
-        "each call in turn, from the start on, until an event has arrived" => every(Service::Relay(1), Amqp);
+        "each call in turn, from the start on, until an event has arrived" => every(Service::Relay(1), Amqp, For::PriceChange);
     calls: "every-call-of-basket-to-postgres" [1, 1]
-        "each call in turn, from the start on, until an event has arrived" => every(Service::Basket(1), Postgres);
+        "each call in turn, from the start on, until an event has arrived" => every(Service::Basket(1), Postgres, For::PriceChange);
     calls: "every-call-of-basket-to-broker" [1, 1]
-        "each call in turn, from the start on, until an event has arrived" => every(Service::Basket(1), Amqp);
+        "each call in turn, from the start on, until an event has arrived" => every(Service::Basket(1), Amqp, For::PriceChange);
     calls: "every-call-of-catalog-to-postgres" [1, 1]
-        "each call in turn, from the start on, until an event has arrived" => every(Service::Catalog, Postgres);
+        "each call in turn, from the start on, until an event has arrived" => every(Service::Catalog, Postgres, For::PriceChange);
+    calls: "every-call-of-ordering-to-postgres" [1, 1, orders]
+        "each call in turn, from the start on, until an order is over" => every(Service::Ordering, Postgres, For::Order);
+    calls: "every-call-of-ordering-to-broker" [1, 1, orders]
+        "each call in turn, from the start on, until an order is over" => every(Service::Ordering, Amqp, For::Order);
+    calls: "every-call-of-payment-to-postgres" [1, 1, orders]
+        "each call in turn, from the start on, until an order is over" => every(Service::Payment, Postgres, For::Order);
+    calls: "every-call-of-payment-to-broker" [1, 1, orders]
+        "each call in turn, from the start on, until an order is over" => every(Service::Payment, Amqp, For::Order);
+    calls: "every-call-of-stock-to-postgres" [1, 1, orders]
+        "each call of the catalog in turn, until an order is over" => every(Service::Catalog, Postgres, For::Order);
+    calls: "every-call-of-stock-to-broker" [1, 1, orders]
+        "each call of the catalog in turn, until an order is over" => every(Service::Catalog, Amqp, For::Order);
 };
+
+/// Nobody has time to think again: an order is soon over.
+const AT_ONCE: (&str, &str) = ("APP__ORDERS__GRACE_PERIOD_S", "0");
 
 /// Starts a service and cuts all its connections to a server at the n-th call: before it reaches the server, or
 /// before its answer reaches the service, as the schedule wants. Over once an event has come through with no call left to cut.
-async fn every(target: &mut Target<'_>, service: Service, protocol: Protocol) -> Result<Injection> {
+async fn every(
+    target: &mut Target<'_>,
+    service: Service,
+    protocol: Protocol,
+    purpose: For,
+) -> Result<Injection> {
+    let settings: &[_] = if service == Service::Ordering { &[AT_ONCE] } else { &[] };
+    if matches!(purpose, For::Order) {
+        target.environment.launch(Service::Ordering, &[AT_ONCE])?;
+    }
     for n in 1..=MOST {
         let cut = if target.rng.bool() { Cut::Before(n) } else { Cut::After(n) };
         // A new process each time: after failed calls a process waits longer and longer before it tries again.
@@ -45,14 +79,19 @@ async fn every(target: &mut Target<'_>, service: Service, protocol: Protocol) ->
         proxy.reset();
         proxy.cut_at(cut);
         let before = proxy.cuts();
-        target.environment.launch(service, &[])?;
-        target.one_arrives(LIMIT).await.with_context(|| {
-            format!("an event does not arrive when {service} fails at {cut:?} to {protocol:?}")
-        })?;
+        target.environment.launch(service, settings)?;
+        let arrived = match purpose {
+            For::PriceChange => target.one_arrives(LIMIT).await,
+            For::Order => target.one_is_ordered(LIMIT).await,
+        };
+        arrived.with_context(|| format!("when {service} fails at {cut:?} to {protocol:?}"))?;
         let proxy = target.environment.proxy(service, protocol)?;
         let is_over = proxy.cuts() == before;
         proxy.never_cut();
         if is_over {
+            if matches!(purpose, For::Order) {
+                target.environment.launch(Service::Ordering, &[])?;
+            }
             return Ok(injection(n - 1, Instant::now()));
         }
     }

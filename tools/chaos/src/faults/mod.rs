@@ -1,9 +1,9 @@
 //! Everything that is broken on purpose, one function a fault.
 
-/// Declares faults: the group, the name, how many relays and baskets run, what happens, and the function that
-/// does it, with its arguments.
+/// Declares faults: the group, the name, how many relays and baskets run, whether buyers place `orders` or `users` register
+/// meanwhile, what happens, and the function that does it, with its arguments.
 macro_rules! faults {
-    ($($group:ident: $name:literal [$relays:literal, $baskets:literal] $about:literal
+    ($($group:ident: $name:literal [$relays:literal, $baskets:literal $(, $meanwhile:ident)?] $about:literal
         => $inject:ident $(($($argument:expr),* $(,)?))?;)*) => {
         &[$($crate::faults::Fault {
             name: $name,
@@ -11,14 +11,30 @@ macro_rules! faults {
             about: $about,
             relays: $relays,
             baskets: $baskets,
+            has_orders: is!(orders $($meanwhile)?),
+            has_users: is!(users $($meanwhile)?),
             inject: |target| Box::pin($inject(target $($(, $argument)*)?)),
         }),*]
+    };
+}
+
+/// Whether the second word is the first.
+macro_rules! is {
+    (orders orders) => {
+        true
+    };
+    (users users) => {
+        true
+    };
+    ($first:ident $($second:ident)?) => {
+        false
     };
 }
 
 mod broker;
 mod calls;
 mod clock;
+mod cluster;
 mod consumer;
 mod disk;
 mod flood;
@@ -26,6 +42,8 @@ mod isolation;
 mod locked;
 mod messages;
 mod network;
+mod order_points;
+mod orders;
 mod points;
 mod postgres;
 mod process;
@@ -34,6 +52,7 @@ mod restored;
 mod scheduled;
 mod slow_disk;
 mod unreadable;
+mod users;
 mod waiting;
 
 use std::{
@@ -46,6 +65,7 @@ pub(crate) use self::{
     flood::{flood_of, write},
     isolation::{refuse, refuse_nothing},
     messages::storm_of,
+    orders::many_orders_of,
 };
 
 use anyhow::{Context, Result};
@@ -59,7 +79,7 @@ use uuid::Uuid;
 
 use crate::{
     check::{Expected, Recorder},
-    workload::{PRODUCTS, Workload, change_price},
+    workload::{PRODUCTS, Workload, change_price, order},
 };
 use harness::{Environment, until};
 
@@ -71,7 +91,23 @@ pub(crate) struct Fault {
     pub(crate) about: &'static str,
     pub(crate) relays: u8,
     pub(crate) baskets: u8,
+    /// Whether buyers place orders meanwhile, and everything runs that these need.
+    pub(crate) has_orders: bool,
+    /// Whether people register meanwhile, and everything runs that this needs.
+    pub(crate) has_users: bool,
     pub(crate) inject: Inject,
+}
+
+impl Fault {
+    /// Whether it is about a broker of several nodes.
+    pub(crate) fn needs_cluster(&self) -> bool {
+        self.group == cluster::GROUP
+    }
+
+    /// Whether buyers order by themselves: not where every call is counted.
+    pub(crate) fn has_shoppers(&self) -> bool {
+        self.has_orders && self.group != calls::GROUP
+    }
 }
 
 /// Breaks something, and mends it again.
@@ -144,6 +180,23 @@ impl Target<'_> {
         self.one_of_arrives(1..=PRODUCTS, limit).await
     }
 
+    /// Places an order, and waits until it is over.
+    pub(crate) async fn one_is_ordered(&mut self, limit: Duration) -> Result<()> {
+        let key = format!("chaos-caller-{:x}", self.rng.u64(..));
+        let environment = &*self.environment;
+        let placed =
+            until(limit, Duration::from_millis(50), async || Ok(order(environment, &key).await.ok()));
+        let id = placed.await?.context("no order can be placed")?;
+        let status = "select status from customer_order where order_id = $1";
+        let mut last = String::new();
+        let is_over = async || {
+            last = sqlx::query_scalar(status).bind(id).fetch_one(&environment.ordering).await?;
+            Ok(["paid", "shipped", "cancelled"].contains(&&*last).then_some(()))
+        };
+        let is_over = until(limit, Duration::from_millis(5), is_over).await?;
+        is_over.with_context(|| format!("an order is still {last} after {limit:?}"))
+    }
+
     /// Waits until a query of the catalog's database answers with this number.
     pub(crate) async fn until_catalog_says(
         &self,
@@ -184,7 +237,10 @@ pub(crate) fn all() -> Vec<Fault> {
     [
         // What takes longest comes first, so that parallel environments end at about the same time.
         calls::FAULTS,
+        order_points::FAULTS,
         points::FAULTS,
+        orders::FAULTS,
+        users::FAULTS,
         flood::FAULTS,
         consumer::FAULTS,
         locked::FAULTS,
@@ -200,6 +256,7 @@ pub(crate) fn all() -> Vec<Fault> {
         broker::FAULTS,
         clock::FAULTS,
         slow_disk::FAULTS,
+        cluster::FAULTS,
     ]
     .into_iter()
     .flatten()

@@ -22,7 +22,7 @@ use harness::{
 const DEATHS: u64 = 20;
 
 /// How long a process may live before it has to have passed its point.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Declares crash points: the process, the point, how often it is passed at most before the kill, what happens.
 macro_rules! points {
@@ -61,7 +61,13 @@ pub(super) const FAULTS: &[Fault] = points! {
     BASKET "consumer.after_ack" 5 "the basket dies after the acknowledgement";
 };
 
-async fn die(target: &mut Target<'_>, service: Service, point: &str, most: u64) -> Result<Injection> {
+/// Has a service die at a point, again and again, each time after another number of passes.
+pub(super) async fn die(
+    target: &mut Target<'_>,
+    service: Service,
+    point: &str,
+    most: u64,
+) -> Result<Injection> {
     target.environment.kill(service)?;
     if point.starts_with("waiting.") {
         break_alerts(&target.environment.basket, "random() < 0.1").await?;

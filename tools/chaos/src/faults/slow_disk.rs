@@ -28,7 +28,7 @@ pub(super) const FAULTS: &[Fault] = faults! {
     postgres: "postgres-disk-slow" [1, 1]
         "PostgreSQL's disk takes 60 ms more for each write that has to reach it" => slow(Name::Postgres);
     broker: "broker-disk-slow" [1, 1]
-        "RabbitMQ's disk takes 60 ms more for each write that has to reach it" => slow(Name::Rabbitmq);
+        "RabbitMQ's disk takes 60 ms more for each write that has to reach it" => slow(Name::RABBITMQ);
 };
 
 async fn slow(target: &mut Target<'_>, name: Name) -> Result<Injection> {

@@ -14,7 +14,7 @@ use harness::Environment;
 const SHORT: Duration = Duration::from_secs(8);
 
 /// A safety, the fault that it is there for, and what has to be said when it is missing.
-const SAFETIES: [(&str, &str, &str); 12] = [
+const SAFETIES: [(&str, &str, &str); 17] = [
     ("inbox", "message-repeated", "never received"),
     ("version-guard", "message-older-than-known", "applied after a newer one"),
     // Several events of one key fail for themselves, and more than its first one is blocked.
@@ -28,6 +28,11 @@ const SAFETIES: [(&str, &str, &str); 12] = [
     ("generation", "catalog-restored", "converged"),
     (SCHEDULED_IN_TIME, "scheduled-events", "before it was due"),
     (SCHEDULED_ONCE, "scheduled-events", "is announced and was cancelled"),
+    ("reservation", "orders-calm", "stock is not what there was"),
+    ("idempotency-key", "orders-payment-killed", "charged more than once"),
+    ("compensation", "orders-calm", "reserved for nobody"),
+    ("timers-once", "orders-calm", "a timer went off again"),
+    ("message-id", "users-mail-dies", "more than one Message-ID"),
 ];
 
 /// A scheduled event is moved into the log when it is due.

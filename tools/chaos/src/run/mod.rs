@@ -18,14 +18,17 @@ use uuid::Uuid;
 
 pub(crate) use self::{
     broken::Broken,
-    outcome::{Outcome, Verdict, totals},
+    outcome::{ENOUGH_ORDERS, ENOUGH_USERS, Outcome, Verdict, totals},
     rest::pending,
     scoreboard::{Row, scoreboard},
     soak::{soak, strike_relays},
     timeline::{Point, Timeline},
 };
 use crate::{
-    check::{Expected, Footprint, Mark, Observations, Recorder, check},
+    check::{
+        Expected, Footprint, Mark, Observations, OrderMark, Recorder, UserMark, check, check_orders,
+        check_users,
+    },
     faults::{Fault, Target},
     workload::{Workload, fill_idle_carts},
 };
@@ -40,6 +43,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// How long everything that was committed may take to arrive, once nothing is broken any more.
 const RESTING: Duration = Duration::from_mins(1);
+
+/// How much longer orders may take: what has piled up goes through several services, one after the other.
+const ORDERS: u32 = 3;
 
 /// How long resources may take to come back: the broker's own figures are up to five seconds old.
 const TIDYING: Duration = Duration::from_secs(15);
@@ -61,11 +67,13 @@ pub(crate) struct Runner {
 
 impl Runner {
     /// Brings the environment up, and waits until the first products have reached the basket.
-    pub(crate) async fn open(environment: Environment, seed: u64) -> Result<Self> {
+    pub(crate) async fn open(mut environment: Environment, seed: u64) -> Result<Self> {
+        environment.settings = order_settings();
         let recorder = Recorder::start(&environment).await?;
         let (rng, forged) = (fastrand::Rng::new(), HashSet::new());
         let mut runner = Self { environment, recorder, rng, heaviest: 0, seed, limit: RESTING, forged };
-        runner.settle(1, 1).await?;
+        // Also the services of orders: their queues have to be there before the first event is published.
+        runner.environment.run_only(&wanted(1, 1, true, false)).await?;
         fill_idle_carts(&runner.environment).await?;
         if let Some(left) = rest::at_rest(&runner.environment, 0, &HashSet::new(), RESTING).await? {
             anyhow::bail!("the suite does not come to rest before anything was broken: {left}");
@@ -81,10 +89,11 @@ impl Runner {
 
     /// Runs the catalog and exactly this many relays and baskets, with nothing in their way.
     pub(crate) async fn settle(&mut self, relays: u8, baskets: u8) -> Result<()> {
-        let wanted: Vec<Service> = std::iter::once(Service::Catalog)
-            .chain((1..=baskets).map(Service::Basket))
-            .chain((1..=relays).map(Service::Relay))
-            .collect();
+        self.environment.run_only(&wanted(relays, baskets, false, false)).await
+    }
+
+    async fn settle_for(&mut self, fault: &Fault) -> Result<()> {
+        let wanted = wanted(fault.relays, fault.baskets, fault.has_orders, fault.has_users);
         self.environment.run_only(&wanted).await
     }
 
@@ -110,9 +119,17 @@ impl Runner {
     async fn attempt(&mut self, fault: &Fault, seed: u64) -> Result<Outcome> {
         self.environment.interrupt.check()?;
         self.rng = fastrand::Rng::with_seed(seed);
-        self.settle(fault.relays, fault.baskets).await?;
+        self.settle_for(fault).await?;
+        let order_mark = if fault.has_orders { Some(OrderMark::set(&self.environment).await?) } else { None };
+        let user_mark = if fault.has_users { Some(UserMark::set(&self.environment).await?) } else { None };
         let mark = Mark::set(&self.environment, &self.recorder).await?;
-        let workload = Workload::start(&self.environment, seed)?;
+        let mut workload = Workload::start(&self.environment, seed)?;
+        if fault.has_shoppers() {
+            workload.open_shop(&self.environment).await?;
+        }
+        if fault.has_users {
+            workload.open_doors(&self.environment)?;
+        }
         anyhow::ensure!(
             workload.until_done(WARM, LIMIT).await?,
             "too little was done before anything was broken"
@@ -127,20 +144,29 @@ impl Runner {
             let mut target = Target { environment, workload: &workload, recorder, rng, heaviest };
             (fault.inject)(&mut target).await?
         };
-        let enough = workload.until_done(AFTERWARDS, LIMIT).await?;
-        let promised = workload.stop().await;
+        let enough = workload.until_done(AFTERWARDS, LIMIT).await?
+            && (!fault.has_shoppers() || workload.until_ordered(ENOUGH_ORDERS, LIMIT).await?)
+            && (!fault.has_users || workload.until_registered(ENOUGH_USERS, LIMIT).await?);
+        let registrations = std::sync::Arc::clone(&workload.registrations);
+        let (promised, shopping) = workload.stop().await;
         let counts = promised.counts();
         let mut late = Vec::new();
         if !enough {
             late.push("live: operations do not succeed again".to_owned());
         }
-        self.settle(fault.relays, fault.baskets).await?;
+        self.settle_for(fault).await?;
         if injection.is_replayed {
             self.replay(&mark).await?;
         }
         self.forged.extend(&injection.expected.forged);
         let expected = &Expected { forged: self.forged.clone(), ..injection.expected.clone() };
         late.extend(rest::at_rest(&self.environment, mark.position, &expected.unrouted, self.limit).await?);
+        if let Some(mark) = &order_mark {
+            late.extend(rest::orders_at_rest(&self.environment, mark, self.limit * ORDERS).await?);
+        }
+        if let Some(mark) = &user_mark {
+            late.extend(rest::users_at_rest(&self.environment, mark, self.limit).await?);
+        }
         let timeline = timeline.stop(injected, injection.healed).await;
 
         let observations = Observations::read(
@@ -153,6 +179,14 @@ impl Runner {
         .await?;
         let mut findings = check(&observations, expected);
         findings.found.committed = observations.log.len();
+        if let Some(order_mark) = &order_mark {
+            let publications = self.recorder.since(mark.publications);
+            let orders = order_mark.read(&self.environment, &shopping, publications).await?;
+            check_orders(&orders, &mut findings);
+        }
+        if let Some(mark) = &user_mark {
+            check_users(&mark.read(&self.environment, registrations.promised()).await?, &mut findings);
+        }
         findings.violations.extend(late);
         findings.violations.extend(self.not_clean(&before).await?);
         // What was deleted came back by the operator's hand, not by itself.
@@ -192,8 +226,7 @@ impl Runner {
     /// settings alone.
     fn mend(&mut self) -> Result<()> {
         use rustix::process::Signal;
-        use shop::registry::Name;
-        for name in [Name::Postgres, Name::Rabbitmq] {
+        for name in self.environment.all_servers() {
             // One that is gone cannot be thawed.
             drop(self.environment.signal_server(name, Signal::CONT));
             if !self.environment.listens(name)? {
@@ -204,6 +237,37 @@ impl Runner {
         self.environment.kill_all(variables);
         Ok(())
     }
+}
+
+/// The catalog, so many relays and baskets, and, for orders, ordering, the payments and their provider; for users accounts,
+/// the notifier and a mail server.
+fn wanted(relays: u8, baskets: u8, has_orders: bool, has_users: bool) -> Vec<Service> {
+    let orders = [Service::Sandbox, Service::Ordering, Service::Payment];
+    let users = [Service::Mailbox, Service::Notifier, Service::Accounts];
+    std::iter::once(Service::Catalog)
+        .chain(orders.into_iter().filter(|_| has_orders))
+        .chain(users.into_iter().filter(|_| has_users))
+        .chain((1..=baskets).map(Service::Basket))
+        .chain((1..=relays).map(Service::Relay))
+        .collect()
+}
+
+/// Orders that are soon over: the buyer has a second to think again, a payment is asked for again after two, and so is a
+/// mail sent. Passwords are hashed in no time: this build is slow at it.
+fn order_settings() -> Vec<(Service, &'static str, &'static str)> {
+    vec![
+        (Service::Ordering, "APP__ORDERS__GRACE_PERIOD_S", "1"),
+        (Service::Ordering, "APP__ORDERS__REPLY_DEADLINE_S", "12"),
+        (Service::Payment, "APP__WORKER__DEADLINE_MS", "2000"),
+        (Service::Payment, "APP__WORKER__LEASE_MS", "7000"),
+        (Service::Payment, "APP__WORKER__LONGEST_PAUSE_MS", "2000"),
+        (Service::Notifier, "APP__WORKER__DEADLINE_MS", "2000"),
+        (Service::Notifier, "APP__WORKER__LEASE_MS", "7000"),
+        (Service::Notifier, "APP__WORKER__LONGEST_PAUSE_MS", "2000"),
+        (Service::Notifier, "APP__WORKER__REFUSALS", "1000"),
+        (Service::Accounts, "APP__PASSWORDS__MEMORY_KIB", "64"),
+        (Service::Accounts, "APP__SIGN_IN__REGISTRATIONS_OF_CLIENT", "1000000"),
+    ]
 }
 
 /// When that was, in seconds since 1970.

@@ -13,6 +13,12 @@ use crate::{
 /// Operations that must have been done for a run to say anything.
 const ENOUGH: u64 = 40;
 
+/// Orders that must have been placed where they are what is checked.
+pub(crate) const ENOUGH_ORDERS: usize = 20;
+
+/// Users that must have registered where they are what is checked.
+pub(crate) const ENOUGH_USERS: usize = 20;
+
 /// Whether the suite has kept its promises; the worst is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -80,6 +86,8 @@ impl Outcome {
     ) -> Self {
         let is_void = injection.seen == 0
             || ok < ENOUGH
+            || (fault.has_orders && findings.found.orders < ENOUGH_ORDERS)
+            || (fault.has_users && findings.found.users < ENOUGH_USERS)
             || (injection.expected.repeats == Repeats::Provoked && findings.found.repeats == 0);
         let verdict = match (findings.violations.is_empty(), is_void) {
             (false, _) => Verdict::Fail,
@@ -134,7 +142,7 @@ impl Outcome {
     }
 
     /// The numbers of the report's tables, with what they are called.
-    pub(crate) fn columns(&self) -> [(&'static str, String); 11] {
+    pub(crate) fn columns(&self) -> [(&'static str, String); 13] {
         let (counts, found) = (&self.counts, &self.counts.found);
         let seconds = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2}"));
         [
@@ -142,6 +150,8 @@ impl Outcome {
             ("ok", counts.ok.to_string()),
             ("failed", counts.failed.to_string()),
             ("unknown", counts.unknown.to_string()),
+            ("orders", found.orders.to_string()),
+            ("users", found.users.to_string()),
             ("repeats", found.repeats.to_string()),
             ("lost", found.lost.to_string()),
             ("twice", found.twice.to_string()),

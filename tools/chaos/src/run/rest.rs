@@ -5,6 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use anyhow::Result;
 use uuid::Uuid;
 
+use crate::check::{OrderMark, UserMark};
 use harness::{Environment, until};
 
 /// Waits until nothing is pending and everything has arrived; what is left, in words, if that takes too long.
@@ -30,6 +31,42 @@ pub(crate) async fn at_rest(
     Ok(rested.is_none().then_some(left))
 }
 
+/// The same for orders: waits until each has its final status, and all events about it have arrived.
+pub(crate) async fn orders_at_rest(
+    environment: &Environment,
+    mark: &OrderMark,
+    limit: Duration,
+) -> Result<Option<String>> {
+    let mut left = "the databases do not answer".to_owned();
+    let are_at_rest = async || {
+        let Ok(unsettled) = mark.unsettled(environment).await else { return Ok(None) };
+        Ok(unsettled.map_or(Some(()), |unsettled| {
+            left = format!("live: {unsettled} when all orders should be at rest");
+            None
+        }))
+    };
+    let rested = until(limit, Duration::from_millis(300), are_at_rest).await?;
+    Ok(rested.is_none().then_some(left))
+}
+
+/// The same for users: waits until each registration is done, its mail sent, and its event known everywhere.
+pub(crate) async fn users_at_rest(
+    environment: &Environment,
+    mark: &UserMark,
+    limit: Duration,
+) -> Result<Option<String>> {
+    let mut left = "the databases do not answer".to_owned();
+    let are_at_rest = async || {
+        let Ok(unsettled) = mark.unsettled(environment).await else { return Ok(None) };
+        Ok(unsettled.map_or(Some(()), |unsettled| {
+            left = format!("live: {unsettled} when all registrations should be at rest");
+            None
+        }))
+    };
+    let rested = until(limit, Duration::from_millis(300), are_at_rest).await?;
+    Ok(rested.is_none().then_some(left))
+}
+
 /// How many events wait to be published.
 pub(crate) async fn pending(environment: &Environment) -> Result<i64> {
     let pending = "select count(*) from integration_event_log where state = 'NotPublished'";
@@ -38,7 +75,8 @@ pub(crate) async fn pending(environment: &Environment) -> Result<i64> {
 
 async fn ids(environment: &Environment, from: i64) -> Result<Vec<Uuid>> {
     let ids = "select event_id from integration_event_log where position > $1 and skipped_at is null
-                and state <> 'PublishedFailed' and key not like 'chaos-%'";
+                and state <> 'PublishedFailed' and key not like 'chaos-%'
+                and event_type not like 'shop.catalog.stock~_%' escape '~'";
     Ok(sqlx::query_scalar(ids).bind(from).fetch_all(&environment.catalog).await?)
 }
 

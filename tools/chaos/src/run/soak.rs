@@ -21,6 +21,8 @@ pub(crate) fn soak(length: Duration, relays: u8) -> Result<Fault> {
         about: "relays are killed, frozen and asked to end at random",
         relays,
         baskets: 1,
+        has_orders: false,
+        has_users: false,
         inject: |target| Box::pin(inject(target)),
     })
 }

@@ -72,10 +72,10 @@ impl Buyer {
 }
 
 /// An operation that has begun: unknown, if it is given up before its end.
-struct OnItsWay<'a>(&'a Counters);
+pub(super) struct OnItsWay<'a>(pub(super) &'a Counters);
 
 impl OnItsWay<'_> {
-    fn ended(self, known: Known) {
+    pub(super) fn ended(self, known: Known) {
         self.0.count(known);
         std::mem::forget(self);
     }

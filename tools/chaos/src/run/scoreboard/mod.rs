@@ -3,6 +3,7 @@
 mod at_rest;
 mod hostile;
 mod isolation;
+mod orders;
 mod recovery;
 mod survived;
 
@@ -48,7 +49,10 @@ impl Row {
 /// Measures the parts that are asked for.
 pub(crate) async fn scoreboard(args: &ScoreboardArgs, report: &ReportArgs) -> Result<Vec<Row>> {
     let wants = |part| args.parts.is_empty() || args.parts.contains(&part);
-    let all = if wants(Part::Faults) { faults::all() } else { Vec::new() };
+    // A cluster of brokers is broken on its own: `cargo shop chaos cluster`.
+    let of_one_broker =
+        faults::all().into_iter().filter(|fault| wants(Part::Faults) && !fault.needs_cluster());
+    let all: Vec<faults::Fault> = of_one_broker.collect();
     faults::flood_of(args.events);
     let mut environments = ParallelEnvironments::open(report, all.len()).await?;
     let interrupt = environments.interrupt.clone();
@@ -69,6 +73,9 @@ pub(crate) async fn scoreboard(args: &ScoreboardArgs, report: &ReportArgs) -> Re
     }
     if wants(Part::Isolation) {
         rows.extend(runner.isolation(args.repeats.into()).await?);
+    }
+    if wants(Part::Orders) {
+        rows.push(runner.orders(args.orders).await?);
     }
     if wants(Part::Order) {
         rows.push(hostile::ordered_events(args.events)?);

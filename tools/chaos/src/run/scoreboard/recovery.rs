@@ -64,7 +64,7 @@ impl Runner {
             What::OneOfTwo => self.killed_with_standby().await,
             What::TheOnlyOne => self.killed_and_started().await,
             What::Frozen => self.frozen().await,
-            What::Broker => self.server_killed(Name::Rabbitmq).await,
+            What::Broker => self.server_killed(Name::RABBITMQ).await,
             What::Database => self.server_killed(Name::Postgres).await,
             What::WithoutBroker { hears_nothing } => self.without_broker(hears_nothing).await,
         };
@@ -129,7 +129,7 @@ impl Runner {
         // Without the broker the catalog takes changes; without its database it cannot.
         let cents = self.cents();
         let id = match name {
-            Name::Rabbitmq => Some(change_price(&self.environment, 1, cents).await?),
+            Name::RABBITMQ => Some(change_price(&self.environment, 1, cents).await?),
             _ => None,
         };
         let opened = self.environment.start_server_and_watch(name)?;
