@@ -40,6 +40,8 @@ pub(crate) enum Section {
     Latency,
     /// From a request to the cart and the alert, at 100 a second and as fast as it goes
     Cart,
+    /// From the checkout to the payment, at 50 a second and as fast as it goes
+    Orders,
     /// Price changes over HTTP
     Writes,
     /// Pages, products and carts over HTTP

@@ -30,7 +30,7 @@ impl Client {
         format!("{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n{body}")
     }
 
-    /// Sends a request and reads the answer; returns its head. Anything but 200 is an error.
+    /// Sends a request and reads the answer; returns its head. Anything but 200 and 202 is an error.
     pub(crate) async fn call(&mut self, request: &str) -> Result<String> {
         self.stream.write_all(request.as_bytes()).await?;
         self.buffer.clear();
@@ -49,7 +49,7 @@ impl Client {
                 bail!("the service closed the connection");
             }
         }
-        if !text.starts_with("http/1.1 200") {
+        if !["http/1.1 200", "http/1.1 202"].iter().any(|status| text.starts_with(status)) {
             bail!(
                 "{}: {}",
                 text.lines().next().unwrap_or_default(),

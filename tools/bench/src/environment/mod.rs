@@ -47,6 +47,7 @@ impl Environment {
         let options = Options {
             purpose: "to measure with",
             number: 0,
+            brokers: 1,
             is_proxied: false,
             connections: 20,
             acquire: Duration::from_secs(30),
@@ -56,7 +57,8 @@ impl Environment {
         sqlx::query("alter system set track_commit_timestamp = on").execute(&harness.catalog).await?;
         harness.stop_server(Name::Postgres)?;
         harness.start_server(Name::Postgres)?;
-        let environment = Self { harness, token: shop::token::operator()? };
+        let environment =
+            Self { harness, token: harness::token::token("operator", "catalog:write orders:ship ops")? };
         environment.clear_log().await?;
         environment.fill().await?;
         Ok(environment)

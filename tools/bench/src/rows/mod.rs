@@ -5,6 +5,7 @@ mod drain;
 mod fan_out;
 mod history;
 mod latency;
+mod orders;
 mod reads;
 mod rest;
 mod soak;
@@ -34,6 +35,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<bool> {
         (Section::Drain, "draining a backlog"),
         (Section::Latency, "from the commit to the consumer"),
         (Section::Cart, "from the request to the cart"),
+        (Section::Orders, "from the checkout to the payment"),
         (Section::Writes, "price changes"),
         (Section::Reads, "pages, products and carts"),
         (Section::FanOut, "one price change over many carts"),
@@ -51,6 +53,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<bool> {
             Section::Drain => drain::measure(environment, cli).await?,
             Section::Latency => latency::measure(environment, cli).await?,
             Section::Cart => cart::measure(environment, cli).await?,
+            Section::Orders => orders::measure(environment, cli).await?,
             Section::Writes => writes::measure(environment, cli).await?,
             Section::Reads => reads::measure(environment, cli).await?,
             Section::FanOut => fan_out::measure(environment, cli).await?,

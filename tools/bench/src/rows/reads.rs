@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use harness::Service;
-use shop::token::Lifetime;
 
 use super::{rounds, warm_up};
 use crate::ceiling::pgbench;
@@ -41,9 +40,8 @@ select cart.version, line.product_id, product.name as product_name, line.unit_pr
 pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
     environment.reset_carts(3).await?;
     environment.run_only(&[Service::Catalog, Service::Basket(1)]).await?;
-    let tokens = (0..CARTS)
-        .map(|n| shop::token::issue(&format!("buyer-{n}"), &[], Lifetime::DAY))
-        .collect::<Result<Vec<_>>>()?;
+    let tokens =
+        (0..CARTS).map(|n| harness::token::token(&format!("buyer-{n}"), "")).collect::<Result<Vec<_>>>()?;
     let page = |n: usize| get(&format!("/api/v1/catalog/items?pageIndex={}&pageSize=10", n % 100), "");
     let product = |n: usize| get(&format!("/api/v1/catalog/items/{}", FIRST + n as i64 % PRODUCTS), "");
     let cart = move |n: usize| {

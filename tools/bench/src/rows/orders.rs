@@ -1,0 +1,200 @@
+//! From the checkout to `paid`: at 50 orders a second, and as fast as it goes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use harness::{Service, memory, token::token};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::{latencies, paced, rounds, warm_up};
+use crate::ceiling::BareOrders;
+use crate::cli::Cli;
+use crate::environment::{Client, Environment, FIRST, PRODUCTS, header};
+use crate::figures::{Row, Target};
+
+/// How long the last orders may take.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// Orders a second where the time of each is measured.
+const RATE: u32 = 50;
+
+/// Clients that place the next order when the last is accepted; orders on their way at once in the bare loop.
+const CLIENTS: usize = 16;
+const BARE: usize = 64;
+
+const SERVICES: [Service; 5] =
+    [Service::Catalog, Service::Ordering, Service::Payment, Service::Sandbox, Service::Relay(1)];
+
+/// Buyers, each with a token.
+const BUYERS: usize = 500;
+
+pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
+    environment.clear_log().await?;
+    environment.settings.push((Service::Ordering, "APP__ORDERS__GRACE_PERIOD_S", "0"));
+    environment.run_only(&SERVICES).await?;
+    offer(environment).await?;
+    let tokens = (0..BUYERS).map(|n| token(&format!("bench-buyer-{n}"), ""));
+    let tokens: Arc<Vec<String>> = Arc::new(tokens.collect::<Result<_>>()?);
+    let bare = Arc::new(BareOrders::start(environment).await?);
+    let time = Duration::from_secs(cli.seconds());
+    let environment: &Environment = environment;
+    warm_up(async || at_a_rate(environment, &tokens, time / 2).await).await?;
+    bare_at_a_rate(&bare, time / 2).await?;
+    let ours = async || at_a_rate(environment, &tokens, time).await;
+    let ceiling = async || bare_at_a_rate(&bare, time).await;
+    let name = format!("checkout → paid at {RATE}/s");
+    let mut rows = latencies(environment, cli, &name, [2.0, 3.0], ours, ceiling).await?.to_vec();
+
+    let ours = async || sustained(environment, &tokens, time).await;
+    let (ours, ceiling, foreign) =
+        rounds(environment, cli, ours, async || bare_sustained(&bare, time).await).await?;
+    let (figures, least) = ((ours.as_slice(), ceiling.as_slice()), Target::AtLeast(0.5));
+    rows.push(Row::against(
+        "highest rate, checkout → paid",
+        "orders/s",
+        figures,
+        "bare loop",
+        least,
+        foreign,
+    ));
+    for service in [Service::Ordering, Service::Payment] {
+        let mib = memory(environment.pid(service)?) as f64 / (1024.0 * 1024.0);
+        let name = format!("memory of {service} after these orders");
+        rows.push(Row::alone(name, "MiB", &[mib], Target::AtMost(64.0), foreign));
+    }
+    Ok(rows)
+}
+
+/// Has ordering know the products, and the catalog have enough of them.
+async fn offer(environment: &Environment) -> Result<()> {
+    sqlx::query(
+        "insert into product (product_id, name, picture_url, details_version, price, price_version)
+         select id, 'Product ' || id, '/api/v1/catalog/items/' || id || '/pic', 1, 10.00, 1
+           from generate_series($1::bigint, $1 + $2 - 1) as id on conflict do nothing",
+    )
+    .bind(FIRST)
+    .bind(PRODUCTS)
+    .execute(&environment.ordering)
+    .await?;
+    let stock = "update product set available_stock = 1000000 where product_id >= $1";
+    sqlx::query(stock).bind(FIRST).execute(&environment.catalog).await?;
+    Ok(())
+}
+
+fn checkout(token: &str, n: usize) -> String {
+    let body = format!(
+        r#"{{"items":[{{"productId":{},"quantity":1}}],"payment":{{"token":"tok_ok"}},"expectedTotal":"10.00","address":{{"name":"Kim","street":"Mill Road 1","postcode":"12345","city":"Moor","country":"IE"}}}}"#,
+        FIRST + n as i64 % PRODUCTS
+    );
+    format!(
+        "POST /api/v1/orders HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\nidempotency-key: {}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        Uuid::now_v7(),
+        body.len()
+    )
+}
+
+fn order_of(head: &str) -> Result<Uuid> {
+    let location = header(head, "location").context("an answer without a location")?;
+    Ok(location.rsplit('/').next().unwrap_or_default().trim().parse()?)
+}
+
+/// Places orders and returns how long it took each until `paid` was committed, in ms.
+async fn at_a_rate(environment: &Environment, tokens: &Arc<Vec<String>>, time: Duration) -> Result<Vec<f64>> {
+    let port = environment.port(Service::Ordering)?;
+    let (give, take) = mpsc::unbounded_channel();
+    for _ in 0..CLIENTS {
+        give.send(Client::connect(port).await?)?;
+    }
+    let clients = Arc::new(tokio::sync::Mutex::new(take));
+    let sent = paced(RATE, time, |n| {
+        let (give, clients, tokens) = (give.clone(), Arc::clone(&clients), Arc::clone(tokens));
+        async move {
+            let begun = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+            let mut client = clients.lock().await.recv().await.context("no client")?;
+            let head = client.call(&checkout(&tokens[n % BUYERS], n)).await?;
+            give.send(client)?;
+            anyhow::Ok((order_of(&head)?, begun))
+        }
+    })
+    .await?;
+    let ids: Vec<Uuid> = sent.iter().map(|(id, _)| *id).collect();
+    let begun = Instant::now();
+    let paid = loop {
+        let rows: Vec<(Uuid, f64)> = sqlx::query_as(
+            "select order_id, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 from order_change
+              where status = 'paid' and order_id = any($1)",
+        )
+        .bind(&ids)
+        .fetch_all(&environment.ordering)
+        .await?;
+        if rows.len() >= ids.len() {
+            break rows.into_iter().collect::<HashMap<_, _>>();
+        }
+        ensure!(begun.elapsed() < LIMIT, "{} of {} orders were paid", rows.len(), ids.len());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    Ok(sent.iter().filter_map(|(id, begun)| Some((paid.get(id)? - begun) * 1_000.0)).collect())
+}
+
+async fn bare_at_a_rate(bare: &Arc<BareOrders>, time: Duration) -> Result<Vec<f64>> {
+    paced(RATE, time, |n| {
+        let bare = Arc::clone(bare);
+        async move { bare.order(n).await }
+    })
+    .await
+}
+
+/// Orders as fast as it goes for this time; returns orders a second, until the last was paid.
+async fn sustained(environment: &Environment, tokens: &Arc<Vec<String>>, time: Duration) -> Result<f64> {
+    let paid = async || -> Result<i64> {
+        let paid = "select count(*) from order_change where status = 'paid'";
+        Ok(sqlx::query_scalar(paid).fetch_one(&environment.ordering).await?)
+    };
+    let (port, before, begun) = (environment.port(Service::Ordering)?, paid().await?, Instant::now());
+    let clients = (0..CLIENTS).map(|client| {
+        let tokens = Arc::clone(tokens);
+        tokio::spawn(async move {
+            let mut connection = Client::connect(port).await?;
+            let mut count = 0_usize;
+            while begun.elapsed() < time {
+                let n = count * CLIENTS + client;
+                connection.call(&checkout(&tokens[n % BUYERS], n)).await?;
+                count += 1;
+            }
+            anyhow::Ok(count as i64)
+        })
+    });
+    let counts = futures_util::future::try_join_all(clients).await?;
+    let total = counts.into_iter().sum::<Result<i64>>()?;
+    loop {
+        let done = paid().await? - before;
+        if done >= total {
+            break;
+        }
+        ensure!(begun.elapsed() < time + LIMIT, "{done} of {total} orders were paid");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(total as f64 / begun.elapsed().as_secs_f64())
+}
+
+async fn bare_sustained(bare: &Arc<BareOrders>, time: Duration) -> Result<f64> {
+    let begun = Instant::now();
+    let clients = (0..BARE).map(|client| {
+        let bare = Arc::clone(bare);
+        tokio::spawn(async move {
+            let mut count = 0_usize;
+            while begun.elapsed() < time {
+                bare.order(count * BARE + client).await?;
+                count += 1;
+            }
+            anyhow::Ok(count)
+        })
+    });
+    let counts = futures_util::future::try_join_all(clients).await?;
+    let total = counts.into_iter().sum::<Result<usize>>()?;
+    Ok(total as f64 / begun.elapsed().as_secs_f64())
+}
