@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::registry::{MOST_RELAYS, Name, Registry};
+use crate::registry::{CLUSTER, MOST_BASKETS, MOST_RELAYS, Name, Registry};
 use crate::servers::Choice;
 use crate::token::{Lifetime, Scope};
 
@@ -31,25 +31,25 @@ pub enum Command {
     Status,
     /// Kill one process without warning (SIGKILL)
     Kill {
-        /// A process of `cargo shop status`, such as catalog, relay, relay-2 or postgres
+        /// A process of `cargo shop status`, such as catalog, relay, relay-2, rabbitmq-2 or postgres
         #[arg(value_parser = process)]
         name: Name,
     },
     /// Stop one process where it is (SIGSTOP), as a machine that hangs would
     Freeze {
-        /// A process of `cargo shop status`, such as catalog, relay, relay-2 or postgres
+        /// A process of `cargo shop status`, such as catalog, relay, relay-2, rabbitmq-2 or postgres
         #[arg(value_parser = process)]
         name: Name,
     },
     /// Let a frozen process go on
     Thaw {
-        /// A process of `cargo shop status`, such as catalog, relay, relay-2 or postgres
+        /// A process of `cargo shop status`, such as catalog, relay, relay-2, rabbitmq-2 or postgres
         #[arg(value_parser = process)]
         name: Name,
     },
     /// Start one process again
     Start {
-        /// A process of `cargo shop status`, such as catalog, relay, relay-2 or postgres
+        /// A process of `cargo shop status`, such as catalog, relay, relay-2, rabbitmq-2 or postgres
         #[arg(value_parser = process)]
         name: Name,
         /// The servers that `up` was told to run.
@@ -82,7 +82,7 @@ pub enum Command {
     Fuzz(FuzzArgs),
     /// Check the licences and sources of the dependencies, and write the bill of materials
     SupplyChain(SupplyChainArgs),
-    /// Tell the suite's story with real calls, in about half a minute
+    /// Tell the suite's stories with real calls, in about a minute and a half
     Demo,
     /// Break everything on purpose, on private servers, and check that every promise was kept
     #[command(disable_help_flag = true)]
@@ -98,12 +98,26 @@ fn process(text: &str) -> anyhow::Result<Name> {
     Registry::of_checkout()?.process(text)
 }
 
+/// One node, or a cluster in which one may be away.
+fn brokers(text: &str) -> Result<u8, String> {
+    match text.parse() {
+        Ok(nodes) if nodes == 1 || nodes == CLUSTER => Ok(nodes),
+        _ => Err(format!("RabbitMQ has 1 node, or {CLUSTER} of which one may be away")),
+    }
+}
+
 /// Arguments of `up`.
 #[derive(Debug, Args)]
 pub struct UpArgs {
     /// Return when everything is ready, instead of staying to watch
     #[arg(long)]
     pub detach: bool,
+    /// How many nodes RabbitMQ has, 1 or 3; as many as the shop's data is on when left out, at first 1
+    #[arg(long, value_name = "N", value_parser = brokers)]
+    pub brokers: Option<u8>,
+    /// How many baskets to run: one consumes, the others stand by
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_BASKETS)))]
+    pub baskets: u8,
     /// How many relays to run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MOST_RELAYS)))]
     pub relays: u8,
@@ -140,6 +154,9 @@ pub struct TokenArgs {
     /// How long it is good for: a number and s, m, h or d
     #[arg(long, value_name = "TIME", default_value = "1d")]
     pub expires_in: Lifetime,
+    /// Sign with the development secret (HS256), for a service that runs without accounts
+    #[arg(long)]
+    pub secret: bool,
 }
 
 /// Arguments of `test`.

@@ -1,4 +1,7 @@
 //! Development tokens: what `cargo shop token` prints and the demo signs in with.
+//!
+//! Two kinds, each accepted in development mode alone: signed with the development key (Ed25519), which accounts publishes
+//! beside its own, for the whole shop; and signed with the development secret (HS256), for services on their own.
 
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
@@ -6,15 +9,22 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signer, SigningKey};
 use hmac::{Hmac, Mac};
 use serde::Serialize;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
+
+/// Where an issuer publishes its keys.
+pub const JWKS: &str = "/.well-known/jwks.json";
 
 /// The secret that services in development mode are started with.
 ///
 /// Public on purpose, and refused by every service in production mode. `service-kit`
 /// has the same constant; a test compares the two.
 pub const DEVELOPMENT_SECRET: &str = "shop-development-secret-not-for-production";
+
+/// The id of the development key, which follows from the secret. `service-kit` has the same constant.
+pub const DEVELOPMENT_KEY_ID: &str = "shop-development";
 
 /// What `iss` and `aud` of a token say, and services expect, unless configured otherwise.
 const ISSUER_AND_AUDIENCE: &str = "shop";
@@ -79,15 +89,35 @@ struct Claims<'a> {
     exp: u64,
 }
 
-/// Signs a token (HS256, development secret) for `sub`, allowed what `scopes` name, starting now.
+/// Signs a token with the development key for `sub`, allowed what `scopes` name, starting now.
 ///
 /// Fails for an empty `sub`, and if the clock stands before 1970.
 pub fn issue(sub: &str, scopes: &[Scope], lifetime: Lifetime) -> Result<String> {
-    issue_at(SystemTime::now(), sub, scopes, lifetime)
+    let header = format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":"{DEVELOPMENT_KEY_ID}"}}"#);
+    let signed = unsigned(&header, &claims(SystemTime::now(), sub, scopes, lifetime)?);
+    let key = SigningKey::from_bytes(&Sha256::digest(DEVELOPMENT_SECRET).into());
+    let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()).to_bytes());
+    Ok(format!("{signed}.{signature}"))
 }
 
-/// Signs a token as [`issue`] does, valid from another moment on.
-pub fn issue_at(start: SystemTime, sub: &str, scopes: &[Scope], lifetime: Lifetime) -> Result<String> {
+/// Signs a token as [`issue`] does, with the development secret, valid from another moment on.
+pub fn issue_with_secret(
+    start: SystemTime,
+    sub: &str,
+    scopes: &[Scope],
+    lifetime: Lifetime,
+) -> Result<String> {
+    let signed = unsigned(r#"{"alg":"HS256","typ":"JWT"}"#, &claims(start, sub, scopes, lifetime)?);
+    let mut mac = Hmac::<Sha256>::new_from_slice(DEVELOPMENT_SECRET.as_bytes())?;
+    mac.update(signed.as_bytes());
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())))
+}
+
+fn unsigned(header: &str, claims: &[u8]) -> String {
+    format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
+}
+
+fn claims(start: SystemTime, sub: &str, scopes: &[Scope], lifetime: Lifetime) -> Result<Vec<u8>> {
     if sub.trim().is_empty() {
         bail!("a token needs a name to be for, such as alice");
     }
@@ -105,12 +135,7 @@ pub fn issue_at(start: SystemTime, sub: &str, scopes: &[Scope], lifetime: Lifeti
         iat,
         exp: iat + lifetime.0.as_secs(),
     };
-
-    let header = URL_SAFE_NO_PAD.encode(br#"{"alg":"HS256","typ":"JWT"}"#);
-    let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&claims)?);
-    let mut mac = Hmac::<Sha256>::new_from_slice(DEVELOPMENT_SECRET.as_bytes())?;
-    mac.update(format!("{header}.{payload}").as_bytes());
-    Ok(format!("{header}.{payload}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())))
+    Ok(serde_json::to_vec(&claims)?)
 }
 
 /// Signs the buyer's token of `.shop/env`: for `alice`, a day.

@@ -14,10 +14,13 @@ use crate::terminal;
 pub(super) fn run() -> Result<ExitCode> {
     let checkout = checkout();
     for (path, content) in files(&Registry::of(&checkout)?) {
-        let file = checkout.join(path);
+        let file = checkout.join(&path);
         if fs::read_to_string(&file).is_ok_and(|present| present == content) {
             terminal::say(format!("{path} is up to date"));
             continue;
+        }
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
         fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))?;
         terminal::say(format!("wrote {path}"));

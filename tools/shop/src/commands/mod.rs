@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use crate::cli::Command;
-use crate::registry::Name;
+use crate::registry::{Counts, Name};
 use crate::suite::Suite;
 
 /// Does what the command line says; the exit code is the command's answer.
@@ -56,8 +56,11 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
 /// Fails, saying why, for a process that this suite does not have.
 fn check_exists(suite: &Suite, name: Name) -> Result<()> {
     if !suite.names().contains(&name) {
-        let relays = suite.plan.relays;
-        bail!("there is no {name}: the suite was started with {relays} relay(s), see cargo shop up --relays");
+        let Counts { brokers, relays, baskets } = suite.plan.counts;
+        bail!(
+            "there is no {name}: the suite was started with {brokers} broker(s), {relays} relay(s) and {baskets} \
+             basket(s), see cargo shop up --help"
+        );
     }
     Ok(())
 }

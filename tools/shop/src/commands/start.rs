@@ -33,8 +33,8 @@ pub(super) fn run(name: Name, servers: &Choice) -> Result<ExitCode> {
         Name::Postgres => {
             suite.start_postgres(&Tools::find_or_install(servers, &progress, &interrupt)?, &interrupt)?
         }
-        Name::Rabbitmq => {
-            suite.start_rabbitmq(&Tools::find_or_install(servers, &progress, &interrupt)?, &interrupt)?
+        Name::Rabbitmq(node) => {
+            suite.start_node(node, &Tools::find_or_install(servers, &progress, &interrupt)?, &interrupt)?
         }
         _ => suite.start_service(name, &interrupt)?,
     };

@@ -38,7 +38,7 @@ pub(super) fn run() -> Result<ExitCode> {
             }
         };
         let address = match name {
-            Name::Postgres | Name::Rabbitmq => format!("127.0.0.1:{port}"),
+            Name::Postgres | Name::Rabbitmq(_) => format!("127.0.0.1:{port}"),
             _ => format!("http://127.0.0.1:{port}"),
         };
         rows.push(vec![name.to_string(), pid, state.to_owned(), address, health]);
@@ -55,7 +55,7 @@ pub(super) fn run() -> Result<ExitCode> {
 fn health(name: Name, port: u16) -> (bool, String) {
     let answers = match name {
         Name::Postgres => Postgres::answers(port),
-        Name::Rabbitmq => Rabbitmq::answers(port),
+        Name::Rabbitmq(_) => Rabbitmq::answers(port),
         _ => {
             return match http::readiness(port) {
                 Readiness::Ready => match &http::waits_for_an_operator(port)[..] {

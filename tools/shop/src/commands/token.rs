@@ -1,6 +1,7 @@
 //! `cargo shop token`.
 
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use anyhow::Result;
 
@@ -10,6 +11,11 @@ use crate::token;
 
 /// Prints a token. The suite need not be up.
 pub(super) fn run(args: &TokenArgs) -> Result<ExitCode> {
-    terminal::say(token::issue(&args.sub, &args.scope, args.expires_in)?);
+    let TokenArgs { sub, scope, expires_in, secret } = args;
+    terminal::say(if *secret {
+        token::issue_with_secret(SystemTime::now(), sub, scope, *expires_in)?
+    } else {
+        token::issue(sub, scope, *expires_in)?
+    });
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,9 @@
 //! Compose.
 
 use super::{each, fill};
-use crate::registry::{Program, Registry, SANDBOX, Service};
+use crate::registry::{Program, Registry, Service, Tool};
+use crate::token::DEVELOPMENT_SECRET;
+use crate::token::JWKS;
 
 /// `docker-compose.yml`.
 pub(super) fn docker_compose(registry: &Registry) -> String {
@@ -23,6 +25,7 @@ pub(super) fn docker_compose(registry: &Registry) -> String {
         include_str!("templates/docker-compose.yml"),
         &[
             ("images", each(services, image).trim_end().to_owned() + "\n"),
+            ("auth", auth(registry)),
             ("passwords", passwords),
             ("services", each(services, |service| service_block(registry, service))),
             ("publishers_migrated", each(registry.publishers(), after_migration)),
@@ -38,13 +41,21 @@ pub(super) fn docker_compose(registry: &Registry) -> String {
                     database("CONSUMERS", service, service.inbox_reader())
                 }),
             ),
-            ("addresses", each(services, storefront_settings)),
-            ("sandbox", each(&registry.sandbox, sandbox_block)),
+            ("addresses", each(services, storefront_settings) + &each(registry.mailboxes(), mailbox_setting)),
+            ("tools", each(&registry.tools, tool_block)),
             ("relay", registry.relay.binary.clone()),
             ("relay_port", registry.relay.port.to_string()),
             ("storefront_port", registry.storefront.port.to_string()),
         ],
     )
+}
+
+/// What tokens are checked with.
+fn auth(registry: &Registry) -> String {
+    match registry.issuer() {
+        Some(issuer) => format!("  APP__AUTH__JWKS_URL: {}{JWKS}\n", address(issuer)),
+        None => format!("  APP__AUTH__SECRET: ${{SHOP_SECRET:-{DEVELOPMENT_SECRET}}}\n"),
+    }
 }
 
 /// The steps that come before a service, and the service.
@@ -62,10 +73,9 @@ fn service_block(registry: &Registry, service: &Service) -> String {
         None => "",
     };
     let mut called = each(called(registry, service), healthy);
-    if let Some(sandbox) = sandbox_of(registry, service) {
-        let healthy = format!("      {}: {{ condition: service_healthy }}\n", sandbox.binary);
-        called.push_str(&healthy);
-    }
+    called.push_str(&each(registry.tools_of(service), |tool| {
+        format!("      {}: {{ condition: service_healthy }}\n", tool.program.binary)
+    }));
     let migrated = after_migration(service);
     let settings = settings(registry, service, &service.app());
     let port_variable = format!("{}_PORT", name.to_uppercase());
@@ -108,10 +118,21 @@ fn settings(registry: &Registry, service: &Service, role: &str) -> String {
     let called = each(called(registry, service), |called| {
         format!("      APP__{}__URL: {}\n", called.name.to_uppercase(), address(called))
     });
-    let provider = sandbox_of(registry, service)
-        .map(|sandbox| format!("      APP__PROVIDER__URL: http://{}:{}\n", sandbox.binary, sandbox.port));
-    let provider = provider.unwrap_or_default();
-    format!("      <<: *common\n      APP__DATABASE__URL: {database}\n{broker}{called}{provider}")
+    let tools = each(registry.tools_of(service), |tool| {
+        let address = tool.address(&tool.program.binary, tool.program.port, tool.smtp_port);
+        format!("      {}: {address}\n", tool.setting)
+    });
+    // As browsers on this machine know it.
+    let port = registry.storefront.port;
+    let pages = format!("      APP__STOREFRONT__URL: http://127.0.0.1:${{STOREFRONT_PORT:-{port}}}\n");
+    let pages = if service.names_pages() { pages } else { String::new() };
+    let links = if service.links { "      APP__LINKS__SECRET: *links\n" } else { "" };
+    // Whoever signs tokens slows down those who guess passwords: that is whom the storefront names.
+    let proxy = format!("      APP__SIGN_IN__TRUSTED_PROXIES: {}\n", registry.storefront.binary);
+    let proxy = if service.issuer { proxy } else { String::new() };
+    format!(
+        "      <<: *common\n      APP__DATABASE__URL: {database}\n{broker}{links}{proxy}{called}{tools}{pages}"
+    )
 }
 
 /// Where the storefront finds a service, and whether it has an outbox and an inbox.
@@ -126,14 +147,17 @@ fn storefront_settings(service: &Service) -> String {
     format!("{prefix}__URL: {}\n{publishes}{subscribes}", address(service))
 }
 
-/// The sandbox, if the service calls it.
-fn sandbox_of<'a>(registry: &'a Registry, service: &Service) -> Option<&'a Program> {
-    registry.sandbox.as_ref().filter(|_| service.calls.iter().any(|called| called == SANDBOX))
+/// Where the storefront finds a mailbox.
+fn mailbox_setting(tool: &Tool) -> String {
+    let Program { binary, port, .. } = &tool.program;
+    format!("      {}: http://{binary}:{port}\n", tool.page_setting())
 }
 
-/// What stands for the payment provider.
-fn sandbox_block(sandbox: &Program) -> String {
-    let Program { binary, port, .. } = sandbox;
+/// What stands for something outside. Inside the network it takes mail on the port that it prefers.
+fn tool_block(tool: &Tool) -> String {
+    let (binary, port) = (&tool.program.binary, tool.program.port);
+    let variable = format!("{}_PORT", tool.name.to_uppercase());
+    let own = each(&tool.settings, |(name, value)| format!("      {name}: \"{value}\"\n"));
     format!(
         "  {binary}:
     <<: *service
@@ -141,8 +165,7 @@ fn sandbox_block(sandbox: &Program) -> String {
     build: {{ <<: *build, target: {binary} }}
     environment:
       <<: *common
-      APP__HTTP__REQUEST_TIMEOUT_MS: \"3600000\"
-    ports: [\"127.0.0.1:${{SANDBOX_PORT:-{port}}}:{port}\"]
+{own}    ports: [\"127.0.0.1:${{{variable}:-{port}}}:{port}\"]
     healthcheck: {{ <<: *healthcheck, test: [CMD, /usr/local/bin/{binary}, healthcheck] }}
 
 "

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::registry::{Registry, Service};
@@ -31,6 +31,20 @@ const UNROUTED_LIMIT: u32 = 100_000;
 /// they have; without the right to read an exchange it cannot bind them. A subscriber has its own queues and exchanges,
 /// named after it, and binds them to the events of the services whose types it handles.
 pub fn broker_definitions(registry: &Registry) -> String {
+    // One line for each entry: a difference is then seen where it is.
+    let lists = lists(registry).map(|(name, entries)| {
+        let entries: Vec<String> = entries.iter().map(|entry| format!("    {entry}")).collect();
+        format!("  \"{name}\": [\n{}\n  ]", entries.join(",\n"))
+    });
+    format!("{{\n{}\n}}\n", lists.join(",\n"))
+}
+
+/// The same as values.
+pub(super) fn definitions(registry: &Registry) -> Map<String, Value> {
+    lists(registry).into_iter().map(|(name, entries)| (name.to_owned(), entries.into())).collect()
+}
+
+fn lists(registry: &Registry) -> [(&'static str, Vec<Value>); 8] {
     let mut permissions = vec![permission("admin", ".*", ".*", ".*"), of_the_relay(registry)];
     let mut topics = vec![topic("relay", r"^shop\.", "^$")];
     for service in registry.subscribers() {
@@ -39,7 +53,7 @@ pub fn broker_definitions(registry: &Registry) -> String {
         permissions.push(permission(name, &own, &own, &format!(r"^({name}\.|shop\.events$)")));
         topics.push(topic(name, "^$", &publishers_of(service)));
     }
-    let lists: [(&str, Vec<Value>); 8] = [
+    [
         ("users", registry.broker_users().into_iter().map(user).collect()),
         ("vhosts", vec![json!({"name": VHOST})]),
         ("permissions", permissions),
@@ -62,13 +76,7 @@ pub fn broker_definitions(registry: &Registry) -> String {
                         "destination_type": "queue", "routing_key": "", "arguments": {}})],
         ),
         ("policies", policies(registry)),
-    ];
-    // One line for each entry: a difference is then seen where it is.
-    let lists = lists.map(|(name, entries)| {
-        let entries: Vec<String> = entries.iter().map(|entry| format!("    {entry}")).collect();
-        format!("  \"{name}\": [\n{}\n  ]", entries.join(",\n"))
-    });
-    format!("{{\n{}\n}}\n", lists.join(",\n"))
+    ]
 }
 
 /// RabbitMQ's `rabbit_password_hashing_sha256`: salt, then SHA-256 of salt and password, in base64.

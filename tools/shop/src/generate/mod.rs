@@ -2,9 +2,12 @@
 //!
 //! What is the same for every service stands in `templates/`, with `{{gaps}}` for the rest.
 
+mod asyncapi;
 mod compose;
 mod definitions;
 mod dockerfile;
+mod kubernetes;
+mod prometheus;
 mod provision;
 
 pub use definitions::{broker_definitions, password_hash};
@@ -13,13 +16,17 @@ pub use provision::provision_sql;
 use crate::registry::Registry;
 
 /// Every generated file: its path in the checkout and its content.
-pub fn files(registry: &Registry) -> [(&'static str, String); 4] {
-    [
+pub fn files(registry: &Registry) -> Vec<(String, String)> {
+    let single = [
         ("docker-compose.yml", compose::docker_compose(registry)),
         ("deploy/Dockerfile", dockerfile::dockerfile(registry)),
         ("deploy/postgres/provision.sql", provision_sql(registry)),
         ("deploy/rabbitmq/definitions.json", broker_definitions(registry)),
-    ]
+        ("deploy/prometheus/prometheus.yml", prometheus::prometheus(registry)),
+        ("contracts/asyncapi.json", asyncapi::asyncapi(registry)),
+    ];
+    let single = single.into_iter().map(|(path, text)| (path.to_owned(), text));
+    single.chain(kubernetes::files(registry)).collect()
 }
 
 /// The template with its gaps filled.

@@ -8,12 +8,14 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::{Home, write_private};
+use crate::registry::Counts;
 
-/// How many relays run, from which files everything runs, and where the servers have their data.
+/// How many of each run, from which files everything runs, and where the servers have their data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// How many relays there are.
-    pub relays: u8,
+    /// How many relays there are, and of what else there can be several.
+    #[serde(flatten)]
+    pub counts: Counts,
     /// The services' programs by the name of their binary.
     pub binaries: BTreeMap<String, PathBuf>,
     /// The directory with the servers' data; outside the checkout if their users cannot get into that.

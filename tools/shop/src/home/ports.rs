@@ -16,17 +16,34 @@ use crate::registry::{Name, Registry};
 pub enum Port {
     /// A process: HTTP, PostgreSQL's protocol, or AMQP.
     Process(Name),
-    /// RabbitMQ's management interface, HTTP.
-    Management,
-    /// RabbitMQ's Erlang distribution, for its own command line tools.
-    Distribution,
-    /// Erlang's port mapper, which RabbitMQ needs.
+    /// Where a tool takes mail.
+    Smtp(&'static str),
+    /// The management interface of a node of RabbitMQ, HTTP.
+    Management(u8),
+    /// A node's Erlang distribution, for the other nodes and its own command line tools.
+    Distribution(u8),
+    /// Erlang's port mapper, which RabbitMQ needs: one for all its nodes.
     PortMapper,
 }
 
 impl Port {
-    /// The ports of RabbitMQ beside AMQP.
-    pub const OF_RABBITMQ: [Self; 3] = [Self::Management, Self::Distribution, Self::PortMapper];
+    /// All that these processes listen on, with RabbitMQ's further ports.
+    pub fn of_all(registry: &Registry, names: impl IntoIterator<Item = Name>) -> Vec<Self> {
+        let of_one = |name: Name| {
+            let further = match name {
+                Name::Tool(tool) => registry
+                    .tool(tool)
+                    .and_then(|tool| tool.smtp_port)
+                    .map(|_| Self::Smtp(tool))
+                    .into_iter()
+                    .collect(),
+                Name::Rabbitmq(n) => vec![Self::Management(n), Self::Distribution(n)],
+                _ => Vec::new(),
+            };
+            [Self::Process(name)].into_iter().chain(further)
+        };
+        names.into_iter().flat_map(of_one).chain([Self::PortMapper]).collect()
+    }
 }
 
 impl From<Name> for Port {
@@ -39,18 +56,28 @@ impl From<Name> for Port {
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Process(Name::Rabbitmq) => f.write_str("amqp"),
+            Self::Process(Name::Rabbitmq(n)) => numbered(f, "amqp", *n),
             Self::Process(Name::Relay(n)) => write!(f, "relay-{n}"),
             Self::Process(name) => name.fmt(f),
-            Self::Management => f.write_str("management"),
-            Self::Distribution => f.write_str("distribution"),
+            Self::Smtp(tool) => write!(f, "{tool}-smtp"),
+            Self::Management(n) => numbered(f, "management", *n),
+            Self::Distribution(n) => numbered(f, "distribution", *n),
             Self::PortMapper => f.write_str("port-mapper"),
         }
     }
 }
 
+/// The first has the plain name: files of a time when there was one keep their meaning.
+fn numbered(f: &mut fmt::Formatter<'_>, what: &str, n: u8) -> fmt::Result {
+    if n == 1 { f.write_str(what) } else { write!(f, "{what}-{n}") }
+}
+
 /// A taken port is tried again so much higher: the last two digits go on saying what it is.
 const STEP: u16 = 100;
+
+/// How much higher the ports of a second node or basket begin: away from those of parallel suites, whose ports look
+/// free while their servers are down.
+const APART: u16 = 5 * STEP;
 
 /// How many ports are tried before giving up.
 const TRIES: u16 = 90;
@@ -115,13 +142,21 @@ fn preferred(registry: &Registry, listener: Port) -> Result<u16> {
         Port::Process(Name::Service(name)) => registry.service(name)?.program.port,
         Port::Process(Name::Relay(n)) => registry.relay.port + u16::from(n.saturating_sub(1)),
         Port::Process(Name::Storefront) => registry.storefront.port,
-        Port::Process(Name::Sandbox) => registry.program(Name::Sandbox).context("there is no sandbox")?.port,
+        Port::Process(name @ Name::Tool(_)) => registry.program(name).context("there is no such tool")?.port,
+        Port::Smtp(name) => {
+            registry.tool(name).and_then(|tool| tool.smtp_port).context("there is no such tool")?
+        }
         Port::Process(Name::Postgres) => 5433,
-        Port::Process(Name::Rabbitmq) => 5673,
-        Port::Management => 15673,
-        Port::Distribution => 25673,
+        Port::Process(Name::Further(name, n)) => registry.service(name)?.program.port + apart(n),
+        Port::Process(Name::Rabbitmq(n)) => 5673 + apart(n),
+        Port::Management(n) => 15673 + apart(n),
+        Port::Distribution(n) => 25673 + apart(n),
         Port::PortMapper => 4370,
     })
+}
+
+fn apart(n: u8) -> u16 {
+    u16::from(n.saturating_sub(1)) * APART
 }
 
 /// Whether nothing listens on this loopback port.

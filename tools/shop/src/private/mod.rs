@@ -11,8 +11,8 @@ use anyhow::{Result, bail};
 
 use crate::home::{Home, Plan, Port, Ports, Secrets, create_dir, random};
 use crate::process::Running;
-use crate::registry::{Name, Registry};
-use crate::servers::{Place, Postgres, Purpose, Rabbitmq, Tools, is_open_to_all, provision};
+use crate::registry::{Counts, Name, Registry};
+use crate::servers::{Cluster, Place, Postgres, Purpose, Rabbitmq, Tools, is_open_to_all, provision};
 use crate::suite::Suite;
 use crate::terminal::{self, Interrupt};
 
@@ -36,11 +36,13 @@ pub struct PrivateServers {
     registry: Registry,
     tools: Tools,
     purpose: Purpose,
+    /// How many nodes the broker has.
+    brokers: u8,
 }
 
 impl PrivateServers {
     /// Starts both, and creates the suite's roles and databases. `further` are processes that get a
-    /// port too. Servers of runs that were themselves killed are ended and removed first.
+    /// port too; further nodes of the broker among them make it a cluster. Servers of runs that were themselves killed are ended and removed first.
     pub fn start(
         registry: &Registry,
         tools: &Tools,
@@ -53,8 +55,8 @@ impl PrivateServers {
         home.create()?;
         leftovers::own(&home)?;
         let mut ports = Ports::default();
-        let processes = [Name::Postgres, Name::Rabbitmq].into_iter().chain(further.iter().copied());
-        let listeners: Vec<Port> = processes.map(Port::from).chain(Port::OF_RABBITMQ).collect();
+        let processes = [Name::Postgres, Name::RABBITMQ].into_iter().chain(further.iter().copied());
+        let listeners = Port::of_all(registry, processes);
         // Somewhere in the range, so that two runs that begin at the same moment rarely look at the same ports;
         // and next to others of this process, whose ports look free while their servers are down.
         let turn = u16::try_from(std::process::id() % 40)?;
@@ -62,7 +64,9 @@ impl PrivateServers {
         ports.assign(registry, &listeners, offset(purpose) + turn * 10 + others)?;
         // From here on, whatever fails, the servers end with this value.
         let (secrets, registry, tools) = (Secrets::create(registry)?, registry.clone(), tools.clone());
-        let servers = Self { home, ports, secrets, registry, tools, purpose };
+        let brokers = further.iter().filter(|name| name.is_broker()).count();
+        let brokers = u8::try_from(brokers)? + 1;
+        let servers = Self { home, ports, secrets, registry, tools, purpose, brokers };
         servers.start_both(interrupt)?;
         Ok(servers)
     }
@@ -70,12 +74,12 @@ impl PrivateServers {
     fn start_both(&self, interrupt: &Interrupt) -> Result<()> {
         create_dir(&self.place().dir, 0o711)?;
         thread::scope(|scope| {
-            let broker = scope.spawn(|| self.start_rabbitmq(interrupt));
+            let broker = scope.spawn(|| self.rabbitmq()?.start(&self.registry, &self.secrets, interrupt));
             let database = self.start_postgres(interrupt);
             // Both are waited for before either may fail: nothing is to start any more when stopping begins.
             let broker =
                 broker.join().unwrap_or_else(|_| bail!("the thread that started RabbitMQ has panicked"));
-            database.and(broker)
+            database.and(broker.map(drop))
         })?;
         provision(&self.tools.postgres, &self.registry, self.ports.of(Name::Postgres)?, &self.secrets)
     }
@@ -87,14 +91,14 @@ impl PrivateServers {
         server.start(self.secrets.of("postgres")?, interrupt)
     }
 
-    /// Starts RabbitMQ, also again after it was ended, and waits until it answers.
-    pub fn start_rabbitmq(&self, interrupt: &Interrupt) -> Result<Running> {
-        self.rabbitmq()?.start(&self.registry, &self.secrets, interrupt)
+    /// Starts a node of RabbitMQ, also again after it was ended, and waits until it answers.
+    pub fn start_rabbitmq(&self, node: u8, interrupt: &Interrupt) -> Result<Running> {
+        self.rabbitmq()?.start_node(node, &self.registry, &self.secrets, interrupt)
     }
 
     /// The broker of this run.
-    pub fn rabbitmq(&self) -> Result<Rabbitmq> {
-        Rabbitmq::new(&self.tools.rabbitmq, &self.place(), &self.home, &self.ports)
+    pub fn rabbitmq(&self) -> Result<Cluster> {
+        Cluster::new(&self.tools.rabbitmq, &self.place(), &self.home, &self.ports, self.brokers)
     }
 
     /// A suite of these programs on these servers, with one relay. Nothing of it runs yet.
@@ -102,7 +106,11 @@ impl PrivateServers {
         Suite {
             home: self.home.clone(),
             registry: self.registry.clone(),
-            plan: Plan { relays: 1, binaries, servers: PathBuf::new() },
+            plan: Plan {
+                counts: Counts { brokers: self.brokers, ..Counts::default() },
+                binaries,
+                servers: PathBuf::new(),
+            },
             ports: self.ports.clone(),
             secrets: self.secrets.clone(),
         }
@@ -127,8 +135,8 @@ impl PrivateServers {
     pub fn environment(&self) -> Result<Vec<(&'static str, String)>> {
         let postgres = self.ports.of(Name::Postgres)?;
         let admin = self.secrets.of("broker_admin")?;
-        let amqp = self.ports.of(Name::Rabbitmq)?;
-        let management = self.ports.of(Port::Management)?;
+        let amqp = self.ports.of(Name::RABBITMQ)?;
+        let management = self.ports.of(Port::Management(1))?;
         Ok(vec![
             ("DATABASE_URL", Postgres::url(postgres, "postgres", self.secrets.of("postgres")?, "postgres")),
             ("AMQP_URL", Rabbitmq::url(amqp, "admin", admin)),

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use toml::Spanned;
 
 use super::file::{File, line};
-use super::{MOST_RELAYS, SANDBOX};
+use super::{MOST_RELAYS, STOREFRONT};
 use crate::checkout::SERVICES_TOML;
 
 /// The ports of services.
@@ -17,8 +17,7 @@ const SERVICE_PORTS: RangeInclusive<i64> = 5101..=5149;
 const OTHER_PORTS: RangeInclusive<i64> = 1024..=65_000;
 
 /// Names that a service would share with something else: a process, a user of the broker, or the exchanges.
-const TAKEN: [&str; 8] =
-    ["admin", "outbox", "postgres", "rabbitmq", "relay", "sandbox", "shop", "storefront"];
+const TAKEN: [&str; 8] = ["admin", "broker", "outbox", "postgres", "rabbitmq", "relay", "shop", "storefront"];
 
 /// Refuses what would not work, with one sentence that names the line and says what to do.
 pub(super) fn check(file: &File, text: &str, has_crate: &dyn Fn(&str) -> bool) -> Result<()> {
@@ -37,11 +36,13 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn names(&self, file: &File) -> Result<()> {
-        for stanza in &file.services {
-            let (name, database) = (stanza.name.as_ref(), stanza.database.as_ref());
+        let names =
+            || file.services.iter().map(|one| &one.name).chain(file.tools.iter().map(|one| &one.name));
+        for spanned in names() {
+            let name = spanned.as_ref();
             if !is_word(name, false) {
                 return self.refuse(
-                    &stanza.name,
+                    spanned,
                     &format!(
                         "the name {name:?} is not made of lower-case letters and digits, beginning with a \
                          letter, at most 20: choose another"
@@ -49,9 +50,11 @@ impl Checker<'_> {
                 );
             }
             if TAKEN.contains(&name.as_str()) {
-                return self
-                    .refuse(&stanza.name, &format!("the name {name} is not for services: choose another"));
+                return self.refuse(spanned, &format!("the name {name} is not for services: choose another"));
             }
+        }
+        for stanza in &file.services {
+            let database = stanza.database.as_ref();
             if !is_word(database, true) {
                 return self.refuse(
                     &stanza.database,
@@ -68,11 +71,16 @@ impl Checker<'_> {
                 );
             }
         }
-        self.unique(file.services.iter().map(|stanza| &stanza.name), "name")?;
+        self.unique(names(), "name")?;
         self.unique(file.services.iter().map(|stanza| &stanza.database), "database")?;
+        let issuers = file.services.iter().filter_map(|stanza| stanza.issuer.as_ref());
+        let mut issuers = issuers.filter(|issuer| *issuer.as_ref());
+        if let (Some(_), Some(second)) = (issuers.next(), issuers.next()) {
+            return self.refuse(second, "another service signs the tokens already: take issuer out of one");
+        }
         for called in file.services.iter().flat_map(|stanza| &stanza.calls) {
-            let is_sandbox = file.sandbox.is_some() && called.as_ref() == SANDBOX;
-            if !is_sandbox && !file.services.iter().any(|stanza| stanza.name.as_ref() == called.as_ref()) {
+            let is_storefront = called.as_ref() == STOREFRONT;
+            if !is_storefront && !names().any(|name| name.as_ref() == called.as_ref()) {
                 let called_name = called.as_ref();
                 return self.refuse(
                     called,
@@ -89,12 +97,13 @@ impl Checker<'_> {
         for port in file.services.iter().map(|stanza| &stanza.port) {
             self.port(port, &SERVICE_PORTS)?;
         }
-        let sandbox = file.sandbox.as_ref().map(|stanza| &stanza.port);
-        for port in [&file.relay.port, &file.storefront.port].into_iter().chain(sandbox) {
+        let tools =
+            || file.tools.iter().flat_map(|stanza| [&stanza.port].into_iter().chain(&stanza.smtp_port));
+        for port in [&file.relay.port, &file.storefront.port].into_iter().chain(tools()) {
             self.port(port, &OTHER_PORTS)?;
         }
         let services = || file.services.iter().map(|stanza| &stanza.port);
-        let others = || services().chain([&file.storefront.port]).chain(sandbox);
+        let others = || services().chain([&file.storefront.port]).chain(tools());
         self.unique(others(), "port")?;
         let first = *file.relay.port.as_ref();
         let last = first + i64::from(MOST_RELAYS) - 1;
@@ -121,8 +130,7 @@ impl Checker<'_> {
     fn crates(&self, file: &File) -> Result<()> {
         let services = file.services.iter().map(|stanza| &stanza.binary);
         let all: Vec<_> = services.chain([&file.relay.binary, &file.storefront.binary]).collect();
-        let sandbox = file.sandbox.as_ref().map(|stanza| &stanza.binary);
-        self.unique(all.iter().copied().chain(sandbox), "crate")?;
+        self.unique(all.iter().copied().chain(file.tools.iter().map(|stanza| &stanza.binary)), "crate")?;
         for binary in all {
             let name = binary.as_ref();
             let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
@@ -176,7 +184,7 @@ impl Checker<'_> {
         let is_plain = |text: &str| !text.is_empty() && !text.contains(['"', '\\', '$', '\n']);
         match services
             .chain([&file.relay.summary, &file.storefront.summary])
-            .chain(file.sandbox.as_ref().map(|stanza| &stanza.summary))
+            .chain(file.tools.iter().map(|stanza| &stanza.summary))
             .find(|text| !is_plain(text.as_ref()))
         {
             Some(summary) => {

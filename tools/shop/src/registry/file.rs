@@ -1,10 +1,12 @@
 //! The file as it is written, with the place of each value for messages.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Program, Registry, Service};
+use super::{Program, Registry, Service, Tool};
 use crate::checkout::SERVICES_TOML;
 
 /// The whole file.
@@ -15,7 +17,8 @@ pub(super) struct File {
     pub(super) services: Vec<Stanza>,
     pub(super) relay: ProgramStanza,
     pub(super) storefront: ProgramStanza,
-    pub(super) sandbox: Option<ProgramStanza>,
+    #[serde(rename = "tool", default)]
+    pub(super) tools: Vec<ToolStanza>,
 }
 
 /// `[[service]]`.
@@ -35,10 +38,29 @@ pub(super) struct Stanza {
     pub(super) subscribes: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) calls: Vec<Spanned<String>>,
+    pub(super) issuer: Option<Spanned<bool>>,
+    #[serde(default)]
+    links: bool,
     pub(super) summary: Spanned<String>,
 }
 
-/// `[relay]`, `[storefront]` and `[sandbox]`.
+/// `[[tool]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ToolStanza {
+    pub(super) name: Spanned<String>,
+    #[serde(rename = "crate")]
+    pub(super) binary: Spanned<String>,
+    pub(super) port: Spanned<i64>,
+    pub(super) smtp_port: Option<Spanned<i64>>,
+    pub(super) setting: Spanned<String>,
+    file: Option<String>,
+    #[serde(default)]
+    settings: BTreeMap<String, String>,
+    pub(super) summary: Spanned<String>,
+}
+
+/// `[relay]` and `[storefront]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProgramStanza {
@@ -75,7 +97,7 @@ impl From<File> for Registry {
             services: file.services.into_iter().map(Service::from).collect(),
             relay: program(file.relay.binary, &file.relay.port, file.relay.summary),
             storefront: program(file.storefront.binary, &file.storefront.port, file.storefront.summary),
-            sandbox: file.sandbox.map(|stanza| program(stanza.binary, &stanza.port, stanza.summary)),
+            tools: file.tools.into_iter().map(Tool::from).collect(),
         }
     }
 }
@@ -90,13 +112,32 @@ impl From<Stanza> for Service {
             publishes: plain(stanza.publishes),
             subscribes: plain(stanza.subscribes),
             calls: plain(stanza.calls),
+            issuer: stanza.issuer.is_some_and(Spanned::into_inner),
+            links: stanza.links,
         }
     }
 }
 
-fn program(binary: Spanned<String>, port: &Spanned<i64>, summary: Spanned<String>) -> Program {
-    let port = u16::try_from(*port.as_ref()).unwrap_or_default();
-    Program { binary: binary.into_inner(), port, summary: summary.into_inner() }
+impl From<ToolStanza> for Tool {
+    fn from(stanza: ToolStanza) -> Self {
+        Self {
+            name: stanza.name.into_inner().leak(),
+            program: program(stanza.binary, &stanza.port, stanza.summary),
+            smtp_port: stanza.smtp_port.as_ref().map(port),
+            setting: stanza.setting.into_inner(),
+            file: stanza.file,
+            settings: stanza.settings.into_iter().collect(),
+        }
+    }
+}
+
+fn program(binary: Spanned<String>, number: &Spanned<i64>, summary: Spanned<String>) -> Program {
+    Program { binary: binary.into_inner(), port: port(number), summary: summary.into_inner() }
+}
+
+/// The check has made sure that it is one.
+fn port(number: &Spanned<i64>) -> u16 {
+    u16::try_from(*number.as_ref()).unwrap_or_default()
 }
 
 fn plain(list: Vec<Spanned<String>>) -> Vec<String> {

@@ -1,10 +1,14 @@
 //! `services.toml`: the services of the shop, and what follows from it by convention.
 
 mod check;
+mod counts;
 mod file;
 mod name;
+mod tool;
 
+pub use counts::{CLUSTER, Counts, MOST_BASKETS, MOST_RELAYS};
 pub use name::Name;
+pub use tool::Tool;
 
 use std::fs;
 use std::path::Path;
@@ -13,11 +17,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::checkout::{SERVICES_TOML, checkout};
 
-/// The most relays there can be: each has a port of its own, beginning with the registry's.
-pub const MOST_RELAYS: u8 = 10;
-
-/// The name under which a service calls the sandbox.
-pub const SANDBOX: &str = "sandbox";
+/// The name by which a service says that it writes addresses of pages.
+pub const STOREFRONT: &str = "storefront";
 
 /// What runs beside PostgreSQL and RabbitMQ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,9 +29,8 @@ pub struct Registry {
     pub relay: Program,
     /// The pages.
     pub storefront: Program,
-    /// What stands for the payment provider on one machine; a service that `calls` it gets its address as the
-    /// provider's.
-    pub sandbox: Option<Program>,
+    /// What stands for something outside of the shop, in the order they start in.
+    pub tools: Vec<Tool>,
 }
 
 /// A program of the workspace that listens.
@@ -61,9 +61,18 @@ pub struct Service {
     pub subscribes: Vec<String>,
     /// The services that it calls over HTTP.
     pub calls: Vec<String>,
+    /// Whether it signs the tokens that all check.
+    pub issuer: bool,
+    /// Whether it signs or checks the links in mails.
+    pub links: bool,
 }
 
 impl Service {
+    /// Whether it writes addresses of the storefront's pages.
+    pub fn names_pages(&self) -> bool {
+        self.calls.iter().any(|called| called == STOREFRONT)
+    }
+
     /// The role that owns the database and migrates it.
     pub fn owner(&self) -> String {
         format!("{}_owner", self.database)
@@ -132,6 +141,11 @@ impl Registry {
         self.services.iter().filter(|service| !service.subscribes.is_empty())
     }
 
+    /// The service whose tokens all others accept.
+    pub fn issuer(&self) -> Option<&Service> {
+        self.services.iter().find(|service| service.issuer)
+    }
+
     /// The service of this name.
     pub fn service(&self, name: &str) -> Result<&Service> {
         let service = self.services.iter().find(|service| service.name == name);
@@ -144,51 +158,76 @@ impl Registry {
         if let Some(service) = self.services.iter().find(is_meant) {
             return Ok(Name::Service(service.name));
         }
+        let is_meant = |tool: &&Tool| tool.name == text || tool.program.binary == text;
+        if let Some(tool) = self.tools.iter().find(is_meant) {
+            return Ok(Name::Tool(tool.name));
+        }
         Ok(match text {
             "postgres" | "postgresql" => Name::Postgres,
-            "rabbitmq" => Name::Rabbitmq,
+            "rabbitmq" | "broker" => Name::RABBITMQ,
             "relay" | "outbox-relay" => Name::Relay(1),
             "storefront" => Name::Storefront,
-            _ if self.sandbox.as_ref().is_some_and(|one| text == SANDBOX || text == one.binary) => {
-                Name::Sandbox
-            }
-            _ => {
-                let number = text.strip_prefix("outbox-relay-").or_else(|| text.strip_prefix("relay-"));
-                let number = number.and_then(|number| number.parse().ok());
-                let Some(n @ 1..=MOST_RELAYS) = number else {
+            _ => match text.rsplit_once('-').and_then(|(what, number)| Some((what, number.parse().ok()?))) {
+                Some(("relay" | "outbox-relay", n @ 1..=MOST_RELAYS)) => Name::Relay(n),
+                Some(("rabbitmq" | "broker", n @ 1..=CLUSTER)) => Name::Rabbitmq(n),
+                Some(("basket" | "basket-api", n @ 1..=MOST_BASKETS)) => Name::basket(n),
+                _ => {
                     let services: Vec<&str> = self.services.iter().map(|service| service.name).collect();
+                    let tools: Vec<&str> = self.tools.iter().map(|tool| tool.name).collect();
                     bail!(
-                        "there is no process {text:?}: the names are {}, relay (relay-2 …), storefront, sandbox, \
-                         postgres and rabbitmq",
-                        services.join(", ")
+                        "there is no process {text:?}: the names are {}, relay, storefront, {}, postgres and \
+                         rabbitmq; of several relays, nodes of rabbitmq and baskets the second is relay-2 and so on",
+                        services.join(", "),
+                        tools.join(", ")
                     )
-                };
-                Name::Relay(n)
-            }
+                }
+            },
         })
     }
 
-    /// All processes of a suite with so many relays, in the order they start in.
-    pub fn processes(&self, relays: u8) -> Vec<Name> {
-        [vec![Name::Postgres, Name::Rabbitmq], self.programs(relays)].concat()
+    /// All processes of a suite with so many of each, in the order they start in.
+    pub fn processes(&self, counts: Counts) -> Vec<Name> {
+        let brokers = (1..=counts.brokers).map(Name::Rabbitmq);
+        [Name::Postgres].into_iter().chain(brokers).chain(self.programs(counts)).collect()
     }
 
     /// The processes but the servers, in the order they start in.
-    pub fn programs(&self, relays: u8) -> Vec<Name> {
-        let services = self.services.iter().map(|service| Name::Service(service.name));
-        let sandbox = self.sandbox.iter().map(|_| Name::Sandbox);
-        let services = sandbox.chain(services);
-        services.chain((1..=relays).map(Name::Relay)).chain([Name::Storefront]).collect()
+    pub fn programs(&self, counts: Counts) -> Vec<Name> {
+        let baskets = 2..=counts.baskets;
+        let services = self.services.iter().flat_map(|service| {
+            let further = baskets.clone().filter(|_| Name::Service(service.name) == Name::BASKET);
+            [Name::Service(service.name)].into_iter().chain(further.map(Name::basket))
+        });
+        let tools = self.tools.iter().map(|tool| Name::Tool(tool.name));
+        let relays = (1..=counts.relays).map(Name::Relay);
+        tools.chain(services).chain(relays).chain([Name::Storefront]).collect()
+    }
+
+    /// The tool of this name.
+    pub fn tool(&self, name: &str) -> Option<&Tool> {
+        self.tools.iter().find(|tool| tool.name == name)
+    }
+
+    /// The tools that take mail: the storefront shows what they have.
+    pub fn mailboxes(&self) -> impl Iterator<Item = &Tool> {
+        self.tools.iter().filter(|tool| tool.smtp_port.is_some())
+    }
+
+    /// The tools that a service uses.
+    pub fn tools_of(&self, service: &Service) -> impl Iterator<Item = &Tool> {
+        self.tools.iter().filter(|tool| service.calls.iter().any(|called| called == tool.name))
     }
 
     /// The program of a process; `None` for the servers.
     pub fn program(&self, name: Name) -> Option<&Program> {
         match name {
-            Name::Service(name) => self.service(name).ok().map(|service| &service.program),
+            Name::Service(name) | Name::Further(name, _) => {
+                self.service(name).ok().map(|service| &service.program)
+            }
             Name::Relay(_) => Some(&self.relay),
             Name::Storefront => Some(&self.storefront),
-            Name::Sandbox => self.sandbox.as_ref(),
-            Name::Postgres | Name::Rabbitmq => None,
+            Name::Tool(name) => self.tool(name).map(|tool| &tool.program),
+            Name::Postgres | Name::Rabbitmq(_) => None,
         }
     }
 
@@ -197,10 +236,11 @@ impl Registry {
         self.all_programs().map(|program| program.binary.as_str()).collect()
     }
 
-    /// Every program once: the services', the relay, the storefront, the sandbox.
+    /// Every program once: the services', the relay, the storefront, the tools'.
     pub fn all_programs(&self) -> impl Iterator<Item = &Program> {
         let services = self.services.iter().map(|service| &service.program);
-        services.chain([&self.relay, &self.storefront]).chain(&self.sandbox)
+        let tools = self.tools.iter().map(|tool| &tool.program);
+        services.chain([&self.relay, &self.storefront]).chain(tools)
     }
 
     /// The users of the servers that need a password: PostgreSQL's roles, and RabbitMQ's users after `broker_`.

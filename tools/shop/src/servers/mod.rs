@@ -14,5 +14,5 @@ pub use find::{
 pub use place::{Place, Purpose};
 pub use postgres::Postgres;
 pub use provision::provision;
-pub use rabbitmq::Rabbitmq;
+pub use rabbitmq::{Cluster, Rabbitmq};
 pub use user::is_open_to_all;

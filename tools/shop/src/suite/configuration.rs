@@ -4,9 +4,13 @@ use anyhow::{Context, Result};
 
 use super::Suite;
 use crate::home::{EnvFile, Port};
-use crate::registry::{Name, SANDBOX, Service};
+use crate::registry::{Counts, Name, Service, Tool};
 use crate::servers::{Postgres, Rabbitmq};
-use crate::token;
+use crate::token::{self, JWKS};
+
+/// What signs the links in mails, in development mode. `service-kit` has the same constant, and refuses it in production
+/// mode; a test compares the two.
+pub const DEVELOPMENT_LINKS: &str = "shop-development-links-not-for-production";
 
 /// Environment variables.
 pub type Variables = Vec<(String, String)>;
@@ -16,22 +20,22 @@ impl Suite {
     pub fn configuration(&self, name: Name) -> Result<Variables> {
         let mut variables = self.common(name)?;
         variables.extend(match name {
-            Name::Service(service) => {
+            Name::Service(service) | Name::Further(service, _) => {
                 let service = self.registry.service(service)?;
-                self.of_service(service, &service.app())?
+                self.of_service(name, service, &service.app())?
             }
             Name::Relay(_) => self.of_relay(name)?,
             Name::Storefront => self.of_storefront()?,
-            Name::Sandbox => self.of_sandbox(),
-            Name::Postgres | Name::Rabbitmq => Variables::new(),
+            Name::Tool(tool) => self.of_tool(self.registry.tool(tool).context("there is no such tool")?)?,
+            Name::Postgres | Name::Rabbitmq(_) => Variables::new(),
         });
         Ok(variables)
     }
 
     /// What a service migrates with: the owner of its database.
     pub(super) fn owner_configuration(&self, service: &Service) -> Result<Variables> {
-        let common = self.common(Name::Service(service.name))?;
-        Ok([common, self.of_service(service, &service.owner())?].concat())
+        let name = Name::Service(service.name);
+        Ok([self.common(name)?, self.of_service(name, service, &service.owner())?].concat())
     }
 
     /// The variables of `.shop/env`: addresses, the most powerful users of the servers, and two tokens.
@@ -41,13 +45,13 @@ impl Suite {
         for service in services {
             env.set(&format!("{}_URL", service.name.to_uppercase()), self.url(Name::Service(service.name))?)?;
         }
-        if self.registry.sandbox.is_some() {
-            env.set("PAYMENT_SANDBOX_URL", self.url(Name::Sandbox)?)?;
+        for tool in &self.registry.tools {
+            env.set(&tool.variable(), self.url(Name::Tool(tool.name))?)?;
         }
         env.set("RELAY_URL", self.url(Name::Relay(1))?)?;
         env.set("STOREFRONT_URL", self.url(Name::Storefront)?)?;
-        env.set("AMQP_URL", self.broker("admin")?)?;
-        let management = self.ports.of(Port::Management)?;
+        env.set("AMQP_URL", self.broker_at(1, "admin")?)?;
+        let management = self.ports.of(Port::Management(1))?;
         let admin = self.secrets.of("broker_admin")?;
         env.set("RABBITMQ_MANAGEMENT_URL", Rabbitmq::management_url(management, admin))?;
         for service in services {
@@ -66,29 +70,42 @@ impl Suite {
 
     fn common(&self, name: Name) -> Result<Variables> {
         let port = self.ports.of(name)?.to_string();
+        let auth = match self.registry.issuer() {
+            Some(issuer) => {
+                ("APP__AUTH__JWKS_URL", format!("{}{JWKS}", self.url(Name::Service(issuer.name))?))
+            }
+            None => ("APP__AUTH__SECRET", token::DEVELOPMENT_SECRET.to_owned()),
+        };
         let variables = [
             ("APP__MODE", "development"),
             ("APP__HTTP__HOST", "127.0.0.1"),
             ("APP__HTTP__PORT", &port),
             ("APP__LOG__FORMAT", "text"),
-            ("APP__AUTH__SECRET", token::DEVELOPMENT_SECRET),
+            (auth.0, &auth.1),
         ];
         Ok(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
     }
 
-    fn of_service(&self, service: &Service, role: &str) -> Result<Variables> {
+    fn of_service(&self, name: Name, service: &Service, role: &str) -> Result<Variables> {
         let mut variables = vec![("APP__DATABASE__URL".to_owned(), self.database(service, role)?)];
         if let Some(user) = service.broker_user() {
-            variables.push(("APP__BROKER__URL".to_owned(), self.broker(user)?));
+            variables.push(("APP__BROKER__URL".to_owned(), self.broker(name, user)?));
         }
-        for called in &service.calls {
-            if called == SANDBOX {
-                variables.push(("APP__PROVIDER__URL".to_owned(), self.url(Name::Sandbox)?));
-                continue;
-            }
-            let called = self.registry.service(called)?.name;
-            variables
-                .push((format!("APP__{}__URL", called.to_uppercase()), self.url(Name::Service(called))?));
+        for called in
+            self.registry.services.iter().filter(|other| service.calls.iter().any(|one| one == other.name))
+        {
+            let url = self.url(Name::Service(called.name))?;
+            variables.push((format!("APP__{}__URL", called.name.to_uppercase()), url));
+        }
+        if service.links {
+            variables.push(("APP__LINKS__SECRET".to_owned(), DEVELOPMENT_LINKS.to_owned()));
+        }
+        if service.names_pages() {
+            variables.push(("APP__STOREFRONT__URL".to_owned(), self.url(Name::Storefront)?));
+        }
+        for tool in self.registry.tools_of(service) {
+            let port = self.ports.of(Name::Tool(tool.name))?;
+            variables.push((tool.setting.clone(), tool.address("127.0.0.1", port, self.smtp_port(tool)?)));
         }
         Ok(variables)
     }
@@ -97,14 +114,14 @@ impl Suite {
     fn of_relay(&self, name: Name) -> Result<Variables> {
         let mut variables = Variables::new();
         for service in &self.registry.services {
-            let (name, roles) = (service.name.to_uppercase(), [service.relay(), service.inbox_reader()]);
+            let (database, roles) = (service.name.to_uppercase(), [service.relay(), service.inbox_reader()]);
             for (list, role) in ["DATABASES", "CONSUMERS"].into_iter().zip(roles) {
                 if let Some(role) = role {
-                    variables.push((format!("APP__{list}__{name}__URL"), self.database(service, &role)?));
+                    variables.push((format!("APP__{list}__{database}__URL"), self.database(service, &role)?));
                 }
             }
         }
-        variables.push(("APP__BROKER__URL".to_owned(), self.broker("relay")?));
+        variables.push(("APP__BROKER__URL".to_owned(), self.broker(name, "relay")?));
         // The name under which operators know the process.
         variables.push(("APP__RELAY__NAME".to_owned(), name.to_string()));
         Ok(variables)
@@ -121,7 +138,10 @@ impl Suite {
                 }
             }
         }
-        let relays = (1..=self.plan.relays).map(|number| self.url(Name::Relay(number)));
+        for mailbox in self.registry.mailboxes() {
+            variables.push((mailbox.page_setting(), self.url(Name::Tool(mailbox.name))?));
+        }
+        let relays = (1..=self.plan.counts.relays).map(|number| self.url(Name::Relay(number)));
         variables.push(("APP__RELAY__URL".to_owned(), relays.collect::<Result<Vec<_>>>()?.join(",")));
         // What its control room kills and starts processes with: this very program.
         let tool = std::env::current_exe().context("cannot find this program's own path")?;
@@ -129,12 +149,21 @@ impl Suite {
         Ok(variables)
     }
 
-    /// It keeps its ledger beside what the suite keeps; and a buyer's call that it never answers stays open.
-    fn of_sandbox(&self) -> Variables {
-        let ledger = self.home.dir().join("sandbox-ledger.jsonl").display().to_string();
-        let variables =
-            [("APP__LEDGER__PATH", ledger), ("APP__HTTP__REQUEST_TIMEOUT_MS", "3600000".to_owned())];
-        variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    /// It keeps its file beside what the suite keeps.
+    fn of_tool(&self, tool: &Tool) -> Result<Variables> {
+        let mut variables = tool.settings.clone();
+        if let Some(setting) = &tool.file {
+            let file = self.home.dir().join(format!("{}.jsonl", tool.name));
+            variables.push((setting.clone(), file.display().to_string()));
+        }
+        if let Some(port) = self.smtp_port(tool)? {
+            variables.push(("APP__SMTP__PORT".to_owned(), port.to_string()));
+        }
+        Ok(variables)
+    }
+
+    fn smtp_port(&self, tool: &Tool) -> Result<Option<u16>> {
+        tool.smtp_port.map(|_| self.ports.of(Port::Smtp(tool.name))).transpose()
     }
 
     fn database(&self, service: &Service, role: &str) -> Result<String> {
@@ -142,8 +171,18 @@ impl Suite {
         Ok(Postgres::url(port, role, self.secrets.of(role)?, &service.database))
     }
 
-    fn broker(&self, user: &str) -> Result<String> {
+    /// The addresses of all nodes, each client's beginning with another one: the node that a client is connected to has
+    /// most of the work with it.
+    fn broker(&self, client: Name, user: &str) -> Result<String> {
+        let nodes = usize::from(self.plan.counts.brokers);
+        let programs = self.registry.programs(Counts::MOST);
+        let first = programs.iter().position(|name| *name == client).unwrap_or(0);
+        let addresses = (1..=self.plan.counts.brokers).cycle().skip(first % nodes.max(1)).take(nodes);
+        Ok(addresses.map(|node| self.broker_at(node, user)).collect::<Result<Vec<_>>>()?.join(","))
+    }
+
+    fn broker_at(&self, node: u8, user: &str) -> Result<String> {
         let password = self.secrets.of(&format!("broker_{user}"))?;
-        Ok(Rabbitmq::url(self.ports.of(Name::Rabbitmq)?, user, password))
+        Ok(Rabbitmq::url(self.ports.of(Name::Rabbitmq(node))?, user, password))
     }
 }

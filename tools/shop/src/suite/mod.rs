@@ -8,7 +8,7 @@ mod state;
 mod summary;
 
 pub use build::{build, build_with, cargo, from_outside};
-pub use configuration::Variables;
+pub use configuration::{DEVELOPMENT_LINKS, Variables};
 pub use state::State;
 pub use summary::addresses;
 
@@ -52,6 +52,6 @@ impl Suite {
 
     /// All its processes, in the order they are started in.
     pub fn names(&self) -> Vec<Name> {
-        self.registry.processes(self.plan.relays)
+        self.registry.processes(self.plan.counts)
     }
 }

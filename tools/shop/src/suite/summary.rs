@@ -13,19 +13,25 @@ use crate::token;
 /// Where everything is, a token, and three things to try that work as pasted.
 pub fn addresses(suite: &Suite) -> Result<String> {
     let mut rows = Vec::new();
-    for name in suite.registry.programs(suite.plan.relays) {
+    for name in suite.registry.programs(suite.plan.counts) {
         let url = suite.url(name)?;
         let note = match name {
-            Name::Service(_) => format!("{url}/docs"),
+            Name::Service(_) | Name::Further(..) => format!("{url}/docs"),
             Name::Storefront => "in a browser".to_owned(),
             _ => String::new(),
         };
         rows.push(vec![format!("  {name}"), url, note]);
     }
-    let management = suite.url(Port::Management)?;
     rows.push(vec!["  postgres".to_owned(), format!("127.0.0.1:{}", suite.ports.of(Name::Postgres)?)]);
-    let amqp = format!("127.0.0.1:{}", suite.ports.of(Name::Rabbitmq)?);
-    rows.push(vec!["  rabbitmq".to_owned(), amqp, format!("{management} (user admin)")]);
+    for node in 1..=suite.plan.counts.brokers {
+        let name = Name::Rabbitmq(node);
+        let (amqp, management) = (suite.ports.of(name)?, suite.url(Port::Management(node))?);
+        rows.push(vec![
+            format!("  {name}"),
+            format!("127.0.0.1:{amqp}"),
+            format!("{management} (user admin)"),
+        ]);
+    }
 
     let shop = suite.url(Name::Storefront)?;
     let mut text = format!("\nThe shop is up.\n\n{}\n", table(&rows));

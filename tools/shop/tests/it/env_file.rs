@@ -2,17 +2,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use shop::home::{EnvFile, Home, Plan, Port, Ports, Secrets};
-use shop::registry::Registry;
+use shop::registry::{Counts, Registry};
 use shop::suite::Suite;
 
 fn suite(home: &Home) -> Suite {
     let registry = Registry::of_checkout().unwrap();
-    let listeners: Vec<Port> =
-        registry.processes(1).into_iter().map(Port::from).chain(Port::OF_RABBITMQ).collect();
+    let listeners = Port::of_all(&registry, registry.processes(Counts::default()));
     let mut ports = Ports::default();
     ports.assign(&registry, &listeners, 4000).unwrap();
     let secrets = Secrets::create(&registry).unwrap();
-    Suite { home: home.clone(), registry, plan: Plan { relays: 1, ..Plan::default() }, ports, secrets }
+    Suite { home: home.clone(), registry, plan: Plan::default(), ports, secrets }
 }
 
 #[test]
@@ -33,7 +32,10 @@ fn the_env_file_has_every_promised_name_and_only_its_owner_reads_it() {
             "BASKET_URL",
             "ORDERING_URL",
             "PAYMENT_URL",
+            "ACCOUNTS_URL",
+            "NOTIFIER_URL",
             "PAYMENT_SANDBOX_URL",
+            "MAILBOX_URL",
             "RELAY_URL",
             "STOREFRONT_URL",
             "AMQP_URL",
@@ -42,6 +44,8 @@ fn the_env_file_has_every_promised_name_and_only_its_owner_reads_it() {
             "BASKET_DATABASE_URL",
             "ORDERING_DATABASE_URL",
             "PAYMENT_DATABASE_URL",
+            "ACCOUNTS_DATABASE_URL",
+            "NOTIFIER_DATABASE_URL",
             "BUYER_TOKEN",
             "OPS_TOKEN",
         ]

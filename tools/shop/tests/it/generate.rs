@@ -10,9 +10,10 @@ use shop::registry::Registry;
 #[test]
 fn the_generated_files_are_those_in_the_tree() {
     for (path, content) in files(&Registry::of_checkout().unwrap()) {
-        let present = std::fs::read_to_string(checkout().join(path)).unwrap();
+        let present = std::fs::read_to_string(checkout().join(&path)).unwrap();
         assert!(present == content, "{path} is not as services.toml says: run cargo shop generate");
-        assert!(!content.contains("{{"), "{path} has a gap");
+        let is_gap = |rest: &str| rest.starts_with(|first: char| first.is_ascii_lowercase());
+        assert!(!content.split("{{").skip(1).any(is_gap), "{path} has a gap");
     }
 }
 
@@ -30,7 +31,7 @@ fn the_passwords_of_docker_compose_are_those_of_the_definitions() {
     let registry = Registry::of_checkout().unwrap();
     let definitions: Value = serde_json::from_str(&broker_definitions(&registry)).unwrap();
     let users = definitions["users"].as_array().unwrap();
-    let [(_, compose), ..] = files(&registry);
+    let (_, compose) = files(&registry).remove(0);
     for user in users {
         let (name, expected) = (user["name"].as_str().unwrap(), user["password_hash"].as_str().unwrap());
         let salt = STANDARD.decode(expected).unwrap()[..4].try_into().unwrap();
@@ -47,12 +48,12 @@ fn the_passwords_of_docker_compose_are_those_of_the_definitions() {
 fn a_subscriber_may_bind_only_to_events_of_the_services_that_it_follows() {
     let stanza = r#"
         [[service]]
-        name = "notifier"
-        crate = "notifier"
+        name = "courier"
+        crate = "courier"
         port = 5139
-        database = "notifier"
-        publishes = ["shop.notifier.mail_sent.v1"]
-        subscribes = ["shop.catalog.product_added.v1", "shop.notifier.mail_sent.v1"]
+        database = "courier"
+        publishes = ["shop.courier.mail_sent.v1"]
+        subscribes = ["shop.catalog.product_added.v1", "shop.courier.mail_sent.v1"]
         summary = "Mail"
     "#;
     let text = include_str!("../../../../services.toml").to_owned() + stanza;
@@ -60,19 +61,19 @@ fn a_subscriber_may_bind_only_to_events_of_the_services_that_it_follows() {
     let definitions: Value = serde_json::from_str(&broker_definitions(&registry)).unwrap();
     let of = |list: &str| {
         let rights = definitions[list].as_array().unwrap().iter();
-        rights.filter(|right| right["user"] == "notifier").cloned().collect::<Vec<_>>()
+        rights.filter(|right| right["user"] == "courier").cloned().collect::<Vec<_>>()
     };
     let [own] = &of("permissions")[..] else { panic!("one permission") };
-    assert_eq!(own["configure"], r"^notifier\.");
-    assert_eq!(own["write"], r"^notifier\.");
-    assert_eq!(own["read"], r"^(notifier\.|shop\.events$)");
+    assert_eq!(own["configure"], r"^courier\.");
+    assert_eq!(own["write"], r"^courier\.");
+    assert_eq!(own["read"], r"^(courier\.|shop\.events$)");
     let [topic] = &of("topic_permissions")[..] else { panic!("one topic permission") };
     assert_eq!(
         (topic["write"].as_str(), topic["read"].as_str()),
-        (Some("^$"), Some(r"^shop\.(catalog|notifier)\."))
+        (Some("^$"), Some(r"^shop\.(catalog|courier)\."))
     );
-    let roles: Vec<String> = registry.service("notifier").unwrap().roles();
-    assert_eq!(roles, ["notifier_owner", "notifier_app", "notifier_relay", "notifier_inbox_reader"]);
+    let roles: Vec<String> = registry.service("courier").unwrap().roles();
+    assert_eq!(roles, ["courier_owner", "courier_app", "courier_relay", "courier_inbox_reader"]);
 }
 
 #[test]
@@ -93,4 +94,34 @@ fn the_relay_declares_nothing_and_every_queue_has_a_policy_against_the_brokers_o
     let dead_lettered =
         policies.iter().filter(|policy| policy["definition"]["dead-letter-exchange"].is_string());
     assert_eq!(dead_lettered.count(), registry.subscribers().count());
+}
+
+#[test]
+fn every_temporary_folder_of_docker_compose_is_a_path_with_its_options() {
+    let (_, compose) = files(&Registry::of_checkout().unwrap()).remove(0);
+    let compose: Value = serde_saphyr::from_str(&compose).unwrap();
+    let mut checked = 0;
+    for (name, service) in compose["services"].as_object().unwrap() {
+        // A comma in a list without quotation marks begins another entry.
+        for folder in service["tmpfs"].as_array().unwrap() {
+            assert!(folder.as_str().unwrap().starts_with('/'), "{name}: {folder}");
+            checked += 1;
+        }
+        for volume in service["volumes"].as_array().into_iter().flatten() {
+            let source = volume.as_str().unwrap().split(':').next().unwrap();
+            let is_declared = compose["volumes"].as_object().unwrap().contains_key(source);
+            assert!(is_declared || checkout().join(source).exists(), "{name}: {source}");
+        }
+    }
+    assert!(checked > 10, "{checked}");
+}
+
+#[test]
+fn the_licence_on_the_images_is_that_of_the_repository() {
+    let dockerfile = std::fs::read_to_string(checkout().join("deploy/Dockerfile")).unwrap();
+    let manifest = std::fs::read_to_string(checkout().join("Cargo.toml")).unwrap();
+    let text = std::fs::read_to_string(checkout().join("LICENSE")).unwrap();
+    assert!(manifest.contains("license = \"MIT\""));
+    assert!(dockerfile.contains("org.opencontainers.image.licenses=\"MIT\""));
+    assert!(text.starts_with("MIT License"));
 }

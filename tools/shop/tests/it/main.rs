@@ -2,10 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
+mod cluster;
+mod compatible;
+mod contracts;
 mod env_file;
 mod generate;
 mod identity;
+mod kubernetes;
 mod logs;
+mod monitoring;
 mod ports;
 mod registry;
 mod secrets;

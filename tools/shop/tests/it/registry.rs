@@ -1,4 +1,4 @@
-use shop::registry::{Name, Registry};
+use shop::registry::{Counts, Name, Registry};
 
 /// The checkout's registry.
 const SERVICES: &str = include_str!("../../../../services.toml");
@@ -7,8 +7,16 @@ const SERVICES: &str = include_str!("../../../../services.toml");
 fn refused(old: &str, new: &str) -> String {
     let text = SERVICES.replacen(old, new, 1);
     assert_ne!(text, SERVICES, "{old:?} is not in services.toml");
-    let crates =
-        ["catalog-api", "basket-api", "ordering-api", "payment-processor", "outbox-relay", "storefront"];
+    let crates = [
+        "catalog-api",
+        "basket-api",
+        "ordering-api",
+        "payment-processor",
+        "accounts-api",
+        "notifier",
+        "outbox-relay",
+        "storefront",
+    ];
     let has_crate = |name: &str| crates.contains(&name);
     let error = Registry::parse(&text, &has_crate).unwrap_err();
     assert_eq!(error.chain().count(), 1, "one sentence: {error:#}");
@@ -96,7 +104,7 @@ fn an_unknown_key_is_refused_with_the_keys_that_there_are() {
         "port = 5102",
         "prot = 5102",
         "unknown key `prot`, expected one of `name`, `crate`, `port`, `database`, `seeds`, `publishes`, \
-         `subscribes`, `calls`, `summary`",
+         `subscribes`, `calls`, `issuer`, `links`, `summary`",
     );
 }
 
@@ -164,19 +172,38 @@ fn a_process_answers_to_its_short_name_and_to_its_binary() {
         ("outbox-relay-2", Name::Relay(2)),
         ("storefront", Name::Storefront),
         ("postgres", Name::Postgres),
-        ("rabbitmq", Name::Rabbitmq),
+        ("rabbitmq", Name::RABBITMQ),
+        ("broker", Name::RABBITMQ),
+        ("rabbitmq-2", Name::Rabbitmq(2)),
+        ("broker-3", Name::Rabbitmq(3)),
+        ("basket-1", Name::BASKET),
+        ("basket-2", Name::basket(2)),
     ] {
         assert_eq!(registry.process(text).unwrap(), name);
     }
-    for name in registry.processes(3) {
+    for name in registry.processes(Counts { brokers: 3, relays: 3, baskets: 2 }) {
         assert_eq!(registry.process(&name.to_string()).unwrap(), name);
     }
 }
 
 #[test]
 fn a_name_that_no_process_has_is_refused_with_the_list_of_names() {
-    for text in ["", "relays", "relay-0", "relay-11", "relay-", "../relay", "Catalog"] {
+    for text in [
+        "",
+        "relays",
+        "relay-0",
+        "relay-11",
+        "relay-",
+        "broker-4",
+        "basket-6",
+        "catalog-2",
+        "../relay",
+        "Catalog",
+    ] {
         let error = Registry::of_checkout().unwrap().process(text).unwrap_err().to_string();
-        assert!(error.contains("the names are catalog, basket, ordering, payment, relay"), "{error}");
+        assert!(
+            error.contains("the names are catalog, basket, ordering, payment, accounts, notifier, relay"),
+            "{error}"
+        );
     }
 }

@@ -3,7 +3,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use shop::token::{DEVELOPMENT_SECRET, Lifetime, Scope, buyer, issue, operator};
+use shop::suite::DEVELOPMENT_LINKS;
+use shop::token::{
+    DEVELOPMENT_KEY_ID, DEVELOPMENT_SECRET, Lifetime, Scope, buyer, issue, issue_with_secret, operator,
+};
 
 fn part(token: &str, index: usize) -> Value {
     let part = token.split('.').nth(index).unwrap();
@@ -15,7 +18,7 @@ fn a_token_says_who_what_and_until_when() {
     let scopes: [Scope; 2] = ["catalog:write".parse().unwrap(), "ops".parse().unwrap()];
     let token = issue("olga", &scopes, "90m".parse().unwrap()).unwrap();
 
-    assert_eq!(part(&token, 0), json!({"alg": "HS256", "typ": "JWT"}));
+    assert_eq!(part(&token, 0), json!({"alg": "EdDSA", "typ": "at+jwt", "kid": DEVELOPMENT_KEY_ID}));
     let claims = part(&token, 1);
     assert_eq!(claims["sub"], "olga");
     assert_eq!(claims["scope"], "catalog:write ops");
@@ -25,8 +28,9 @@ fn a_token_says_who_what_and_until_when() {
 }
 
 #[test]
-fn a_token_is_signed_with_the_development_secret() {
-    let token = buyer().unwrap();
+fn a_token_for_a_service_on_its_own_is_signed_with_the_development_secret() {
+    let token = issue_with_secret(std::time::SystemTime::now(), "alice", &[], Lifetime::DAY).unwrap();
+    assert_eq!(part(&token, 0), json!({"alg": "HS256", "typ": "JWT"}));
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(DEVELOPMENT_SECRET.as_bytes()).unwrap();
     mac.update(signed.as_bytes());
@@ -34,11 +38,15 @@ fn a_token_is_signed_with_the_development_secret() {
 }
 
 #[test]
-fn the_development_secret_is_the_one_that_services_know() {
+fn the_development_secrets_are_those_that_services_know() {
     let kit = include_str!("../../../../service-kit/src/auth/mod.rs");
     assert!(kit.contains(&format!("DEVELOPMENT_SECRET: &str = \"{DEVELOPMENT_SECRET}\"")));
+    let key = include_str!("../../../../service-kit/src/auth/key.rs");
+    assert!(key.contains(&format!("DEVELOPMENT_KEY_ID: &str = \"{DEVELOPMENT_KEY_ID}\"")));
+    let links = include_str!("../../../../service-kit/src/link_token.rs");
+    assert!(links.contains(&format!("DEVELOPMENT_SECRET: &str = \"{DEVELOPMENT_LINKS}\"")));
     let compose = include_str!("../../../../docker-compose.yml");
-    assert!(compose.contains(DEVELOPMENT_SECRET));
+    assert!(compose.contains(DEVELOPMENT_LINKS));
 }
 
 #[test]

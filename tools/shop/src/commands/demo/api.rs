@@ -20,11 +20,14 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A product, as far as the story needs it.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Item {
     pub(super) id: i64,
     pub(super) name: String,
     pub(super) price: String,
     pub(super) currency: String,
+    pub(super) available_stock: i64,
+    pub(super) reserved: i64,
 }
 
 /// A line of the cart.
@@ -56,11 +59,16 @@ struct Basket {
 
 /// Calls the services as one buyer and one operator.
 pub(super) struct Api {
-    agent: Agent,
-    catalog: String,
+    pub(super) agent: Agent,
+    pub(super) catalog: String,
     basket: String,
-    buyer: String,
-    operator: String,
+    pub(super) orders: String,
+    /// The address of the provider's ledger.
+    pub(super) ledger: String,
+    /// The buyer's credentials.
+    pub(super) buyer: String,
+    /// The operator's.
+    pub(super) operator: String,
 }
 
 impl Api {
@@ -70,6 +78,8 @@ impl Api {
             agent: http::agent(DEADLINE),
             catalog: format!("{}/api/v1/catalog", suite.url(Name::CATALOG)?),
             basket: format!("{}/api/v1/basket/{buyer}", suite.url(Name::BASKET)?),
+            orders: format!("{}/api/v1/orders", suite.url(Name::ORDERING)?),
+            ledger: format!("{}/ledger", suite.url(Name::SANDBOX)?),
             buyer: format!("Bearer {}", token::issue(buyer, &[], Lifetime::DAY)?),
             operator: format!("Bearer {}", token::operator()?),
         })
@@ -130,7 +140,8 @@ impl Api {
     }
 }
 
-fn check(answer: Result<Response<Body>, ureq::Error>, what: &str) -> Result<Response<Body>> {
+/// The answer, if it is a success.
+pub(super) fn check(answer: Result<Response<Body>, ureq::Error>, what: &str) -> Result<Response<Body>> {
     let mut answer = answer.with_context(|| format!("{what} was not answered"))?;
     if !answer.status().is_success() {
         let problem: Value = answer.body_mut().read_json().unwrap_or_default();
@@ -140,7 +151,11 @@ fn check(answer: Result<Response<Body>, ureq::Error>, what: &str) -> Result<Resp
     Ok(answer)
 }
 
-fn read<T: DeserializeOwned>(answer: Result<Response<Body>, ureq::Error>, what: &str) -> Result<T> {
+/// What the answer says, if it is a success.
+pub(super) fn read<T: DeserializeOwned>(
+    answer: Result<Response<Body>, ureq::Error>,
+    what: &str,
+) -> Result<T> {
     let mut answer = check(answer, what)?;
     answer.body_mut().read_json().with_context(|| format!("{what} is not what was expected"))
 }

@@ -1,8 +1,10 @@
-//! `cargo shop demo`.
+//! `cargo shop demo`: two stories, of a price and of orders.
 
 mod api;
 mod cents;
+mod checkout;
 mod narrator;
+mod orders;
 mod story;
 
 use std::process::ExitCode;
@@ -25,7 +27,7 @@ pub(super) fn run() -> Result<ExitCode> {
         _ => {
             terminal::complain("The shop is not up yet; bringing it up first.");
             let servers = Choice::of_the_environment();
-            up::run(&UpArgs { detach: true, relays: 1, release: false, servers })?;
+            up::run(&UpArgs { detach: true, brokers: None, baskets: 1, relays: 1, release: false, servers })?;
             Suite::open()?
         }
     };

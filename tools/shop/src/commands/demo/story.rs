@@ -1,4 +1,4 @@
-//! The story: a price change reaches a cart; then once more, with the relay killed in between.
+//! The first story: a price change reaches a cart; then once more, with the relay killed in between.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::api::{Alert, Api, Item};
 use super::cents::Cents;
 use super::narrator::Narrator;
+use super::orders;
 use crate::home::random;
 use crate::process::{kill, wait_until};
 use crate::registry::Name;
@@ -27,7 +28,7 @@ pub(super) fn tell(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
     let mut narrator = Narrator::new(interrupt);
     let buyer = format!("demo-{}", &random()?[..8]);
     terminal::say(
-        "\nOne buyer, one product, and a relay that is killed. Each step shows how to do it by hand,",
+        "\nOne buyer, one product, and services that are killed. Each step shows how to do it by hand,",
     );
     terminal::say("after `. .shop/env`.\n");
 
@@ -44,7 +45,8 @@ pub(super) fn tell(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
     let tidied = story.put_back();
     told?;
     tidied?;
-    narrator.end("Nothing was lost, nothing came twice, and the price is what it was.");
+    orders::tell(suite, interrupt, &mut narrator, &story.api)?;
+    narrator.end("Nothing was lost, nothing came twice, and price and stock are what they were.");
     Ok(())
 }
 
@@ -103,7 +105,7 @@ impl Story<'_> {
     }
 
     fn second_change(&self, narrator: &mut Narrator<'_>) -> Result<()> {
-        let relays: Vec<Name> = (1..=self.suite.plan.relays).map(Name::Relay).collect();
+        let relays: Vec<Name> = (1..=self.suite.plan.counts.relays).map(Name::Relay).collect();
         let by_hand = |verb: &str| {
             relays.iter().map(|name| format!("cargo shop {verb} {name}")).collect::<Vec<_>>().join("\n")
         };

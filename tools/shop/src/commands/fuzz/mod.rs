@@ -10,7 +10,7 @@ use anyhow::Result;
 use crate::cli::FuzzArgs;
 use crate::home::checkout;
 use crate::private::PrivateServers;
-use crate::registry::{Name, Registry};
+use crate::registry::{Counts, Name, Registry};
 use crate::servers::{Choice, Purpose, Tools};
 use crate::suite::build;
 use crate::terminal::{self, Interrupt, Progress};
@@ -33,7 +33,7 @@ fn services(args: &FuzzArgs) -> Result<bool> {
     let tool = Schemathesis::find_or_install(&progress)?;
     let binaries = progress.hold(|| build(&checkout(), false, &interrupt))?;
     let registry = Registry::of_checkout()?;
-    let mut fuzzed = registry.programs(1);
+    let mut fuzzed = registry.programs(Counts::default());
     fuzzed.retain(|name| *name != Name::Storefront);
     let servers = progress.during(
         "starting PostgreSQL and RabbitMQ to fuzz the services on",
@@ -48,8 +48,8 @@ fn services(args: &FuzzArgs) -> Result<bool> {
     }
 
     let mut is_well = true;
-    // It only stands for a provider.
-    fuzzed.retain(|name| *name != Name::Sandbox);
+    // They only stand for something else.
+    fuzzed.retain(|name| !matches!(name, Name::Tool(_)));
     for name in fuzzed {
         terminal::say(format!("\n== {name}"));
         is_well &= tool.fuzz(&suite.url(name)?, args.cases, args.seed)?;

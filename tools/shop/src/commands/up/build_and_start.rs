@@ -42,7 +42,7 @@ pub(super) fn build_and_start_servers(
         (Ok(binaries), Ok(postgres), Ok(rabbitmq)) => {
             suite.plan.binaries = binaries;
             suite.plan.save(&suite.home)?;
-            Ok(vec![postgres, rabbitmq])
+            Ok([postgres].into_iter().chain(rabbitmq).collect())
         }
         (built, postgres, rabbitmq) => {
             Err(cause([built.err(), postgres.err(), rabbitmq.err()].into_iter().flatten()))
@@ -63,7 +63,7 @@ fn or_end_all<T>(together: &Interrupt, result: Result<T>) -> Result<T> {
     result
 }
 
-fn join(server: ScopedJoinHandle<'_, Result<Running>>) -> Result<Running> {
+fn join<T>(server: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     server.join().unwrap_or_else(|_| Err(anyhow!("the thread that started a server has panicked")))
 }
 
@@ -87,11 +87,14 @@ fn start_rabbitmq(
     tools: &Tools,
     progress: &Progress,
     interrupt: &Interrupt,
-) -> Result<Running> {
-    let port = suite.ports.of(Name::Rabbitmq)?;
+) -> Result<Vec<Running>> {
+    let port = suite.ports.of(Name::RABBITMQ)?;
     progress.during(
         "starting RabbitMQ",
         |_| suite.start_rabbitmq(tools, interrupt),
-        |running| format!("RabbitMQ is ready on 127.0.0.1:{port} (pid {})", running.process.pid),
+        |nodes| {
+            let pids: Vec<String> = nodes.iter().map(|node| node.process.pid.to_string()).collect();
+            format!("RabbitMQ is ready on 127.0.0.1:{port} (pid {})", pids.join(", "))
+        },
     )
 }

@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::build_and_start;
 use crate::cli::UpArgs;
 use crate::home::{Home, Plan, Port, Ports, Secrets};
 use crate::process::Running;
-use crate::registry::Registry;
-use crate::servers::{Place, Purpose, Tools};
+use crate::registry::{Counts, Registry};
+use crate::servers::{Cluster, Place, Purpose, Tools};
 use crate::suite::Suite;
 use crate::terminal::{Interrupt, Progress};
 
@@ -42,11 +42,12 @@ fn decide(args: &UpArgs, home: &Home, progress: &Progress) -> Result<Suite> {
     let mut plan = Plan::load(home)?.unwrap_or_default();
     let known = Some(plan.servers.as_path()).filter(|dir| !dir.as_os_str().is_empty());
     plan.servers = Place::choose(home, known, Purpose::Keep)?.dir;
-    plan.relays = args.relays;
+    let brokers = nodes(args.brokers, &plan)?;
+    plan.counts = Counts { brokers, relays: args.relays, baskets: args.baskets };
     plan.save(home)?;
 
-    let names = registry.processes(args.relays);
-    let listeners: Vec<Port> = names.iter().copied().map(Port::from).chain(Port::OF_RABBITMQ).collect();
+    let names = registry.processes(plan.counts);
+    let listeners = Port::of_all(&registry, names.iter().copied());
     let before = Ports::load(home)?;
     let mut ports = before.clone();
     ports.assign(&registry, &listeners, 0)?;
@@ -60,6 +61,19 @@ fn decide(args: &UpArgs, home: &Home, progress: &Progress) -> Result<Suite> {
         }
     }
     Ok(Suite { home: home.clone(), registry, plan, ports, secrets })
+}
+
+/// How many nodes the broker gets: as many as its data is on, which nodes cannot leave or join by being counted.
+fn nodes(asked: Option<u8>, plan: &Plan) -> Result<u8> {
+    let there = plan.counts.brokers;
+    match asked {
+        Some(asked) if asked != there && Cluster::has_data_in(&plan.servers) => bail!(
+            "this shop's data is on {there} broker(s): cargo shop reset clears it, or leave --brokers {asked} out"
+        ),
+        Some(asked) => Ok(asked),
+        None if Cluster::has_data_in(&plan.servers) => Ok(there),
+        None => Ok(1),
+    }
 }
 
 fn start_everything(
@@ -87,7 +101,7 @@ fn start_everything(
             )?;
         }
     }
-    for name in suite.registry.programs(args.relays) {
+    for name in suite.registry.programs(suite.plan.counts) {
         let url = suite.url(name)?;
         let started = progress.during(
             &format!("starting {name}"),
@@ -98,4 +112,24 @@ fn start_everything(
     }
     suite.env_file()?.save(&suite.home)?;
     Ok(children)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::create_dir;
+
+    #[test]
+    fn a_shop_keeps_the_number_of_brokers_that_its_data_is_on() {
+        let place = tempfile::tempdir().unwrap();
+        let mut plan = Plan { servers: place.path().to_owned(), ..Plan::default() };
+        plan.counts.brokers = 3;
+        let asked = |asked| nodes(asked, &plan).map_err(|error| error.to_string());
+        assert_eq!((asked(None), asked(Some(1)), asked(Some(3))), (Ok(1), Ok(1), Ok(3)), "without data");
+
+        create_dir(&place.path().join("rabbitmq/data/shop@localhost"), 0o700).unwrap();
+        assert_eq!((asked(None), asked(Some(3))), (Ok(3), Ok(3)));
+        let refused = asked(Some(1)).unwrap_err();
+        assert!(refused.contains("is on 3 broker(s)") && refused.contains("cargo shop reset"), "{refused}");
+    }
 }

@@ -20,16 +20,16 @@ const NAME: &str = "epmd";
 impl Rabbitmq {
     /// Starts the port mapper unless it runs, and waits until it listens.
     pub(super) fn start_port_mapper(&self, interrupt: &Interrupt) -> Result<()> {
-        if Record::read(&self.dir, NAME)?.is_some_and(|record| record.process.is_alive()) {
+        if Record::read(&self.shared, NAME)?.is_some_and(|record| record.process.is_alive()) {
             return Ok(());
         }
-        let launch = Launch::new(&self.tools.epmd, &self.home.log(Name::Rabbitmq))
+        let launch = Launch::new(&self.tools.epmd, &self.home.log(Name::RABBITMQ))
             .args(["-address", "127.0.0.1", "-port", &self.port_mapper.to_string()])
-            .envs([("HOME", self.dir.as_os_str())])
-            .directory(&self.dir)
+            .envs([("HOME", self.shared.as_os_str())])
+            .directory(&self.shared)
             .run_as(self.user);
         let (_child, process) = launch.start()?;
-        Record { process }.write(&self.dir, NAME)?;
+        Record { process }.write(&self.shared, NAME)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port_mapper));
         wait_until("the start of Erlang's port mapper", Duration::from_secs(10), interrupt, || {
             Ok(TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok().then_some(()))

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::Rabbitmq;
-use crate::home::{create_dir, write_private};
+use crate::home::{create_dir, random, write_private};
 use crate::servers::user::give;
 
 impl Rabbitmq {
@@ -30,7 +30,7 @@ impl Rabbitmq {
 
     fn configuration(&self) -> String {
         let definitions = self.dir.join("definitions.json");
-        format!(
+        let alone = format!(
             "listeners.tcp.default = 127.0.0.1:{}\n\
              management.tcp.ip = 127.0.0.1\n\
              management.tcp.port = {}\n\
@@ -41,7 +41,37 @@ impl Rabbitmq {
             self.amqp,
             self.management,
             definitions.display(),
-        )
+        );
+        if self.nodes == 1 {
+            return alone;
+        }
+        // A node that sees fewer than half of the others stops until it sees them again: two halves must not both go on.
+        let cluster = "cluster_partition_handling = pause_minority\n\
+                       cluster_formation.peer_discovery_backend = classic_config\n";
+        let peers = (1..=self.nodes)
+            .map(|node| format!("cluster_formation.classic_config.nodes.{node} = {}\n", node_name(node)));
+        [alone, cluster.to_owned()].into_iter().chain(peers).collect()
+    }
+
+    /// Makes the directory that the nodes share, and in it the secret by which they let each other in, unless it is there.
+    pub(super) fn share_cookie(&self) -> Result<()> {
+        create_dir(&self.shared, 0o700)?;
+        give(&self.shared, self.user)?;
+        let cookie = self.shared.join(".erlang.cookie");
+        if !cookie.exists() {
+            write_private(&cookie, random()?.as_bytes())?;
+            give(&cookie, self.user)?;
+        }
+        Ok(())
+    }
+
+    fn erlang_arguments(&self) -> String {
+        let loopback = "-kernel inet_dist_use_interface {127,0,0,1}";
+        if self.nodes == 1 {
+            return loopback.to_owned();
+        }
+        // Several nodes share this machine, and one that does not answer is noticed after ten seconds, not a minute.
+        format!("{loopback} -kernel net_ticktime 10 +S 1:1")
     }
 
     /// Every place that RabbitMQ would otherwise look for or leave something outside its directory.
@@ -49,8 +79,8 @@ impl Rabbitmq {
         let at = |name: &str| path(&self.dir.join(name));
         vec![
             // Where Erlang keeps the cookie that lets its own tools in.
-            ("HOME", path(&self.dir)),
-            ("RABBITMQ_NODENAME", "shop@localhost".to_owned()),
+            ("HOME", path(&self.shared)),
+            ("RABBITMQ_NODENAME", node_name(self.node)),
             ("RABBITMQ_USE_LONGNAME", "false".to_owned()),
             ("RABBITMQ_CONF_ENV_FILE", "/dev/null".to_owned()),
             ("RABBITMQ_CONFIG_FILE", at("rabbitmq.conf")),
@@ -62,7 +92,7 @@ impl Rabbitmq {
             ("RABBITMQ_PID_FILE", at("pid")),
             ("RABBITMQ_LOG", "info,-color".to_owned()),
             ("RABBITMQ_DIST_PORT", self.distribution.to_string()),
-            ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
+            ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", self.erlang_arguments()),
             ("ERL_EPMD_PORT", self.port_mapper.to_string()),
             ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
             ("ERL_CRASH_DUMP_SECONDS", "0".to_owned()),
@@ -71,6 +101,11 @@ impl Rabbitmq {
             ("RUNNING_UNDER_SYSTEMD", "true".to_owned()),
         ]
     }
+}
+
+/// What a node is called among the others.
+fn node_name(node: u8) -> String {
+    if node == 1 { "shop@localhost".to_owned() } else { format!("shop-{node}@localhost") }
 }
 
 fn path(path: &Path) -> String {

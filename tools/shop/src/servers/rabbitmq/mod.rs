@@ -1,16 +1,20 @@
 //! A private RabbitMQ.
 
+mod cluster;
 mod control;
 mod definitions;
 mod epmd;
 mod files;
 mod probe;
 
+pub use cluster::Cluster;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 
+use self::definitions::Part;
 use super::user::server_user;
 use super::{ErlangTools, Place};
 use crate::home::{Home, Port, Ports, Secrets};
@@ -27,11 +31,17 @@ const DIRECTORY: &str = "rabbitmq";
 /// The vhost that everything of the suite is in.
 const VHOST: &str = "shop";
 
-/// One private broker, with a port mapper of its own, all on loopback.
+/// One node of a private broker, which may be its only one. All is on loopback.
 #[derive(Debug)]
 pub struct Rabbitmq {
     tools: ErlangTools,
+    /// Its number, from 1, and how many there are.
+    node: u8,
+    nodes: u8,
+    /// The directory of its files.
     dir: PathBuf,
+    /// That of the first node, with what all share: the cookie and the port mapper.
+    shared: PathBuf,
     home: Home,
     amqp: u16,
     management: u16,
@@ -41,41 +51,51 @@ pub struct Rabbitmq {
 }
 
 impl Rabbitmq {
-    /// Describes the broker of this place. Nothing is created yet.
-    pub fn new(tools: &ErlangTools, place: &Place, home: &Home, ports: &Ports) -> Result<Self> {
+    /// Describes the n-th of so many nodes of this place. Nothing is created yet.
+    fn new(
+        tools: &ErlangTools,
+        place: &Place,
+        home: &Home,
+        ports: &Ports,
+        node: u8,
+        nodes: u8,
+    ) -> Result<Self> {
+        let name = Name::Rabbitmq(node);
         Ok(Self {
             tools: tools.clone(),
-            dir: place.dir.join(DIRECTORY),
+            node,
+            nodes,
+            dir: place.dir.join(name.to_string()),
+            shared: place.dir.join(DIRECTORY),
             home: home.clone(),
-            amqp: ports.of(Name::Rabbitmq)?,
-            management: ports.of(Port::Management)?,
-            distribution: ports.of(Port::Distribution)?,
+            amqp: ports.of(name)?,
+            management: ports.of(Port::Management(node))?,
+            distribution: ports.of(Port::Distribution(node))?,
             port_mapper: ports.of(Port::PortMapper)?,
             user: server_user("rabbitmq")?,
         })
     }
 
     /// Starts it with the registry's users and rights, and waits until it answers as broker and as management interface.
-    pub fn start(&self, registry: &Registry, secrets: &Secrets, interrupt: &Interrupt) -> Result<Running> {
-        self.write_files(&definitions::with_passwords(registry, secrets)?)?;
-        self.start_port_mapper(interrupt)?;
+    fn start(&self, registry: &Registry, secrets: &Secrets, interrupt: &Interrupt) -> Result<Running> {
+        let (name, part) = (Name::Rabbitmq(self.node), Part::of(self.nodes));
+        self.write_files(&definitions::with_passwords(registry, secrets, part)?)?;
 
-        let log = self.home.log(Name::Rabbitmq);
+        let log = self.home.log(name);
         let launch = Launch::new(&self.tools.server, &log)
             .envs(self.environment())
             .directory(&self.dir)
             .run_as(self.user);
         let admin = secrets.of("broker_admin")?;
-        let mut broker = Running::start(Name::Rabbitmq, launch, &log)?;
+        let mut broker = Running::start(name, launch, &log)?;
         broker.record(&self.home)?;
-        let ready = wait_until("RabbitMQ's start", PATIENCE, interrupt, || {
+        let ready = wait_until(&format!("the start of {name}"), PATIENCE, interrupt, || {
             broker.must_run()?;
             let is_up = probe::speaks_amqp(self.amqp) && probe::has_vhost(self.management, admin);
             Ok(is_up.then_some(()))
         });
         if let Err(error) = ready {
             process::kill(&broker.process)?;
-            epmd::stop(&self.dir)?;
             return Err(error);
         }
         Ok(broker)

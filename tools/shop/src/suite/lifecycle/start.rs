@@ -8,7 +8,7 @@ use crate::home::checkout;
 use crate::http::{self, Readiness};
 use crate::process::{Launch, Running, kill, wait_until};
 use crate::registry::Name;
-use crate::servers::{Place, Postgres, Purpose, Rabbitmq, Tools, provision};
+use crate::servers::{Cluster, Place, Postgres, Purpose, Tools, provision};
 use crate::suite::Suite;
 use crate::terminal::Interrupt;
 
@@ -61,10 +61,19 @@ impl Suite {
         Ok(running)
     }
 
-    /// Starts RabbitMQ, with the registry's users and rights.
-    pub fn start_rabbitmq(&self, tools: &Tools, interrupt: &Interrupt) -> Result<Running> {
-        let broker = Rabbitmq::new(&tools.rabbitmq, &self.place(), &self.home, &self.ports)?;
-        broker.start(&self.registry, &self.secrets, interrupt)
+    /// Starts RabbitMQ, all its nodes, with the registry's users and rights.
+    pub fn start_rabbitmq(&self, tools: &Tools, interrupt: &Interrupt) -> Result<Vec<Running>> {
+        self.cluster(tools)?.start(&self.registry, &self.secrets, interrupt)
+    }
+
+    /// Starts one node of RabbitMQ.
+    pub fn start_node(&self, node: u8, tools: &Tools, interrupt: &Interrupt) -> Result<Running> {
+        self.cluster(tools)?.start_node(node, &self.registry, &self.secrets, interrupt)
+    }
+
+    fn cluster(&self, tools: &Tools) -> Result<Cluster> {
+        let nodes = self.plan.counts.brokers;
+        Cluster::new(&tools.rabbitmq, &self.place(), &self.home, &self.ports, nodes)
     }
 
     fn place(&self) -> Place {

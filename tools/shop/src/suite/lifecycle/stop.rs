@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use crate::process::{Ending, Identity, Record, await_end};
-use crate::registry::{MOST_RELAYS, Name};
+use crate::registry::{Counts, Name};
 use crate::servers::Rabbitmq;
 use crate::suite::{State, Suite};
 use crate::terminal::{Interrupt, Progress};
@@ -19,8 +19,10 @@ impl Suite {
     pub fn stop(&self, progress: &Progress, interrupt: &Interrupt) -> Result<usize> {
         let mark = self.home.stopping_mark();
         fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))?;
-        let services = self.stop_these(&self.registry.programs(MOST_RELAYS), progress, interrupt)?;
-        let servers = self.stop_these(&[Name::Postgres, Name::Rabbitmq], progress, interrupt)?;
+        let services = self.stop_these(&self.registry.programs(Counts::MOST), progress, interrupt)?;
+        let brokers = (1..=Counts::MOST.brokers).map(Name::Rabbitmq);
+        let servers: Vec<Name> = [Name::Postgres].into_iter().chain(brokers).collect();
+        let servers = self.stop_these(&servers, progress, interrupt)?;
         Rabbitmq::stop_port_mapper_in(&self.plan.servers)?;
         fs::remove_file(&mark).with_context(|| format!("cannot remove {}", mark.display()))?;
         Ok(services + servers)
@@ -67,7 +69,7 @@ fn signal(name: Name) -> Signal {
 
 fn patience(name: Name) -> Duration {
     match name {
-        Name::Rabbitmq => Duration::from_secs(40),
+        Name::Rabbitmq(_) => Duration::from_secs(40),
         _ => Duration::from_secs(20),
     }
 }
