@@ -140,17 +140,19 @@ impl Vhost {
         }
     }
 
-    /// Binds a queue to a type that refuses what goes beyond `length` messages.
+    /// Binds a queue to a type, full to the brim: it refuses whatever else is published.
     ///
     /// # Panics
-    /// When it cannot be declared.
-    pub async fn fill(&self, queue: &str, event_type: &str, length: u32) {
-        let arguments =
-            json!({"x-queue-type": "quorum", "x-max-length": length, "x-overflow": "reject-publish"});
+    /// When it cannot be declared, or takes more than it should.
+    pub async fn full(&self, queue: &str, event_type: &str) {
+        let arguments = json!({"x-queue-type": "quorum", "x-max-length": 1, "x-overflow": "reject-publish"});
         let declared = json!({"durable": true, "arguments": arguments});
         self.put("queues", &format!("/{queue}"), &declared).await;
-        let binding = format!("bindings/{}/e/{EVENTS}/q/{queue}", self.name);
-        self.broker.manage(Method::POST, &binding, &json!({"routing_key": event_type})).await.unwrap();
+        // The limit is a soft one: a channel that does not know yet that the queue is full goes beyond it.
+        let one = [(queue.to_owned(), Vec::new(), BasicProperties::default())];
+        let refuses = async || (self.broker.publish("", &one).await.unwrap() == 0).then_some(());
+        eventually("the queue is full", Duration::from_secs(10), refuses).await;
+        self.bind(queue, event_type).await;
     }
 
     /// Binds a queue that exists for a type of event.
@@ -239,9 +241,11 @@ impl Vhost {
 
 impl Drop for Vhost {
     fn drop(&mut self) {
-        let (broker, path) = (self.broker.clone(), format!("vhosts/{}", self.name));
-        // Dropped in or out of a runtime: a thread of its own has one in any case.
+        let (amqp, path) = (self.url.clone(), format!("vhosts/{}", self.name));
+        // Dropped in or out of a runtime: a thread of its own has one in any case. So has its client: those
+        // connections that this one's client keeps are driven by the runtime that waits here.
         let deleted = std::thread::spawn(move || {
+            let broker = Broker::new(amqp, setting("RABBITMQ_MANAGEMENT_URL")).ok()?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             runtime.block_on(broker.delete(&path)).ok()
         });

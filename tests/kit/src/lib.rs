@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 
 mod broker;
+pub mod catalog;
+pub mod collector;
 mod process;
+mod running;
 mod token;
 mod user;
 
@@ -14,7 +17,8 @@ pub use harness::{
     proxy::{Mode, Passed, Protocol, Proxy},
 };
 pub use process::{Process, Signal};
-pub use token::{expired_token, token};
+pub use running::{Running, app_url};
+pub use token::{expired_token, signed_token, token};
 pub use user::User;
 
 /// A proxy in front of a PostgreSQL that records statements. Connections must not be encrypted.

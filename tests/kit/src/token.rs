@@ -8,6 +8,14 @@ pub fn token(sub: &str, scope: &str) -> String {
     harness::token::token(sub, scope).unwrap()
 }
 
+/// One that is signed with the development key, which accounts publishes in development mode.
+///
+/// # Panics
+/// When `scope` is not a scope.
+pub fn signed_token(sub: &str, scope: &str) -> String {
+    shop::token::issue(sub, &[scope.parse().unwrap()], shop::token::Lifetime::DAY).unwrap()
+}
+
 /// One that ran out an hour ago.
 ///
 /// # Panics

@@ -14,7 +14,7 @@ use reqwest::{Client, Method, StatusCode, header};
 use shop::{
     home::checkout,
     private::PrivateServers,
-    registry::{Name, Registry},
+    registry::{Counts, Name, Registry},
     servers::{Choice, Purpose, Rabbitmq, Tools},
     suite::Suite,
     terminal::{Interrupt, Progress},
@@ -65,7 +65,7 @@ impl Shop {
         let registry = checkout_with_the_example(dir.path());
         let (progress, interrupt) = (Progress::new(), Interrupt::default());
         let tools = Tools::find_or_install(&Choice::of_the_environment(), &progress, &interrupt).unwrap();
-        let programs = registry.programs(1);
+        let programs = registry.programs(Counts::default());
         let servers = PrivateServers::start(&registry, &tools, Purpose::Test, &programs, &interrupt).unwrap();
         let binaries = registry.binaries().into_iter();
         let binaries = binaries.map(|name| (name.to_owned(), beside_this_program(name).unwrap())).collect();
@@ -115,7 +115,7 @@ impl Shop {
             let code = error.as_database_error().unwrap().code().map(|code| code.to_string());
             assert_eq!(code.as_deref(), Some("42501"), "{statement}: {error}");
         }
-        let port = self.suite.ports.of(Name::Rabbitmq).unwrap();
+        let port = self.suite.ports.of(Name::RABBITMQ).unwrap();
         let url = Rabbitmq::url(port, "example", self.suite.secrets.of("broker_example").unwrap());
         let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
