@@ -2,16 +2,22 @@
 //! virtual host of their own.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 
+mod accounts;
 pub mod browser;
 mod client;
 mod database;
+mod mail;
 mod orders;
+mod program;
 
 use std::{path::PathBuf, process::Command};
 
+pub use accounts::Accounts;
 pub use client::{Buyer, Merchant};
 pub use database::Database;
-pub use orders::Orders;
+pub use mail::Mail;
+pub use orders::{GRACE, Orders};
+pub use program::log_everything;
 use test_kit::{Process, Vhost};
 
 /// Variables over the usual ones.
@@ -104,6 +110,7 @@ impl Suite {
             _ => &[],
         };
         let usual = [
+            program::log_filter(),
             ("APP__MODE", "development"),
             ("APP__HTTP__PORT", "0"),
             ("APP__AUTH__SECRET", "shop-development-secret-not-for-production"),

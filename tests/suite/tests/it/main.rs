@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on should panic")]
 
 mod arrows;
-mod catalog_killed;
 mod consumer_killed;
+mod digest;
+mod digest_killed;
 mod documents;
 mod metrics;
 mod orders;
@@ -13,6 +14,8 @@ mod own_service;
 mod pages;
 mod price_change;
 mod readme;
+mod registration;
 mod relay_killed;
 mod security;
 mod settings;
+mod traces;

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use suite_tests::{Buyer, Orders, Suite};
+use suite_tests::{Buyer, GRACE, Orders, Suite};
 use test_kit::{Process, eventually, token};
 
 /// How long an order may take on a busy machine, a killed process included.
@@ -177,4 +177,15 @@ async fn of_fifty_buyers_of_the_last_piece_one_gets_it_and_the_others_are_told_w
         assert_eq!(order["detail"], "product 7: 1 ordered, 0 available");
     }
     assert_eq!(stock_at_rest(&suite.catalog.pool).await, (0, 1));
+    let took: (f64, f64) = sqlx::query_as(
+        "select min(took), max(took)
+           from (select extract(epoch from change.changed_at - placed_at)::float8 - $1::text::float8 as took
+                   from order_change as change join customer_order using (order_id)
+                  where change.reason = 'stock_rejected') as ends",
+    )
+    .bind(GRACE)
+    .fetch_one(&orders.database.pool)
+    .await
+    .unwrap();
+    println!("the 49 were told {:.2} to {:.2} s after the end of their grace periods", took.0, took.1);
 }

@@ -17,9 +17,16 @@ This page is generated: `UPDATE_SETTINGS=1 cargo shop test -- -E 'test(settings_
 #[test]
 fn settings_md_lists_every_setting_of_every_program_with_its_default() {
     let mut page = HEAD.to_owned();
-    for program in
-        ["outbox-relay", "catalog-api", "basket-api", "ordering-api", "payment-processor", "storefront"]
-    {
+    for program in [
+        "outbox-relay",
+        "catalog-api",
+        "basket-api",
+        "ordering-api",
+        "payment-processor",
+        "accounts-api",
+        "notifier",
+        "storefront",
+    ] {
         let output = Command::new(path_of(program)).args(["config", "--markdown"]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         write!(page, "\n## {program}\n\n{}", String::from_utf8(output.stdout).unwrap()).unwrap();

@@ -6,13 +6,23 @@ use test_kit::Process;
 use super::Shop;
 
 /// Every way in which a page changes something.
-const FORMS: [&str; 24] = [
+const FORMS: [&str; 34] = [
     "/sign-in",
     "/sign-out",
+    "/sign-in/account",
+    "/register",
+    "/validate",
+    "/profile/digest",
+    "/profile/erase",
     "/cart/items/7/add",
     "/cart/items/7",
     "/cart/items/7/remove",
     "/cart/acknowledge",
+    "/lists",
+    "/lists/products",
+    "/lists/0197a2b4-6c1e-7d30-9f52-3a8b5c6d7e8f",
+    "/lists/0197a2b4-6c1e-7d30-9f52-3a8b5c6d7e8f/delete",
+    "/lists/0197a2b4-6c1e-7d30-9f52-3a8b5c6d7e8f/products/7/remove",
     "/merchant/products",
     "/merchant/products/7",
     "/merchant/products/7/price",

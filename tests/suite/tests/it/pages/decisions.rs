@@ -194,7 +194,7 @@ async fn a_scheduled_event_is_cancelled_from_the_control_room() {
 #[tokio::test]
 async fn a_type_that_is_held_back_is_shown_within_fifteen_seconds() {
     let shop = with_control_room(&[]).await;
-    shop.suite.vhost.fill("full", PRICED, 1).await;
+    shop.suite.vhost.full("full", PRICED).await;
     let page = operator(&shop);
     page.goto("/ops");
     for product in 1..=5 {

@@ -23,6 +23,28 @@ async fn a_merchant_changes_one_price_and_the_cart_is_told() {
 }
 
 #[tokio::test]
+async fn a_merchant_sees_what_orders_have_reserved_beside_the_stock() {
+    let shop = Shop::open().await;
+    let merchant = shop.signed_in("merle", &["merchant"]);
+    merchant.goto("/merchant/reservations");
+    merchant.see("main", "Nothing is reserved");
+    sqlx::raw_sql(
+        "update product set reserved_stock = 2 where product_id = 7;
+         insert into reservation (order_id, state) values ('019ab2c5-8f3e-7d41-9c55-0c6a2f6f3b11', 'reserved');
+         insert into reservation_line values ('019ab2c5-8f3e-7d41-9c55-0c6a2f6f3b11', 7, 2);",
+    )
+    .execute(&shop.suite.catalog.pool)
+    .await
+    .unwrap();
+    merchant.goto("/merchant?name=&type_id=1");
+    merchant.see("tbody", "and 2 reserved");
+    merchant.click("text=Reserved stock");
+    merchant.see("tbody", "2 × product 7");
+    merchant.see("tbody", "Reserved");
+    assert_eq!(merchant.barriers(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_percentage_over_a_filter_changes_each_price_by_itself() {
     let shop = Shop::open().await;
     let (alice, merchant) = (shop.signed_in("alice", &[]), shop.signed_in("merle", &["merchant"]));

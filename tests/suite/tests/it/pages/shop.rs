@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use suite_tests::{
-    Buyer, Merchant, Orders, Suite,
+    Accounts, Buyer, Mail, Merchant, Orders, Suite,
     browser::{Browser, Page},
 };
 use test_kit::{Process, eventually};
@@ -42,6 +42,32 @@ impl Shop {
         let storefront = suite.start_storefront(&catalog, &basket, &ordering);
         basket.until_ready(true).await;
         (Self { browser: Browser::start(), storefront, basket, relay, catalog, suite }, orders)
+    }
+
+    /// Opens one whose visitors register.
+    pub(super) async fn with_accounts() -> (Self, Accounts) {
+        Self::registering(&[]).await
+    }
+
+    /// Opens one whose visitors register, and read their mail in the mailbox's page.
+    pub(super) async fn with_mail() -> (Self, Accounts, Mail) {
+        let mailbox = Mail::start_mailbox();
+        let (shop, accounts) = Self::registering(&[("APP__MAILBOX__URL", &mailbox.url)]).await;
+        let mail = Mail::from_mailbox(&shop.suite, mailbox, &shop.storefront.url).await;
+        (shop, accounts, mail)
+    }
+
+    async fn registering(pages: &[(&str, &str)]) -> (Self, Accounts) {
+        let suite = Suite::set_up().await;
+        let catalog = suite.start_catalog(&[]);
+        let accounts = Accounts::open(&suite).await;
+        let trust = accounts.trust();
+        let trust = trust.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let basket = suite.start_basket(&catalog, &trust);
+        let address = ("APP__SERVICES__ACCOUNTS__URL", accounts.accounts.url.as_str());
+        let storefront = suite.start_storefront(&catalog, &basket, &[&[address], &trust[..], pages].concat());
+        basket.until_ready(true).await;
+        (Self { browser: Browser::start(), storefront, basket, relay: None, catalog, suite }, accounts)
     }
 
     /// A page for a visitor.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const SECRET: &[u8] = b"shop-development-secret-not-for-production";
 
 /// Every scope there is.
-const SCOPES: &str = "catalog:write ops";
+const SCOPES: &str = "catalog:write orders:ship ops";
 
 /// Credentials in the headers of a request.
 #[derive(Clone)]

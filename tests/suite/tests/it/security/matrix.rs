@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use reqwest::Client;
 use serde_json::Value;
-use suite_tests::{Buyer, Merchant, Suite};
+use suite_tests::{Buyer, Merchant, Orders, Suite};
 use test_kit::{Process, eventually};
 
 use super::{
@@ -12,14 +12,16 @@ use super::{
     operation::{Operation, operations},
     traces::contents,
 };
+use crate::orders::{Shopper, price};
 
 /// The public operations: every other operation in the documents must demand a token.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 9] = [
     "GET /api/v1/catalog/catalogbrands",
     "GET /api/v1/catalog/catalogtypes",
     "GET /api/v1/catalog/items",
     "GET /api/v1/catalog/items/{id}",
     "GET /api/v1/catalog/items/{id}/pic",
+    "GET /api/v1/lists",
     "GET /health/live",
     "GET /health/ready",
     "GET /metrics",
@@ -27,10 +29,16 @@ const PUBLIC: [&str; 8] = [
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// The suite with things worth protecting: a cart with an alert, an event and a dead letter.
+/// Other people's orders are shown to these, and to nobody else.
+const SEES_ALL: &str = "GET /api/v1/orders/{id}";
+
+/// The suite with things worth protecting: a cart with an alert, an order, an event and a dead letter.
 struct Fixture {
     suite: Suite,
-    services: [Process; 3],
+    orders: Orders,
+    /// Catalog, basket, relay, and an ordering whose orders stay as they are.
+    services: [Process; 4],
+    order: String,
     event: String,
     dead_letter: String,
 }
@@ -45,11 +53,18 @@ impl Fixture {
         alice.takes(7, 2).await;
         Merchant::of(&catalog).price(7, "123.45").await;
         alice.until_alerts(1).await;
+        let orders = Orders::open(&suite).await;
+        let calm = [("APP__ORDERS__GRACE_PERIOD_S", "3600"), ("APP__CATALOG__URL", &catalog.url)];
+        let ordering = orders.start_ordering(&calm);
+        let price = price(&suite.catalog.pool).await;
+        let order = Shopper::of(&ordering, "alice").orders("k", (1, &price), "tok_ok").await;
         let poison = "shop.catalog.product_removed.v1";
         suite.vhost.publish("shop.events", poison, b"poison", lapin::BasicProperties::default()).await;
         let mut fixture = Self {
             suite,
-            services: [catalog, basket, relay],
+            orders,
+            services: [catalog, basket, relay, ordering],
+            order,
             event: String::new(),
             dead_letter: String::new(),
         };
@@ -63,11 +78,18 @@ impl Fixture {
         })
         .await;
         fixture.dead_letter = dead_letters["data"][0]["id"].as_str().unwrap().to_owned();
-        eventually("everything is published", LONG, async || {
-            let pending = "select count(*) from integration_event_log where state <> 'Published'";
-            let pending: i64 =
-                sqlx::query_scalar(pending).fetch_one(&fixture.suite.catalog.pool).await.unwrap();
-            (pending == 0).then_some(())
+        eventually("everything is published, and the order is out of the cart", LONG, async || {
+            for pool in [&fixture.suite.catalog.pool, &fixture.orders.database.pool] {
+                let pending = "select count(*) from integration_event_log where state <> 'Published'";
+                let pending: i64 = sqlx::query_scalar(pending).fetch_one(pool).await.unwrap();
+                if pending > 0 {
+                    return None;
+                }
+            }
+            let taken_out = "select count(*) from inbox where event_type = 'shop.ordering.order_started.v1'";
+            let taken_out: i64 =
+                sqlx::query_scalar(taken_out).fetch_one(&fixture.suite.basket.pool).await.unwrap();
+            (taken_out == 1).then_some(())
         })
         .await;
         fixture
@@ -84,22 +106,31 @@ impl Fixture {
         let about = |path: &str, parameter: &str| match (path, parameter) {
             (_, "buyerId") => "alice".to_owned(),
             (_, "productId") => "7".to_owned(),
+            (_, "listId") => uuid::Uuid::nil().to_string(),
             (path, "id") if path.contains("/catalog/items/") => "7".to_owned(),
-            (path, "id") if path.contains("/outbox/scheduled/") => uuid::Uuid::nil().to_string(),
+            (path, "id") if path.contains("/orders/") => self.order.clone(),
+            (path, "id") if path.contains("/outbox/scheduled/") || path.contains("/payments/") => {
+                uuid::Uuid::nil().to_string()
+            }
             (path, "id") if path.contains("/outbox/events/") => self.event.clone(),
             (path, "id") if path.contains("/dead-letters/") => self.dead_letter.clone(),
             other => panic!("{other:?}: say in this test what stands for this parameter"),
         };
         let mut all = Vec::new();
-        for service in &self.services {
+        for service in self.services.iter().chain([&self.orders.payment]) {
             all.extend(operations(service, about).await);
         }
         all
     }
 
-    async fn everything(&self) -> (Vec<(String, String)>, Vec<(String, String)>, Value) {
-        let (catalog, basket) = (&self.suite.catalog.pool, &self.suite.basket.pool);
-        (contents(catalog).await, contents(basket).await, self.dead_letters().await)
+    async fn everything(&self) -> (Vec<Vec<(String, String)>>, Value) {
+        let databases =
+            [&self.suite.catalog, &self.suite.basket, &self.orders.database, &self.orders.payments];
+        let mut all = Vec::new();
+        for database in databases {
+            all.push(contents(&database.pool).await);
+        }
+        (all, self.dead_letters().await)
     }
 }
 
@@ -134,16 +165,26 @@ async fn every_credential_without_the_right_is_refused() {
     };
     let uncounted = forged::credentials("alice");
     for operation in all.iter().filter(|one| one.scopes.is_some()) {
+        let nearly;
         for credentials in &uncounted {
             expect(operation, credentials, refused(&client, operation, credentials).await, 401);
         }
-        let others = if operation.demands().is_empty() {
+        let others = match operation.demands() {
+            // It is about whoever asks.
+            [] if !operation.name.contains('{') => vec![],
             // It belongs to a buyer: to all others, operators too, it does not exist.
-            [("another buyer's token", "mallory", ""), ("an operator's token", "olga", "ops catalog:write")]
-        } else {
-            let nearly =
-                if operation.demands() == ["ops"] { "catalog:write opsx" } else { "ops catalog:writer" };
-            [("no scope", "alice", ""), ("other scopes", "alice", nearly)]
+            [] if operation.name == SEES_ALL => vec![("another buyer's token", "mallory", "catalog:write")],
+            [] => vec![
+                ("another buyer's token", "mallory", ""),
+                ("an operator's token", "olga", "ops catalog:write orders:ship"),
+            ],
+            [scope] => {
+                let all_others = ["ops", "catalog:write", "orders:ship"]
+                    .map(|other| if other == scope { format!("{other}x") } else { other.to_owned() });
+                nearly = all_others.join(" ");
+                vec![("no scope", "alice", ""), ("other scopes", "alice", nearly.as_str())]
+            }
+            several => panic!("{several:?}: say in this test what is nearly enough"),
         };
         for (what, sub, scope) in others {
             let credentials = forged::good(what, sub, scope);
@@ -154,7 +195,7 @@ async fn every_credential_without_the_right_is_refused() {
     let guarded = all.iter().filter(|one| one.scopes.is_some()).count();
     println!("{attempts} attempts on {guarded} operations, none of which may succeed");
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(attempts >= 300, "{attempts} attempts");
+    assert!(attempts >= 600, "{attempts} attempts");
     assert_eq!(fixture.everything().await, before, "something was changed");
 
     // The same requests with the right token succeed: only the credentials were refused.

@@ -4,6 +4,7 @@ mod broker;
 mod clients;
 mod forged;
 mod hostile;
+mod logs;
 mod matrix;
 mod operation;
 mod poison;
