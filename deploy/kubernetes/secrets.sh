@@ -1,0 +1,89 @@
+# Prints every Secret that the base refers to, with new random passwords. Written by `cargo shop generate` from services.toml.
+#
+#   sh deploy/kubernetes/secrets.sh | kubectl apply -n shop -f -
+#
+# Once only: a second time it would change every password. docs/operations.md says how to change one. Where a vault keeps your
+# secrets, let it make the same names and keys.
+set -eu
+
+random() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
+
+# Of a role of PostgreSQL, with its address: the operator gives the password to the role, the program reads the address.
+role() {
+    password=$(random)
+    cat <<EOF
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: postgres-$(echo "$1" | tr _ -)
+  labels: { cnpg.io/reload: "true" }
+type: kubernetes.io/basic-auth
+stringData:
+  username: $1
+  password: $password
+  url: postgres://$1:$password@postgres-rw:5432/$2?sslmode=verify-full&sslrootcert=/run/secrets/shop/postgres-ca.crt
+EOF
+}
+
+# Of a user of RabbitMQ.
+user() {
+    password=$(random)
+    cat <<EOF
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: rabbitmq-$1
+stringData:
+  username: $1
+  password: $password
+  url: amqp://$1:$password@rabbitmq:5672/shop
+EOF
+}
+
+# A value of its own.
+value() {
+    cat <<EOF
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: $1
+stringData:
+  $2: $(random)
+EOF
+}
+
+role catalog_owner catalog
+role catalog_app catalog
+role catalog_relay catalog
+role catalog_inbox_reader catalog
+role basket_owner basket
+role basket_app basket
+role basket_relay basket
+role basket_inbox_reader basket
+role ordering_owner ordering
+role ordering_app ordering
+role ordering_relay ordering
+role ordering_inbox_reader ordering
+role payment_owner payment
+role payment_app payment
+role payment_relay payment
+role payment_inbox_reader payment
+role accounts_owner accounts
+role accounts_app accounts
+role accounts_relay accounts
+role accounts_inbox_reader accounts
+role notifier_owner notifier
+role notifier_app notifier
+role notifier_inbox_reader notifier
+user relay
+user catalog
+user basket
+user ordering
+user payment
+user accounts
+user notifier
+value links secret
+value provider key
