@@ -68,8 +68,8 @@ pub enum Command {
     Test(TestArgs),
     /// Try the relay's decisions in many schedules of faults, in memory and in virtual time
     Simulate(SimulateArgs),
-    /// Write docker-compose.yml, deploy/Dockerfile, deploy/postgres/provision.sql and
-    /// deploy/rabbitmq/definitions.json from services.toml
+    /// Write docker-compose.yml, contracts/asyncapi.json and the files in deploy/ (image, roles, definitions,
+    /// Prometheus, Kubernetes) from services.toml
     Generate,
     /// Measure the suite against its ceilings, on private servers of its own
     Bench {
@@ -148,7 +148,7 @@ pub struct LogsArgs {
 pub struct TokenArgs {
     /// Who the token is for: a buyer's id, or any name for an operator
     pub sub: String,
-    /// What it allows: catalog:write, ops; several separated by spaces or given several times
+    /// What it allows: catalog:write, orders:ship, ops; several separated by spaces or given several times
     #[arg(long, value_name = "SCOPE")]
     pub scope: Vec<Scope>,
     /// How long it is good for: a number and s, m, h or d

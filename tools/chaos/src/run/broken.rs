@@ -96,11 +96,7 @@ async fn remove(environment: &Environment, safety: &str) -> Result<()> {
             alter(&environment.catalog, &early).await
         }
         SCHEDULED_ONCE => {
-            let returning = "RETURNING integration_event_log.event_id";
-            let stays = [
-                (returning, &*format!("ON CONFLICT DO NOTHING {returning}")),
-                ("(scheduled.scheduled_id = entered.event_id)", "false"),
-            ];
+            let stays = [("(scheduled.scheduled_id = due.scheduled_id)", "false")];
             alter(&environment.catalog, &stays).await
         }
         _ => Ok(()),

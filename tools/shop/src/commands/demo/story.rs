@@ -35,7 +35,7 @@ pub(super) fn tell(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
     let step =
         narrator.step(&format!("Sign in as buyer {buyer}"), &format!("TOKEN=$(cargo shop token {buyer})"));
     let api = Api::sign_in(suite, &buyer)?;
-    step.done("a token, signed with the development secret, good for a day");
+    step.done("a token, signed with the development key, good for a day");
 
     let item = api.first_item()?;
     let base: Cents = item.price.parse()?;
