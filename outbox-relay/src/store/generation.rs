@@ -8,17 +8,25 @@ use uuid::Uuid;
 
 use super::Session;
 
+/// What a log that begins its next generation sets. A backup that is restored a second time has the generation of the
+/// first time again; the clock, in seconds, has gone on.
+macro_rules! next_generation {
+    () => {
+        "set generation = greatest(generation + 1, extract(epoch from clock_timestamp())::bigint),
+             identity = outbox_log_identity(), since = clock_timestamp()"
+    };
+}
+
 /// Begins the next generation if the log was restored since the last one began, and returns it.
 ///
 /// Of several relays one does this. Called at the start of each session, before events are read.
 pub(crate) async fn begin_after_restore(session: &mut Session) -> Result<Option<i64>, sqlx::Error> {
     let is_prepared = session.keeps_statements();
-    let generation = sqlx::query_scalar(
-        "update outbox_log
-            set generation = generation + 1, identity = outbox_log_identity(), since = clock_timestamp()
-          where identity <> outbox_log_identity()
-         returning generation",
-    )
+    let generation = sqlx::query_scalar(concat!(
+        "update outbox_log ",
+        next_generation!(),
+        " where identity <> outbox_log_identity() returning generation"
+    ))
     .persistent(is_prepared)
     .fetch_optional(session.begin().await?)
     .await?;
@@ -28,13 +36,9 @@ pub(crate) async fn begin_after_restore(session: &mut Session) -> Result<Option<
 
 /// Begins the next generation, and returns it.
 pub(crate) async fn begin(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
-        "update outbox_log
-            set generation = generation + 1, identity = outbox_log_identity(), since = clock_timestamp()
-         returning generation",
-    )
-    .fetch_one(pool)
-    .await
+    sqlx::query_scalar(concat!("update outbox_log ", next_generation!(), " returning generation"))
+        .fetch_one(pool)
+        .await
 }
 
 /// The time since which the log has all events that were committed: retention deletes from its front. `None` for an

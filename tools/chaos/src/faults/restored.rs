@@ -21,14 +21,19 @@ pub(super) const FAULTS: &[Fault] = faults! {
 };
 
 async fn catalog(target: &mut Target<'_>) -> Result<Injection> {
-    let generation = "select generation from outbox_log";
     let dump = Dump::take(target.environment, "catalog")?;
-    let before: i64 = sqlx::query_scalar(generation).fetch_one(&target.environment.catalog).await?;
     target.workload.until_done(60, LIMIT).await?;
     target.one_arrives(LIMIT).await?;
     dump.restore(target.environment).await?;
     let healed = Instant::now();
-    target.until_catalog_says(generation, before + 1, LIMIT).await?;
+    // The relay has begun another generation since.
+    target
+        .until_catalog_says(
+            "select count(*) from outbox_log where identity = outbox_log_identity()",
+            1,
+            LIMIT,
+        )
+        .await?;
     for product in 1..=PRODUCTS {
         target.change(product, LIMIT).await?;
     }
