@@ -5,6 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use anyhow::ensure;
 use chrono::{DateTime, Utc};
 use event_bus::relay::OutgoingEvent;
 use relay_engine::{HeldBack, Hold};
@@ -20,6 +21,9 @@ use crate::{
 /// Connections to one database beside the worker's own three (ownership, log, peer monitor): for notifications,
 /// gauges, retention and operators.
 const CONNECTIONS: u32 = 4;
+
+/// The longest `source` that subscribers take, in bytes.
+const SOURCE_LIMIT: usize = 255;
 
 /// The most reasons that are logged in one outage.
 const REASONS_LIMIT: usize = 20;
@@ -114,9 +118,15 @@ impl Source {
         let url = settings.url.expose_secret();
         let options = service_kit::database::connect_options(&format!("databases.{name}.url"), url)?
             .application_name("outbox-relay");
+        let uri = settings.source.clone().unwrap_or_else(|| format!("/{name}"));
+        // No subscriber would take its events.
+        ensure!(
+            (1..=SOURCE_LIMIT).contains(&uri.len()) && !uri.contains('\0'),
+            "setting databases.{name}.source must have 1 to {SOURCE_LIMIT} bytes and no NUL; it is {uri:?}"
+        );
         Ok(Self {
             name: name.to_owned(),
-            uri: settings.source.clone().unwrap_or_else(|| format!("/{name}")),
+            uri,
             pool: service_kit::database::connect_with(options.clone(), CONNECTIONS),
             options,
             notifications: settings.notifications,

@@ -89,6 +89,7 @@ pub(crate) async fn run(
             liveness,
             destination: broker.destination(),
             cluster: String::new(),
+            source: source.uri.clone(),
             problems: Vec::new(),
         },
         opening: None,

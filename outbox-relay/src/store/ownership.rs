@@ -33,7 +33,8 @@ pub(crate) enum Liveness {
 /// Where the row `relay` of the registry says that it publishes, in words.
 macro_rules! place {
     () => {
-        "relay.destination || case when relay.cluster = '' then '' else ' of the cluster ' || relay.cluster end"
+        "relay.destination || case when relay.cluster = '' then '' else ' of the cluster ' || relay.cluster end
+         || case when relay.source = '' then '' else ', as the source ' || relay.source end"
     };
 }
 
@@ -48,6 +49,8 @@ pub(crate) struct Registration {
     pub(crate) destination: String,
     /// The cluster that it is connected to; empty where that is not known.
     pub(crate) cluster: String,
+    /// The `source` of its events.
+    pub(crate) source: String,
     /// What an operator should know.
     pub(crate) problems: Vec<String>,
 }
@@ -108,12 +111,14 @@ pub(crate) async fn other_destination(
         "select ",
         place!(),
         " from outbox_relay as relay
-          where (destination not in ('', $1) or (has_broker and cluster not in ('', $2) and $2 <> '')) and ",
+          where (destination not in ('', $1) or source not in ('', $3)
+                 or (has_broker and cluster not in ('', $2) and $2 <> '')) and ",
         is_alive!(),
         " limit 1"
     ))
     .bind(&relay.destination)
     .bind(&relay.cluster)
+    .bind(&relay.source)
     .persistent(is_prepared)
     .fetch_optional(session.begin().await?)
     .await?;
@@ -142,15 +147,16 @@ pub(crate) async fn rebalance(
     let (partitions, epochs, peer, other_destination): (Vec<i16>, Vec<i64>, Option<Uuid>, Option<String>) = sqlx::query_as(concat!(
         "with me as (
             insert into outbox_relay as relay
-                (relay_id, name, backend_pid, backend_start, alive_until, destination, cluster, has_broker, problems)
-            select $1, $2, case when $5 then pid else 0 end, backend_start, clock_timestamp() + $3, $6, $8, true, $7
+                (relay_id, name, backend_pid, backend_start, alive_until, destination, cluster, source, has_broker,
+                 problems)
+            select $1, $2, case when $5 then pid else 0 end, backend_start, clock_timestamp() + $3, $6, $8, $9, true, $7
               from pg_stat_activity where pid = pg_backend_pid()
             on conflict (relay_id) do update set alive_until = excluded.alive_until,
                 backend_pid = excluded.backend_pid, backend_start = excluded.backend_start,
                 has_broker = true, cluster = excluded.cluster, problems = excluded.problems
             returning relay_id, started_at
         ), alive as (
-            select relay_id, backend_pid, destination, cluster, started_at, ", place!(), " as place from outbox_relay as relay
+            select relay_id, backend_pid, destination, cluster, source, started_at, ", place!(), " as place from outbox_relay as relay
              where relay_id <> $1 and has_broker and ", is_alive!(), "
         ), gone as (
             -- Checked again under the lock: a relay whose renewal is under way stays.
@@ -192,7 +198,8 @@ pub(crate) async fn rebalance(
                -- The next one in a ring: each relay with a session has one peer that monitors it.
                (select relay_id from alive where backend_pid <> 0 order by relay_id < $1, relay_id limit 1),
                (select alive.place from alive, me
-                 where (alive.destination not in ('', $6) or (alive.cluster not in ('', $8) and $8 <> ''))
+                 where (alive.destination not in ('', $6) or alive.source not in ('', $9)
+                        or (alive.cluster not in ('', $8) and $8 <> ''))
                    and (alive.started_at, alive.relay_id) < (me.started_at, me.relay_id) limit 1)
           from updated where relay_id = $1"
     ))
@@ -204,6 +211,7 @@ pub(crate) async fn rebalance(
     .bind(&relay.destination)
     .bind(&relay.problems)
     .bind(&relay.cluster)
+    .bind(&relay.source)
     .persistent(is_prepared)
     .fetch_one(session.begin().await?)
     .await?;
@@ -222,8 +230,9 @@ async fn without_broker(
     let is_prepared = session.keeps_statements();
     let released = sqlx::query(
         "with me as (
-            insert into outbox_relay (relay_id, name, backend_pid, backend_start, alive_until, destination, has_broker, problems)
-            select $1, $2, case when $4 then pid else 0 end, backend_start, clock_timestamp() + $3, $5, false, $6
+            insert into outbox_relay
+                (relay_id, name, backend_pid, backend_start, alive_until, destination, source, has_broker, problems)
+            select $1, $2, case when $4 then pid else 0 end, backend_start, clock_timestamp() + $3, $5, $8, false, $6
               from pg_stat_activity where pid = pg_backend_pid()
             on conflict (relay_id) do update set alive_until = excluded.alive_until,
                 backend_pid = excluded.backend_pid, backend_start = excluded.backend_start,
@@ -240,6 +249,7 @@ async fn without_broker(
     .bind(&relay.destination)
     .bind(&relay.problems)
     .bind(CHANNEL)
+    .bind(&relay.source)
     .persistent(is_prepared)
     .execute(session.begin().await?)
     .await?;

@@ -28,6 +28,16 @@ async fn the_relays_of_a_log_publish_to_one_place(pool: PgPool) {
     .await;
     assert_eq!(two.get("/health/ready").await.status(), 503);
 
+    // Nor does one that would name another source: subscribers keep the order of keys for each.
+    let named = stage.relay().env("APP__DATABASES__TEST__SOURCE", "/other").start();
+    eventually("the third one says the same of its source", LONG, async || {
+        let status: Value = named.get("/api/v1/outbox/status").await.json().await.unwrap();
+        let problem = status[0]["relay"]["databaseProblem"].as_str()?.to_owned();
+        (problem.contains("as the source /test") && problem.contains("same place")).then_some(())
+    })
+    .await;
+    drop(named);
+
     // A log moves to another exchange when no relay publishes to the old one.
     one.signal(test_kit::Signal::TERM);
     assert!(one.ended().await.success());
@@ -130,6 +140,7 @@ async fn a_setting_that_can_never_work_ends_the_relay_at_its_start(pool: PgPool)
         ("broker.url", "APP__BROKER__URL", "amqp://localhost:99999/shop"),
         ("broker.url", "APP__BROKER__URL", "amqp://localhost/shop?colour=red"),
         ("databases.test.url", "APP__DATABASES__TEST__URL", "mysql://localhost/shop"),
+        ("databases.test.source", "APP__DATABASES__TEST__SOURCE", &"x".repeat(256)),
         ("databases.test.url", "APP__DATABASES__TEST__URL", "postgres://localhost:port/shop"),
         ("databases.test.url", "APP__DATABASES__TEST__URL", "postgres://localhost/shop?colour=red"),
     ] {
