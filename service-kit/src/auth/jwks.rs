@@ -194,12 +194,13 @@ impl Known {
     }
 
     fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<DecodingKey> {
-        let key = match id {
-            Some(id) => self.keys.get(&(id.to_owned(), algorithm))?,
-            None if self.keys.len() == 1 => self.keys.values().next()?,
-            None => return None,
+        let key = if let Some(id) = id {
+            self.keys.get(&(id.to_owned(), algorithm))?
+        } else {
+            let mut of_algorithm = self.keys.values().filter(|key| key.algorithm == algorithm);
+            of_algorithm.next().filter(|_| of_algorithm.next().is_none())?
         };
-        (key.algorithm == algorithm).then(|| key.key.clone())
+        Some(key.key.clone())
     }
 }
 

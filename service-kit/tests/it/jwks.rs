@@ -28,10 +28,18 @@ fn key(seed: u8) -> EncodingKey {
 }
 
 fn token(key: &EncodingKey, id: &str, algorithm: Algorithm) -> String {
+    signed(key, &Header { kid: Some(id.to_owned()), ..Header::new(algorithm) })
+}
+
+/// A token that does not say which key it is signed with.
+fn unnamed(key: &EncodingKey, algorithm: Algorithm) -> String {
+    signed(key, &Header::new(algorithm))
+}
+
+fn signed(key: &EncodingKey, header: &Header) -> String {
     let claims: Value =
         json!({"sub": "alice", "iss": "shop", "aud": "shop", "exp": get_current_timestamp() + 60});
-    let header = Header { kid: Some(id.to_owned()), ..Header::new(algorithm) };
-    encode(&header, &claims, key).expect("a token")
+    encode(header, &claims, key).expect("a token")
 }
 
 /// What an issuer publishes of a key.
@@ -233,6 +241,8 @@ async fn rsa_and_ec_keys_count_for_their_own_algorithm_and_never_as_a_shared_sec
     let service = Service::with(&issuer.settings(), Readiness::new());
     assert_eq!(me(&service, &token(&rs, "rs", Algorithm::RS256)).await.status(), 200);
     assert_eq!(me(&service, &token(&es, "es", Algorithm::ES256)).await.status(), 200);
+    // Without an id it is the only key of its algorithm (RFC 7515: `kid` is optional).
+    assert_eq!(me(&service, &unnamed(&es, Algorithm::ES256)).await.status(), 200);
 
     let mut forged = vec![
         token(&rs, "es", Algorithm::RS256),
@@ -242,6 +252,8 @@ async fn rsa_and_ec_keys_count_for_their_own_algorithm_and_never_as_a_shared_sec
         token(&rsa().0, "rs", Algorithm::RS256),
         token(&p256(), "es", Algorithm::ES256),
         token(&key(1), "rs", Algorithm::EdDSA),
+        unnamed(&key(1), Algorithm::EdDSA),
+        unnamed(&p256(), Algorithm::ES256),
     ];
     for (secret, algorithm) in secrets.iter().flat_map(|secret| {
         [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512].map(|algorithm| (secret, algorithm))
