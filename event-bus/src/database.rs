@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use sqlx::postgres::PgDatabaseError;
+
 /// What a database error means for a caller that may try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -41,7 +43,7 @@ impl DatabaseErrorKind {
         };
         let Some(code) = code.as_deref() else { return Self::Statement };
         match code {
-            code if OUTDATED_CODES.contains(&code) => {
+            _ if has_outdated_statements(error) => {
                 *OUTDATED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 Self::Conflict
             }
@@ -62,14 +64,17 @@ impl DatabaseErrorKind {
     }
 }
 
-/// A cached plan whose result has another type now; a prepared statement that is gone.
-const OUTDATED_CODES: [&str; 2] = ["0A000", "26000"];
-
 /// Whether a connection gave this error because its prepared statements have become useless: it is to be closed.
-#[cfg(feature = "rabbitmq")]
 pub(crate) fn has_outdated_statements(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| OUTDATED_CODES.contains(&&*code))
+    let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    error.is_some_and(|error| match error.code() {
+        // A prepared statement that is gone.
+        "26000" => true,
+        // A cached plan whose result has another type now. The code is that of everything that is not supported; only the
+        // place in the server tells it.
+        "0A000" => error.routine() == Some("RevalidateCachedQuery"),
+        _ => false,
+    })
 }
 
 /// When this process last met a connection whose prepared statements had become useless.

@@ -146,7 +146,8 @@ pub fn read(
     if body.len() > BODY_LIMIT {
         return Err(ReadError::TooLarge(body.len()));
     }
-    if content_type.is_some_and(|kind| kind.starts_with("application/cloudevents")) {
+    let is_structured = |kind: &str| kind.to_ascii_lowercase().starts_with("application/cloudevents");
+    if content_type.is_some_and(is_structured) {
         let data = serde_json::from_slice::<Structured<'_>>(body)?.data.to_owned();
         return check(serde_json::from_slice(body)?, data, &header);
     }

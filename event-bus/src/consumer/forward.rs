@@ -9,19 +9,13 @@ use crate::{
     inbox::waiting::Waiting,
     rabbitmq::{
         BrokerConfig, PublishError, SubscriberTopology,
-        headers::{self, CONSUMER, FAILED_AT, FAILURES, REASON, carried, with_routing_key, without_copies},
+        headers::{
+            self, CONSUMER, FAILED_AT, FAILURES, REASON, carried, shortened, with_routing_key, without_copies,
+        },
         publisher::{Confirm, Publisher, properties},
         topology,
     },
 };
-
-/// The first bytes of a reason are enough for people.
-const REASON_LIMIT: usize = 1_000;
-
-/// The beginning of a reason.
-pub(super) fn shortened(reason: &str) -> &str {
-    reason.get(..reason.floor_char_boundary(REASON_LIMIT)).unwrap_or_default()
-}
 
 /// Publishes to the subscriber's redirect exchange, on a connection of its own that is opened on first use.
 pub(crate) struct Forwarder<'a> {

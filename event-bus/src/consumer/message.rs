@@ -72,7 +72,7 @@ enum Unreadable {
 fn read(delivery: &Delivery, handlers: &Handlers) -> Result<IncomingEvent, Unreadable> {
     let content_type = delivery.properties.content_type().as_ref().map(lapin::types::ShortString::as_str);
     let event =
-        envelope::read(content_type, |name| headers::text(&delivery.properties, name), &delivery.data)
+        envelope::read(content_type, |name| headers::attribute(&delivery.properties, name), &delivery.data)
             .map_err(|error| Unreadable::Wrong(chain(&error)))?;
     let handler = handlers
         .get(event.event_type.as_str())

@@ -47,6 +47,7 @@ use self::{
     message::Handlers,
     retry::Wake,
     session::{Ended, Mode, session},
+    unhandled::Unhandled,
 };
 pub use crate::inbox::Order;
 use crate::{
@@ -83,6 +84,7 @@ struct Shared {
     after_commit: Box<dyn Fn() + Send + Sync>,
     health: ConsumerHealth,
     retry: Wake,
+    unhandled: Unhandled,
 }
 
 impl Shared {
@@ -135,6 +137,7 @@ impl Subscriber {
             after_commit: Box::new(|| {}),
             health: ConsumerHealth::of(consumer),
             retry: Wake::default(),
+            unhandled: Unhandled::default(),
         })
     }
 

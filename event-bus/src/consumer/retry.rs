@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     GiveUp, Shared,
     batch::{Undecided, acquire, close_returned, handle},
-    forward::{self, Forwarder},
+    forward::Forwarder,
     handler::HandleError,
     steps,
 };
@@ -26,6 +26,7 @@ use crate::{
         self, Order,
         waiting::{self, Next, Settled, Waiting},
     },
+    rabbitmq::headers,
     span::Span,
 };
 
@@ -89,7 +90,7 @@ impl<'a> Failure<'a> {
             GiveUp::Block => Next::Block,
             GiveUp::Skip => Next::Skip,
         };
-        let reason = forward::shortened(reason).replace('\0', "");
+        let reason = headers::shortened(reason).replace('\0', "");
         Self { consumer: &shared.consumer, event, failures, reason, next }
     }
 

@@ -16,7 +16,7 @@ use super::{
     deliveries::Deliveries,
     forward::Forwarder,
     message::Message,
-    unhandled::Unhandled,
+    unhandled,
 };
 use crate::{
     error::chain,
@@ -65,6 +65,10 @@ pub(crate) enum SessionEnd {
     Forward(#[from] PublishError),
     #[error("gave messages back that could not be handled within {} s", .0.as_secs())]
     GaveBack(Duration),
+    #[error(
+        "no handler for events of type {0} here: left them to other processes of the subscriber, if there are any"
+    )]
+    LeftToOthers(String),
 }
 
 impl SessionEnd {
@@ -125,7 +129,7 @@ async fn consume(
     tracing::info!(consumer = %shared.consumer, queue, "consuming");
 
     let mut rebind = tokio::time::interval(REBIND);
-    let (mut is_busy, mut taken, mut unhandled) = (false, 0, Unhandled::default());
+    let (mut is_busy, mut taken) = (false, 0);
     let ended = loop {
         let first = tokio::select! {
             () = stop.cancelled() => break Ended::Stopped,
@@ -138,7 +142,11 @@ async fn consume(
         };
         let messages = collect(shared, first, &mut deliveries, is_busy).await;
         taken += messages.len();
-        let messages = unhandled.ignore(shared, connected, messages).await?;
+        if let Some(event_type) = shared.unhandled.to_be_left(&shared.broker, &messages) {
+            give_back(connected).await?;
+            return Err(SessionEnd::LeftToOthers(event_type));
+        }
+        let messages = unhandled::ignore(shared, connected, messages).await?;
         shared.health.set_in_hand(messages.len());
         let mut batch = Batch::new(messages);
         let handled = handle(shared, connected, &mut deliveries, &mut batch, stop).await;
@@ -264,42 +272,50 @@ fn report(shared: &Shared, batch: &Batch) {
     }
 }
 
-/// Forwards failed messages, then acknowledges all decided ones, from the first message on. If one cannot be forwarded,
-/// those before it are acknowledged all the same.
+/// Forwards failed messages, then acknowledges all decided ones. What the broker does not take back holds up none of the
+/// others: it is all that comes again.
 async fn settle(
     connected: &Connected,
     forwarder: &mut Forwarder<'_>,
     batch: &Batch,
 ) -> Result<(), SessionEnd> {
-    let mut settled = Vec::new();
-    for (message, outcome) in batch.decided_in_a_row() {
-        let sent = match outcome {
-            Outcome::Done(_) => None,
-            Outcome::Dead(reason) => Some(forwarder.dead_letter(message, reason).await),
-        };
-        let is_failed = matches!(sent, Some(Err(_)));
-        settled.push((message.delivery.delivery_tag, sent));
-        if is_failed {
-            break;
+    let (mut decided, mut sent, mut outcome) = (Vec::new(), Vec::new(), Ok(()));
+    for (message, decision) in batch.decided_in_a_row() {
+        let tag = message.delivery.delivery_tag;
+        match decision {
+            Outcome::Done(_) => decided.push(tag),
+            // Each further one would take as long to fail.
+            Outcome::Dead(_) if outcome.is_err() => {}
+            Outcome::Dead(reason) => match forwarder.dead_letter(message, reason).await {
+                Ok(confirm) => sent.push((tag, confirm)),
+                Err(error) => outcome = Err(error),
+            },
         }
     }
-    let (mut last, mut outcome) = (None, Ok(()));
-    for (tag, sent) in settled {
-        outcome = match sent {
-            None => Ok(()),
-            Some(Ok(confirm)) => confirm.outcome().await,
-            Some(Err(error)) => Err(error),
-        };
-        if outcome.is_err() {
-            break;
+    for (tag, confirm) in sent {
+        match confirm.outcome().await {
+            Ok(()) => decided.push(tag),
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
         }
-        last = Some(tag);
     }
-    if let Some(tag) = last {
-        let options = BasicAckOptions { multiple: true };
-        deadline("acknowledge", connected.channel.basic_ack(tag, options)).await?;
-    }
+    acknowledge(connected, decided, outcome.is_ok()).await?;
     outcome?;
     crate::crash_point!("consumer.after_ack");
+    Ok(())
+}
+
+/// Acknowledges these messages: at once if they are `all` that was delivered up to the last of them, else each by itself.
+async fn acknowledge(connected: &Connected, mut tags: Vec<u64>, all: bool) -> Result<(), BrokerError> {
+    if all {
+        tags.sort_unstable();
+        tags.drain(..tags.len().saturating_sub(1));
+    }
+    for tag in tags {
+        let ack = connected.channel.basic_ack(tag, BasicAckOptions { multiple: all });
+        deadline("acknowledge", ack).await?;
+    }
     Ok(())
 }

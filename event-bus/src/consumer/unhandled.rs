@@ -1,45 +1,83 @@
-//! Events of a type whose handler was removed. The queue is still bound for them.
+//! Events of a type without a handler in this process. The queue is bound for them, because the handler was removed, or
+//! because another process of the subscriber, of a newer release, has one.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use lapin::{options::BasicAckOptions, types::FieldTable};
 
 use super::{Shared, message::Message};
-use crate::rabbitmq::{BrokerError, Connected, deadline};
+use crate::rabbitmq::{BrokerConfig, BrokerError, Connected, deadline};
 
-/// Unbinds the types without a handler, each once a session, and acknowledges their events without an effect.
+/// How long after a type was left to other processes its events are nobody's.
+const LEFT_FOR: Duration = Duration::from_mins(1);
+
+/// The types without a handler that were left to other processes of the subscriber lately.
 #[derive(Default)]
-pub(super) struct Unhandled(HashSet<String>);
+pub(super) struct Unhandled(Mutex<HashMap<String, Left>>);
+
+struct Left {
+    at: Instant,
+    /// Whether its events came back, and it was unbound.
+    is_unbound: bool,
+}
 
 impl Unhandled {
-    /// Takes the events without a handler out of a batch.
-    pub(super) async fn ignore(
-        &mut self,
-        shared: &Shared,
-        connected: &Connected,
-        messages: Vec<Message>,
-    ) -> Result<Vec<Message>, BrokerError> {
-        // A dead letter that an operator replays, or a type that somebody else routes here, is not ours to ignore.
-        let is_bound = |message: &Message| message.delivery.exchange.as_str() == shared.broker.exchange;
-        let (unhandled, rest): (Vec<_>, Vec<_>) =
-            messages.into_iter().partition(|message| message.is_unhandled && is_bound(message));
-        for message in unhandled {
-            let event_type = message.delivery.routing_key.as_str();
-            if self.0.insert(event_type.to_owned()) {
-                tracing::warn!(
-                    consumer = %shared.consumer, event_type,
-                    "no handler for this type any more: unbound it; events of it are ignored"
-                );
-                if let Err(error) = unbind(shared, connected, event_type).await {
-                    tracing::warn!(consumer = %shared.consumer, event_type, %error, "cannot unbind the type");
-                }
-            }
-            metrics::counter!("inbox_ignored_total", "consumer" => shared.consumer.clone()).increment(1);
-            let ack = connected.channel.basic_ack(message.delivery.delivery_tag, BasicAckOptions::default());
-            deadline("acknowledge", ack).await?;
-        }
-        Ok(rest)
+    /// The type of an event in the batch that another process may handle, unless it was left to others just now and has
+    /// come back.
+    pub(super) fn to_be_left(&self, broker: &BrokerConfig, messages: &[Message]) -> Option<String> {
+        let mut left = self.lock();
+        left.retain(|_, left| left.at.elapsed() < LEFT_FOR);
+        let mut types = messages.iter().filter(|message| is_nobodys(message, broker));
+        let message = types.find(|message| !left.contains_key(message.delivery.routing_key.as_str()))?;
+        let event_type = message.delivery.routing_key.to_string();
+        left.insert(event_type.clone(), Left { at: Instant::now(), is_unbound: false });
+        Some(event_type)
     }
+
+    /// Whether a type is to be unbound: once each time that it came back.
+    fn is_to_be_unbound(&self, event_type: &str) -> bool {
+        let mut left = self.lock();
+        left.get_mut(event_type).is_some_and(|left| !std::mem::replace(&mut left.is_unbound, true))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Left>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A dead letter that an operator replays, or a type that somebody else routes here, is not ours to ignore.
+fn is_nobodys(message: &Message, broker: &BrokerConfig) -> bool {
+    message.is_unhandled && message.delivery.exchange.as_str() == broker.exchange
+}
+
+/// Takes the events without a handler out of a batch: unbinds their types, and acknowledges them without an effect.
+pub(super) async fn ignore(
+    shared: &Shared,
+    connected: &Connected,
+    messages: Vec<Message>,
+) -> Result<Vec<Message>, BrokerError> {
+    let (unhandled, rest): (Vec<_>, Vec<_>) =
+        messages.into_iter().partition(|message| is_nobodys(message, &shared.broker));
+    for message in &unhandled {
+        let event_type = message.delivery.routing_key.as_str();
+        if shared.unhandled.is_to_be_unbound(event_type) {
+            tracing::warn!(
+                consumer = %shared.consumer, event_type,
+                "no handler for this type any more: unbound it; events of it are ignored"
+            );
+            if let Err(error) = unbind(shared, connected, event_type).await {
+                tracing::warn!(consumer = %shared.consumer, event_type, %error, "cannot unbind the type");
+            }
+        }
+        metrics::counter!("inbox_ignored_total", "consumer" => shared.consumer.clone()).increment(1);
+        let ack = connected.channel.basic_ack(message.delivery.delivery_tag, BasicAckOptions::default());
+        deadline("acknowledge", ack).await?;
+    }
+    Ok(rest)
 }
 
 /// On a channel of its own: a right that is missing closes it.

@@ -35,7 +35,7 @@ fn read_json(event: &Value) -> Result<IncomingEvent, ReadError> {
 fn what_is_written_is_read_back_with_the_payload_untouched() {
     let trace = TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None).unwrap();
     let event = outgoing(&trace, r#"{"price":"12.50", "big":12345678901234567890}"#);
-    let content_type = Some("application/cloudevents+json; charset=utf-8");
+    let content_type = Some("Application/CloudEvents+json; charset=utf-8");
     let incoming = read(content_type, no_headers, &event.to_json().unwrap()).unwrap();
     assert_eq!(
         (incoming.id, &*incoming.source, &*incoming.event_type, &*incoming.key, incoming.version),

@@ -132,15 +132,15 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
-    /// Connects to the first address of the broker that answers, under a name that the broker shows to operators. The client library's automatic recovery stays off:
-    /// it hides the outcome of messages in flight.
+    /// Connects to the first address of the broker that answers, under a name that the broker shows to operators. The
+    /// client library's automatic recovery stays off: it hides the outcome of messages in flight.
     pub(crate) async fn open(config: &BrokerConfig, name: &str) -> Result<Self, BrokerError> {
         let failed = |source| BrokerError { doing: "connect to the broker", source };
         let nodes =
             uri::parse_all(config.url.expose_secret()).map_err(|problem| failed(Cause::Url(problem)))?;
-        let (connection, greeting) = dial::connect(&nodes, name).await.map_err(failed)?;
-        let channel = deadline("open a channel", connection.create_channel()).await?;
-        Ok(Self { connection, channel, cluster: greeting.cluster() })
+        let dialled = dial::connect(&nodes, name).await.map_err(failed)?;
+        let cluster = dialled.greeting.cluster();
+        Ok(Self { connection: dialled.connection, channel: dialled.channel, cluster })
     }
 
     /// Opens another channel, for calls whose errors close it.

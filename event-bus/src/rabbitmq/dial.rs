@@ -1,5 +1,5 @@
-//! Reaching the broker. Each address of its nodes' names has a deadline of its own, up to the open connection: an address
-//! may accept a connection and then say nothing.
+//! Reaching the broker. Each address of its nodes' names has a deadline of its own, up to the open channel: an address may
+//! accept a connection and then say nothing.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,8 @@ use std::{
 
 use futures_util::future::join_all;
 use lapin::{
-    AsyncTcpStream, Connection, ConnectionProperties, tcp::OwnedTLSConfig, uri::AMQPScheme, uri::AMQPUri,
+    AsyncTcpStream, Channel, Connection, ConnectionProperties, tcp::OwnedTLSConfig, uri::AMQPScheme,
+    uri::AMQPUri,
 };
 use tokio::time::timeout;
 
@@ -28,9 +29,16 @@ static FAILED: LazyLock<Mutex<HashMap<SocketAddr, Instant>>> = LazyLock::new(Mut
 /// How long an address that failed is tried after the others.
 const REMEMBERED: Duration = Duration::from_mins(10);
 
-/// Connects to the first address of these nodes that lets us, under a name that the broker shows to operators. With the
-/// connection comes what the broker said of itself.
-pub(super) async fn connect(nodes: &[AMQPUri], name: &str) -> Result<(Connection, Greeting), Cause> {
+/// A connection and its first channel.
+pub(super) struct Dialled {
+    pub(super) connection: Connection,
+    pub(super) channel: Channel,
+    /// What the broker said of itself.
+    pub(super) greeting: Greeting,
+}
+
+/// Connects to the first address of these nodes that lets us, under a name that the broker shows to operators.
+pub(super) async fn connect(nodes: &[AMQPUri], name: &str) -> Result<Dialled, Cause> {
     let (mut addresses, mut failures) = (Vec::new(), Vec::new());
     for (node, resolved) in nodes.iter().zip(join_all(nodes.iter().map(resolve)).await) {
         match resolved {
@@ -55,12 +63,12 @@ async fn connect_to_one(
     addresses: Vec<(&AMQPUri, SocketAddr)>,
     mut failures: Vec<(String, Cause)>,
     name: &str,
-) -> Result<(Connection, Greeting), Cause> {
+) -> Result<Dialled, Cause> {
     for (node, address) in in_order(addresses) {
         match connect_at(node, address, name).await {
-            Ok(connection) => {
+            Ok(dialled) => {
                 failed().remove(&address);
-                return Ok(connection);
+                return Ok(dialled);
             }
             Err(cause) => {
                 failed().insert(address, Instant::now());
@@ -84,7 +92,7 @@ fn in_order(mut addresses: Vec<(&AMQPUri, SocketAddr)>) -> Vec<(&AMQPUri, Socket
     addresses
 }
 
-async fn connect_at(uri: &AMQPUri, address: SocketAddr, name: &str) -> Result<(Connection, Greeting), Cause> {
+async fn connect_at(uri: &AMQPUri, address: SocketAddr, name: &str) -> Result<Dialled, Cause> {
     let limit = connection_timeout(uri);
     let attempt = Attempt::default();
     let socket = Arc::clone(&attempt.0);
@@ -111,11 +119,15 @@ async fn connect_at(uri: &AMQPUri, address: SocketAddr, name: &str) -> Result<(C
         opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(lapin::Error::from)
     };
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let connected =
-        timeout(limit, Connection::connector(uri.clone(), runtime.into(), open, properties)).await;
-    let connection = connected.ok().ok_or(Cause::TimedOut(limit))?.map_err(Cause::Amqp)?;
+    let connected = timeout(limit, async {
+        let connection = Connection::connector(uri.clone(), runtime.into(), open, properties).await?;
+        let channel = connection.create_channel().await?;
+        Ok((connection, channel))
+    });
+    let connected = connected.await.ok().ok_or(Cause::TimedOut(limit))?;
+    let (connection, channel) = connected.map_err(Cause::Amqp)?;
     attempt.succeed();
-    Ok((connection, greeting))
+    Ok(Dialled { connection, channel, greeting })
 }
 
 /// A connection that is being opened. The client library reads from a socket without a deadline, in a thread of its
@@ -172,9 +184,12 @@ mod tests {
         all.extend(addresses(&uri).await);
 
         let all: Vec<_> = all.into_iter().map(|address| (&uri, address)).collect();
-        let (connection, greeting) = connect_to_one(all.clone(), Vec::new(), "test").await.unwrap();
-        assert!(greeting.cluster().is_some_and(|name| !name.is_empty()), "the broker names its cluster");
-        connection.close(200, "OK".into()).await.unwrap();
+        let dialled = connect_to_one(all.clone(), Vec::new(), "test").await.unwrap();
+        assert!(
+            dialled.greeting.cluster().is_some_and(|name| !name.is_empty()),
+            "the broker names its cluster"
+        );
+        dialled.connection.close(200, "OK".into()).await.unwrap();
 
         // The attempt that was given up leaves no socket and no thread behind.
         let (mut given_up, _) = silent.accept().unwrap();
@@ -197,8 +212,8 @@ mod tests {
             node
         };
         let away = [node("127.0.0.1", dead.port()), node("no-such-host.invalid", 5672)];
-        let (connection, _) = connect(&[&away[..], &[broker()]].concat(), "test").await.unwrap();
-        connection.close(200, "OK".into()).await.unwrap();
+        let dialled = connect(&[&away[..], &[broker()]].concat(), "test").await.unwrap();
+        dialled.connection.close(200, "OK".into()).await.unwrap();
 
         let error = connect(&away, "test").await.err().unwrap().to_string();
         assert!(error.contains("no-such-host.invalid: ") && error.contains(&format!("{dead}: ")), "{error}");

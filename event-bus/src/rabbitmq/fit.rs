@@ -10,7 +10,7 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString, generation::gen_field_table},
 };
 
-use super::headers::{CONSUMER, FAILED_AT, FAILURES, REASON, ROUTING_KEY, text};
+use super::headers::{CONSUMER, FAILED_AT, FAILURES, REASON, ROUTING_KEY, shortened, text};
 
 /// What a frame has beside headers: its own bounds, the class, the sizes, and the other properties, which have at most
 /// 255 bytes each; and what the broker adds when it delivers a message again.
@@ -18,6 +18,9 @@ const RESERVED: usize = 4 * 1024;
 
 /// The headers that say what happened to a message.
 const OURS: [&str; 5] = [REASON, FAILURES, CONSUMER, FAILED_AT, ROUTING_KEY];
+
+/// The most bytes that one of ours has. A larger one of the same name is a publisher's.
+const OUR_LARGEST: usize = 2 * 1024;
 
 /// How many dropped headers the reason names.
 const NAMED: usize = 3;
@@ -40,7 +43,8 @@ pub(crate) fn fitted(properties: BasicProperties, frame_max: u32) -> BasicProper
     sizes.sort_by(|a, b| b.cmp(a));
     let mut size: usize = sizes.iter().map(|(size, _)| size).sum();
     let mut dropped = BTreeMap::new();
-    for (bytes, name) in sizes.into_iter().filter(|(_, name)| !OURS.contains(&name.as_str())) {
+    let is_foreign = |bytes, name: &ShortString| bytes > OUR_LARGEST || !OURS.contains(&name.as_str());
+    for (bytes, name) in sizes.into_iter().filter(|(bytes, name)| is_foreign(*bytes, name)) {
         if size <= limit {
             break;
         }
@@ -52,7 +56,7 @@ pub(crate) fn fitted(properties: BasicProperties, frame_max: u32) -> BasicProper
         kept.insert(name.clone(), value.clone());
     }
     let reason = text(&properties, REASON).unwrap_or_else(|| "forwarded".to_owned());
-    let reason = format!("{reason}; {}", note(&dropped));
+    let reason = format!("{}; {}", shortened(&reason), note(&dropped));
     kept.insert(REASON.into(), AMQPValue::LongString(reason.into()));
     properties.with_headers(kept)
 }
@@ -106,6 +110,17 @@ mod tests {
         let reason = text(&fitted, REASON).unwrap();
         assert!(reason.starts_with("this one is wrong; dropped headers"), "{reason}");
         assert!(reason.contains("\"larger\" of 1200"), "{reason}");
+    }
+
+    #[test]
+    fn a_header_that_only_has_the_name_of_ours_is_dropped_too() {
+        let fitted = fitted(with(&[(ROUTING_KEY, 130_950)]), 131_072);
+        assert_eq!(names(&fitted), [REASON]);
+        let mut foreign = FieldTable::default();
+        foreign.insert(REASON.into(), AMQPValue::LongString("é".repeat(65_000).into()));
+        let fitted = super::fitted(BasicProperties::default().with_headers(foreign), 131_072);
+        assert!(encoded(fitted.headers().as_ref().unwrap()) < OUR_LARGEST);
+        assert!(text(&fitted, REASON).unwrap().contains("é; dropped headers"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The headers of a failed message, and the properties that a forwarded message keeps.
 
+use chrono::DateTime;
 use lapin::{
     BasicProperties,
     protocol::basic::{gen_properties, parse_properties},
@@ -32,6 +33,14 @@ const ACQUIRED: &str = "x-acquired-";
 
 /// The headers of an earlier failure. A replayed message must not have them.
 const OF_A_FAILURE: [&str; 6] = [REASON, FAILURES, CONSUMER, FAILED_AT, WITHOUT_EFFECT, DELIVERY_COUNT];
+
+/// The first bytes of a reason are enough for people.
+const REASON_LIMIT: usize = 1_000;
+
+/// The beginning of a reason.
+pub(crate) fn shortened(reason: &str) -> &str {
+    reason.get(..reason.floor_char_boundary(REASON_LIMIT)).unwrap_or_default()
+}
 
 /// Further routing keys, which the broker follows for every publisher. A forwarded message must not have them: it
 /// would be copied again, even into the queue that it comes from.
@@ -74,6 +83,24 @@ pub(crate) fn text(properties: &BasicProperties, name: &str) -> Option<String> {
         AMQPValue::LongString(text) => String::from_utf8(text.as_bytes().to_vec()).ok(),
         AMQPValue::ShortString(text) => Some(text.as_str().to_owned()),
         _ => None,
+    }
+}
+
+/// An attribute of an event in binary mode. A publisher may write whole numbers and times with AMQP's own types.
+pub(crate) fn attribute(properties: &BasicProperties, name: &str) -> Option<String> {
+    use AMQPValue as V;
+    match properties.headers().as_ref()?.inner().get(name)? {
+        V::ShortShortInt(number) => Some(number.to_string()),
+        V::ShortShortUInt(number) => Some(number.to_string()),
+        V::ShortInt(number) => Some(number.to_string()),
+        V::ShortUInt(number) => Some(number.to_string()),
+        V::LongInt(number) => Some(number.to_string()),
+        V::LongUInt(number) => Some(number.to_string()),
+        V::LongLongInt(number) => Some(number.to_string()),
+        V::Timestamp(seconds) => {
+            Some(DateTime::from_timestamp(i64::try_from(*seconds).ok()?, 0)?.to_rfc3339())
+        }
+        _ => text(properties, name),
     }
 }
 
@@ -147,6 +174,22 @@ pub(crate) fn carried(properties: &BasicProperties) -> BasicProperties {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attributes_may_have_types_of_amqp() {
+        let mut headers = FieldTable::default();
+        headers.insert("ce-generation".into(), AMQPValue::LongInt(2));
+        headers.insert("ce-sequence".into(), AMQPValue::LongLongInt(-7));
+        headers.insert("ce-time".into(), AMQPValue::Timestamp(1_764_000_000));
+        headers.insert("ce-id".into(), AMQPValue::LongString("x".into()));
+        headers.insert("ce-flag".into(), AMQPValue::Boolean(true));
+        let properties = BasicProperties::default().with_headers(headers);
+        let read = |name| attribute(&properties, name);
+        assert_eq!(read("ce-generation").as_deref(), Some("2"));
+        assert_eq!(read("ce-sequence").as_deref(), Some("-7"));
+        assert_eq!(read("ce-time").as_deref(), Some("2025-11-24T16:00:00+00:00"));
+        assert_eq!((read("ce-id").as_deref(), read("ce-flag"), read("ce-none")), (Some("x"), None, None));
+    }
 
     #[test]
     fn what_the_broker_follows_or_a_failure_left_does_not_go_along() {

@@ -6,7 +6,7 @@ use lapin::types::AMQPValue;
 use sqlx::PgPool;
 use test_kit::eventually;
 
-use crate::support::{CountUp, LONG, RAISED, Stage, raised};
+use crate::support::{CountUp, LONG, RAISED, Stage, broker, raised};
 
 #[sqlx::test(migrations = false)]
 async fn messages_that_are_no_events_are_dead_lettered_with_the_reason(pool: PgPool) {
@@ -63,6 +63,36 @@ async fn one_message_that_is_rejected_holds_none_of_its_batch_up(pool: PgPool) {
         .await
         .unwrap();
     assert!(!entered, "what had no effect can be replayed from the dead-letter queue");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_message_that_cannot_be_dead_lettered_now_comes_again_alone(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let full = serde_json::json!({"pattern": stage.dead(), "apply-to": "queues", "priority": 99,
+        "definition": {"max-length": 1, "overflow": "reject-publish"}});
+    stage.vhost.put("policies", "/full", &full).await;
+    let one = [(stage.dead(), Vec::new(), lapin::BasicProperties::default())];
+    eventually("no dead letter is taken", LONG, async || {
+        (stage.vhost.try_publish_all("", &one).await == 0).then_some(())
+    })
+    .await;
+    stage.send(&raised("bad", 1, "reject")).await;
+    for version in 1..=5 {
+        stage.send(&raised("good", version, "")).await;
+    }
+    stage.until_applied(5).await;
+    let config = broker(&stage.vhost);
+    eventually("the others are acknowledged", LONG, async || {
+        let depths = event_bus::relay::depths(&config, &stage.consumer, "test").await.unwrap();
+        // While it is on its way again it is not counted as ready.
+        (depths.ready == 1).then_some(())
+    })
+    .await;
+    stage.vhost.delete("policies", "/full").await;
+    eventually("it is dead-lettered", LONG, async || {
+        stage.vhost.take(&stage.dead()).await.filter(|message| !message.body.is_empty())
+    })
+    .await;
 }
 
 #[sqlx::test(migrations = false)]

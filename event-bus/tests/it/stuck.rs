@@ -1,6 +1,6 @@
 //! Something stands in the way of single events: a lock, a handler that does not end, a connection that has gone stale.
 
-use event_bus::{Subscriber, consumer::SubscriberConfig};
+use event_bus::{DatabaseErrorKind, Subscriber, consumer::SubscriberConfig};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use crate::support::{Stage, raised};
@@ -76,6 +76,21 @@ async fn a_connection_whose_prepared_statements_are_gone_is_not_used_again(pool:
     stage.stop.cancel();
     stage.running.await.unwrap();
     single.close().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn what_the_database_does_not_support_is_no_matter_of_old_prepared_statements(pool: PgPool) {
+    let refuse = "do $$ begin raise exception 'not here' using errcode = '0A000'; end $$";
+    let error = sqlx::raw_sql(refuse).execute(&pool).await.unwrap_err();
+    assert_eq!(DatabaseErrorKind::of(&error), DatabaseErrorKind::Statement);
+
+    sqlx::raw_sql("create table thing (size int)").execute(&pool).await.unwrap();
+    let mut one = pool.acquire().await.unwrap();
+    let all = async |db: &mut sqlx::PgConnection| sqlx::query("select * from thing").fetch_all(db).await;
+    all(&mut one).await.unwrap();
+    sqlx::raw_sql("alter table thing alter column size type bigint").execute(&pool).await.unwrap();
+    let error = all(&mut one).await.unwrap_err();
+    assert_eq!(DatabaseErrorKind::of(&error), DatabaseErrorKind::Conflict, "{error}");
 }
 
 #[tokio::test]

@@ -44,9 +44,10 @@ pub(crate) struct Stage {
     pub(crate) running: JoinHandle<()>,
 }
 
-/// The broker of a virtual host.
+/// The broker of a virtual host. On a busy machine it may take long to let us in.
 pub(crate) fn broker(vhost: &Vhost) -> BrokerConfig {
-    let mut config = BrokerConfig::new(vhost.url.clone(), "shop.events");
+    let url = format!("{}?connection_timeout={}", vhost.url, LONG.as_millis());
+    let mut config = BrokerConfig::new(url, "shop.events");
     "shop.unrouted".clone_into(&mut config.unrouted);
     config
 }

@@ -150,7 +150,7 @@ impl Vhost {
         self.put("queues", &format!("/{queue}"), &declared).await;
         // The limit is a soft one: a channel that does not know yet that the queue is full goes beyond it.
         let one = [(queue.to_owned(), Vec::new(), BasicProperties::default())];
-        let refuses = async || (self.broker.publish("", &one).await.unwrap() == 0).then_some(());
+        let refuses = async || (self.try_publish_all("", &one).await == 0).then_some(());
         eventually("the queue is full", Duration::from_secs(10), refuses).await;
         self.bind(queue, event_type).await;
     }
@@ -213,8 +213,20 @@ impl Vhost {
     /// # Panics
     /// When the broker does not take them all.
     pub async fn publish_all(&self, exchange: &str, messages: &[(String, Vec<u8>, BasicProperties)]) {
-        let taken = self.broker.publish(exchange, messages).await.unwrap();
+        let taken = self.try_publish_all(exchange, messages).await;
         assert_eq!(taken, messages.len(), "the broker takes all messages");
+    }
+
+    /// The same; returns how many of them the broker takes.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn try_publish_all(
+        &self,
+        exchange: &str,
+        messages: &[(String, Vec<u8>, BasicProperties)],
+    ) -> usize {
+        self.broker.publish(exchange, messages).await.unwrap()
     }
 
     /// Takes one message off a queue; `None` when it is empty or does not exist. Not for queues with a single
