@@ -92,7 +92,8 @@ impl Times {
     pub(crate) fn sent(&self, event: &PendingEvent) {
         let RowHeaders { others, unnameable, .. } = &event.headers;
         let left_out = others.iter().filter_map(|(name, _)| Some((left_out(name)?, name.as_str())));
-        let unnameable = (0..*unnameable).map(|_| ("name", "(one that is empty or over 255 bytes)"));
+        let unnameable = (0..*unnameable)
+            .map(|_| ("name", "(one that is empty or over 255 bytes, or all: they are no JSON object)"));
         for (class, name) in left_out.chain(unnameable) {
             let database = self.database.clone();
             let counter =
