@@ -20,6 +20,7 @@
 //! | [`server`] | limits, deadlines, health, metrics, documentation, shutdown |
 //! | [`sse`] | server-sent events |
 //! | [`shutdown`] | signals into a cancellation token |
+//! | [`text`] | what must not stand in a text |
 //! | [`worker`] | rows of work: effects outside of the database |
 //! | [`healthcheck`] | the `healthcheck` subcommand |
 //!
@@ -45,5 +46,6 @@ pub mod settings;
 pub mod shutdown;
 pub mod sse;
 pub mod telemetry;
+pub mod text;
 pub mod trace;
 pub mod worker;

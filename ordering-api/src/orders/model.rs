@@ -3,6 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use service_kit::text::has_card_number;
 use uuid::Uuid;
 
 /// An order's id; also the key of all its events.
@@ -30,8 +32,9 @@ service_kit::whole_number! {
 pub struct Line(String);
 
 /// What a payment provider calls a means of payment: 1 to 255 visible ASCII characters. No card number.
+// Read from any value: what serde says of a number or an object in place of a text would repeat it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
-#[serde(try_from = "String")]
+#[serde(try_from = "Value")]
 #[sqlx(transparent)]
 #[schema(value_type = String, min_length = 1, max_length = 255, pattern = "^[!-~]+$", example = "tok_ok")]
 pub struct Token(String);
@@ -56,6 +59,9 @@ pub enum TextError {
     /// A token with spaces or characters beyond ASCII.
     #[error("a token is 1 to 255 visible ASCII characters")]
     NotAToken,
+    /// What may be a card's number.
+    #[error("this may be a card's number, which is not taken: send the payment provider's token for it")]
+    CardNumber,
 }
 
 impl Line {
@@ -85,10 +91,14 @@ impl TryFrom<String> for Line {
     }
 }
 
-impl TryFrom<String> for Token {
+impl TryFrom<Value> for Token {
     type Error = TextError;
 
-    fn try_from(text: String) -> Result<Self, TextError> {
+    fn try_from(value: Value) -> Result<Self, TextError> {
+        let Value::String(text) = value else { return Err(TextError::NotAToken) };
+        if has_card_number(&text) {
+            return Err(TextError::CardNumber);
+        }
         let is_token = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if is_token { Ok(Self(text)) } else { Err(TextError::NotAToken) }
     }

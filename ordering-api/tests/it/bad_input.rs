@@ -74,6 +74,25 @@ async fn what_no_order_can_be_made_of_is_refused(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "ordering_api::MIGRATIONS")]
+async fn what_may_be_a_cards_number_is_not_kept_and_not_repeated(pool: PgPool) {
+    let app = TestApp::spawn(&pool).await;
+    for token in [
+        json!("4111111111111111"),
+        json!("4111-1111-1111-1111"),
+        json!("4111 1111 1111 1111"),
+        json!("tok_4111111111111111"),
+        json!(4_111_111_111_111_111_u64),
+        json!({"4111111111111111": "4111111111111111"}),
+    ] {
+        let answer = app.check_out("alice", "k", &with("/payment/token", token.clone())).await;
+        let body = problem(answer, 400).await;
+        assert_eq!(body["errors"][0]["pointer"], "#/payment/token", "{token}: {body}");
+        assert!(!body.to_string().contains("1111"), "{token}: {body}");
+    }
+    assert_eq!(app.orders().await, 0);
+}
+
+#[sqlx::test(migrator = "ordering_api::MIGRATIONS")]
 async fn a_checkout_needs_one_key_that_can_be_read(pool: PgPool) {
     let app = TestApp::spawn(&pool).await;
     let body = checkout(&[(1, 1)], "10.00");

@@ -4,6 +4,7 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use service_kit::text::has_card_number;
 use utoipa::ToSchema;
 
 /// Why a value of an event cannot be used.
@@ -97,23 +98,6 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token")
     }
-}
-
-/// Whether 12 to 19 digits with the check digit of ISO/IEC 7812 stand in the text, with or without separators.
-fn has_card_number(text: &str) -> bool {
-    let runs = text.split(|letter: char| !(letter.is_ascii_digit() || "-._".contains(letter)));
-    runs.into_iter().any(|run| {
-        let digits: Vec<u32> = run.chars().filter_map(|letter| letter.to_digit(10)).collect();
-        (12..=19).contains(&digits.len()) && luhn(&digits)
-    })
-}
-
-fn luhn(digits: &[u32]) -> bool {
-    let doubled = |(place, digit): (usize, &u32)| match place % 2 {
-        0 => *digit,
-        _ => digit * 2 / 10 + digit * 2 % 10,
-    };
-    digits.iter().rev().enumerate().map(doubled).sum::<u32>().is_multiple_of(10)
 }
 
 /// What has become of a payment.

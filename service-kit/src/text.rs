@@ -1,0 +1,34 @@
+//! What must not stand in a text.
+
+/// Whether 12 to 19 digits with the check digit of ISO/IEC 7812 stand in the text, with or without separators: they may be
+/// a card's number, which must not be stored.
+pub fn has_card_number(text: &str) -> bool {
+    let runs = text.split(|letter: char| !(letter.is_ascii_digit() || "-._".contains(letter)));
+    runs.into_iter().any(|run| {
+        let digits: Vec<u32> = run.chars().filter_map(|letter| letter.to_digit(10)).collect();
+        (12..=19).contains(&digits.len()) && has_check_digit(&digits)
+    })
+}
+
+fn has_check_digit(digits: &[u32]) -> bool {
+    let doubled = |(place, digit): (usize, &u32)| match place % 2 {
+        0 => *digit,
+        _ => digit * 2 / 10 + digit * 2 % 10,
+    };
+    digits.iter().rev().enumerate().map(doubled).sum::<u32>().is_multiple_of(10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cards_number_is_found_with_and_without_separators() {
+        for text in ["4111111111111111", "4111-1111-1111-1111", "tok_4111111111111111", "378282246310005"] {
+            assert!(has_card_number(text), "{text:?}");
+        }
+        for text in ["", "1234", "tok_ok", "tok_018f3a5c2b7e", "4111111111111112", "41111111111"] {
+            assert!(!has_card_number(text), "{text:?}");
+        }
+    }
+}
