@@ -43,10 +43,12 @@ pub struct Work {
     pub tries: i32,
 }
 
-/// Takes at most `limit` payments that are due, for as long as `lease`.
+/// Takes at most `limit` payments that are due, for as long as `lease`. Those that the provider has not answered in three
+/// tries come last: they would hold up all the others.
 pub async fn take(pool: &PgPool, limit: usize, lease: Duration) -> Result<Vec<Work>, sqlx::Error> {
     let query = concat!(
-        "with taken as (select payment_id from payment where due <= now() order by due limit $1 for update skip locked)
+        "with taken as (
+             select payment_id from payment where due <= now() order by tries > 2, due limit $1 for update skip locked)
          update payment set due = now() + $2 * interval '1 ms', tries = payment.tries + 1
            from taken where payment.payment_id = taken.payment_id returning ",
         columns!()

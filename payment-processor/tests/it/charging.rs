@@ -1,5 +1,8 @@
 //! Each token of the sandbox.
 
+use std::time::Duration;
+
+use payment_processor::payments::work::take;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -119,6 +122,24 @@ async fn two_processes_charge_many_orders_once_each(pool: PgPool) {
         until(&pool, &order, state).await;
         assert_eq!(told(&pool, &order).await, [event]);
         assert_eq!(sandbox.ledger(&order).await.len(), usize::from(number % 4 != 3), "{order}");
+    }
+}
+
+#[sqlx::test(migrator = "payment_processor::MIGRATIONS")]
+async fn a_new_payment_does_not_wait_behind_those_that_are_never_answered(pool: PgPool) {
+    for order in ["hangs", "hangs-longer"] {
+        request(&pool, order, "12.50", "tok_ok").await;
+    }
+    sqlx::query(
+        "update payment set tries = 3, due = due - case order_id when 'hangs' then 1 else 2 end * interval '1 minute'",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    request(&pool, "new", "12.50", "tok_ok").await;
+    for order in ["new", "hangs-longer", "hangs"] {
+        let taken = take(&pool, 1, Duration::from_mins(1)).await.unwrap();
+        assert_eq!(taken[0].order_id.as_ref(), order);
     }
 }
 
