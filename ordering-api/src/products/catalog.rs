@@ -60,8 +60,8 @@ impl Catalog {
 
 impl Item {
     /// When the catalog had it so.
-    pub fn at(&self) -> At {
+    pub fn at(&self) -> At<'static> {
         // An item does not say in which generation. What a later one tells is newer.
-        At { generation: 1, version: self.version }
+        At { source: "/catalog", is_change: false, generation: 1, version: self.version }
     }
 }

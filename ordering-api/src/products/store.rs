@@ -1,7 +1,8 @@
 //! The projection's statements.
 //!
 //! Every write is guarded by the product's generation and version, so it may come in any order and more than once: the
-//! row always ends as the newest of what was told.
+//! row always ends as the newest of what was told. Versions of another source cannot be compared: its changes are taken
+//! as they come.
 
 use std::collections::HashMap;
 
@@ -22,9 +23,13 @@ pub struct Offer {
     pub price: Amount,
 }
 
-/// When something was told of a product.
+/// When something was told of a product, and by whom.
 #[derive(Debug, Clone, Copy)]
-pub struct At {
+pub struct At<'a> {
+    /// The log that tells it.
+    pub source: &'a str,
+    /// Whether it is a change: that counts whatever another source has told. What is added or looked up does not.
+    pub is_change: bool,
     /// The generation of the catalog's log.
     pub generation: i64,
     /// The product's version.
@@ -66,15 +71,17 @@ pub async fn set_details(
     id: ProductId,
     name: &str,
     picture_url: &str,
-    at: At,
+    at: At<'_>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into product as known (product_id, name, picture_url, details_generation, details_version)
-         values ($1, $2, $3, $4, $5)
+        "insert into product as known
+             (product_id, name, picture_url, details_generation, details_version, details_source)
+         values ($1, $2, $3, $4, $5, $6)
          on conflict (product_id) do update set
-             name = excluded.name, picture_url = excluded.picture_url,
+             name = excluded.name, picture_url = excluded.picture_url, details_source = excluded.details_source,
              details_generation = excluded.details_generation, details_version = excluded.details_version
-         where (known.details_generation, known.details_version)
+         where $7 and known.details_source <> excluded.details_source
+            or (known.details_generation, known.details_version)
              < (excluded.details_generation, excluded.details_version)",
     )
     .bind(id)
@@ -82,6 +89,8 @@ pub async fn set_details(
     .bind(picture_url)
     .bind(at.generation)
     .bind(at.version)
+    .bind(at.source)
+    .bind(at.is_change)
     .execute(connection)
     .await?;
     Ok(())
@@ -92,19 +101,23 @@ pub async fn set_price(
     connection: &mut PgConnection,
     id: ProductId,
     price: Amount,
-    at: At,
+    at: At<'_>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into product as known (product_id, price, price_generation, price_version) values ($1, $2, $3, $4)
+        "insert into product as known (product_id, price, price_generation, price_version, price_source)
+         values ($1, $2, $3, $4, $5)
          on conflict (product_id) do update set
-             price = excluded.price, price_generation = excluded.price_generation,
-             price_version = excluded.price_version
-         where (known.price_generation, known.price_version) < (excluded.price_generation, excluded.price_version)",
+             price = excluded.price, price_source = excluded.price_source,
+             price_generation = excluded.price_generation, price_version = excluded.price_version
+         where $6 and known.price_source <> excluded.price_source
+            or (known.price_generation, known.price_version) < (excluded.price_generation, excluded.price_version)",
     )
     .bind(id)
     .bind(price)
     .bind(at.generation)
     .bind(at.version)
+    .bind(at.source)
+    .bind(at.is_change)
     .execute(connection)
     .await?;
     Ok(())

@@ -58,9 +58,11 @@ pub struct ProductRemoved {
     product_id: ProductId,
 }
 
-fn at<P>(event: &Received<P>, product: ProductId) -> Result<At, HandleError> {
+/// When a change happened.
+fn at<P>(event: &Received<P>, product: ProductId) -> Result<At<'_>, HandleError> {
     if event.key == product.to_string() {
-        Ok(At { generation: event.generation, version: event.version })
+        let Received { source, generation, version, .. } = event;
+        Ok(At { source, is_change: true, generation: *generation, version: *version })
     } else {
         Err(HandleError::reject(format!("an event with the key {:?} is about product {product}", event.key)))
     }
@@ -77,7 +79,7 @@ impl Handler for AddProduct {
         event: &Received<ProductAdded>,
     ) -> Result<(), HandleError> {
         let ProductAdded { product_id, name, price, picture_url } = &event.data;
-        let at = at(event, *product_id)?;
+        let at = At { is_change: false, ..at(event, *product_id)? };
         store::set_details(tx, *product_id, name, picture_url, at).await?;
         Ok(store::set_price(tx, *product_id, *price, at).await?)
     }

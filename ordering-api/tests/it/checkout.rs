@@ -1,10 +1,11 @@
 //! Placing orders.
 
 use futures_util::future::join_all;
+use ordering_api::subscriptions::{RepriceProduct, UpdateProduct};
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::app::{TestApp, checkout, order_id, problem};
+use crate::app::{TestApp, checkout, order_id, problem, received};
 
 #[sqlx::test(migrator = "ordering_api::MIGRATIONS")]
 async fn a_checkout_makes_an_order_with_its_event_and_its_timer(pool: PgPool) {
@@ -111,6 +112,20 @@ async fn the_prices_are_the_catalogs_newest(pool: PgPool) {
     let id = app.order("alice", &checkout(&[(1, 1)], "12.00")).await;
     app.reprice(1, "15.00", 4).await;
     assert_eq!(app.see("alice", id).await["total"], "12.00", "an order keeps its prices");
+}
+
+#[sqlx::test(migrator = "ordering_api::MIGRATIONS")]
+async fn a_change_that_another_source_tells_counts_whatever_its_version(pool: PgPool) {
+    let app = TestApp::spawn(&pool).await;
+    app.reprice(1, "12.00", 1000).await;
+    let price =
+        |version, price: &str| received("/rebuilt", "1", version, json!({"productId": 1, "newPrice": price}));
+    app.handle(&RepriceProduct, price(3, "13.00")).await.unwrap();
+    app.handle(&RepriceProduct, price(2, "14.00")).await.unwrap();
+    let name = json!({"productId": 1, "name": "Rebuilt", "pictureUrl": "/pic"});
+    app.handle(&UpdateProduct, received("/rebuilt", "1", 1, name)).await.unwrap();
+    let id = app.order("alice", &checkout(&[(1, 1)], "13.00")).await;
+    assert_eq!(app.see("alice", id).await["items"][0]["productName"], "Rebuilt");
 }
 
 #[sqlx::test(migrator = "ordering_api::MIGRATIONS")]
