@@ -21,8 +21,8 @@ pub enum ValueError {
 service_kit::money! {
     /// What is charged: positive, in whole cents. On the wire a string, `"12.50"`.
     #[derive(ToSchema)]
-    #[schema(value_type = String, pattern = r"^[0-9]{1,10}\.[0-9]{2}$", example = "12.50")]
-    pub struct Amount is "an amount" up to 999_999_999_999 cents;
+    #[schema(value_type = String, pattern = r"^[0-9]{1,12}\.[0-9]{2}$", example = "12.50")]
+    pub struct Amount is "an amount" up to 99_999_999_999_999 cents;
 }
 
 /// A currency's code, as in ISO 4217.

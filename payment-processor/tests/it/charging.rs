@@ -143,6 +143,15 @@ async fn a_new_payment_does_not_wait_behind_those_that_are_never_answered(pool: 
     }
 }
 
+#[sqlx::test(migrator = "payment_processor::MIGRATIONS")]
+async fn the_largest_order_can_be_paid(pool: PgPool) {
+    let sandbox = Sandbox::start(None);
+    let _app = TestApp::spawn(&pool, &sandbox.url());
+    request(&pool, "order-1", "999999999999.99", "tok_ok").await;
+    until(&pool, "order-1", "succeeded").await;
+    assert_eq!(sandbox.ledger("order-1").await, [("999999999999.99".to_owned(), false)]);
+}
+
 async fn tries(pool: &PgPool) -> i32 {
     sqlx::query_scalar("select tries from payment").fetch_one(pool).await.unwrap()
 }
