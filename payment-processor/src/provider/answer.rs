@@ -45,7 +45,9 @@ pub(super) fn read(status: StatusCode, retry_after: Option<&str>, body: &[u8]) -
         return nothing(" with a body that cannot be read");
     };
     let is_done = status != StatusCode::PAYMENT_REQUIRED;
+    let has_charge = body.charge_id.is_some();
     match (body.status, body.charge_id.zip(body.amount).zip(body.currency)) {
+        (Status::Declined, _) if is_done || has_charge => nothing(" and has declined, but not as agreed"),
         (Status::Declined, _) => {
             let reason = body.reason.map(|reason| shorten(&reason)).filter(|reason| !reason.is_empty());
             Answer::Declined(reason.unwrap_or_else(|| "declined".to_owned()))
@@ -112,6 +114,11 @@ mod tests {
             (204, ""),
             (402, body),
             (402, "declined"),
+            (200, declined),
+            (201, declined),
+            (402, r#"{"status":"declined","chargeId":"ch_1"}"#),
+            (402, &body.replace("succeeded", "declined")),
+            (200, &body.replace("succeeded", "declined")),
             (200, ""),
             (200, "<html>"),
             (200, "{}"),
