@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use service_kit::app::Subscription;
 use service_kit::database;
 use service_kit::problem::Problem;
@@ -40,7 +40,7 @@ pub fn describe_metrics() {
 impl LookUp {
     /// Asks the catalog for those of these products that are not known here, and stores the answers. Says whether
     /// anything was learned; 503 when the catalog cannot be asked now, or when a later change of a product would not
-    /// reach this service yet.
+    /// reach this service yet. What was learned before a 503 stays: the next request asks for less.
     pub async fn products(&self, ids: &[ProductId], trace: &RequestTrace) -> Result<bool, Problem> {
         let Some(catalog) = &self.catalog else { return Ok(false) };
         let unknown = retried(|| store::unknown(&self.pool, ids)).await?;
@@ -51,16 +51,23 @@ impl LookUp {
             let detail = "this service is about to subscribe to the catalog's events";
             return Err(Problem::unavailable(detail, RETRY_AFTER));
         }
-        let found =
-            try_join_all(unknown.iter().map(|id| catalog.find(*id, trace))).await.map_err(|error| {
-                metrics::counter!(FAILED).increment(1);
-                tracing::warn!(error = &error as &dyn Error, "cannot ask the catalog for a product");
-                let detail = "a product is not known here yet and the catalog cannot be asked now";
-                Problem::unavailable(detail, RETRY_AFTER)
-            })?;
-        let found: Vec<Item> = found.into_iter().flatten().collect();
+        let (mut found, mut failed) = (Vec::new(), Vec::new());
+        for answer in join_all(unknown.iter().map(|id| catalog.find(*id, trace))).await {
+            match answer {
+                Ok(item) => found.extend(item),
+                Err(error) => failed.push(error),
+            }
+        }
         retried(|| self.store(&found)).await?;
-        Ok(!found.is_empty())
+        let Some(error) = failed.first() else { return Ok(!found.is_empty()) };
+        metrics::counter!(FAILED).increment(failed.len() as u64);
+        tracing::warn!(
+            error = error as &dyn Error,
+            failed = failed.len(),
+            "cannot ask the catalog for products"
+        );
+        let detail = "a product is not known here yet and the catalog cannot be asked now";
+        Err(Problem::unavailable(detail, RETRY_AFTER))
     }
 
     /// Stores what the catalog answered. What events have told since is newer, and stays.

@@ -70,6 +70,20 @@ async fn an_event_that_is_newer_than_the_catalogs_answer_stays(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "ordering_api::MIGRATIONS")]
+async fn what_the_catalog_answers_is_kept_though_it_does_not_answer_everything(pool: PgPool) {
+    let (app, catalog) = spawn(&pool).await;
+    subscribed_before(&pool).await;
+    catalog.answer(7, Answer::Item(item(7, "12.50", 3)));
+    catalog.answer(8, Answer::Raw(response("500 Internal Server Error", "", "")));
+    let body = checkout(&[(7, 1), (8, 1)], "13.50");
+    problem(app.check_out("alice", "k", &body).await, 503).await;
+
+    catalog.answer(7, Answer::Silence);
+    catalog.answer(8, Answer::Item(item(8, "1.00", 1)));
+    app.order("alice", &body).await;
+}
+
+#[sqlx::test(migrator = "ordering_api::MIGRATIONS")]
 async fn a_catalog_that_cannot_be_asked_means_later(pool: PgPool) {
     let (app, catalog) = spawn(&pool).await;
     subscribed_before(&pool).await;
