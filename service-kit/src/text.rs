@@ -18,9 +18,27 @@ fn has_check_digit(digits: &[u32]) -> bool {
     digits.iter().rev().enumerate().map(doubled).sum::<u32>().is_multiple_of(10)
 }
 
+/// Whether a character is not seen, or changes the direction of writing: a text could hide behind it. Not the two joiners
+/// (U+200C and U+200D), which belong to the spelling of Persian and of the languages of India.
+pub fn is_hidden(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_seen_or_turns_writing_round_is_hidden() {
+        for letter in ['\0', '\n', '\u{1b}', '\u{ad}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{feff}'] {
+            assert!(is_hidden(letter), "{letter:?}");
+        }
+        for letter in [' ', 'a', 'é', 'א', '\u{301}', '\u{200c}'] {
+            assert!(!is_hidden(letter), "{letter:?}");
+        }
+    }
 
     #[test]
     fn a_cards_number_is_found_with_and_without_separators() {

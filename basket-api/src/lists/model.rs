@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use service_kit::text::is_hidden;
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
@@ -54,14 +55,10 @@ impl TryFrom<String> for ListName {
     type Error = ListError;
 
     fn try_from(text: String) -> Result<Self, ListError> {
-        // Also what a lookalike of another list could hide behind.
-        let is_hidden = |c: char| {
-            c.is_control()
-                || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                    | '\u{2060}'..='\u{206f}' | '\u{feff}')
-        };
+        // Also joiners: a lookalike of another list could hide behind them.
+        let is_refused = |letter| is_hidden(letter) || matches!(letter, '\u{200c}' | '\u{200d}');
         let name: String = text.trim().nfc().collect();
-        if (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(is_hidden) {
+        if (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(is_refused) {
             Ok(Self(name))
         } else {
             Err(ListError::Name)
@@ -147,7 +144,9 @@ mod tests {
         let name = |text: &str| ListName::try_from(text.to_owned()).map(|name| name.0);
         assert_eq!(name(" Cafe\u{301} <b> ").as_deref(), Ok("Café <b>"));
         assert_eq!(name(&"é".repeat(100)).map(|name| name.chars().count()), Ok(100));
-        for bad in ["", "  ", "a\nb", "a\0", "\u{202e}abc", "a\u{200b}b", "\u{feff}", &"é".repeat(101)] {
+        for bad in
+            ["", "  ", "a\nb", "a\0", "\u{202e}abc", "a\u{200b}b", "a\u{200d}b", "\u{feff}", &"é".repeat(101)]
+        {
             assert_eq!(name(bad), Err(ListError::Name), "{bad:?}");
         }
     }

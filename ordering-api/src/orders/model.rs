@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use service_kit::text::has_card_number;
+use service_kit::text::{has_card_number, is_hidden};
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 /// An order's id; also the key of all its events.
@@ -25,7 +26,8 @@ service_kit::whole_number! {
     pub struct Quantity(i16) is "a quantity" from 1 to 99, for example 2;
 }
 
-/// A text on one line, without control characters: 1 to 200 characters. Spaces around it are dropped.
+/// A text on one line, in one form whichever way it was typed, without control characters and others that are not seen or
+/// change the direction of writing: 1 to 200 characters. Spaces around it are dropped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(try_from = "String")]
 #[schema(value_type = String, min_length = 1, max_length = 200)]
@@ -53,9 +55,11 @@ pub enum TextError {
         /// The characters found.
         length: usize,
     },
-    /// Line breaks, NUL, escape and the like.
-    #[error("control characters are not allowed")]
-    Control,
+    /// Line breaks, NUL, and what is not seen or turns the text around it.
+    #[error(
+        "control characters, and those that are not seen or change the direction of writing, are not allowed"
+    )]
+    Hidden,
     /// A token with spaces or characters beyond ASCII.
     #[error("a token is 1 to 255 visible ASCII characters")]
     NotAToken,
@@ -78,14 +82,14 @@ impl TryFrom<String> for Line {
     type Error = TextError;
 
     fn try_from(text: String) -> Result<Self, TextError> {
-        if text.chars().any(char::is_control) {
-            return Err(TextError::Control);
+        if text.chars().any(is_hidden) {
+            return Err(TextError::Hidden);
         }
-        let text = text.trim();
+        let text: String = text.trim().nfc().collect();
         let length = text.chars().count();
         match length {
             0 => Err(TextError::Empty),
-            1..=Self::LIMIT => Ok(Self(text.to_owned())),
+            1..=Self::LIMIT => Ok(Self(text)),
             _ => Err(TextError::TooLong { limit: Self::LIMIT, length }),
         }
     }
