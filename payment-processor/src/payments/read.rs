@@ -119,12 +119,17 @@ pub struct Count {
 pub async fn counts(pool: &PgPool, overdue_seconds: u32) -> Result<Vec<Count>, sqlx::Error> {
     retried(|| async {
         sqlx::query_as(
-            "select state, count(*), count(*) filter (where is_overdue) as overdue,
-                    (array_agg(problem order by asked_since) filter (where is_overdue and problem is not null))[1] as problem
-               from (select state, problem, asked_since,
-                            due is not null and asked_since < now() - $1 * interval '1 second' as is_overdue
-                       from payment) as payment
-              group by state order by state",
+            // All payments are only counted: what is overdue is read by the index of those that are due.
+            "with overdue as (
+                 select state, count(*),
+                        (array_agg(problem order by asked_since) filter (where problem is not null))[1] as problem
+                   from payment
+                  where due is not null and asked_since < now() - $1 * interval '1 second'
+                  group by state
+             )
+             select state, counted.count, coalesce(overdue.count, 0) as overdue, problem
+               from (select state, count(*) from payment group by state) as counted
+               left join overdue using (state) order by state",
         )
         .bind(i64::from(overdue_seconds))
         .fetch_all(pool)
