@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -62,6 +63,8 @@ pub struct Ledger(Mutex<Entries>);
 #[derive(Default)]
 struct Entries {
     file: Option<File>,
+    /// Where the last entry in the file ends.
+    end: u64,
     charges: Vec<Charge>,
     by_key: HashMap<String, usize>,
     by_id: HashMap<String, usize>,
@@ -83,8 +86,8 @@ impl Ledger {
                 let entry = serde_json::from_slice(line);
                 entries.apply(entry.with_context(|| format!("{} is damaged", path.display()))?);
             }
-            file.set_len(whole as u64).context("cannot write to the ledger")?;
-            file.seek(SeekFrom::End(0)).context("cannot write to the ledger")?;
+            entries.end = whole as u64;
+            file.set_len(entries.end).context("cannot write to the ledger")?;
             entries.file = Some(file);
         }
         Ok(Self(Mutex::new(entries)))
@@ -147,10 +150,12 @@ impl Entries {
     }
 
     fn write(&mut self, entry: Entry) -> Result<()> {
-        if let Some(file) = &mut self.file {
+        if let Some(file) = &self.file {
             let mut line = serde_json::to_vec(&entry).context("cannot write to the ledger")?;
             line.push(b'\n');
-            file.write_all(&line).context("cannot write to the ledger")?;
+            // What a write that failed half way has left stands behind the end, and is written over.
+            file.write_all_at(&line, self.end).context("cannot write to the ledger")?;
+            self.end += line.len() as u64;
         }
         self.apply(entry);
         Ok(())
