@@ -83,8 +83,9 @@ impl FilterForm {
     }
 }
 
+/// The id of a type or a brand; the catalogue refuses larger ones.
 fn id(text: &str) -> Option<i64> {
-    text.parse().ok().filter(|id| *id > 0)
+    text.parse::<i32>().ok().filter(|id| *id > 0).map(i64::from)
 }
 
 fn choices(
@@ -143,12 +144,10 @@ mod tests {
 
     #[test]
     fn a_value_that_makes_no_sense_is_ignored() {
-        let form = FilterForm {
-            type_id: "x".to_owned(),
-            brand_id: "-1".to_owned(),
-            page: "0".to_owned(),
-            ..FilterForm::default()
-        };
-        assert_eq!((form.filter(), form.page()), (ItemFilter::default(), 1));
+        for (type_id, brand_id) in [("x", "-1"), ("3000000000", "9223372036854775807")] {
+            let (type_id, brand_id) = (type_id.to_owned(), brand_id.to_owned());
+            let form = FilterForm { type_id, brand_id, page: "0".to_owned(), ..FilterForm::default() };
+            assert_eq!((form.filter(), form.page()), (ItemFilter::default(), 1));
+        }
     }
 }

@@ -28,10 +28,10 @@ struct ListPage {
 }
 
 #[get("/")]
-pub(super) async fn list(visit: Visit, Query(form): Query<FilterForm>) -> Answer {
+pub(super) async fn list(visit: Visit, Query(mut form): Query<FilterForm>) -> Answer {
     let (mut frame, products) = tokio::join!(
         visit.frame("Outdoor gear", Section::Shop),
-        Listing::read(&visit.shop.catalog, &form, "/", PAGE),
+        Listing::read(&visit.shop.catalog, &mut form, "/", PAGE),
     );
     let status = if products.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     frame.is_partial = products.is_err();

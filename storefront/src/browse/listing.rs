@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use reqwest::StatusCode;
+
 use super::filter::{Choice, FilterForm, Pager};
 use crate::clients::{self, CatalogClient, Item, Named};
 use crate::pages::Money;
@@ -17,8 +19,24 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// Reads a page of `size` products. `base` is the path that the links of the filter lead to.
+    /// Reads a page of `size` products. `base` is the path that the links of the filter lead to. A filter that the
+    /// catalogue refuses is cleared: a link should show something.
     pub(crate) async fn read(
+        catalog: &CatalogClient,
+        form: &mut FilterForm,
+        base: &str,
+        size: u8,
+    ) -> clients::Result<Self> {
+        match Self::filtered(catalog, form, base, size).await {
+            Err(error) if error.is(StatusCode::BAD_REQUEST) => {
+                *form = FilterForm::default();
+                Self::filtered(catalog, form, base, size).await
+            }
+            listing => listing,
+        }
+    }
+
+    async fn filtered(
         catalog: &CatalogClient,
         form: &FilterForm,
         base: &str,

@@ -42,10 +42,10 @@ pub(super) async fn show(visit: Visit, Query(form): Query<FilterForm>) -> Answer
     page(visit, form, None).await
 }
 
-async fn page(visit: Visit, form: FilterForm, fault: Option<String>) -> Answer {
+async fn page(visit: Visit, mut form: FilterForm, fault: Option<String>) -> Answer {
     let (mut frame, products) = tokio::join!(
         visit.frame("Prices and products", Section::Merchant),
-        Listing::read(&visit.shop.catalog, &form, "/merchant", PAGE),
+        Listing::read(&visit.shop.catalog, &mut form, "/merchant", PAGE),
     );
     let status = match (&products, &fault) {
         (Err(_), _) => StatusCode::SERVICE_UNAVAILABLE,
