@@ -33,7 +33,7 @@ pub(crate) struct Client {
 #[derive(Debug)]
 pub(crate) struct Request {
     service: String,
-    builder: RequestBuilder,
+    builder: Result<RequestBuilder>,
     deadline: Duration,
 }
 
@@ -73,8 +73,19 @@ impl Client {
         self.request(Method::GET, path, query)
     }
 
-    /// A call to a path, given by its segments, with a query. This function escapes both.
+    /// A call to a path, given by its segments, with a query. This function escapes both. It is refused with 400 if a
+    /// segment is empty or only dots: a URL drops such a one, and would be another route's.
     pub(crate) fn request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> Request {
+        let is_dropped = |segment: &&str| segment.chars().all(|c| c == '.');
+        let builder = if path.iter().any(is_dropped) {
+            Err(unsendable(&self.service))
+        } else {
+            Ok(self.builder(method, path, query))
+        };
+        Request { service: self.service.clone(), builder, deadline: DEADLINE }
+    }
+
+    fn builder(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> RequestBuilder {
         let mut url = self.base.clone();
         // An http:// URL always has a path.
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -88,15 +99,14 @@ impl Client {
         for (name, value) in RequestTrace::current().iter().flat_map(RequestTrace::headers) {
             builder = builder.header(name, value);
         }
-        Request { service: self.service.clone(), builder, deadline: DEADLINE }
+        builder
     }
 }
 
 impl Request {
     /// Calls on behalf of this user.
-    pub(crate) fn by(mut self, user: &User) -> Self {
-        self.builder = self.builder.bearer_auth(user.token.expose_secret());
-        self
+    pub(crate) fn by(self, user: &User) -> Self {
+        self.with(|builder| builder.bearer_auth(user.token.expose_secret()))
     }
 
     /// The call is refused with 412 unless the resource has this version.
@@ -104,13 +114,16 @@ impl Request {
         self.header("if-match", &format!("\"{version}\""))
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
-        self.builder = self.builder.header(name, value);
-        self
+    pub(crate) fn header(self, name: &'static str, value: &str) -> Self {
+        self.with(|builder| builder.header(name, value))
     }
 
-    pub(crate) fn body(mut self, body: &impl Serialize) -> Self {
-        self.builder = self.builder.json(body);
+    pub(crate) fn body(self, body: &impl Serialize) -> Self {
+        self.with(|builder| builder.json(body))
+    }
+
+    fn with(mut self, change: impl FnOnce(RequestBuilder) -> RequestBuilder) -> Self {
+        self.builder = self.builder.map(change);
         self
     }
 
@@ -122,7 +135,7 @@ impl Request {
     /// Calls, and reads the answer.
     pub(crate) async fn send(self) -> Result<Reply> {
         let Self { service, builder, deadline } = self;
-        let answer = open(&service, builder.timeout(deadline)).await?;
+        let answer = open(&service, builder?.timeout(deadline)).await?;
         check(read(&service, answer).await?)
     }
 
@@ -135,7 +148,7 @@ impl Request {
     pub(crate) async fn open_stream(self) -> Result<Response> {
         let Self { service, builder, deadline } = self;
         let call = async {
-            let answer = open(&service, builder).await?;
+            let answer = open(&service, builder?).await?;
             if answer.status().is_success() {
                 return Ok(answer);
             }
@@ -193,7 +206,35 @@ fn unavailable(service: &str, cause: impl Into<String>) -> ClientError {
     ClientError::Unavailable { service: service.to_owned(), cause: cause.into() }
 }
 
+/// What a visitor has sent cannot be sent on: in a path, or in a header.
+fn unsendable(service: &str) -> ClientError {
+    let detail = "what was sent cannot be part of a request".to_owned();
+    ClientError::Refused { service: service.to_owned(), status: StatusCode::BAD_REQUEST, detail }
+}
+
 /// The error without its URL, which may name a person.
 fn broken(service: &str, error: reqwest::Error) -> ClientError {
+    // Such as a control character in a header. Sent again, it fails again.
+    if error.is_builder() {
+        return unsendable(service);
+    }
     unavailable(service, format!("{:#}", anyhow::Error::new(error.without_url())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_sent_is_refused_and_not_called_an_outage() {
+        let client = Client::new("basket", "URL", "http://127.0.0.1:1").unwrap();
+        for path in [["lists", ".."], ["lists", "."], ["lists", ""]] {
+            let error = client.get(&path, &[]).send().await.unwrap_err();
+            assert!(error.is(StatusCode::BAD_REQUEST), "{path:?}: {error}");
+        }
+        let key = client.get(&["orders"], &[]).header("idempotency-key", "\n").send().await.unwrap_err();
+        assert!(key.is(StatusCode::BAD_REQUEST), "{key}");
+        let away = client.get(&["lists", "a..b"], &[]).send().await.unwrap_err();
+        assert!(away.is_unavailable(), "{away}");
+    }
 }

@@ -34,8 +34,10 @@ pub(crate) fn see_other(path: &str) -> HttpResponse {
 
 /// The path if it is one of this site, else `/`: a form or a link cannot redirect to another site.
 pub(crate) fn local(next: &str) -> &str {
-    let is_path =
-        next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n', '\t']);
+    // No header holds a control character, and a browser takes a backslash for a slash.
+    let is_path = next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.contains(|c: char| c == '\\' || c.is_control());
     let is_loop = next.starts_with("/sign-");
     if is_path && !is_loop { next } else { "/" }
 }
@@ -52,5 +54,15 @@ mod tests {
             assert_eq!(local(next), "/", "{next:?}");
         }
         assert_eq!(local("/cart?did=added"), "/cart?did=added");
+    }
+
+    #[test]
+    fn a_redirect_can_always_be_answered() {
+        for next in ["/\0", "/cart\u{1}", "/cart\u{7f}", "/\r\nset-cookie: a=b", "/é", "/\u{85}"] {
+            assert!(
+                HttpResponse::SeeOther().insert_header((LOCATION, local(next))).finish().status() == 303,
+                "{next:?}"
+            );
+        }
     }
 }

@@ -75,12 +75,7 @@ async fn act_on(
     action: &str,
     reason: Option<&str>,
 ) -> Result<(), Problem> {
-    let id = form.id.as_str();
-    // A URL drops a path segment that is empty or only dots.
-    if id.is_empty() || id.chars().all(|c| c == '.') {
-        return Err(Problem::validation("the id of this dead letter cannot be part of a URL"));
-    }
     let service = room.api.subscribers.iter().find(|client| client.service() == form.service);
     let service = service.ok_or_else(|| Problem::not_found("there is no such subscriber"))?;
-    Ok(act(service, user, &["inbox", "dead-letters", id, action], reason).await?)
+    Ok(act(service, user, &["inbox", "dead-letters", &form.id, action], reason).await?)
 }
