@@ -9,6 +9,9 @@ use service_kit::change::ChangeError;
 
 use super::UserId;
 
+/// The most rejected registrations that are forgotten at once.
+const FORGOTTEN: i64 = 100;
+
 /// Erases a user.
 #[derive(Debug)]
 pub struct Command<'a> {
@@ -30,40 +33,56 @@ impl Command<'_> {
                 .bind(self.user_id)
                 .fetch_optional(&mut *tx)
                 .await?;
-        if let Some((version, email_key)) = &erased {
-            self.announce(&mut tx, self.user_id, *version).await?;
+        let was_user = erased.is_some();
+        if let Some((version, email_key)) = erased {
+            let mut gone = vec![(self.user_id, version)];
             // So that no trace of the address is left.
-            for (user_id, version) in take_rejected(&mut tx, email_key).await? {
-                self.announce(&mut tx, user_id, version).await?;
-            }
+            gone.extend(take_rejected(&mut tx, &email_key).await?);
+            announce(&mut tx, gone, self.trace).await?;
         }
         tx.commit().await?;
-        Ok(was_asked || erased.is_some())
-    }
-
-    async fn announce(
-        &self,
-        tx: &mut Transaction<'_, Postgres>,
-        user_id: UserId,
-        version: i64,
-    ) -> Result<(), ChangeError> {
-        let deleted = UserDeleted { user_id, version: version + 1 };
-        outbox::append_traced(tx, &deleted, self.trace).await?;
-        Ok(())
+        Ok(was_asked || was_user)
     }
 }
 
-/// Deletes the registrations of an address that were rejected; returns those that were announced, one an hour at most.
+/// Announces that users, with their versions, are gone: whoever has heard of them forgets them.
+pub(super) async fn announce(
+    tx: &mut Transaction<'_, Postgres>,
+    gone: Vec<(UserId, i64)>,
+    trace: &TraceContext,
+) -> Result<(), ChangeError> {
+    for (user_id, version) in gone {
+        outbox::append_traced(tx, &UserDeleted { user_id, version: version + 1 }, trace).await?;
+    }
+    Ok(())
+}
+
+/// Deletes the registrations of an address that were rejected; returns those that were announced.
 async fn take_rejected(tx: &mut PgConnection, email_key: &str) -> Result<Vec<(UserId, i64)>, sqlx::Error> {
     sqlx::query_as(
         "with gone as (
-             delete from app_user where email_key = $1 and status = 'rejected' returning user_id, version, created_at
+             delete from app_user where email_key = $1 and status = 'rejected' returning user_id, version, announced
          )
-         select user_id, version
-           from (select *, created_at - lag(created_at) over (order by created_at) as pause from gone) as gone
-          where pause is null or pause > interval '1 hour'",
+         select user_id, version from gone where announced",
     )
     .bind(email_key)
+    .fetch_all(tx)
+    .await
+}
+
+/// Deletes some of the registrations that were rejected a month ago; returns those that were announced.
+pub(super) async fn take_old(tx: &mut PgConnection) -> Result<Vec<(UserId, i64)>, sqlx::Error> {
+    sqlx::query_as(
+        "with gone as (
+             delete from app_user
+              where user_id in (select user_id from app_user
+                                 where status = 'rejected' and created_at < now() - interval '30 days'
+                                 limit $1 for update skip locked)
+             returning user_id, version, announced
+         )
+         select user_id, version from gone where announced",
+    )
+    .bind(FORGOTTEN)
     .fetch_all(tx)
     .await
 }

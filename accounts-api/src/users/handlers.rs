@@ -194,7 +194,7 @@ struct Validation {
     responses(
         (status = 200, description = "the link counts: send it with POST", body = Validation),
         (status = 400, description = "no link of ours"),
-        (status = 410, description = "the link was used, or its day is over"),
+        (status = 410, description = "the link was used, its day is over, or a later registration has replaced it"),
     )
 )]
 #[get("/api/v1/users/{id}/validate")]
@@ -223,7 +223,7 @@ async fn show_link(
     responses(
         (status = 200, description = "the address is the user's", body = Validation),
         (status = 400, description = "no link of ours"),
-        (status = 410, description = "the link was used, or its day is over"),
+        (status = 410, description = "the link was used, its day is over, or a later registration has replaced it"),
     )
 )]
 #[post("/api/v1/users/{id}/validate")]
@@ -245,9 +245,7 @@ async fn validate_user(
 fn check(users: &Users, id: UserId, link: &Link) -> Result<(), Problem> {
     match users.links.verify(id.0, &link.token, Utc::now()) {
         Ok(_) => Ok(()),
-        Err(LinkFault::Expired) => {
-            Err(over("link-expired", "the link's day is over: register again a day from now"))
-        }
+        Err(LinkFault::Expired) => Err(over("link-expired", "the link's day is over: register again")),
         Err(LinkFault::Forged) => {
             let problem = Problem::new(
                 StatusCode::BAD_REQUEST,
@@ -260,7 +258,10 @@ fn check(users: &Users, id: UserId, link: &Link) -> Result<(), Problem> {
 }
 
 fn used() -> Problem {
-    over("link-used", "the link was used already: sign in")
+    over(
+        "link-used",
+        "the link was used already: sign in. If you have registered again since, the newest mail's counts",
+    )
 }
 
 fn over(kind: &str, detail: &str) -> Problem {

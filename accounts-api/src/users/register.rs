@@ -5,10 +5,10 @@ use service_kit::database;
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::events::{RegisterUser, RegistrationRejected, UserDeleted, UserRegistered};
+use super::events::{RegisterUser, RegistrationRejected, UserRegistered};
 use service_kit::change::ChangeError;
 
-use super::{Email, UserId, UserName};
+use super::{Email, UserId, UserName, erase};
 
 /// Asks for a registration.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Command<'_> {
         .await?;
         let Some(asked) = asked else { return Ok(Outcome::NothingToDo) };
         self.free(tx, &asked.email_key).await?;
-        if !self.insert(tx, &asked, "registered").await? {
+        if !self.insert(tx, &asked, "registered", true).await? {
             self.reject(tx, asked).await?;
             return Ok(Outcome::Rejected);
         }
@@ -97,21 +97,19 @@ impl Command<'_> {
         Ok(Outcome::Registered)
     }
 
-    /// Takes the address from a user who has not proved it in two days, a day more than the link in the mail counts:
-    /// nobody can keep another's address from them, and a mail that nobody read in time is no dead end.
+    /// Takes the address from a user who has not proved it in an hour: nobody can keep another's address from them for
+    /// long, and a mail that was not read in time is no dead end. The link in it counts for a day, unless the address is
+    /// taken before.
     async fn free(&self, tx: &mut Transaction<'_, Postgres>, email_key: &str) -> Result<(), ChangeError> {
-        let gone: Option<(UserId, i64)> = sqlx::query_as(
+        let gone: Vec<(UserId, i64)> = sqlx::query_as(
             "delete from app_user where email_key = $1 and status = 'registered'
-                                    and created_at < now() - interval '2 days'
+                                    and created_at < now() - interval '1 hour'
               returning user_id, version",
         )
         .bind(email_key)
-        .fetch_optional(&mut **tx)
+        .fetch_all(&mut **tx)
         .await?;
-        if let Some((user_id, version)) = gone {
-            outbox::append_traced(tx, &UserDeleted { user_id, version: version + 1 }, self.trace).await?;
-        }
-        Ok(())
+        erase::announce(tx, gone, self.trace).await
     }
 
     /// Inserts the user; `false` if the address is taken. Waits for another transaction that is taking it.
@@ -120,11 +118,12 @@ impl Command<'_> {
         tx: &mut Transaction<'_, Postgres>,
         asked: &Asked,
         status: &str,
+        announced: bool,
     ) -> Result<bool, sqlx::Error> {
         let hash = Some(&asked.password_hash).filter(|_| status == "registered");
         let inserted = sqlx::query(
-            "insert into app_user (user_id, user_name, email, email_key, password_hash, status)
-             values ($1, $2, $3, $4, $5, $6)
+            "insert into app_user (user_id, user_name, email, email_key, password_hash, status, announced)
+             values ($1, $2, $3, $4, $5, $6, $7)
              on conflict (email_key) where status <> 'rejected' do nothing",
         )
         .bind(self.user_id)
@@ -133,6 +132,7 @@ impl Command<'_> {
         .bind(&asked.email_key)
         .bind(hash)
         .bind(status)
+        .bind(announced)
         .execute(&mut **tx)
         .await?;
         Ok(inserted.rows_affected() == 1)
@@ -140,12 +140,9 @@ impl Command<'_> {
 
     /// The owner of the address is told, once an hour at most: nobody can have others flooded with mail.
     async fn reject(&self, tx: &mut Transaction<'_, Postgres>, asked: Asked) -> Result<(), ChangeError> {
-        // Those of long ago are nobody's concern any more.
-        sqlx::query(
-            "delete from app_user where status = 'rejected' and created_at < now() - interval '30 days'",
-        )
-        .execute(&mut **tx)
-        .await?;
+        // Those of long ago are nobody's concern any more, and whoever was told of them forgets the address too.
+        let old = erase::take_old(tx).await?;
+        erase::announce(tx, old, self.trace).await?;
         let was_told: bool = sqlx::query_scalar(
             "select exists (select from app_user where status = 'rejected' and email_key = $1
                                                    and created_at > now() - interval '1 hour')",
@@ -153,7 +150,7 @@ impl Command<'_> {
         .bind(&asked.email_key)
         .fetch_one(&mut **tx)
         .await?;
-        self.insert(tx, &asked, "rejected").await?;
+        self.insert(tx, &asked, "rejected", !was_told).await?;
         if !was_told {
             let rejected = RegistrationRejected { user_id: self.user_id, email: asked.email, version: 2 };
             outbox::append_traced(tx, &rejected, self.trace).await?;

@@ -48,6 +48,23 @@ async fn an_erased_user_leaves_an_id_and_nothing_else(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "accounts_api::MIGRATIONS")]
+async fn whoever_heard_of_a_rejected_registration_is_told_when_it_is_forgotten(pool: PgPool) {
+    let app = TestApp::spawn(&pool);
+    app.register("alice@example.org").await;
+    let told = app.register("alice@example.org").await;
+    let untold = app.register("alice@example.org").await;
+    let a_month_later =
+        "update app_user set created_at = created_at - interval '31 days' where user_id = any($1)";
+    sqlx::query(a_month_later).bind([told, untold]).execute(&pool).await.unwrap();
+    // The next rejection, of whichever address, takes them along.
+    app.register("bob@example.org").await;
+    app.register("bob@example.org").await;
+    assert!(app.see(told).await.is_none() && app.see(untold).await.is_none());
+    assert_eq!(app.announced(told).await[2], ("user_deleted".to_owned(), json!({"userId": told})));
+    assert_eq!(app.announced(untold).await.len(), 1, "nobody has heard of it");
+}
+
+#[sqlx::test(migrator = "accounts_api::MIGRATIONS")]
 async fn an_operator_erases_a_user_before_the_command_has_come(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let body = json!({"userName": "Alice", "email": "alice@example.org", "password": PASSWORD});

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use accounts_api::subscriptions::Register;
+use chrono::Utc;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::app::{PASSWORD, TestApp};
+use crate::app::{PASSWORD, TestApp, links};
 
 #[sqlx::test(migrator = "accounts_api::MIGRATIONS")]
 async fn a_registration_is_a_command_that_has_the_id_alone(pool: PgPool) {
@@ -77,17 +78,21 @@ async fn of_a_hundred_registrations_of_one_address_at_once_one_gets_it(pool: PgP
 }
 
 #[sqlx::test(migrator = "accounts_api::MIGRATIONS")]
-async fn an_address_that_nobody_proved_in_two_days_is_free_again(pool: PgPool) {
+async fn an_address_that_nobody_proved_in_an_hour_is_free_again(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let status = async |id| app.see(id).await.map(|user| user["status"].as_str().unwrap().to_owned());
     let first = app.register("alice@example.org").await;
     let soon = app.register("alice@example.org").await;
     assert_eq!(status(soon).await.as_deref(), Some("rejected"));
-    let days_later = "update app_user set created_at = created_at - interval '49 hours' where user_id = $1";
-    sqlx::query(days_later).bind(first).execute(&pool).await.unwrap();
+    let an_hour_later =
+        "update app_user set created_at = created_at - interval '61 minutes' where user_id = $1";
+    sqlx::query(an_hour_later).bind(first).execute(&pool).await.unwrap();
     let later = app.register("Alice@example.org").await;
     assert_eq!((status(later).await.as_deref(), status(first).await), (Some("registered"), None));
     assert_eq!(app.announced(first).await[2], ("user_deleted".to_owned(), json!({"userId": first})));
+    // The mail of the one who came first proves nothing for them any more.
+    assert_eq!(app.validate(first, &links().sign(first, Utc::now())).await.status(), 410);
+    assert_eq!(status(later).await.as_deref(), Some("registered"));
 
     // Who has proved it keeps it.
     let proved = "update app_user set status = 'validated', validated_at = now(), created_at = created_at - interval '1 year'

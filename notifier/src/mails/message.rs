@@ -94,6 +94,7 @@ impl Letterhead {
                     &[
                         "somebody wanted to register at the shop with this address, which is registered already.",
                         "If it was you: sign in as you did before.",
+                        "If you have not confirmed this address yet, register again in an hour.",
                     ],
                     Some((self.page(&["sign-in"])?.to_string(), "Sign in")),
                 );
