@@ -116,7 +116,8 @@ pub async fn take(pool: &PgPool, limit: usize, lease: Duration) -> Result<Vec<Wo
     retried(|| async {
         sqlx::query_as(
             "with taken as (select mail_id from mail where due <= now() order by due limit $1 for update skip locked)
-             update mail set due = now() + $2 * interval '1 ms', tries = mail.tries + 1
+             update mail set due = now() + $2 * interval '1 ms', leased_until = now() + $2 * interval '1 ms',
+                             tries = mail.tries + 1
                from taken where mail.mail_id = taken.mail_id
              returning mail.mail_id, mail.user_id, mail.email, mail.kind, mail.content::text as content, mail.tries,
                        mail.refusals",
@@ -141,7 +142,8 @@ pub async fn record(pool: &PgPool, work: &Work, outcome: &Outcome) -> Result<boo
     let update = retried(|| async {
         sqlx::query(
             "update mail
-                set state = $3, problem = $4, due = now() + $5 * interval '1 ms', refusals = refusals + $6,
+                set state = $3, problem = $4, due = now() + $5 * interval '1 ms', leased_until = null,
+                    refusals = refusals + $6,
                     email = case when $3 = 'sent' then null else email end,
                     content = case when $3 = 'sent' then null else content end, changed_at = now()
               where mail_id = $1 and tries = $2 and state = 'waiting'",
@@ -166,7 +168,7 @@ pub async fn requeue(pool: &PgPool, mail_id: Uuid) -> Result<bool, sqlx::Error> 
             "update mail
                 set state = 'waiting', refusals = 0, changed_at = now(),
                     -- One that a worker has right now stays its own.
-                    due = case when state = 'waiting' and problem is null then due else now() end
+                    due = greatest(now(), leased_until)
               where mail_id = $1 and state in ('failed', 'waiting')",
         )
         .bind(mail_id)

@@ -1,5 +1,8 @@
 //! The operator's routes.
 
+use std::time::Duration;
+
+use notifier::mails::store::{self, Outcome};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -32,6 +35,28 @@ async fn operators_see_mails_by_state_and_have_them_sent_again(pool: PgPool) {
     until(&pool, failed, "sent").await;
     assert_eq!(app.operate(Method::POST, &path).send().await.unwrap().status(), 409, "it is sent");
     assert_eq!(mailbox.mails().await[0]["messageId"], format!("{failed}@shop.example"));
+}
+
+#[sqlx::test(migrator = "notifier::MIGRATIONS")]
+async fn a_mail_that_a_worker_has_right_now_is_not_sent_twice_for_an_operator(pool: PgPool) {
+    let mail = register_ann(&pool).await;
+    let lease = Duration::from_mins(1);
+    let take = async || store::take(&pool, 1, lease).await.unwrap();
+    // Its first try has come to nothing; a worker tries again.
+    let pause = Duration::ZERO;
+    let again = Outcome::Again { problem: "no answer".to_owned(), pause, is_refused: false };
+    assert!(store::record(&pool, &take().await[0], &again).await.unwrap());
+    let taken = take().await;
+    assert_eq!(taken.len(), 1);
+    assert!(store::requeue(&pool, mail).await.unwrap());
+    assert!(take().await.is_empty(), "another worker has it");
+    // After that try it need not wait any longer.
+    let pause = Duration::from_mins(10);
+    let again = Outcome::Again { problem: "no answer".to_owned(), pause, is_refused: false };
+    assert!(store::record(&pool, &taken[0], &again).await.unwrap());
+    assert!(take().await.is_empty());
+    assert!(store::requeue(&pool, mail).await.unwrap());
+    assert_eq!(take().await.len(), 1);
 }
 
 #[sqlx::test(migrator = "notifier::MIGRATIONS")]
