@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::mails::message::Letterhead;
 use crate::mails::store::{self, Outcome, Work};
 use crate::settings::WorkerSettings;
-use crate::smtp::{Answer, Mailer};
+use crate::smtp::{Answer, Mailer, without_addresses};
 
 /// What the worker does with mails that are due.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ impl Job for Delivery {
         let answer = self.send(&work).await;
         event_bus::crash_point!("notifier.after_send");
         let outcome = outcome(&work, answer, &self.settings);
-        // The server's words may have the address in them: they are in the row, and in no log.
+        // The server's words are in the row, and in no log.
         let (mail, kind) = (work.mail_id, work.kind.as_str());
         match store::record(&self.pool, &work, &outcome).await {
             Ok(true) => {}
@@ -82,7 +82,9 @@ impl Delivery {
                     ))
                 })
             }
-            Err(error) => Answer::Refused(format!("no mail can be made of it: {error:#}")),
+            Err(error) => {
+                Answer::Refused(without_addresses(&format!("no mail can be made of it: {error:#}")))
+            }
         };
         metrics::counter!("mail_tries_total", "answer" => word(&answer)).increment(1);
         answer
@@ -92,20 +94,15 @@ impl Delivery {
 /// Decides what an answer means for a mail.
 fn outcome(work: &Work, answer: Answer, settings: &WorkerSettings) -> Outcome {
     let pause = pause_after(work.tries, settings.first_pause_ms, settings.longest_pause_ms);
-    let without_address = |problem: String| problem.replace(&work.email, "(the address)");
     match answer {
         Answer::Sent => Outcome::Sent,
-        Answer::Refused(problem) => Outcome::Failed(without_address(problem)),
+        Answer::Refused(problem) => Outcome::Failed(problem),
         Answer::NotNow(problem) if work.refusals + 1 >= settings.refusals => {
             let times = work.refusals + 1;
-            Outcome::Failed(format!("refused {times} times, last: {}", without_address(problem)))
+            Outcome::Failed(format!("refused {times} times, last: {problem}"))
         }
-        Answer::NotNow(problem) => {
-            Outcome::Again { problem: without_address(problem), pause, is_refused: true }
-        }
-        Answer::Unknown(problem) => {
-            Outcome::Again { problem: without_address(problem), pause, is_refused: false }
-        }
+        Answer::NotNow(problem) => Outcome::Again { problem, pause, is_refused: true },
+        Answer::Unknown(problem) => Outcome::Again { problem, pause, is_refused: false },
     }
 }
 

@@ -17,7 +17,7 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
-use url::{Url, form_urlencoded};
+use url::{Host, Url, form_urlencoded};
 
 /// How long making a connection to one address of the server may take, up to its greeting: an address may accept and then
 /// say nothing.
@@ -28,6 +28,9 @@ const REMEMBERED: Duration = Duration::from_mins(10);
 const IDLE: Duration = Duration::from_secs(30);
 /// The most connections that are kept.
 const KEPT: usize = 8;
+
+/// The longest that is kept of what a server says, in characters.
+const LONGEST: usize = 400;
 
 /// What came of sending a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +69,11 @@ enum Security {
 impl Mailer {
     /// For the server at this address: see [`SmtpSettings::url`](crate::settings::SmtpSettings::url).
     pub fn new(url: &Url) -> anyhow::Result<Self> {
-        let host = url.host_str().context("setting smtp.url names no host")?.to_owned();
+        let host = match url.host().context("setting smtp.url names no host")? {
+            // A URL has it in brackets; nothing else does.
+            Host::Ipv6(address) => address.to_string(),
+            host => host.to_string(),
+        };
         let tls = || TlsParameters::new(host.clone()).context("cannot use TLS for mail");
         let is_required = url.query_pairs().any(|(key, value)| key == "tls" && value == "required");
         let (security, usual) = match url.scheme() {
@@ -184,7 +191,15 @@ impl Server {
 /// What the server has said, in words.
 fn said(error: &Error) -> String {
     let error = anyhow::Chain::new(error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    error.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect()
+    without_addresses(&error)
+}
+
+/// One line of text, not too long, in which no word can be an address: servers repeat them, in whatever case.
+pub(crate) fn without_addresses(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let words: Vec<&str> =
+        words.map(|word| if word.contains('@') { "(the address)" } else { word }).collect();
+    words.join(" ").chars().take(LONGEST).collect()
 }
 
 /// A user's name or password as it was before it was put into an address.
@@ -217,6 +232,25 @@ mod tests {
             }
         });
         address
+    }
+
+    #[tokio::test]
+    async fn a_mail_server_is_reached_by_an_address_of_any_family() {
+        for (url, address) in [("smtp://[::1]:2525", "[::1]:2525"), ("smtp://127.0.0.1", "127.0.0.1:25")] {
+            let mailer = Mailer::new(&Url::parse(url).unwrap()).unwrap();
+            let found: Vec<SocketAddr> =
+                lookup_host((mailer.0.host.as_str(), mailer.0.port)).await.unwrap().collect();
+            assert_eq!(found, [address.parse().unwrap()], "{url}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_shows_no_address() {
+        let said = without_addresses("550 <ANN@Buyers.example>: no\r\nsuch user; ask admin@mail.example");
+        assert_eq!(said, "550 (the address) no such user; ask (the address)");
+        // Also where the text is cut in the middle of one.
+        let long = format!("{} ann@buyers.example", "x".repeat(LONGEST - 5));
+        assert!(!without_addresses(&long).contains("ann"), "{long}");
     }
 
     #[tokio::test]
