@@ -64,6 +64,9 @@ pub struct SignInSettings {
     pub try_again_s: u32,
     /// Registrations of one client that are taken at once. Default 500.
     pub registrations_of_client: u32,
+    /// Registrations that are taken at once for one inbox, whose addresses differ only in what stands after a `+`. One is
+    /// given back after ten minutes. Default 5.
+    pub registrations_of_inbox: u32,
     /// Proxies, the storefront for one, with commas between: addresses, networks (`10.0.0.0/8`) or names, whose
     /// addresses are looked up again every few seconds. A client is whom they name in `X-Forwarded-For`, the last who is
     /// no proxy. Default none: whoever connects is the client.
@@ -122,6 +125,7 @@ impl Default for SignInSettings {
             tries_with_address: 60,
             try_again_s: 6,
             registrations_of_client: 500,
+            registrations_of_inbox: 5,
             trusted_proxies: Proxies::default(),
         }
     }
@@ -145,6 +149,7 @@ impl SignInSettings {
             self.tries_with_address,
             self.try_again_s,
             self.registrations_of_client,
+            self.registrations_of_inbox,
         ];
         ensure!(!tries.contains(&0), "settings sign_in.tries_* and the like must not be 0");
         Ok(())

@@ -15,6 +15,9 @@ use crate::settings::SignInSettings;
 /// The most buckets that are kept: some 5 MB. Full ones need not be kept; beyond that some are forgotten.
 const MOST: usize = 100_000;
 
+/// After how long one more registration may have a mail sent to the same inbox.
+const MAIL_AGAIN: Duration = Duration::from_mins(10);
+
 /// The limits of one process.
 pub struct Limits {
     settings: SignInSettings,
@@ -25,16 +28,17 @@ pub struct Limits {
     hasher: RandomState,
 }
 
-/// One bucket, and how many tries it holds.
+/// One bucket, how many tries it holds, and after how long one is given back.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     key: u64,
     holds: u32,
+    interval: Duration,
 }
 
-/// A try to sign in that was let through; what it takes is given back if the password was right.
+/// A try that was let through; what it takes is given back if the password was right, or nothing came of it.
 #[derive(Debug)]
-pub(crate) struct Try([Bucket; 3]);
+pub(crate) struct Try(Vec<Bucket>);
 
 impl Limits {
     /// Nobody has tried yet.
@@ -46,47 +50,49 @@ impl Limits {
     /// Lets a try through; 429 if the client, the address, or the client with that address has failed too often.
     pub(crate) fn sign_in(&self, client: Client, address: &str) -> Result<Try, Problem> {
         let settings = &self.settings;
-        let buckets = [
+        self.try_now(vec![
             self.bucket(&("client and address", client, address), settings.tries_of_client_with_address),
             self.bucket(&("client", client), settings.tries_of_client),
             self.bucket(&("address", address), settings.tries_with_address),
-        ];
-        self.take(&buckets, Instant::now())?;
-        Ok(Try(buckets))
+        ])
     }
 
     /// Gives back what a try took.
     pub(crate) fn give_back(&self, tried: &Try) {
-        let interval = self.interval();
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        for bucket in tried.0 {
-            full_at.entry(bucket.key).and_modify(|at| *at = at.checked_sub(interval).unwrap_or(*at));
+        for bucket in &tried.0 {
+            full_at.entry(bucket.key).and_modify(|at| *at = at.checked_sub(bucket.interval).unwrap_or(*at));
         }
     }
 
-    /// Lets a registration through; 429 if the client has asked for too many.
-    pub(crate) fn registration(&self, client: Client) -> Result<(), Problem> {
-        let bucket = self.bucket(&("registration", client), self.settings.registrations_of_client);
-        self.take(&[bucket], Instant::now())
+    /// Lets a registration through; 429 if the client has asked for too many, or if too many were asked for whose mail
+    /// goes to this inbox.
+    pub(crate) fn registration(&self, client: Client, inbox: &str) -> Result<Try, Problem> {
+        let of_inbox = self.bucket(&("inbox", inbox), self.settings.registrations_of_inbox);
+        self.try_now(vec![
+            self.bucket(&("registration", client), self.settings.registrations_of_client),
+            Bucket { interval: MAIL_AGAIN, ..of_inbox },
+        ])
     }
 
     fn bucket(&self, whose: &impl std::hash::Hash, holds: u32) -> Bucket {
-        Bucket { key: self.hasher.hash_one(whose), holds }
+        let interval = Duration::from_secs(self.settings.try_again_s.into());
+        Bucket { key: self.hasher.hash_one(whose), holds, interval }
     }
 
-    fn interval(&self) -> Duration {
-        Duration::from_secs(self.settings.try_again_s.into())
+    fn try_now(&self, buckets: Vec<Bucket>) -> Result<Try, Problem> {
+        self.take(&buckets, Instant::now())?;
+        Ok(Try(buckets))
     }
 
     /// Takes one try from each bucket, or none of any.
     fn take(&self, buckets: &[Bucket], now: Instant) -> Result<(), Problem> {
-        let interval = self.interval();
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         let after = |full_at: &HashMap<u64, Instant>, bucket: &Bucket| {
-            full_at.get(&bucket.key).copied().unwrap_or(now).max(now) + interval
+            full_at.get(&bucket.key).copied().unwrap_or(now).max(now) + bucket.interval
         };
         let wait = |bucket: &Bucket| {
-            (after(&full_at, bucket) - now).saturating_sub(interval.saturating_mul(bucket.holds))
+            (after(&full_at, bucket) - now).saturating_sub(bucket.interval.saturating_mul(bucket.holds))
         };
         let wait = buckets.iter().map(wait).max().unwrap_or_default();
         if !wait.is_zero() {
@@ -163,6 +169,20 @@ mod tests {
         assert!(limits.take(&[bucket], now + Duration::from_secs(5)).is_err());
         assert!(limits.take(&[bucket], now + Duration::from_secs(6)).is_ok());
         assert!(limits.take(&[bucket], now + Duration::from_secs(6)).is_err());
+    }
+
+    #[test]
+    fn nobody_has_an_inbox_flooded_with_mail() {
+        let limits = Limits::new(SignInSettings::default());
+        // However many clients ask.
+        let taken = (0..100).filter(|n| limits.registration(client(*n), "alice@example.org").is_ok());
+        assert_eq!(taken.count(), 5);
+        assert!(limits.registration(client(1), "bob@example.org").is_ok());
+        // What came to nothing was none.
+        for _ in 0..100 {
+            let tried = limits.registration(client(1), "carol@example.org").unwrap();
+            limits.give_back(&tried);
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ struct Accepted {
             headers(("Location" = String, description = "where the user will be"))),
         (status = 400, description = "a name, an address or a password that cannot be"),
         (status = 413, description = "too large"),
-        (status = 429, description = "too many registrations of this client; Retry-After says when"),
+        (status = 429, description = "too many registrations of this client or for this inbox; Retry-After says when"),
     )
 )]
 #[post("/api/v1/users")]
@@ -74,15 +74,20 @@ async fn register_user(
 ) -> Result<HttpResponse, Problem> {
     let Registration { user_name, email, password } = body.value;
     password.check_against(user_name.as_str(), email.as_str())?;
-    limits.registration(client)?;
-    let password_hash = users.hasher.hash(password.into()).await?;
-    let request = register::Request {
-        user_name: &user_name,
-        email: &email,
-        password_hash: &password_hash,
-        trace: &trace.context,
-    };
-    let user_id = retried(|| request.run(&users.pool)).await?;
+    let tried = limits.registration(client, &email.inbox())?;
+    let asked: Result<UserId, Problem> = async {
+        let password_hash = users.hasher.hash(password.into()).await?;
+        let request = register::Request {
+            user_name: &user_name,
+            email: &email,
+            password_hash: &password_hash,
+            trace: &trace.context,
+        };
+        Ok(retried(|| request.run(&users.pool)).await?)
+    }
+    .await;
+    // Who is put off may come again: it was no registration.
+    let user_id = asked.inspect_err(|_| limits.give_back(&tried))?;
     (users.committed)();
     Ok(HttpResponse::Accepted()
         .insert_header((LOCATION, format!("{BASE}/{user_id}")))

@@ -101,6 +101,15 @@ impl Email {
     pub fn key(&self) -> String {
         self.0.to_lowercase().nfc().collect()
     }
+
+    /// The key without the tag after a `+`: as a rule the mail of all tags comes into one inbox.
+    pub fn inbox(&self) -> String {
+        let key = self.key();
+        match key.split_once('@') {
+            Some((local, domain)) => format!("{}@{domain}", local.split('+').next().unwrap_or(local)),
+            None => key,
+        }
+    }
 }
 
 impl fmt::Debug for Email {
@@ -187,6 +196,14 @@ mod tests {
         assert_eq!(key_of("jos\u{e9}@example.org"), key_of("jose\u{301}@example.org"));
         assert_eq!(Email::try_from("Alice@Example.ORG".to_owned()).unwrap().as_str(), "Alice@example.org");
         assert_eq!(format!("{:?}", Email::try_from("a@b.example".to_owned()).unwrap()), "Email(…)");
+    }
+
+    #[test]
+    fn the_mail_of_all_tags_comes_into_one_inbox() {
+        let inbox = |text: &str| Email::try_from(text.to_owned()).unwrap().inbox();
+        for text in ["alice@example.org", "Alice+1@Example.org", "alice+a+b@example.org"] {
+            assert_eq!(inbox(text), "alice@example.org", "{text}");
+        }
     }
 
     #[test]

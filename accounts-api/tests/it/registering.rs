@@ -52,7 +52,11 @@ async fn a_registration_is_a_command_that_has_the_id_alone(pool: PgPool) {
 async fn of_a_hundred_registrations_of_one_address_at_once_one_gets_it(pool: PgPool) {
     let app = TestApp::spawn_with(
         &pool,
-        &[("APP__AUTH__SECRET", service_kit::auth::DEVELOPMENT_SECRET), ("APP__PASSWORDS__MEMORY_KIB", "64")],
+        &[
+            ("APP__AUTH__SECRET", service_kit::auth::DEVELOPMENT_SECRET),
+            ("APP__PASSWORDS__MEMORY_KIB", "64"),
+            ("APP__SIGN_IN__REGISTRATIONS_OF_INBOX", "100"),
+        ],
     );
     let asked = (0..100).map(|n| {
         let (app, email) = (&app, ["alice@example.org", "ALICE@EXAMPLE.ORG"][n % 2]);

@@ -85,7 +85,9 @@ impl Letterhead {
                     ],
                     Some((link.to_string(), "Confirm this address")),
                 );
-                words.greeting = format!("Hello {user_name},");
+                if is_plain(user_name) {
+                    words.greeting = format!("Hello {user_name},");
+                }
                 words.end = "If you did not register, you need not do anything.";
                 ("Welcome to the shop", words)
             }
@@ -148,6 +150,13 @@ impl Letterhead {
     }
 }
 
+/// Whether a name can only be one: mail programs make links of addresses, and a stranger may have chosen the name for
+/// whoever reads the mail.
+fn is_plain(name: &str) -> bool {
+    let is_domain = |after: &str| after.chars().take_while(|c| c.is_alphanumeric()).count() >= 2;
+    !name.is_empty() && !name.contains(['/', ':', '@']) && !name.split('.').skip(1).any(is_domain)
+}
+
 /// What has happened to a product, in words.
 fn sentence(change: &Change, currency: &str) -> String {
     let Change { product_name, old_price, new_price } = change;
@@ -155,5 +164,29 @@ fn sentence(change: &Change, currency: &str) -> String {
         (Some(old), Some(new)) => format!("{product_name}: {new} {currency} instead of {old} {currency}"),
         (None, Some(new)) => format!("{product_name}: {new} {currency}"),
         (_, None) => format!("{product_name} is no longer sold"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain;
+
+    #[test]
+    fn a_greeting_holds_nothing_that_a_mail_program_makes_a_link_of() {
+        for name in ["Ann", "J. R. R. Tolkien", "J.R. Hartley", "Zoë <b>", "Acme & Sons Inc.", "李"] {
+            assert!(is_plain(name), "{name}");
+        }
+        for name in [
+            "",
+            "http://evil",
+            "win at evil.example",
+            "evil.de/x",
+            "mail eve@evil",
+            "tel:1",
+            "a.b.cd",
+            "a.é1",
+        ] {
+            assert!(!is_plain(name), "{name}");
+        }
     }
 }
