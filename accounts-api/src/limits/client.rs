@@ -33,10 +33,11 @@ impl FromRequest for Client {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let peer = request.peer_addr().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.ip());
         let Some(limits) = request.app_data::<web::Data<Limits>>() else { return ready(Ok(peer.into())) };
-        let headers: Vec<&str> = request
+        // What is odd in it spoils nothing but itself: the client may have written the beginning.
+        let headers: Vec<_> = request
             .headers()
             .get_all("x-forwarded-for")
-            .map(|header| header.to_str().unwrap_or(""))
+            .map(|header| String::from_utf8_lossy(header.as_bytes()))
             .collect();
         let mut named = headers.iter().rev().flat_map(|header| header.rsplit(','));
         let mut client = peer;
