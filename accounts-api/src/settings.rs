@@ -29,7 +29,9 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PasswordSettings {
-    /// The memory of one hash, in KiB. Default 19,456 (19 MiB).
+    /// The memory of one hash, in KiB. A try with an unknown address costs what is set now. After a change of memory or
+    /// passes a user's password is hashed anew when they sign in; until then a try with their address takes another time.
+    /// Default 19,456 (19 MiB).
     pub memory_kib: u32,
     /// The passes over that memory. Default 2.
     pub passes: u32,

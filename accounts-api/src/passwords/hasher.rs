@@ -26,13 +26,25 @@ struct Inner {
     nobodys: String,
 }
 
+/// What comes of checking a password.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is another one, or nobody's.
+    Wrong,
+    /// It is the one of the hash.
+    Right {
+        /// The hash to keep instead, where the old one has other parameters than the present ones.
+        new: Option<String>,
+    },
+}
+
 impl Hasher {
     /// Makes one hash: parameters that cannot be are an error.
     pub fn new(settings: &PasswordSettings) -> anyhow::Result<Self> {
         let params = Params::new(settings.memory_kib, settings.passes, 1, None);
         let params = params.map_err(|error| anyhow!("settings passwords.memory_kib and passes: {error}"))?;
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let nobodys = hash(&argon, &random()?).context("settings passwords: cannot hash")?;
+        let nobodys = hash_of(&argon, &random()?).context("settings passwords: cannot hash")?;
         let (turns, places) = (settings.concurrency.max(1), settings.concurrency.max(1) + settings.waiting);
         let (turns, places) = (Arc::new(Semaphore::new(turns)), Arc::new(Semaphore::new(places)));
         Ok(Self(Arc::new(Inner { argon, turns, places, nobodys })))
@@ -40,16 +52,23 @@ impl Hasher {
 
     /// The hash of a password, with parameters and salt.
     pub async fn hash(&self, password: Password) -> Result<String, Problem> {
-        let hashed = self.work(move |inner| hash(&inner.argon, password.bytes())).await?;
+        let hashed = self.work(move |inner| hash_of(&inner.argon, password.bytes())).await?;
         hashed.map_err(|error| Problem::internal(&format!("{error:#}")))
     }
 
-    /// Whether the password is the one of the hash. Without a hash it is not, and that takes as long.
-    pub async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool, Problem> {
+    /// Whether the password is the one of the hash. Without a hash it is not, and that takes as long as with one of the
+    /// present parameters.
+    pub async fn verify(&self, password: Password, hash: Option<String>) -> Result<Verdict, Problem> {
         self.work(move |inner| {
             let (text, is_somebodys) = hash.as_ref().map_or((&inner.nobodys, false), |hash| (hash, true));
-            let Ok(hash) = PasswordHash::new(text) else { return false };
-            inner.argon.verify_password(password.bytes(), &hash).is_ok() && is_somebodys
+            let Ok(old) = PasswordHash::new(text) else { return Verdict::Wrong };
+            if inner.argon.verify_password(password.bytes(), &old).is_err() || !is_somebodys {
+                return Verdict::Wrong;
+            }
+            let is_present =
+                Params::try_from(&old).is_ok_and(|old| costs(&old) == costs(inner.argon.params()));
+            let new = (!is_present).then(|| hash_of(&inner.argon, password.bytes()).ok());
+            Verdict::Right { new: new.flatten() }
         })
         .await
     }
@@ -74,7 +93,12 @@ impl Hasher {
     }
 }
 
-fn hash(argon: &Argon2<'_>, password: &[u8]) -> anyhow::Result<String> {
+/// What a hash costs: its memory, passes and lanes.
+fn costs(params: &Params) -> [u32; 3] {
+    [params.m_cost(), params.t_cost(), params.p_cost()]
+}
+
+fn hash_of(argon: &Argon2<'_>, password: &[u8]) -> anyhow::Result<String> {
     let salt = SaltString::encode_b64(&random()?).map_err(|error| anyhow!("no salt: {error}"))?;
     let hash = argon.hash_password(password, &salt).map_err(|error| anyhow!("cannot hash: {error}"))?;
     Ok(hash.to_string())
@@ -97,9 +121,10 @@ mod tests {
         let (one, other) = (hasher.hash(password()).await.unwrap(), hasher.hash(password()).await.unwrap());
         assert!(one.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{one}");
         assert_ne!(one, other);
-        assert!(hasher.verify(password(), Some(one.clone())).await.unwrap());
-        assert!(!hasher.verify(Password::from("Correct horse".to_owned()), Some(one)).await.unwrap());
-        assert!(!hasher.verify(password(), None).await.unwrap());
+        let verify = async |password, hash| hasher.verify(password, hash).await.unwrap();
+        assert_eq!(verify(password(), Some(one.clone())).await, Verdict::Right { new: None });
+        assert_eq!(verify(Password::from("Correct horse".to_owned()), Some(one)).await, Verdict::Wrong);
+        assert_eq!(verify(password(), None).await, Verdict::Wrong);
     }
 
     #[tokio::test]

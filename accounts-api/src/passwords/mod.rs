@@ -4,5 +4,5 @@ mod common;
 mod hasher;
 mod password;
 
-pub use hasher::Hasher;
+pub use hasher::{Hasher, Verdict};
 pub use password::{NewPassword, Password};

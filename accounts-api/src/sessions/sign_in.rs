@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::keys::store::present_key;
 use crate::limits::{Client, Limits};
-use crate::passwords::{Hasher, Password};
+use crate::passwords::{Hasher, Password, Verdict};
 use crate::users::{Email, UserId};
 
 /// What signs users in.
@@ -68,8 +68,25 @@ impl Sessions {
         })
         .await?;
         let (user, hash) = found.map(|(user, scopes, hash)| ((user, scopes), hash)).unzip();
-        let is_right = self.hasher.verify(password, hash).await?;
-        Ok(user.filter(|_| is_right))
+        let verdict = self.hasher.verify(password, hash.clone()).await?;
+        if let (Some((user, _)), Some(old), Verdict::Right { new: Some(new) }) = (&user, &hash, &verdict) {
+            self.renew(*user, old, new).await?;
+        }
+        Ok(user.filter(|_| matches!(verdict, Verdict::Right { .. })))
+    }
+
+    /// Replaces a hash of other parameters than the present ones: as long as there is such a one, a try takes another time
+    /// than for an address that nobody has.
+    async fn renew(&self, user: UserId, old: &str, new: &str) -> Result<(), sqlx::Error> {
+        let update = retried(|| async {
+            sqlx::query("update app_user set password_hash = $3 where user_id = $1 and password_hash = $2")
+                .bind(user)
+                .bind(old)
+                .bind(new)
+                .execute(&self.pool)
+                .await
+        });
+        update.await.map(drop)
     }
 }
 

@@ -111,6 +111,28 @@ async fn proxies_are_known_by_name_and_by_network_and_a_client_is_the_last_who_i
     }
 }
 
+#[sqlx::test(migrator = "accounts_api::MIGRATIONS")]
+async fn who_signs_in_after_a_change_of_cost_has_a_hash_of_the_present_cost(pool: PgPool) {
+    let app_of = |memory| {
+        let secret = ("APP__AUTH__SECRET", service_kit::auth::DEVELOPMENT_SECRET);
+        TestApp::spawn_with(&pool, &[secret, ("APP__PASSWORDS__MEMORY_KIB", memory)])
+    };
+    let hash = async || -> String {
+        sqlx::query_scalar("select password_hash from app_user").fetch_one(&pool).await.unwrap()
+    };
+    app_of("64").register("alice@example.org").await;
+    let (app, old) = (app_of("128"), hash().await);
+    assert_eq!(app.sign_in("alice@example.org", "a wrong password").await.status(), 401);
+    assert_eq!(hash().await, old);
+    for _ in 0..2 {
+        assert_eq!(app.sign_in("alice@example.org", PASSWORD).await.status(), 200);
+    }
+    let new = hash().await;
+    assert!(old.contains("$m=64,") && new.contains("$m=128,"), "{new}");
+    assert_eq!(app.sign_in("alice@example.org", PASSWORD).await.status(), 200);
+    assert_eq!(hash().await, new, "it is hashed anew once");
+}
+
 /// An address that no test has used.
 fn rand_client() -> String {
     let [.., a, b] = uuid::Uuid::new_v4().into_bytes();
