@@ -95,7 +95,10 @@
         refresh(path);
       });
       stream.addEventListener("unavailable", () => setLive(false));
-      stream.addEventListener("over", () => stream.close());
+      stream.addEventListener("over", () => {
+        setLive(false);
+        stream.close();
+      });
       stream.addEventListener("error", () => {
         setLive(false);
         // The browser reconnects by itself, unless the request was refused.

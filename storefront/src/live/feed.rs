@@ -65,7 +65,12 @@ impl Feed {
             };
             // The cart may have changed since the pages were rendered. From here on, a new version is a change that
             // the pages do not know.
-            self.version = self.basket.version(&user, self.version).await.ok();
+            let before = self.version;
+            let now = self.basket.version(&user, before).await.ok();
+            self.version = now.or(before);
+            if alerts.is_none() && before.zip(now).is_some_and(|(before, now)| before != now) {
+                self.send(Signal::Changed);
+            }
             let signal = if alerts.is_some() { Signal::Changed } else { Signal::Unavailable };
             self.first.send_replace(Some(signal.clone()));
             self.send(signal);

@@ -61,8 +61,14 @@ impl Hub {
     pub(super) fn subscribe(&self, user: &User) -> Option<Subscription> {
         let mut buyers = self.buyers();
         if let Some(buyer) = buyers.get(&user.name) {
-            // The newest token lasts longest.
-            buyer.user.send_replace(user.clone());
+            // The token that lasts longest: a page of an older session may come later.
+            buyer.user.send_if_modified(|known| {
+                let is_longer = user.expires_at > known.expires_at;
+                if is_longer {
+                    *known = user.clone();
+                }
+                is_longer
+            });
             let is_free = buyer.signals.receiver_count() < MAX_PAGES;
             let subscribe =
                 || Subscription { signals: buyer.signals.subscribe(), first: buyer.first.borrow().clone() };
