@@ -82,7 +82,7 @@ pub enum Command {
     Fuzz(FuzzArgs),
     /// Check the licences and sources of the dependencies, and write the bill of materials
     SupplyChain(SupplyChainArgs),
-    /// Tell the suite's stories with real calls, in about a minute and a half
+    /// Tell the suite's two stories with real calls, in less than a minute
     Demo,
     /// Break everything on purpose, on private servers, and check that every promise was kept
     #[command(disable_help_flag = true)]

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
+use shop::process::Identity;
 use shop::registry::Name;
 use tokio::time::Instant;
 
@@ -53,11 +54,11 @@ struct Slowed {
 }
 
 impl Slowed {
-    fn begin(processes: &[u32], log: PathBuf) -> Result<Self> {
+    fn begin(processes: &[Identity], log: PathBuf) -> Result<Self> {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-q", "-e", "trace=fsync,fdatasync", "-e", HELD_UP, "-o"]).arg(&log);
         for process in processes {
-            strace.args(["-p", &process.to_string()]);
+            strace.args(["-p", &process.pid.to_string()]);
         }
         let strace = strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         Ok(Self { strace: strace.context("cannot run strace")?, log })

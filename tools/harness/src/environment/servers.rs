@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 use shop::{
     process::{Ending, Identity, Record, end, kill},
     registry::Name,
@@ -78,21 +78,18 @@ impl Environment {
 
     /// Freezes a server with all its processes (`STOP`), or lets it go on (`CONT`).
     pub fn signal_server(&self, name: Name, signal: Signal) -> Result<()> {
-        for pid in self.processes_of(name)? {
-            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("not a process id")?;
-            match kill_process(pid, signal) {
-                // A session may have ended since it was listed.
-                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-                Err(error) => return Err(error).context("cannot signal a server"),
-            }
+        for process in self.processes_of(name)? {
+            // A session may have ended since it was listed.
+            process.signal(signal)?;
         }
         Ok(())
     }
 
     /// A server's process, and its children.
-    pub fn processes_of(&self, name: Name) -> Result<Vec<u32>> {
+    pub fn processes_of(&self, name: Name) -> Result<Vec<Identity>> {
         let server = self.server(name)?;
-        Ok(std::iter::once(server.pid).chain(children_of(server.pid)).collect())
+        let children = server.children();
+        Ok([server].into_iter().chain(children).collect())
     }
 
     /// All servers: PostgreSQL and the nodes of the broker.
@@ -123,15 +120,4 @@ fn reap(server: &Identity) -> Result<()> {
         Ok(_) | Err(rustix::io::Errno::CHILD) => Ok(()),
         Err(error) => Err(error).context("cannot wait for a server that has ended"),
     }
-}
-
-fn children_of(parent: u32) -> Vec<u32> {
-    let is_child = |pid: &u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let ppid =
-            stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(1)?.parse().ok());
-        ppid == Some(parent)
-    };
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_child).collect()
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use rustix::process::Signal;
 
 use super::check_exists;
 use crate::process;
@@ -16,6 +17,8 @@ pub(super) fn run(name: Name) -> Result<ExitCode> {
     check_exists(&suite, name)?;
     match suite.state(name)? {
         State::Running(process) => {
+            // A frozen session of a killed PostgreSQL would never notice.
+            suite.signal(name, &process, Signal::CONT)?;
             if !process::kill(&process)? {
                 bail!("{name} has just ended by itself: cargo shop logs {name} may say why");
             }

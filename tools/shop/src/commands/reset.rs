@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::home::{Home, Lock};
+use crate::home::{Home, Lock, Ports, Secrets};
 use crate::servers::Place;
 use crate::suite::Suite;
 use crate::terminal::{self, Interrupt, Progress};
@@ -18,6 +18,11 @@ pub(super) fn run() -> Result<ExitCode> {
     }
     let interrupt = Interrupt::install()?;
     let _lock = Lock::take(&home, &interrupt)?;
+    // Nothing in these is needed to stop a shop, and a damaged one must not keep it from being cleared.
+    if Ports::load(&home).is_err() {
+        Ports::default().save(&home)?;
+    }
+    Secrets::forget_if_damaged(&home)?;
     if let Some(suite) = Suite::of_home(&home)? {
         suite.stop(&Progress::new(), &interrupt)?;
         Place::clear(&suite.plan.servers)?;

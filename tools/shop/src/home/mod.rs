@@ -10,7 +10,7 @@ pub use crate::checkout::checkout;
 pub use env_file::EnvFile;
 pub use lock::Lock;
 pub use plan::Plan;
-pub use ports::{Port, Ports};
+pub use ports::{Port, Ports, is_free};
 pub use secrets::{Secrets, random, random_bytes};
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
@@ -90,6 +90,7 @@ pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
         file.write_all(content)?;
+        file.sync_all()?;
         fs::rename(&fresh, path)
     };
     write().with_context(|| format!("cannot write {}", path.display()))

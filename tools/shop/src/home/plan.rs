@@ -20,19 +20,28 @@ pub struct Plan {
     pub binaries: BTreeMap<String, PathBuf>,
     /// The directory with the servers' data; outside the checkout if their users cannot get into that.
     pub servers: PathBuf,
+    /// The directory of this file, when it was written.
+    #[serde(default)]
+    pub home: PathBuf,
 }
 
 impl Plan {
     /// Reads it; `None` if there has been no `up` since the last `reset`.
     pub fn load(home: &Home) -> Result<Option<Self>> {
         let path = path(home);
-        match fs::read(&path) {
+        let plan: Self = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .with_context(|| format!("{} is damaged: remove it", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+                .with_context(|| format!("{} is damaged: remove it", path.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        // A checkout that was moved has taken it along; a copy knows the processes and the data of the other one.
+        let is_elsewhere = !plan.home.as_os_str().is_empty() && plan.home != home.dir();
+        if is_elsewhere && self::path(&Home::at(&plan.home)).is_file() {
+            let (copy, other) = (home.dir().display(), plan.home.display());
+            bail!("{copy} is a copy of {other}, and would stop and clear what is that one's: remove it");
         }
+        Ok(Some(plan))
     }
 
     /// Writes it down.
@@ -54,4 +63,26 @@ impl Plan {
 
 fn path(home: &Home) -> PathBuf {
     home.dir().join("suite.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::create_dir;
+
+    #[test]
+    fn a_copy_of_a_shop_is_refused_and_a_shop_that_was_moved_is_not() {
+        let place = tempfile::tempdir().unwrap();
+        let [home, other] = ["home", "other"].map(|name| Home::at(&place.path().join(name)));
+        for home in [&home, &other] {
+            create_dir(home.dir(), 0o700).unwrap();
+        }
+        let plan = Plan { home: home.dir().to_owned(), ..Plan::default() };
+        plan.save(&home).unwrap();
+        plan.save(&other).unwrap();
+        assert_eq!(Plan::load(&home).unwrap(), Some(plan.clone()));
+        assert!(Plan::load(&other).unwrap_err().to_string().contains("is a copy of"));
+        fs::remove_file(path(&home)).unwrap();
+        assert_eq!(Plan::load(&other).unwrap(), Some(plan));
+    }
 }

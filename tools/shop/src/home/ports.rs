@@ -128,7 +128,10 @@ impl Ports {
     /// The port of one listener; fails if none was assigned.
     pub fn of(&self, listener: impl Into<Port>) -> Result<u16> {
         let key = listener.into().to_string();
-        self.0.get(&key).copied().with_context(|| format!("{key} has no port yet: cargo shop up assigns it"))
+        self.0
+            .get(&key)
+            .copied()
+            .with_context(|| format!("{key} has no port yet: cargo shop down, then cargo shop up assigns it"))
     }
 }
 
@@ -160,6 +163,6 @@ fn apart(n: u8) -> u16 {
 }
 
 /// Whether nothing listens on this loopback port.
-fn is_free(port: u16) -> bool {
+pub fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }

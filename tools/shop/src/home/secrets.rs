@@ -33,6 +33,17 @@ impl Secrets {
         Ok(secrets)
     }
 
+    /// Forgets passwords that cannot be read.
+    pub fn forget_if_damaged(home: &Home) -> Result<()> {
+        let path = path(home);
+        match fs::read(&path) {
+            Ok(bytes) if serde_json::from_slice::<BTreeMap<String, String>>(&bytes).is_err() => {
+                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Keeps them for the commands that come later.
     pub fn save(&self, home: &Home) -> Result<()> {
         write_private(&path(home), &serde_json::to_vec_pretty(&self.0)?)

@@ -109,7 +109,7 @@ impl PrivateServers {
             plan: Plan {
                 counts: Counts { brokers: self.brokers, ..Counts::default() },
                 binaries,
-                servers: PathBuf::new(),
+                ..Plan::default()
             },
             ports: self.ports.clone(),
             secrets: self.secrets.clone(),

@@ -38,6 +38,18 @@ impl Identity {
         }
     }
 
+    /// The processes that it has started and that have not ended.
+    pub fn children(&self) -> Vec<Self> {
+        let is_child = |pid: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let after_name = stat.rsplit_once(')').map(|(_, rest)| rest.split_ascii_whitespace());
+            after_name.and_then(|mut fields| fields.nth(1)?.parse().ok()) == Some(self.pid)
+        };
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(is_child).filter_map(Self::of).collect()
+    }
+
     /// Whether this very process still runs. A zombie does not, nor does another process that has its number.
     pub fn is_alive(&self) -> bool {
         Self::of(self.pid).as_ref() == Some(self)

@@ -14,6 +14,24 @@ use super::Identity;
 /// A log that has grown beyond this many bytes is put aside when its process starts again.
 const LOG_LIMIT: u64 = 16 * 1024 * 1024;
 
+/// What a user may have set for PostgreSQL servers of their own: it must not lead elsewhere than to ours.
+const FOREIGN: [&str; 9] = [
+    "PGHOSTADDR",
+    "PGSERVICE",
+    "PGOPTIONS",
+    "PGPASSFILE",
+    "PGSSLMODE",
+    "PGSSLROOTCERT",
+    "PGSSLCERT",
+    "PGSSLKEY",
+    "PGTARGETSESSIONATTRS",
+];
+
+/// Has a command take nothing from the user's settings for PostgreSQL.
+pub fn without_foreign_settings(command: &mut Command) -> &mut Command {
+    FOREIGN.into_iter().fold(command, Command::env_remove)
+}
+
 /// What the line begins with that separates a process's words from those of its predecessors.
 pub(super) const START_MARK: &str = "--- cargo shop starts ";
 
@@ -47,7 +65,7 @@ impl Launch {
 
     /// Prepares a command in the process group of this process, so that it ends with a test that is ended.
     pub fn of(mut command: Command, log: &Path) -> Self {
-        command.stdin(Stdio::null());
+        without_foreign_settings(&mut command).stdin(Stdio::null());
         let program = PathBuf::from(command.get_program());
         Self { command, program, log: log.to_owned() }
     }

@@ -12,5 +12,11 @@ if [ ! -e "$policy" ]; then
     chmod 755 "$policy"
 fi
 
-apt-get update
+# A new machine updates its lists by itself, and apt-get update does not wait for that. Where another source is broken, the
+# installation says what is missing.
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+    said=$(LC_ALL=C apt-get update 2>&1) && break
+    printf '%s\n' "$said"
+    case $said in *"Could not get lock"*) sleep 10 ;; *) break ;; esac
+done
 apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "$@"

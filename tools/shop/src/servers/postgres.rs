@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use super::user::{give, server_user};
 use super::{Place, PostgresTools, Purpose};
 use crate::home::{Home, create_dir, write_private};
-use crate::process::{Launch, RunAs, Running, wait_until};
+use crate::process::{Launch, RunAs, Running, wait_until, without_foreign_settings};
 use crate::registry::Name;
 use crate::terminal::Interrupt;
 
@@ -65,7 +65,8 @@ impl Postgres {
         });
         if let Err(error) = ready {
             crate::process::kill(&server.process)?;
-            return Err(error);
+            let log = self.home.log(Name::Postgres);
+            return Err(error.context(format!("PostgreSQL did not start; its log is {}", log.display())));
         }
         Ok(server)
     }
@@ -137,6 +138,8 @@ impl Postgres {
             .arg("-D")
             .arg(&fresh)
             .current_dir(&self.dir)
+            // Ctrl-C is for this process.
+            .process_group(0)
             .stdin(Stdio::null());
         if let Some(user) = self.user {
             initdb.uid(user.uid).gid(user.gid);
@@ -167,7 +170,7 @@ impl Postgres {
     fn is_ready(&self) -> bool {
         let mut asked = Command::new(self.tools.bin.join("pg_isready"));
         asked.args(["-q", "-h", "127.0.0.1", "-t", "2", "-p", &self.port.to_string()]).stdin(Stdio::null());
-        asked.status().is_ok_and(|status| status.success())
+        without_foreign_settings(&mut asked).status().is_ok_and(|status| status.success())
     }
 
     /// Whether the last start failed because a killed server is still leaving: its sessions hold its memory for

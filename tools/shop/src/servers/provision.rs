@@ -1,6 +1,7 @@
 //! Databases and roles on a running PostgreSQL.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -8,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::PostgresTools;
 use crate::generate::provision_sql;
 use crate::home::Secrets;
+use crate::process::without_foreign_settings;
 use crate::registry::{Registry, Service};
 
 /// Creates the suite's databases and roles, or brings them to their present state.
@@ -15,10 +17,7 @@ use crate::registry::{Registry, Service};
 /// May run any number of times, and while the suite runs.
 pub fn provision(tools: &PostgresTools, registry: &Registry, port: u16, secrets: &Secrets) -> Result<()> {
     let mut psql = Command::new(tools.bin.join("psql"));
-    // What the user has set for servers of their own must not lead elsewhere.
-    for variable in ["PGHOSTADDR", "PGSERVICE", "PGSSLMODE", "PGPASSFILE", "PGTARGETSESSIONATTRS"] {
-        psql.env_remove(variable);
-    }
+    without_foreign_settings(&mut psql);
     for role in registry.services.iter().flat_map(Service::roles) {
         psql.env(format!("{}_PASSWORD", role.to_uppercase()), secrets.of(&role)?);
     }
@@ -28,6 +27,8 @@ pub fn provision(tools: &PostgresTools, registry: &Registry, port: u16, secrets:
         .env("PGPASSWORD", secrets.of("postgres")?)
         .env("PGCONNECT_TIMEOUT", "5")
         .env("PGOPTIONS", "-c statement_timeout=60s")
+        // Ctrl-C is for this process.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Suite;
 use crate::home::checkout;
+use crate::process::without_foreign_settings;
 use crate::registry::Name;
 
 impl Suite {
@@ -30,7 +31,8 @@ impl Suite {
     /// The status of each log, as `outbox-relay status` says: it reads the log itself, and so can tell also when no
     /// relay runs.
     fn log_status(&self) -> Result<Vec<Value>> {
-        let output = std::process::Command::new(self.plan.binary(&self.registry.relay.binary)?)
+        let mut status = std::process::Command::new(self.plan.binary(&self.registry.relay.binary)?);
+        let output = without_foreign_settings(&mut status)
             .args(["status", "--json"])
             .envs(self.configuration(Name::Relay(1))?)
             .current_dir(checkout())

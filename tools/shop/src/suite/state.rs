@@ -37,6 +37,16 @@ impl Suite {
         Ok(false)
     }
 
+    /// Whether all of it was started: what was killed since counts, what was never started does not.
+    pub fn is_whole(&self) -> Result<bool> {
+        for name in self.names() {
+            if self.state(name)? == State::Stopped {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether anything of it runs.
     pub fn is_up(&self) -> Result<bool> {
         for name in self.names() {

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 
 use super::up;
 use crate::cli::UpArgs;
-use crate::home::Home;
+use crate::home::{Home, Lock};
 use crate::servers::Choice;
 use crate::suite::{State, Suite};
 use crate::terminal::{self, Interrupt};
@@ -22,17 +22,23 @@ use crate::terminal::{self, Interrupt};
 ///
 /// May be told any number of times: every time there is another buyer, and prices are put back.
 pub(super) fn run() -> Result<ExitCode> {
-    let suite = match Suite::of_home(&Home::of_checkout())? {
+    let interrupt = Interrupt::install()?;
+    let home = Home::of_checkout();
+    // An `up` that is at work is waited for: two would start everything twice.
+    let mut lock = Lock::take(&home, &interrupt)?;
+    let suite = match Suite::of_home(&home)? {
         Some(suite) if suite.is_up()? => suite,
         _ => {
             terminal::complain("The shop is not up yet; bringing it up first.");
+            drop(lock);
             let servers = Choice::of_the_environment();
             up::run(&UpArgs { detach: true, brokers: None, baskets: 1, relays: 1, release: false, servers })?;
+            lock = Lock::take(&home, &interrupt)?;
             Suite::open()?
         }
     };
-    let interrupt = Interrupt::install()?;
     start_what_is_down(&suite, &interrupt).context("the demo needs everything running")?;
+    drop(lock);
 
     let told = story::tell(&suite, &interrupt);
     if told.is_err() {

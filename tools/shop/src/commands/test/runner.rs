@@ -8,6 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cli::TestArgs;
 use crate::home::checkout;
+use crate::process::without_foreign_settings;
 use crate::suite::cargo;
 use crate::terminal::{self, Interrupt};
 
@@ -29,7 +30,7 @@ pub(super) fn run(
     let run = |mut command: Command| {
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         // The tests' own children get what they need from the tests.
-        command.env_remove("CRASH_POINT");
+        without_foreign_settings(&mut command).env_remove("CRASH_POINT");
         let child = command.stdin(Stdio::null()).spawn().context("cannot run cargo")?;
         wait(child, interrupt)
     };

@@ -38,6 +38,8 @@ pub(super) fn build_and_start_servers(
         let (postgres, rabbitmq) = progress.wait(what, || (join(postgres), join(rabbitmq)));
         (built, postgres, rabbitmq)
     });
+    // What it ended reports failures of its own.
+    interrupt.check()?;
     match (built, postgres, rabbitmq) {
         (Ok(binaries), Ok(postgres), Ok(rabbitmq)) => {
             suite.plan.binaries = binaries;

@@ -24,7 +24,11 @@ pub(super) fn run(args: &UpArgs) -> Result<ExitCode> {
     if let Some(suite) = Suite::of_home(&home)?
         && suite.is_up()?
     {
-        return already_up(&suite);
+        if suite.is_whole()? {
+            return already_up(&suite);
+        }
+        progress.say("  ! an earlier up or down was cut short, or services were added: starting again");
+        suite.stop(&progress, &interrupt)?;
     }
 
     let (suite, children) = stages::bring_up(args, &home, &progress, &interrupt)?;

@@ -25,7 +25,9 @@ pub(super) fn bring_up(
     match start_everything(&mut suite, args, &tools, progress, interrupt) {
         Ok(children) => Ok((suite, children)),
         Err(error) => {
-            suite.stop(progress, interrupt).context("cannot stop what was started")?;
+            if let Err(also) = suite.stop(progress, interrupt) {
+                progress.say(format!("  ! cannot stop what was started: {also:#}"));
+            }
             Err(error)
         }
     }
@@ -44,6 +46,7 @@ fn decide(args: &UpArgs, home: &Home, progress: &Progress) -> Result<Suite> {
     plan.servers = Place::choose(home, known, Purpose::Keep)?.dir;
     let brokers = nodes(args.brokers, &plan)?;
     plan.counts = Counts { brokers, relays: args.relays, baskets: args.baskets };
+    home.dir().clone_into(&mut plan.home);
     plan.save(home)?;
 
     let names = registry.processes(plan.counts);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::home::checkout;
+use crate::home::{checkout, is_free};
 use crate::http::{self, Readiness};
 use crate::process::{Launch, Running, kill, wait_until};
 use crate::registry::Name;
@@ -14,6 +14,9 @@ use crate::terminal::Interrupt;
 
 /// How long a service may take until it is ready.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long its predecessor may take to leave its port.
+const FREED: Duration = Duration::from_secs(2);
 
 /// The pause after an answer that says "not yet".
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(150);
@@ -26,9 +29,17 @@ impl Suite {
         let launch = Launch::new(self.plan.binary(&program.binary)?, &log)
             .envs(self.configuration(name)?)
             .directory(&checkout());
+        let port = self.ports.of(name)?;
+        // Whoever has it would be taken for the service.
+        wait_until("the wait for it", FREED, interrupt, || Ok(is_free(port).then_some(()))).with_context(
+            || {
+                format!(
+                    "port {port} of {name} is taken: cargo shop down, then cargo shop up gives it another"
+                )
+            },
+        )?;
         let mut service = Running::start(name, launch, &log)?;
         service.record(&self.home)?;
-        let port = self.ports.of(name)?;
         let mut answer = Readiness::NoAnswer;
         let ready = wait_until(&format!("{name}'s start"), PATIENCE, interrupt, || {
             service.must_run()?;

@@ -18,14 +18,49 @@ impl Suite {
     /// Each is asked first and killed if it does not end in its time. A second Ctrl-C kills at once.
     pub fn stop(&self, progress: &Progress, interrupt: &Interrupt) -> Result<usize> {
         let mark = self.home.stopping_mark();
-        fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))?;
+        // Only `up` reads it, not to be surprised. On a full disk everything is stopped all the same.
+        drop(fs::write(&mark, ""));
         let services = self.stop_these(&self.registry.programs(Counts::MOST), progress, interrupt)?;
         let brokers = (1..=Counts::MOST.brokers).map(Name::Rabbitmq);
         let servers: Vec<Name> = [Name::Postgres].into_iter().chain(brokers).collect();
+        let others = self.stop_others(&servers, progress, interrupt)?;
         let servers = self.stop_these(&servers, progress, interrupt)?;
         Rabbitmq::stop_port_mapper_in(&self.plan.servers)?;
-        fs::remove_file(&mark).with_context(|| format!("cannot remove {}", mark.display()))?;
-        Ok(services + servers)
+        match fs::remove_file(&mark) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", mark.display()));
+            }
+            _ => {}
+        }
+        Ok(services + others + servers)
+    }
+
+    /// Stops what was started by another state of the checkout, whose registry had other services.
+    fn stop_others(&self, servers: &[Name], progress: &Progress, interrupt: &Interrupt) -> Result<usize> {
+        let (run, mut stopped) = (self.home.run(), 0);
+        let servers: Vec<String> = servers.iter().map(Name::to_string).collect();
+        for name in Record::names(&run).into_iter().filter(|name| !servers.contains(name)) {
+            if let Some(Record { process }) = Record::read(&run, &name)?.filter(|it| it.process.is_alive()) {
+                progress.say(format!("  … stopping {name}, which services.toml no longer has"));
+                process.signal(Signal::TERM)?;
+                process.signal(Signal::CONT)?;
+                await_end(&process, OTHERS, interrupt)?;
+                stopped += 1;
+            }
+            Record::remove(&run, &name)?;
+        }
+        Ok(stopped)
+    }
+
+    /// Signals a process, and PostgreSQL's sessions, which are processes of their own; `false` if it has ended.
+    pub fn signal(&self, name: Name, process: &Identity, signal: Signal) -> Result<bool> {
+        let is_there = process.signal(signal)?;
+        if name == Name::Postgres {
+            for session in process.children() {
+                session.signal(signal)?;
+            }
+        }
+        Ok(is_there)
     }
 
     fn stop_these(&self, names: &[Name], progress: &Progress, interrupt: &Interrupt) -> Result<usize> {
@@ -35,7 +70,7 @@ impl Suite {
                 && process.signal(signal(name))?
             {
                 // A frozen one hears nothing else.
-                process.signal(Signal::CONT)?;
+                self.signal(name, &process, Signal::CONT)?;
                 asked.push((name, process));
             }
         }
@@ -66,6 +101,9 @@ impl Suite {
 fn signal(name: Name) -> Signal {
     if name == Name::Postgres { Signal::INT } else { Signal::TERM }
 }
+
+/// How long services that the registry no longer has get to end.
+const OTHERS: Duration = Duration::from_secs(20);
 
 fn patience(name: Name) -> Duration {
     match name {
