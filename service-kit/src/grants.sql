@@ -41,6 +41,7 @@ begin
         execute format('grant select, delete on outbox_scheduled to %I', relay);
         execute format('grant select, insert, update, delete on outbox_relay to %I', relay);
         execute format('grant select, update on outbox_partition, outbox_log to %I', relay);
+        execute format('grant select on outbox_generation to %I', relay);
     end if;
     if has_inbox and exists (select from pg_roles where rolname = reader) then
         -- For those who trace an event or audit the logs.

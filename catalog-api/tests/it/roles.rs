@@ -45,6 +45,7 @@ async fn the_relay_can_read_and_mark_the_log_and_nothing_else(pool: PgPool) {
         "update integration_event_log set partition = 9",
         "insert into integration_event_log (event_id, event_type, key, key_version, partition, payload)
          values (gen_random_uuid(), 'shop.forged.v1', '1', 1, 1, '{}')",
+        "insert into outbox_generation values (9, now())",
         "delete from integration_event_log",
         "truncate integration_event_log",
         "create table own (id int)",
@@ -53,6 +54,20 @@ async fn the_relay_can_read_and_mark_the_log_and_nothing_else(pool: PgPool) {
         assert_eq!(attempt(&app.pool, "catalog_relay", refused).await.as_deref(), Some(REFUSED), "{refused}");
     }
     assert_eq!(log_of(&app.pool).await.len(), 1);
+}
+
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
+async fn a_relay_that_may_only_begin_a_generation_leaves_its_beginning_behind(pool: PgPool) {
+    pool.execute("grant select, update on outbox_log to catalog_relay").await.expect("granted");
+    let begin = "set local role catalog_relay; update outbox_log set generation = 7";
+    let mut tx = pool.begin().await.expect("a transaction");
+    tx.execute(sqlx::raw_sql(begin)).await.expect("begun");
+    tx.commit().await.expect("committed");
+    let kept: Vec<i64> = sqlx::query_scalar("select generation from outbox_generation order by generation")
+        .fetch_all(&pool)
+        .await
+        .expect("the generations");
+    assert_eq!(kept, [1, 7]);
 }
 
 #[sqlx::test(migrator = "catalog_api::MIGRATIONS")]

@@ -81,4 +81,5 @@ crate::migration::migrations! {
     202_611_300_100 "release each due event" "202611300100_release_each_due_event.sql",
     202_611_300_300 "name the cluster of relays" "202611300300_name_the_cluster_of_relays.sql",
     202_611_300_400 "name the source of relays" "202611300400_name_the_source_of_relays.sql",
+    202_611_300_500 "create outbox generation" "202611300500_create_outbox_generation.sql",
 }

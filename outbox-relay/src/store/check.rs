@@ -3,18 +3,19 @@
 use sqlx::PgPool;
 
 /// The tables and functions that the newest schema has.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "integration_event_log",
     "outbox_relay",
     "outbox_partition",
     "outbox_log",
+    "outbox_generation",
     "outbox_scheduled",
     "integration_event_log_purge(interval, bigint, integer)",
     "outbox_release_due(integer)",
 ];
 
 /// The rights that a relay's role needs: a right, and on what.
-const RIGHTS: [(&str, &str); 10] = [
+const RIGHTS: [(&str, &str); 11] = [
     ("select", "integration_event_log"),
     (
         "update (state, times_sent, published_at, last_error, skipped_at, skipped_by, skip_reason)",
@@ -23,6 +24,7 @@ const RIGHTS: [(&str, &str); 10] = [
     ("select, insert, update, delete", "outbox_relay"),
     ("select, update", "outbox_partition"),
     ("select, update", "outbox_log"),
+    ("select", "outbox_generation"),
     ("select, delete", "outbox_scheduled"),
     ("execute", "integration_event_log_purge(interval, bigint, integer)"),
     ("execute", "outbox_release_due(integer)"),

@@ -79,7 +79,7 @@ pub(crate) async fn next_page(
     Ok(first.filter(|first| *first < to + DISORDER).and(up_to).map(|up_to| Page { after, up_to }))
 }
 
-/// Reads the events of a page that are in the span, in order.
+/// Reads the events of a page that are in the span, in order, each with the generation that it was published in.
 pub(crate) async fn read(
     db: impl PgExecutor<'_>,
     page: Page,
@@ -87,7 +87,8 @@ pub(crate) async fn read(
 ) -> Result<Vec<PendingEvent>, sqlx::Error> {
     sqlx::query_as(concat!(
         "select position, event_id, event_type, key, key_version, partition, payload::text as payload,
-                headers::text as headers, (select generation from outbox_log) as generation, ",
+                headers::text as headers,
+                coalesce((select max(generation) from outbox_generation where since <= published_at), 1) as generation, ",
         readable!("created_at"),
         " from integration_event_log
           where state = 'Published' and position > $1 and position <= $2

@@ -15,7 +15,8 @@ struct Backup;
 impl Backup {
     async fn take(log: &Log) -> Self {
         let copy = "create table backup_log as table integration_event_log;
-                    create table backup_generation as table outbox_log";
+                    create table backup_generation as table outbox_log;
+                    create table backup_generations as table outbox_generation";
         sqlx::raw_sql(copy).execute(&log.pool).await.unwrap();
         Self
     }
@@ -24,12 +25,15 @@ impl Backup {
     async fn restore(&self, log: &Log) {
         let mut tx = log.pool.begin().await.unwrap();
         // The other functions go with their tables.
-        let drop = "drop table integration_event_log, outbox_partition, outbox_relay, outbox_log, outbox_scheduled cascade;
-                    drop function integration_event_log_complete, outbox_log_identity";
+        let drop = "drop table integration_event_log, outbox_partition, outbox_relay, outbox_log, outbox_generation, outbox_scheduled
+                        cascade;
+                    drop function integration_event_log_complete, outbox_log_identity, outbox_log_keep_generation";
         sqlx::raw_sql(drop).execute(&mut *tx).await.unwrap();
         sqlx::raw_sql(event_bus::outbox::SCHEMA).execute(&mut *tx).await.unwrap();
         let fill = "delete from outbox_log;
             insert into outbox_log select * from backup_generation;
+            delete from outbox_generation;
+            insert into outbox_generation select * from backup_generations;
             insert into integration_event_log
                 (event_id, position, event_type, key, key_version, payload, headers, state, times_sent, created_at,
                  published_at)
@@ -102,6 +106,28 @@ async fn a_relay_that_starts_after_a_restore_begins_one_new_generation(pool: PgP
     let _third = stage.relay().start();
     stage.log.raise("a", 3..=3).await;
     assert_eq!(seen(&mut stage, 1).await[0].1, generation);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_replayed_event_carries_the_generation_that_it_was_published_in(pool: PgPool) {
+    let (mut stage, ids) = published(pool, 1).await;
+    received(&stage, &ids).await;
+    let (_, first) = run(&stage, &["restore"]);
+    let publish = "update integration_event_log set state = 'Published', published_at = clock_timestamp()
+                    where event_id = any($1)";
+    let between = stage.log.raise("a", 2..=2).await;
+    sqlx::query(publish).bind(&between).execute(&stage.log.pool).await.unwrap();
+    let (_, second) = run(&stage, &["restore"]);
+    let after = stage.log.raise("a", 3..=3).await;
+    sqlx::query(publish).bind(&after).execute(&stage.log.pool).await.unwrap();
+    let [first, second] = [first, second].map(|restored| restored["generation"].as_i64().unwrap());
+    assert!(1 < first && first < second);
+
+    let ever = ["replay", "--from", "2000-01-01T00:00:00Z", "--to", "2999-01-01T00:00:00Z"];
+    let (code, done) = run(&stage, &ever);
+    assert_eq!((code, &done[0]["confirmed"]), (0, &json!(3)), "{done}");
+    let generations = seen(&mut stage, 3).await.into_iter().map(|(_, generation)| generation);
+    assert_eq!(generations.collect::<Vec<_>>(), [1, first, second]);
 }
 
 /// Gives `basket` an inbox in the log's database with these events of the key `a`.
