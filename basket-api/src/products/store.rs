@@ -1,9 +1,9 @@
 //! The projection's statements.
 //!
-//! Every write but a removal, which is for good, is guarded by the product's generation and version, so it may come in
-//! any order and more than once: the row always ends as the newest of what was told. Versions of another source cannot
-//! be compared: its changes are taken as they come. All take the product rows in the order of their ids and leave them
-//! locked until the transaction ends.
+//! Every write is guarded by the product's generation and version, so it may come in any order and more than once: the
+//! row always ends as the newest of what was told. A removal is for good within its generation. Versions of another source
+//! cannot be compared: its changes are taken as they come. All take the product rows in the order of their ids and leave
+//! them locked until the transaction ends.
 
 use sqlx::{FromRow, PgConnection, Row};
 use uuid::Uuid;
@@ -68,6 +68,24 @@ pub struct DetailsChange {
     pub version: i64,
 }
 
+/// A product that was known and is now as it was added: a restored catalog uses an id again.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Replaced {
+    /// Which product.
+    pub product_id: ProductId,
+    /// What it cost, if it costs something else now.
+    pub old_price: Option<Price>,
+}
+
+/// A product that was taken off sale.
+#[derive(Debug, Clone, Copy)]
+pub struct Removal {
+    /// Which product.
+    pub product_id: ProductId,
+    /// The generation of the catalog's log.
+    pub generation: i64,
+}
+
 /// Where a product's price comes from: changes of the same source that are older are in it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct PriceOrigin {
@@ -84,7 +102,7 @@ pub struct PriceOrigin {
 pub enum Offer {
     /// On sale at this price.
     OnSale(Price, PriceOrigin),
-    /// Taken from the catalog, for good.
+    /// Taken from the catalog.
     Removed,
     /// Not told of yet, or not all of it: the catalog has to be asked.
     Unknown,
@@ -109,13 +127,19 @@ pub async fn lock_offer(tx: &mut PgConnection, id: ProductId) -> Result<Offer, s
     })
 }
 
-/// Stores products that were added to the catalog.
+/// Stores products that were added to the catalog, and returns those that were known and were replaced.
 ///
 /// A product may be told of before its addition is (see the table's comment): only what is newer than
-/// the row is taken, and a removed product stays removed.
-pub async fn add(tx: &mut PgConnection, source: &str, products: &[ProductFacts]) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into product as known
+/// the row is taken, and a product that was removed in the same generation stays removed.
+pub async fn add(
+    tx: &mut PgConnection,
+    source: &str,
+    products: &[ProductFacts],
+) -> Result<Vec<Replaced>, sqlx::Error> {
+    // The subquery sees the row as it was before the statement.
+    sqlx::query_as(
+        "with added as (
+         insert into product as known
              (product_id, name, picture_url, details_source, details_generation, details_version,
               price, currency, price_source, price_generation, price_version)
          select distinct on (product_id) product_id, name, picture_url, $8, generation, version,
@@ -141,10 +165,13 @@ pub async fn add(tx: &mut PgConnection, source: &str, products: &[ProductFacts])
                  union all
                  select known.price, known.currency,
                         known.price_source, known.price_generation, known.price_version
-                 limit 1)
+                 limit 1),
+             available = known.available or known.removed_generation < excluded.details_generation
          where (known.details_generation, known.details_version)
              < (excluded.details_generation, excluded.details_version)
-            or (known.price_generation, known.price_version) < (excluded.price_generation, excluded.price_version)",
+            or (known.price_generation, known.price_version) < (excluded.price_generation, excluded.price_version)
+         returning product_id, price)
+         select product_id, nullif(before.price, added.price) as old_price from added join product as before using (product_id)",
     )
     .bind(column(products, |product| product.id))
     .bind(column(products, |product| product.name.clone()))
@@ -154,9 +181,8 @@ pub async fn add(tx: &mut PgConnection, source: &str, products: &[ProductFacts])
     .bind(column(products, |product| product.generation))
     .bind(column(products, |product| product.version))
     .bind(source)
-    .execute(tx)
-    .await?;
-    Ok(())
+    .fetch_all(tx)
+    .await
 }
 
 /// Sets the products' prices, where a change is newer than what is known.
@@ -179,7 +205,8 @@ pub async fn change_prices(
          select product_id, price, currency, $6, generation, version from newest order by product_id
          on conflict (product_id) do update set
              price = excluded.price, currency = excluded.currency, price_source = $6,
-             price_generation = excluded.price_generation, price_version = excluded.price_version
+             price_generation = excluded.price_generation, price_version = excluded.price_version,
+             available = known.available or known.removed_generation < excluded.price_generation
          where known.price_source <> $6
             or (known.price_generation, known.price_version) < (excluded.price_generation, excluded.price_version)",
     )
@@ -210,7 +237,8 @@ pub async fn change_details(
          order by product_id, generation desc, version desc
          on conflict (product_id) do update set
              name = excluded.name, picture_url = excluded.picture_url, details_source = $6,
-             details_generation = excluded.details_generation, details_version = excluded.details_version
+             details_generation = excluded.details_generation, details_version = excluded.details_version,
+             available = known.available or known.removed_generation < excluded.details_generation
          where known.details_source <> $6
             or (known.details_generation, known.details_version)
              < (excluded.details_generation, excluded.details_version)
@@ -226,16 +254,29 @@ pub async fn change_details(
     .await
 }
 
-/// Takes the products off sale for good, also those not known yet, and returns those that were on sale.
-pub async fn remove(tx: &mut PgConnection, ids: &[ProductId]) -> Result<Vec<ProductId>, sqlx::Error> {
+/// Takes the products off sale, also those not known yet, and returns those that were on sale. A removal of an earlier
+/// generation than what is known changes nothing: a restored catalog sells the product again.
+pub async fn remove(
+    tx: &mut PgConnection,
+    source: &str,
+    removals: &[Removal],
+) -> Result<Vec<ProductId>, sqlx::Error> {
     sqlx::query_scalar(
-        "insert into product as known (product_id, available)
-         select distinct product_id, false from unnest($1::bigint[]) as removed (product_id)
-         order by product_id
-         on conflict (product_id) do update set available = false where known.available
-         returning product_id",
+        "with removed as (
+         insert into product as known (product_id, available, removed_generation)
+         select product_id, false, max(generation) from unnest($1::bigint[], $2::bigint[]) as removal (product_id, generation)
+         group by product_id order by product_id
+         on conflict (product_id) do update set available = false, removed_generation = excluded.removed_generation
+         where (known.available or known.removed_generation < excluded.removed_generation)
+           and (known.price_source <> $3 or known.details_source <> $3
+                or greatest(known.price_generation, known.details_generation) <= excluded.removed_generation)
+         returning product_id)
+         select product_id from removed left join product as before using (product_id)
+          where before.available is not false",
     )
-    .bind(ids)
+    .bind(column(removals, |removal| removal.product_id))
+    .bind(column(removals, |removal| removal.generation))
+    .bind(source)
     .fetch_all(tx)
     .await
 }

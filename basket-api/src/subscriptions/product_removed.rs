@@ -6,10 +6,13 @@ use event_bus::{BatchHandler, HandleError, Received};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::check_key;
+use super::{by_source, check_key};
 use crate::{
     alerts::raise,
-    products::{ProductId, store},
+    products::{
+        ProductId,
+        store::{self, Removal},
+    },
 };
 
 /// Takes products off sale, and raises one alert for each event and cart.
@@ -32,19 +35,23 @@ impl BatchHandler for RemoveProduct {
         tx: &mut Transaction<'_, Postgres>,
         events: &[Received<ProductRemoved>],
     ) -> Result<(), HandleError> {
-        for event in events {
-            check_key(event, event.data.product_id)?;
+        for (source, of_source) in by_source(events) {
+            let mut removals = Vec::with_capacity(of_source.len());
+            for event in of_source {
+                check_key(event, event.data.product_id)?;
+                removals.push(Removal { product_id: event.data.product_id, generation: event.generation });
+            }
+            let mut removed: HashSet<ProductId> =
+                store::remove(tx, source, &removals).await?.into_iter().collect();
+            // A product goes once: a second removal of it in the same run is no news.
+            let removals: Vec<_> = of_source
+                .iter()
+                .filter(|event| removed.remove(&event.data.product_id))
+                .map(|event| (event.id, event.data.product_id))
+                .collect();
+            let alerts = raise::products_removed(tx, &removals).await?;
+            raise::count("product_removed", alerts);
         }
-        let products: Vec<ProductId> = events.iter().map(|event| event.data.product_id).collect();
-        let mut removed: HashSet<ProductId> = store::remove(tx, &products).await?.into_iter().collect();
-        // A product goes once: a second removal of it in the same run is no news.
-        let removals: Vec<_> = events
-            .iter()
-            .filter(|event| removed.remove(&event.data.product_id))
-            .map(|event| (event.id, event.data.product_id))
-            .collect();
-        let alerts = raise::products_removed(tx, &removals).await?;
-        raise::count("product_removed", alerts);
         Ok(())
     }
 }

@@ -21,6 +21,7 @@ mod look_up;
 mod operations;
 mod ordered;
 mod races;
+mod restored;
 mod schema;
 mod sse;
 mod streams;

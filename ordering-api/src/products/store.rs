@@ -1,8 +1,8 @@
 //! The projection's statements.
 //!
 //! Every write is guarded by the product's generation and version, so it may come in any order and more than once: the
-//! row always ends as the newest of what was told. Versions of another source cannot be compared: its changes are taken
-//! as they come.
+//! row always ends as the newest of what was told. A removal is for good within its generation. Versions of another source
+//! cannot be compared: its changes are taken as they come.
 
 use std::collections::HashMap;
 
@@ -79,7 +79,8 @@ pub async fn set_details(
          values ($1, $2, $3, $4, $5, $6)
          on conflict (product_id) do update set
              name = excluded.name, picture_url = excluded.picture_url, details_source = excluded.details_source,
-             details_generation = excluded.details_generation, details_version = excluded.details_version
+             details_generation = excluded.details_generation, details_version = excluded.details_version,
+             available = known.available or known.removed_generation < excluded.details_generation
          where $7 and known.details_source <> excluded.details_source
             or (known.details_generation, known.details_version)
              < (excluded.details_generation, excluded.details_version)",
@@ -108,7 +109,8 @@ pub async fn set_price(
          values ($1, $2, $3, $4, $5)
          on conflict (product_id) do update set
              price = excluded.price, price_source = excluded.price_source,
-             price_generation = excluded.price_generation, price_version = excluded.price_version
+             price_generation = excluded.price_generation, price_version = excluded.price_version,
+             available = known.available or known.removed_generation < excluded.price_generation
          where $6 and known.price_source <> excluded.price_source
             or (known.price_generation, known.price_version) < (excluded.price_generation, excluded.price_version)",
     )
@@ -123,13 +125,19 @@ pub async fn set_price(
     Ok(())
 }
 
-/// Takes a product off sale for good, also one that is not known yet.
-pub async fn remove(connection: &mut PgConnection, id: ProductId) -> Result<(), sqlx::Error> {
+/// Takes a product off sale, also one that is not known yet. A removal of an earlier generation than what is known changes
+/// nothing: a restored catalog sells the product again.
+pub async fn remove(connection: &mut PgConnection, id: ProductId, at: At<'_>) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into product as known (product_id, available) values ($1, false)
-         on conflict (product_id) do update set available = false where known.available",
+        "insert into product as known (product_id, available, removed_generation) values ($1, false, $2)
+         on conflict (product_id) do update set available = false, removed_generation = excluded.removed_generation
+         where (known.available or known.removed_generation < excluded.removed_generation)
+           and (known.price_source <> $3 or known.details_source <> $3
+                or greatest(known.price_generation, known.details_generation) <= excluded.removed_generation)",
     )
     .bind(id)
+    .bind(at.generation)
+    .bind(at.source)
     .execute(connection)
     .await?;
     Ok(())

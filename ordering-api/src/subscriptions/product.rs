@@ -125,7 +125,7 @@ impl Handler for RemoveProduct {
         tx: &mut Transaction<'_, Postgres>,
         event: &Received<ProductRemoved>,
     ) -> Result<(), HandleError> {
-        at(event, event.data.product_id)?;
-        Ok(store::remove(tx, event.data.product_id).await?)
+        let at = at(event, event.data.product_id)?;
+        Ok(store::remove(tx, event.data.product_id, at).await?)
     }
 }

@@ -88,15 +88,24 @@ impl TestApp {
     }
 
     pub(crate) async fn reprice(&self, product: i64, price: &str, version: i64) {
+        self.reprice_in(1, product, price, version).await;
+    }
+
+    /// As `reprice`, in another generation of the catalog's log.
+    pub(crate) async fn reprice_in(&self, generation: i64, product: i64, price: &str, version: i64) {
         let data = json!({"productId": product, "newPrice": price});
-        self.handle(&RepriceProduct, received("/catalog", &product.to_string(), version, data))
-            .await
-            .unwrap();
+        let event = received("/catalog", &product.to_string(), version, data);
+        self.handle(&RepriceProduct, Received { generation, ..event }).await.unwrap();
     }
 
     pub(crate) async fn remove_product(&self, product: i64) {
-        let data = json!({"productId": product});
-        self.handle(&RemoveProduct, received("/catalog", &product.to_string(), 9, data)).await.unwrap();
+        self.remove_product_in(1, product).await;
+    }
+
+    /// As `remove_product`, in another generation of the catalog's log.
+    pub(crate) async fn remove_product_in(&self, generation: i64, product: i64) {
+        let event = received("/catalog", &product.to_string(), 9, json!({"productId": product}));
+        self.handle(&RemoveProduct, Received { generation, ..event }).await.unwrap();
     }
 
     /// Has an event about an order handled; returns the event's id.

@@ -70,6 +70,19 @@ async fn an_event_that_is_newer_than_the_catalogs_answer_stays(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "ordering_api::MIGRATIONS")]
+async fn a_product_that_a_restored_catalog_sells_again_can_be_ordered(pool: PgPool) {
+    let app = TestApp::spawn(&pool).await;
+    app.remove_product(1).await;
+    app.reprice_in(5, 1, "10.00", 2).await;
+    // Sent again, the removal from before the restore is old.
+    app.remove_product(1).await;
+    let body = checkout(&[(1, 1)], "10.00");
+    app.order("alice", &body).await;
+    app.remove_product_in(5, 1).await;
+    problem(app.check_out("alice", "k", &body).await, 422).await;
+}
+
+#[sqlx::test(migrator = "ordering_api::MIGRATIONS")]
 async fn what_the_catalog_answers_is_kept_though_it_does_not_answer_everything(pool: PgPool) {
     let (app, catalog) = spawn(&pool).await;
     subscribed_before(&pool).await;
