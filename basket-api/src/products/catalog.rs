@@ -56,7 +56,7 @@ impl Catalog {
             picture_url: item.picture_url,
             price: item.price,
             currency: item.currency,
-            // An item does not say. What a later generation tells is newer.
+            // An item does not say: `store_answer` asks what is known.
             generation: 1,
             version: item.version,
         }))

@@ -84,7 +84,10 @@ pub async fn store_answer(pool: &PgPool, product: &ProductFacts) -> Result<(), s
         // First the inbox, then the product: the order in which the consumer takes its locks.
         let key = product.id.to_string();
         inbox::advance(&mut tx, CONSUMER, CATALOG, &key, &TOLD_BY_AN_ITEM, product.version).await?;
-        if store::complete(&mut tx, product).await? {
+        // An item does not say in which generation of the catalog's log it was read. In an earlier one than is known, events
+        // that are older than the answer would count as newer.
+        let generation = inbox::newest_generation(&mut tx, CONSUMER, CATALOG).await?;
+        if store::complete(&mut tx, &ProductFacts { generation, ..product.clone() }).await? {
             tx.commit().await?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use basket_api::{
     products::{look_up::store_answer, store::ProductFacts},
     subscriptions::{AddProduct, RepriceBaskets, UpdateProduct},
 };
-use event_bus::{BatchHandler, inbox};
+use event_bus::{BatchHandler, Received, inbox};
 use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
@@ -195,6 +195,25 @@ async fn an_event_that_came_while_the_catalog_was_asked_wins(pool: PgPool) {
     let basket = app.fill("alice", 7, 1).await;
     assert_eq!(basket["items"][0]["unitPrice"], "9.00");
     assert_eq!(basket["items"][0]["productName"], "From the answer");
+}
+
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
+async fn after_a_restore_too_events_older_than_the_answer_are_old_news(pool: PgPool) {
+    subscribed_before(&pool).await;
+    sqlx::query("update inbox_version set generation = 5").execute(&pool).await.unwrap();
+    let app = TestApp::spawn(&pool);
+    store_answer(&pool, &facts("12.50", 3)).await.unwrap();
+    app.fill("alice", 7, 1).await;
+    let older = Received { generation: 5, ..received(7, 2, repriced(7, "9.00", "10.00", 2)) };
+    handle(&pool, &RepriceBaskets, &[older]).await;
+    assert_eq!(app.see("alice").await["items"][0]["unitPrice"], "12.50");
+    assert_eq!(app.alerts("alice").await["count"], 0);
+    let guards: Vec<(i64, i64)> =
+        sqlx::query_as("select generation, key_version from inbox_version where key = '7'")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    assert_eq!(guards, [(5, 3); 3]);
 }
 
 #[sqlx::test(migrator = "basket_api::MIGRATIONS")]

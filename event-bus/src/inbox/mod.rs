@@ -30,7 +30,7 @@ mod retention;
 #[cfg_attr(not(feature = "rabbitmq"), allow(dead_code, reason = "for a subscriber"))]
 pub(crate) mod waiting;
 
-pub use advance::advance;
+pub use advance::{advance, newest_generation};
 pub use receive::Order;
 #[cfg(feature = "rabbitmq")]
 pub(crate) use receive::{Delivery, Receipt, ReceiveError, receive};
@@ -45,4 +45,5 @@ crate::migration::migrations! {
     202_611_281_300 "create inbox waiting" "202611281300_create_inbox_waiting.sql",
     202_611_291_000 "keep waiting messages" "202611291000_keep_waiting_messages.sql",
     202_611_300_200 "index waiting by key" "202611300200_index_waiting_by_key.sql",
+    202_611_300_510 "index generations" "202611300510_index_generations.sql",
 }

@@ -7,6 +7,9 @@ use service_kit::trace::RequestTrace;
 use super::store::At;
 use super::{Amount, ProductId};
 
+/// The source of the catalog's events.
+pub const CATALOG: &str = "/catalog";
+
 /// A client of the catalog. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Catalog(Peer);
@@ -59,9 +62,8 @@ impl Catalog {
 }
 
 impl Item {
-    /// When the catalog had it so.
-    pub fn at(&self) -> At<'static> {
-        // An item does not say in which generation. What a later one tells is newer.
-        At { source: "/catalog", is_change: false, generation: 1, version: self.version }
+    /// When the catalog had it so. An item does not say in which generation of the catalog's log.
+    pub fn at(&self, generation: i64) -> At<'static> {
+        At { source: CATALOG, is_change: false, generation, version: self.version }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use event_bus::inbox;
 use futures_util::future::join_all;
 use service_kit::app::Subscription;
 use service_kit::database;
@@ -11,8 +12,9 @@ use service_kit::trace::RequestTrace;
 use sqlx::PgPool;
 
 use super::ProductId;
-use super::catalog::{Catalog, Item};
+use super::catalog::{CATALOG, Catalog, Item};
 use super::store;
+use crate::CONSUMER;
 
 /// When a buyer may try again to order an unknown product, in seconds.
 const RETRY_AFTER: u32 = 2;
@@ -73,9 +75,11 @@ impl LookUp {
     /// Stores what the catalog answered. What events have told since is newer, and stays.
     async fn store(&self, items: &[Item]) -> Result<(), sqlx::Error> {
         let mut tx = database::begin(&self.pool).await?;
+        let generation = inbox::newest_generation(&mut tx, CONSUMER, CATALOG).await?;
         for item in items {
-            store::set_details(&mut tx, item.id, &item.name, &item.picture_url, item.at()).await?;
-            store::set_price(&mut tx, item.id, item.price, item.at()).await?;
+            let at = item.at(generation);
+            store::set_details(&mut tx, item.id, &item.name, &item.picture_url, at).await?;
+            store::set_price(&mut tx, item.id, item.price, at).await?;
         }
         tx.commit().await
     }

@@ -70,6 +70,17 @@ async fn an_event_that_is_newer_than_the_catalogs_answer_stays(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "ordering_api::MIGRATIONS")]
+async fn after_a_restore_too_an_event_older_than_the_catalogs_answer_is_old_news(pool: PgPool) {
+    let (app, catalog) = spawn(&pool).await;
+    subscribed_before(&pool).await;
+    sqlx::query("update inbox_version set generation = 5").execute(&pool).await.unwrap();
+    catalog.answer(7, Answer::Item(item(7, "12.50", 3)));
+    app.order("alice", &checkout(&[(7, 1)], "12.50")).await;
+    app.reprice_in(5, 7, "10.00", 2).await;
+    app.order("alice", &checkout(&[(7, 1)], "12.50")).await;
+}
+
+#[sqlx::test(migrator = "ordering_api::MIGRATIONS")]
 async fn a_product_that_a_restored_catalog_sells_again_can_be_ordered(pool: PgPool) {
     let app = TestApp::spawn(&pool).await;
     app.remove_product(1).await;
