@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
+use actix_web::http::header::IF_MATCH;
 use actix_web::{FromRequest, HttpRequest};
 use event_bus::TraceContext;
 use service_kit::auth::{Authorized, Scope};
@@ -27,6 +28,7 @@ pub struct Command {
     method: String,
     path: String,
     key: Option<Key>,
+    if_match: Vec<u8>,
     /// The trace that the events of this change belong to.
     pub trace: TraceContext,
     /// Set if a repetition of the request must get the same answer.
@@ -37,8 +39,9 @@ impl Command {
     /// Has the answer kept under the request's `Idempotency-Key`, if it has one.
     #[must_use]
     pub fn repeatable(mut self, body: &[u8]) -> Self {
+        let operation = (self.method.as_str(), self.path.as_str());
         self.request =
-            self.key.take().map(|key| Request::new(&self.subject, (&self.method, &self.path), key, body));
+            self.key.take().map(|key| Request::new(&self.subject, operation, key, &self.if_match, body));
         self
     }
 }
@@ -58,6 +61,9 @@ impl FromRequest for Command {
                 method: request.method().to_string(),
                 path: request.path().to_owned(),
                 key: Key::of(&request)?,
+                if_match: request.headers().get_all(IF_MATCH).fold(Vec::new(), |all, value| {
+                    [&all, b"if-match: ".as_slice(), value.as_bytes(), b"\n"].concat()
+                }),
                 trace: trace.context,
                 request: None,
             })

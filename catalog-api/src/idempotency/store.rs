@@ -15,7 +15,7 @@ const BATCH: i64 = 1_000;
 /// Finds the answer that an earlier request with the same key got, and locks the key until the
 /// transaction ends. `None`: the request is new.
 ///
-/// 409 while the first one is still running, 422 when the key was used with another body.
+/// 409 while the first one is still running, 422 when the key was used with another body or `If-Match`.
 pub async fn find(tx: &mut PgConnection, request: &Request) -> Result<Option<Answer>, Problem> {
     // A repetition must not wait for the first request: it is told that the first one is still running.
     let is_alone: bool = sqlx::query_scalar(
@@ -46,7 +46,7 @@ pub async fn find(tx: &mut PgConnection, request: &Request) -> Result<Option<Ans
     let Some((fingerprint, status, headers, body)) = row else { return Ok(None) };
     if fingerprint != request.fingerprint {
         return Err(Problem::unprocessable(
-            "this idempotency-key was used with another body: use a new key for a new request",
+            "this idempotency-key was used with another body or if-match: use a new key for a new request",
         ));
     }
     let status = u16::try_from(status).map_err(|error| Problem::internal(&error))?;

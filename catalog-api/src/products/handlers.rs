@@ -284,7 +284,7 @@ enum WrongBody {
     /// not JSON
     #[response(status = 415)]
     NotJson,
-    /// an unknown type or brand, or an idempotency-key that was used with another body
+    /// an unknown type or brand, or an idempotency-key that was used with another body or if-match
     #[response(status = 422)]
     Unprocessable,
 }

@@ -60,6 +60,23 @@ async fn the_same_key_with_another_body_is_422(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
+async fn the_same_key_with_another_if_match_is_422(pool: PgPool) {
+    let app = App::spawn(pool).await;
+    let id = app.product_priced_at("1.00").await;
+    let put = async |key: &str, tag: &str| {
+        let request = app.write(Method::PUT, &format!("/items/{id}/price")).header("idempotency-key", key);
+        request.header("if-match", tag).json(&json!({"price": "2.00"})).send().await.expect("an answer")
+    };
+    for replayed in [false, true] {
+        let stale = put("k1", "\"9\"").await;
+        assert_eq!(stale.headers().contains_key("idempotency-replayed"), replayed);
+        problem(stale, 412, "precondition-failed").await;
+    }
+    problem(put("k1", "\"1\"").await, 422, "unprocessable").await;
+    assert_eq!(put("k2", "\"1\"").await.status(), 200);
+}
+
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn keys_of_others_and_for_other_things_are_other_keys(pool: PgPool) {
     let app = App::spawn(pool).await;
     let (one, two) = (app.product_priced_at("1").await, app.product_priced_at("1").await);
