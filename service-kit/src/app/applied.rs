@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::Subscription;
+use crate::auth::Identity;
 use crate::problem::Problem;
 
 /// The header.
@@ -32,7 +33,7 @@ static ROOM: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(WAITING));
 ///
 /// Another service answers a change with the change's `Event-Id`; with it, a read here shows the change.
 ///
-/// Put it behind the token: a stranger must not wait.
+/// Only who has a valid token waits: strangers would take all the places. On a public route they are answered at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Applied;
 
@@ -44,13 +45,16 @@ impl FromRequest for Applied {
         let Some(value) = request.headers().get(HEADER) else { return Box::pin(ready(Ok(Self))) };
         let event = value.to_str().ok().and_then(|text| text.parse::<Uuid>().ok());
         let subscription = request.app_data::<web::Data<Subscription>>().cloned();
+        let request = request.clone();
         Box::pin(async move {
             let event = event.ok_or_else(|| {
                 Problem::validation("X-Applied is the id of one event, as Event-Id says it")
             })?;
             let subscription =
                 subscription.ok_or_else(|| Problem::internal(&"the service has no consumer"))?;
-            if is_applied_in_time(&subscription, event).await? {
+            if subscription.has_applied(event).await?
+                || Identity::extract(&request).await.is_ok() && becomes_applied(&subscription, event).await?
+            {
                 Ok(Self)
             } else {
                 Err(Problem::unavailable(
@@ -62,10 +66,7 @@ impl FromRequest for Applied {
     }
 }
 
-async fn is_applied_in_time(subscription: &Subscription, event: Uuid) -> Result<bool, sqlx::Error> {
-    if subscription.has_applied(event).await? {
-        return Ok(true);
-    }
+async fn becomes_applied(subscription: &Subscription, event: Uuid) -> Result<bool, sqlx::Error> {
     let Ok(_permit) = ROOM.try_acquire() else { return Ok(false) };
     let (end, mut pause) = (Instant::now() + PATIENCE, FIRST_PAUSE);
     while Instant::now() + pause < end {
