@@ -8,6 +8,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETag, EntityTag};
 use actix_web::{HttpResponse, get, web};
 use service_kit::etag::IfNoneMatch;
 use service_kit::problem::Problem;
+use service_kit::retry::retried;
 use sha2::{Digest, Sha256};
 use sqlx::{FromRow, PgPool};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -53,13 +54,7 @@ async fn get_picture(
     known: IfNoneMatch,
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
-    let subject: Option<Subject> = sqlx::query_as(
-        "select product_id, product.name, product_type_id, product_brand_id, product_brand.name as brand
-           from product join product_brand using (product_brand_id) where product_id = $1",
-    )
-    .bind(*id)
-    .fetch_optional(pool.as_ref())
-    .await?;
+    let subject = retried(|| find(&pool, *id)).await?;
     let subject = subject.ok_or_else(|| Problem::not_found(format!("there is no product {}", id.get())))?;
     let picture = scene::draw(&subject);
     let tag = ETag(EntityTag::new_strong(fingerprint(&picture)));
@@ -70,6 +65,16 @@ async fn get_picture(
         return Ok(response.finish());
     }
     Ok(response.insert_header((CONTENT_TYPE, "image/svg+xml")).body(picture))
+}
+
+async fn find(pool: &PgPool, id: ProductId) -> Result<Option<Subject>, sqlx::Error> {
+    sqlx::query_as(
+        "select product_id, product.name, product_type_id, product_brand_id, product_brand.name as brand
+           from product join product_brand using (product_brand_id) where product_id = $1",
+    )
+    .bind(id)
+    .fetch_optional(pool)
+    .await
 }
 
 /// The first 16 hexadecimal digits of the picture's SHA-256.

@@ -57,3 +57,15 @@ async fn discarded_statements_fail_no_request(pool: PgPool) {
     drop(connections);
     serves(&app, id, [11, 12, 13, 14]).await;
 }
+
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
+async fn a_discarded_statement_fails_no_picture(pool: PgPool) {
+    let service = database::connect_with(pool.connect_options().as_ref().clone(), 1);
+    let app = App::spawn_with(pool, &service).await;
+    let path = format!("/items/{}/pic", app.product_priced_at("12.50").await);
+    for _ in 0..2 {
+        assert_eq!(app.get(&path).await.status(), 200);
+        let mut connection = service.acquire().await.expect("a connection");
+        sqlx::raw_sql("deallocate all").execute(&mut *connection).await.expect("discarded");
+    }
+}
