@@ -119,7 +119,8 @@ fn has_body(headers: &HeaderMap) -> bool {
 /// Acknowledges alerts, and with them the present prices: the items' `oldUnitPrice` clears.
 ///
 /// Without a body, all alerts and all items of the basket; with `ids`, those alerts and the items of
-/// their products. Ids of alerts that are not the buyer's are left out.
+/// their products, but for those of which a later alert tells a new price. Ids of alerts that are not the
+/// buyer's are left out.
 #[utoipa::path(
     tag = "alerts",
     security(("bearer" = [])),

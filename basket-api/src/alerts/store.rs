@@ -40,7 +40,7 @@ pub async fn list(
 }
 
 /// Acknowledges alerts, and accepts the current prices of their products: of all products in the cart, if all
-/// alerts are acknowledged.
+/// alerts are acknowledged. A price of which a later alert tells, which is still open, is not accepted.
 pub async fn acknowledge(pool: &PgPool, buyer: &BuyerId, which: &Acknowledged) -> Result<(), sqlx::Error> {
     let ids = match which {
         Acknowledged::All => None,
@@ -54,8 +54,16 @@ pub async fn acknowledge(pool: &PgPool, buyer: &BuyerId, which: &Acknowledged) -
         let accepted = sqlx::query(
             "update cart_line set accepted_price = unit_price
              where buyer_id = $1 and accepted_price <> unit_price
-               and ($2::bigint[] is null or product_id in (
-                   select product_id from alert where buyer_id = $1 and alert_id = any ($2)))",
+               and ($2::bigint[] is null
+                    or product_id in (select product_id from alert where buyer_id = $1 and alert_id = any ($2))
+                       and not exists (
+                           select from alert as unseen
+                            where unseen.buyer_id = $1 and unseen.product_id = cart_line.product_id
+                              and unseen.kind = 'price_changed' and unseen.acknowledged_at is null
+                              and unseen.alert_id > (
+                                  select max(alert_id) from alert
+                                   where buyer_id = $1 and alert_id = any ($2)
+                                     and product_id = cart_line.product_id)))",
         )
         .bind(buyer)
         .bind(ids)

@@ -85,6 +85,20 @@ async fn acknowledging_some_alerts_accepts_the_prices_of_their_products(pool: Pg
 }
 
 #[sqlx::test(migrator = "basket_api::MIGRATIONS")]
+async fn a_price_whose_alert_is_not_acknowledged_is_not_accepted(pool: PgPool) {
+    let app = basket_with_a_mug(&pool).await;
+    reprice(&pool, 1, "10.00", "12.50", 2).await;
+    let seen = app.alerts("alice").await["data"][0]["id"].clone();
+    reprice(&pool, 1, "12.50", "14.00", 3).await;
+    let unseen = app.alerts("alice").await["data"][0]["id"].clone();
+    for (id, old) in [(&seen, json!("10.00")), (&unseen, json!(null)), (&seen, json!(null))] {
+        let request = app.basket(Method::POST, "alice", "/alerts/acknowledge").json(&json!({"ids": [id]}));
+        assert_eq!(request.send().await.unwrap().status(), 204);
+        assert_eq!(prices(&app.see("alice").await), (json!("14.00"), old));
+    }
+}
+
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn another_quantity_accepts_no_price(pool: PgPool) {
     let app = basket_with_a_mug(&pool).await;
     reprice(&pool, 1, "10.00", "12.50", 2).await;
