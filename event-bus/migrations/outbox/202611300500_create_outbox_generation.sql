@@ -13,7 +13,7 @@ insert into outbox_generation (generation, since) select generation, since from 
 create function outbox_log_keep_generation() returns trigger language plpgsql
 security definer set search_path = pg_catalog, pg_temp as $$
 begin
-    execute format('insert into %I.outbox_generation (generation, since) values ($1, $2)', tg_table_schema)
+    execute format('insert into %I.outbox_generation (generation, since) values ($1, $2) on conflict do nothing', tg_table_schema)
       using new.generation, new.since;
     return null;
 end
