@@ -26,7 +26,6 @@ use crate::{
         self, Order,
         waiting::{self, Next, Settled, Waiting},
     },
-    rabbitmq::headers,
     span::Span,
 };
 
@@ -90,7 +89,7 @@ impl<'a> Failure<'a> {
             GiveUp::Block => Next::Block,
             GiveUp::Skip => Next::Skip,
         };
-        let reason = headers::shortened(reason).replace('\0', "");
+        let reason = crate::rabbitmq::headers::shortened(reason).replace('\0', "");
         Self { consumer: &shared.consumer, event, failures, reason, next }
     }
 

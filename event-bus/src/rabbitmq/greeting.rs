@@ -30,16 +30,17 @@ const LIMIT: usize = 16 * 1024;
 pub(super) struct Greeting(Arc<Mutex<Vec<u8>>>);
 
 impl Greeting {
-    /// The name of the broker's cluster, which all of its nodes have in common.
+    /// The name of the broker's cluster, which all of its nodes have in common. Where nobody has named it, each node tells its
+    /// own name, `rabbit@host`: that is none.
     pub(super) fn cluster(&self) -> Option<String> {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A frame: its type, its channel and its size come before the method.
         let (_, class) = parse_class(bytes.get(7..)?).ok()?;
         let AMQPClass::Connection(AMQPMethod::Start(start)) = class else { return None };
-        match start.server_properties.inner().get("cluster_name")? {
-            AMQPValue::LongString(name) => String::from_utf8(name.as_bytes().to_vec()).ok(),
-            _ => None,
-        }
+        let AMQPValue::LongString(name) = start.server_properties.inner().get("cluster_name")? else {
+            return None;
+        };
+        String::from_utf8(name.as_bytes().to_vec()).ok().filter(|name| !name.contains('@'))
     }
 
     /// Keeps what belongs to the first frame.
@@ -169,5 +170,30 @@ impl Reactor for Listening {
     ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
         let (connect, greeting) = (self.tokio.tcp_connect_addr(address), self.greeting.clone());
         async move { Ok(Overheard::new(AsyncTcpStream::Plain(connect.await?), &greeting)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::{
+        protocol::{connection::Start, gen_class},
+        types::FieldTable,
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_node_is_no_name_of_its_cluster() {
+        let cluster = |name: &str| {
+            let mut server_properties = FieldTable::default();
+            server_properties.insert("cluster_name".into(), AMQPValue::LongString(name.into()));
+            let (mechanisms, locales) = ("PLAIN".into(), "en_US".into());
+            let start = Start { version_major: 0, version_minor: 9, server_properties, mechanisms, locales };
+            let class = AMQPClass::Connection(AMQPMethod::Start(start));
+            let method = gen_class::<Vec<u8>>(&class)(Vec::new().into()).unwrap().write;
+            Greeting(Arc::new(Mutex::new([vec![0; 7], method].concat()))).cluster()
+        };
+        assert_eq!(cluster("shop").as_deref(), Some("shop"));
+        assert_eq!(cluster("rabbit@one.example"), None);
     }
 }

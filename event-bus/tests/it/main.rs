@@ -6,6 +6,7 @@ mod dead_letters;
 mod outbox;
 mod receiving;
 mod refused;
+mod removed;
 mod scheduled;
 mod stuck;
 mod support;

@@ -35,6 +35,7 @@ impl Rabbitmq {
              management.tcp.ip = 127.0.0.1\n\
              management.tcp.port = {}\n\
              load_definitions = {}\n\
+             cluster_name = shop\n\
              disk_free_limit.absolute = 50MB\n\
              log.console = true\n\
              log.file = false\n",
