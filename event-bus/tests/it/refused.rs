@@ -98,9 +98,12 @@ async fn a_message_that_cannot_be_dead_lettered_now_comes_again_alone(pool: PgPo
 #[sqlx::test(migrations = false)]
 async fn a_message_that_fails_is_tried_again_later_while_others_flow(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    // One right behind the other, before the first is tried again.
-    let (slow, fast) = (raised("slow", 1, "retry twice"), raised("fast", 1, ""));
-    tokio::join!(stage.send(&slow), stage.send(&fast));
+    stage.hold("slow").await;
+    stage.send(&raised("slow", 1, "wait")).await;
+    stage.until_waiting(1).await;
+    stage.send(&raised("fast", 1, "")).await;
+    assert_eq!(stage.until_applied(1).await, [("fast".to_owned(), 1)]);
+    stage.release("slow").await;
     let applied = stage.until_applied(2).await;
     assert_eq!(applied, [("fast".to_owned(), 1), ("slow".to_owned(), 1)]);
     assert!(stage.vhost.take(&stage.dead()).await.is_none());
