@@ -174,8 +174,10 @@ async fn a_bad_message_whose_headers_fill_a_frame_is_dead_lettered_without_them(
 
 #[sqlx::test(migrations = false)]
 async fn a_message_that_cannot_be_received_is_reported_and_the_others_flow(pool: PgPool) {
-    let stage = Stage::set(pool).await;
+    let mut stage = Stage::set(pool).await;
     stage.stop.cancel();
+    // To this one every message is readable.
+    (&mut stage.running).await.unwrap();
     let redirect = format!("{}.redirect", stage.queue());
     let limit = serde_json::json!({
         "pattern": format!("^{}$", stage.queue()), "apply-to": "queues", "priority": 9,
