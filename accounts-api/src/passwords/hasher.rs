@@ -93,7 +93,7 @@ impl Hasher {
     }
 }
 
-/// What a hash costs: its memory, passes and lanes.
+/// What a hash costs: its memory, passes and parallelism.
 fn costs(params: &Params) -> [u32; 3] {
     [params.m_cost(), params.t_cost(), params.p_cost()]
 }
