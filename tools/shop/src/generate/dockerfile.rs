@@ -1,6 +1,6 @@
 //! The images.
 
-use super::fill;
+use super::{VERSION, fill};
 use crate::registry::{Program, Registry};
 
 /// `deploy/Dockerfile`.
@@ -13,7 +13,12 @@ pub(super) fn dockerfile(registry: &Registry) -> String {
     let images: Vec<String> = registry.all_programs().map(image).collect();
     fill(
         include_str!("templates/Dockerfile"),
-        &[("options", list("--bin ")), ("programs", list("target/release/")), ("images", images.join("\n"))],
+        &[
+            ("version", VERSION.to_owned()),
+            ("options", list("--bin ")),
+            ("programs", list("target/release/")),
+            ("images", images.join("\n")),
+        ],
     )
 }
 

@@ -15,6 +15,9 @@ pub use provision::provision_sql;
 
 use crate::registry::Registry;
 
+/// The release that the files are of: all crates of the workspace have one version.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Every generated file: its path in the checkout and its content.
 pub fn files(registry: &Registry) -> Vec<(String, String)> {
     let single = [

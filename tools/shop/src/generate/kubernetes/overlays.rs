@@ -2,6 +2,7 @@
 
 use super::workload::{PROVIDER_KEY, outside, seeds, tool};
 use super::{each, fill};
+use crate::generate::VERSION;
 use crate::registry::{Registry, Service, Tool};
 
 /// Components, overlays, and the script that makes the secrets: each with its path in the folder.
@@ -108,7 +109,7 @@ fn production(registry: &Registry) -> String {
     let programs = registry.services.iter().map(|service| &service.program);
     let images = each(programs.chain([&registry.relay, &registry.storefront]), |program| {
         let name = &program.binary;
-        format!("  - {{ name: shop/{name}, newName: registry.example.com/shop/{name}, newTag: 0.1.0 }}\n")
+        format!("  - {{ name: shop/{name}, newName: registry.example.com/shop/{name}, newTag: {VERSION} }}\n")
     });
     fill(include_str!("../templates/kubernetes/production.yaml"), &[("images", images)])
 }
