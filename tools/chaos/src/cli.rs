@@ -54,6 +54,12 @@ pub(crate) enum Command {
     Cluster,
     /// Run every fault
     All,
+    /// Replace an older release by this one while it works, and take that back
+    Upgrade {
+        /// The older release: a tag or a commit; the last release's tag when left out
+        #[arg(long, value_name = "REVISION")]
+        from: Option<String>,
+    },
     /// Kill, freeze and end relays at random for a while
     Soak {
         /// How long

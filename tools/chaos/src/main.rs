@@ -7,6 +7,7 @@
 //! | `check` | the observations of a run, and the checks on them |
 //! | `parallel` | parallel environments that share the faults |
 //! | `run` | one fault, from a healthy suite to a verdict |
+//! | `release` | the programs of an older release |
 //! | `report` | table, JSON and a page with timelines |
 //!
 //! Servers, processes and proxies are those of the crate `harness`.
@@ -15,6 +16,7 @@ mod check;
 mod cli;
 mod faults;
 mod parallel;
+mod release;
 mod report;
 mod run;
 mod workload;
@@ -30,8 +32,9 @@ use crate::{
     cli::{Cli, Command, ReportArgs},
     faults::Fault,
     parallel::ParallelEnvironments,
+    release::build_release,
     report::{Report, page, print_broken, print_scoreboard, print_table},
-    run::{Verdict, scoreboard, soak},
+    run::{Outcome, Verdict, scoreboard, soak},
 };
 
 #[tokio::main]
@@ -48,10 +51,12 @@ async fn main() -> ExitCode {
 }
 
 /// Does what the command line says; whether every promise was kept.
-async fn run(cli: Cli) -> Result<bool> {
+async fn run(mut cli: Cli) -> Result<bool> {
+    // One schedule for all environments, which the report names.
+    cli.report.seed.get_or_insert_with(|| fastrand::u64(..1 << 32));
     match cli.command {
         Command::List => {
-            for fault in faults::all() {
+            for fault in faults::all().iter().chain(faults::UPGRADE) {
                 harness::say!("{:32} {:10} {}", fault.name, fault.group, fault.about);
             }
             Ok(true)
@@ -60,6 +65,13 @@ async fn run(cli: Cli) -> Result<bool> {
         Command::Relay => break_these(&chosen(&["relay", "broker", "postgres"])?, &cli.report).await,
         Command::Cluster => break_these(&chosen(&["cluster"])?, &cli.report).await,
         Command::All => break_these(&faults::all(), &cli.report).await,
+        Command::Upgrade { from } => {
+            let older = build_release(from.as_deref(), &Interrupt::install()?)?;
+            let mut environment = ParallelEnvironments::older(&cli.report, older).await?;
+            let outcomes = environment.break_all(faults::UPGRADE, &cli.report);
+            drop(environment);
+            show_outcomes(&outcomes, faults::UPGRADE, &cli.report)
+        }
         Command::Soak { minutes, relays } => {
             break_these(&[soak(Duration::from_secs(60 * minutes), relays)?], &cli.report).await
         }
@@ -95,6 +107,9 @@ fn show(args: &ReportArgs, rows: &impl Serialize, print: impl FnOnce()) -> Resul
 fn chosen(names: &[impl AsRef<str>]) -> Result<Vec<Fault>> {
     let all = faults::all();
     for name in names.iter().map(AsRef::as_ref) {
+        if faults::UPGRADE.iter().any(|fault| fault.name == name || fault.group == name) {
+            bail!("{name:?} needs an older release: cargo shop chaos upgrade");
+        }
         if !all.iter().any(|fault| fault.name == name || fault.group == name) {
             bail!("there is no fault and no group {name:?}: cargo shop chaos list");
         }
@@ -107,8 +122,6 @@ fn chosen(names: &[impl AsRef<str>]) -> Result<Vec<Fault>> {
 async fn break_these(faults: &[Fault], args: &ReportArgs) -> Result<bool> {
     let (clustered, others): (Vec<Fault>, Vec<Fault>) =
         faults.iter().partition(|fault| fault.needs_cluster());
-    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
-    let args = &ReportArgs { seed: Some(seed), ..args.clone() };
     let interrupt = Interrupt::install()?;
     let mut outcomes = Vec::new();
     if !others.is_empty() {
@@ -117,14 +130,20 @@ async fn break_these(faults: &[Fault], args: &ReportArgs) -> Result<bool> {
     if !clustered.is_empty() && interrupt.check().is_ok() {
         outcomes.extend(ParallelEnvironments::cluster(args).await?.break_all(&clustered, args));
     }
+    show_outcomes(&outcomes, faults, args)
+}
+
+/// Shows what came of these faults; whether each of them was run, and passed.
+fn show_outcomes(outcomes: &[Outcome], faults: &[Fault], args: &ReportArgs) -> Result<bool> {
+    let seed = args.seed.unwrap_or_default();
     if let Some(file) = &args.html {
-        std::fs::write(file, page(seed, &outcomes))
+        std::fs::write(file, page(seed, outcomes))
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
-    show(args, &Report { seed, faults: &outcomes }, || {
-        print_table(&outcomes);
+    show(args, &Report { seed, faults: outcomes }, || {
+        print_table(outcomes);
         harness::say!("seed {seed}");
     })?;
-    interrupt.check()?;
+    Interrupt::install()?.check()?;
     Ok(outcomes.len() == faults.len() && outcomes.iter().all(|outcome| outcome.verdict == Verdict::Pass))
 }

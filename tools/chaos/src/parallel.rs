@@ -20,7 +20,7 @@ use crate::{
     faults::Fault,
     run::{Outcome, Runner, Verdict},
 };
-use harness::{Environment, Options};
+use harness::{Environment, Options, Programs};
 
 /// From this many faults on, a second environment pays for its start.
 const MANY: usize = 8;
@@ -34,16 +34,26 @@ pub(crate) struct ParallelEnvironments {
 impl ParallelEnvironments {
     /// Brings up as many environments as are asked for, or as pay for this many faults.
     pub(crate) async fn open(args: &ReportArgs, faults: usize) -> Result<Self> {
-        Self::with_brokers(args, how_many(args.parallel, faults), 1).await
+        Self::start(args, how_many(args.parallel, faults), 1, None).await
     }
 
     /// Brings up one environment whose broker is a cluster: its nodes have enough to do on one machine.
     pub(crate) async fn cluster(args: &ReportArgs) -> Result<Self> {
-        Self::with_brokers(args, 1, CLUSTER).await
+        Self::start(args, 1, CLUSTER, None).await
     }
 
-    async fn with_brokers(args: &ReportArgs, environments: u8, brokers: u8) -> Result<Self> {
-        let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
+    /// Brings up one environment of an older release.
+    pub(crate) async fn older(args: &ReportArgs, programs: Programs) -> Result<Self> {
+        Self::start(args, 1, 1, Some(programs)).await
+    }
+
+    async fn start(
+        args: &ReportArgs,
+        environments: u8,
+        brokers: u8,
+        older: Option<Programs>,
+    ) -> Result<Self> {
+        let seed = args.seed.unwrap_or_default();
         harness::complain!("  seed {seed}");
         let interrupt = Interrupt::install()?;
         let mut runners = Vec::new();
@@ -57,6 +67,7 @@ impl ParallelEnvironments {
                 connections: 4,
                 // A database may be unavailable on purpose.
                 acquire: Duration::from_secs(2),
+                older: older.clone(),
             };
             runners.push(Runner::open(Environment::open(options, &interrupt).await?, seed).await?);
         }

@@ -19,6 +19,6 @@ pub mod token;
 mod wait;
 
 pub use broker::{Broker, Message, Node, QueueState};
-pub use environment::{Environment, Options, Service};
+pub use environment::{Build, Environment, Options, Programs, Service};
 pub use process::{Process, beside_this_program, memory, open_files};
 pub use wait::{eventually, until};

@@ -1,7 +1,7 @@
 //! Everything that is broken on purpose, one function a fault.
 
-/// Declares faults: the group, the name, how many relays and baskets run, whether buyers place `orders` or `users` register
-/// meanwhile, what happens, and the function that does it, with its arguments.
+/// Declares faults: the group, the name, how many relays and baskets run, whether buyers place `orders`, `users` register,
+/// or `both`, meanwhile, what happens, and the function that does it, with its arguments.
 macro_rules! faults {
     ($($group:ident: $name:literal [$relays:literal, $baskets:literal $(, $meanwhile:ident)?] $about:literal
         => $inject:ident $(($($argument:expr),* $(,)?))?;)*) => {
@@ -18,12 +18,15 @@ macro_rules! faults {
     };
 }
 
-/// Whether the second word is the first.
+/// Whether the second word is the first, or `both`.
 macro_rules! is {
     (orders orders) => {
         true
     };
     (users users) => {
+        true
+    };
+    ($first:ident both) => {
         true
     };
     ($first:ident $($second:ident)?) => {
@@ -52,6 +55,7 @@ mod restored;
 mod scheduled;
 mod slow_disk;
 mod unreadable;
+mod upgrade;
 mod users;
 mod waiting;
 
@@ -66,6 +70,7 @@ pub(crate) use self::{
     isolation::{refuse, refuse_nothing},
     messages::storm_of,
     orders::many_orders_of,
+    upgrade::FAULTS as UPGRADE,
 };
 
 use anyhow::{Context, Result};

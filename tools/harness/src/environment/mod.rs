@@ -3,6 +3,7 @@
 mod broker;
 mod exchange;
 mod ports;
+mod programs;
 mod servers;
 mod service;
 
@@ -25,9 +26,12 @@ use shop::{
 };
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
-pub use self::service::Service;
+pub use self::{
+    programs::{Build, Programs},
+    service::Service,
+};
 use crate::{
-    Broker, Process, beside_this_program,
+    Broker, Process,
     proxy::{Protocol, Proxy},
     token,
 };
@@ -37,7 +41,7 @@ const RELAYS: u8 = 3;
 const BASKETS: u8 = 2;
 
 /// How an environment differs from others.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// What its servers are for, as progress messages say it.
     pub purpose: &'static str,
@@ -51,6 +55,8 @@ pub struct Options {
     pub connections: u32,
     /// How long a query waits for a connection.
     pub acquire: Duration,
+    /// The programs of an older release, which make its databases and which its services begin as.
+    pub older: Option<Programs>,
 }
 
 /// Private servers and the services on them. All of it ends when this is dropped.
@@ -108,9 +114,8 @@ impl Environment {
         })?;
         let (ports, secrets) = (servers.ports().clone(), servers.secrets().clone());
         let broker = broker::of(&ports, &secrets, options.brokers)?;
-        let programs =
-            registry.binaries().into_iter().map(|name| Ok((name.to_owned(), beside_this_program(name)?)));
-        let suite = servers.suite(programs.collect::<Result<_>>()?);
+        let build = if options.older.is_some() { Build::Older } else { Build::This };
+        let suite = servers.suite(programs::of(build, &options, &registry)?);
         tokio::task::block_in_place(|| suite.prepare(interrupt))?;
         let mut environment = Self {
             services: BTreeMap::new(),
@@ -131,7 +136,7 @@ impl Environment {
             suite,
             servers,
         };
-        if options.is_proxied {
+        if environment.options.is_proxied {
             environment.open_proxies().await?;
         }
         Ok(environment)
@@ -139,7 +144,7 @@ impl Environment {
 
     /// A new environment like this one.
     pub async fn another(&self) -> Result<Self> {
-        let mut other = Self::open(self.options, &self.interrupt).await?;
+        let mut other = Self::open(self.options.clone(), &self.interrupt).await?;
         other.variables.clone_from(&self.variables);
         other.settings.clone_from(&self.settings);
         Ok(other)
