@@ -44,6 +44,8 @@ pub(crate) enum Section {
     Orders,
     /// Price changes over HTTP
     Writes,
+    /// Price changes with every span exported, and with none
+    Traces,
     /// Pages, products and carts over HTTP
     Reads,
     /// One price change over 1 to 100,000 carts; a product in no cart

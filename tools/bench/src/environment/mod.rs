@@ -51,6 +51,7 @@ impl Environment {
             is_proxied: false,
             connections: 20,
             acquire: Duration::from_secs(30),
+            older: None,
         };
         let harness = Harness::open(options, &Interrupt::install()?).await?;
         // PostgreSQL then records when each row was committed.

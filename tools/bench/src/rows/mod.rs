@@ -9,6 +9,7 @@ mod orders;
 mod reads;
 mod rest;
 mod soak;
+mod traces;
 mod writes;
 
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<bool> {
         (Section::Cart, "from the request to the cart"),
         (Section::Orders, "from the checkout to the payment"),
         (Section::Writes, "price changes"),
+        (Section::Traces, "price changes with and without a collector of traces"),
         (Section::Reads, "pages, products and carts"),
         (Section::FanOut, "one price change over many carts"),
         (Section::History, "a long history, a held transaction, a million pending"),
@@ -55,6 +57,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<bool> {
             Section::Cart => cart::measure(environment, cli).await?,
             Section::Orders => orders::measure(environment, cli).await?,
             Section::Writes => writes::measure(environment, cli).await?,
+            Section::Traces => traces::measure(environment, cli).await?,
             Section::Reads => reads::measure(environment, cli).await?,
             Section::FanOut => fan_out::measure(environment, cli).await?,
             Section::History => history::measure(environment, cli).await?,
