@@ -44,7 +44,7 @@ pub(crate) struct Polled {
     pub(crate) oldest_open: u64,
     /// The position of the newest published or skipped event; 0 before the first.
     pub(crate) head: i64,
-    /// The failed events of these partitions.
+    /// The failed events of these partitions. They come with the first row alone: there may be a great many.
     pub(crate) failed: Vec<Uuid>,
     /// How long it is until the next scheduled event, zero if it is due; `None` if there is none.
     pub(crate) next_due: Option<Duration>,
@@ -86,7 +86,7 @@ pub(crate) async fn poll(session: &mut Session, poll: &Poll) -> Result<Polled, s
                    (select extract(epoch from due - clock_timestamp())::float8 from outbox_scheduled
                      order by due limit 1) as next_due_in
         )
-        select oldest_open, head, failed, generation, next_due_in,
+        select oldest_open, head, case when coalesce(before, 0) = 0 then failed end as failed, generation, next_due_in,
                position, event_id, event_type, key, key_version, partition, payload::text as payload,
                headers::text as headers, ",
         readable!("created_at"),
