@@ -60,6 +60,17 @@ async fn of_database(source: &Source) -> Vec<Check> {
             Err(error) => Some(error.to_string()),
         },
     ));
+    let missing = within("count the rows of the relay's tables", check::missing_rows(&source.pool)).await;
+    checks.push(check(
+        "rows",
+        match missing {
+            Ok(missing) if missing.is_empty() => None,
+            Ok(missing) => {
+                Some(format!("emptied by somebody: as the database's owner run {}", missing.join("; ")))
+            }
+            Err(error) => Some(error.to_string()),
+        },
+    ));
     let misplaced = within("compare partitions with keys", check::misplaced(&source.pool)).await;
     checks.push(check(
         "partitions",

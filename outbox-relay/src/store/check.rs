@@ -86,6 +86,18 @@ async fn has_right(pool: &PgPool, right: &str, on: &str) -> Result<bool, sqlx::E
     sqlx::query_scalar(all).bind(on).bind(right).fetch_one(pool).await
 }
 
+/// The statements that put back the rows that these tables always have, where somebody has emptied them.
+pub(crate) async fn missing_rows(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
+    let rows = "select exists (select from outbox_log), (select count(*) from outbox_partition) = 64";
+    let (has_log, has_partitions): (bool, bool) = sqlx::query_as(rows).fetch_one(pool).await?;
+    // The generation is raised at once, above all that were: by then the relay takes the log for a restored one.
+    let log = "insert into outbox_log (identity) values ('emptied')";
+    let partitions =
+        "insert into outbox_partition (partition) select generate_series(0, 63) on conflict do nothing";
+    let missing = [(has_log, log), (has_partitions, partitions)];
+    Ok(missing.into_iter().filter(|(is_there, _)| !is_there).map(|(_, insert)| insert.to_owned()).collect())
+}
+
 /// How many of a sample of the pending events are in another partition than their key's: the oldest of those behind the
 /// newest published event, and of those that wait closely before it. Further down, the entries of events that were
 /// published may be many.

@@ -187,6 +187,16 @@ async fn a_check_names_what_a_relay_lacks_and_what_to_do(pool: PgPool) {
     let (code, text) = check(stage.relay());
     assert!(code == 1 && text.contains("is the trigger"), "{text}");
 
+    let empty = "delete from outbox_log; truncate outbox_relay cascade; delete from integration_event_log";
+    sqlx::raw_sql(empty).execute(&stage.log.pool).await.unwrap();
+    let (code, text) = check(stage.relay());
+    assert!(code == 1, "{text}");
+    let (_, inserts) = text.split_once("database's owner run ").expect("what to run");
+    let inserts = inserts.lines().next().unwrap().to_owned();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(inserts)).execute(&stage.log.pool).await.unwrap();
+    let (code, text) = check(stage.relay());
+    assert_eq!(code, 0, "{text}");
+
     sqlx::raw_sql("drop table outbox_scheduled cascade").execute(&stage.log.pool).await.unwrap();
     let (code, text) = check(stage.relay());
     assert!(
