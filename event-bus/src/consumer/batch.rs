@@ -218,6 +218,7 @@ impl From<ReceiveError> for Failed {
         match error {
             ReceiveError::Database(error) => error.into(),
             ReceiveError::Overtaken => Self::Undecided(Undecided::Overtaken),
+            ReceiveError::Foreign => Self::Handling(HandleError::reject(error)),
         }
     }
 }

@@ -12,8 +12,10 @@ use lapin::{options::BasicAckOptions, types::FieldTable};
 use super::{Shared, message::Message};
 use crate::rabbitmq::{BrokerConfig, BrokerError, Connected, deadline};
 
-/// How long after a type was left to other processes its events are nobody's.
+/// How long after a type was left to other processes its events are nobody's. Twice as long each time that they go on
+/// coming although the type was unbound: then a binding that is not ours routes them here, such as a pattern.
 const LEFT_FOR: Duration = Duration::from_mins(1);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// The types without a handler that were left to other processes of the subscriber lately.
 #[derive(Default)]
@@ -21,6 +23,7 @@ pub(super) struct Unhandled(Mutex<HashMap<String, Left>>);
 
 struct Left {
     at: Instant,
+    lasts: Duration,
     /// Whether its events came back, and it was unbound.
     is_unbound: bool,
 }
@@ -30,11 +33,20 @@ impl Unhandled {
     /// come back.
     pub(super) fn to_be_left(&self, broker: &BrokerConfig, messages: &[Message]) -> Option<String> {
         let mut left = self.lock();
-        left.retain(|_, left| left.at.elapsed() < LEFT_FOR);
-        let mut types = messages.iter().filter(|message| is_nobodys(message, broker));
-        let message = types.find(|message| !left.contains_key(message.delivery.routing_key.as_str()))?;
+        left.retain(|_, left| left.at.elapsed() < 2 * left.lasts);
+        let is_over = |message: &&Message| {
+            let left = left.get(message.delivery.routing_key.as_str());
+            left.is_none_or(|left| left.at.elapsed() >= left.lasts)
+        };
+        let message = messages.iter().filter(|message| is_nobodys(message, broker)).find(is_over)?;
         let event_type = message.delivery.routing_key.to_string();
-        left.insert(event_type.clone(), Left { at: Instant::now(), is_unbound: false });
+        let before = left.get(&event_type).filter(|left| left.is_unbound);
+        let lasts = before.map_or(LEFT_FOR, |left| (2 * left.lasts).min(LONGEST));
+        if before.is_some() {
+            let problem = "it was unbound, and still comes: does a pattern bind the queue?";
+            tracing::warn!(event_type, problem, "no handler for this type");
+        }
+        left.insert(event_type.clone(), Left { at: Instant::now(), lasts, is_unbound: false });
         Some(event_type)
     }
 

@@ -74,6 +74,9 @@ pub(crate) enum ReceiveError {
     /// to be rolled back, and tried again.
     #[error("another process of the consumer is still at work")]
     Overtaken,
+    /// Another source has sent an event of this id: it cannot be told from a repeat by the inbox, whose key is the id.
+    #[error("another source has sent an event with this id")]
+    Foreign,
     /// A statement failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -109,6 +112,9 @@ pub(crate) async fn receive(
     // this statement did not see.
     if judged.iter().any(|(_, verdict, _)| verdict == "overtaken") {
         return Err(ReceiveError::Overtaken);
+    }
+    if judged.iter().any(|(_, verdict, _)| verdict == "foreign") {
+        return Err(ReceiveError::Foreign);
     }
     let receipt = |verdict: &str, is_newest| match verdict {
         "waiting" => Receipt::Waiting,
@@ -149,9 +155,9 @@ async fn enter(
                          where earlier.consumer = $1 and earlier.source = delivery.source
                            and earlier.key = delivery.key and earlier.holds_key) as waits
                from delivery
-              where event_id <> all (array(
-                    select event_id from inbox where consumer = $1
-                       and event_id = any (array(select event_id from delivery where redelivered))))
+              where (select true from inbox
+                      where delivery.redelivered and consumer = $1
+                        and inbox.event_id = delivery.event_id and inbox.source = delivery.source) is null
          ), equal as materialized (
              select old.event_id, (select true from inbox where consumer = $1 and event_id = unknown.event_id) is null
                                   as is_passed
@@ -198,15 +204,18 @@ async fn enter(
              select $1, event_id, source, event_type, key, key_version, has_effect, redelivered
                from judged order by place
              on conflict (consumer, event_id) do nothing
-             returning event_id
+             returning event_id, source
          ), outcome as (
-             select *, event_id in (select event_id from entered) as is_entered from judged
+             select judged.*, entered.source = judged.source as is_entered, entered.source as entered_source, known.source as known_source
+               from judged left join entered using (event_id)
+                           left join lateral (select source from inbox where consumer = $1 and event_id = judged.event_id
+                                               limit 1) as known on true
          )
          select event_id, case when is_entered and waits then 'waiting'
                                when is_entered and has_effect then 'first'
                                when is_entered then 'stale'
-                               when exists (select from inbox where consumer = $1
-                                               and inbox.event_id = outcome.event_id) then 'repeated'
+                               when known_source = source then 'repeated'
+                               when coalesce(known_source, entered_source) is not null then 'foreign'
                                else 'overtaken' end, is_newest
            from outcome order by place",
     )

@@ -82,7 +82,8 @@ impl From<BrokerError> for DeadLetterError {
     }
 }
 
-/// Selects the dead letters that fit all fields that are set. If none is set it selects none.
+/// Selects the dead letters that fit all fields that are set. If none is set it selects none; an empty text is as one that
+/// is not set, because every reason contains it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
@@ -100,7 +101,8 @@ pub struct DeadLetterSelection {
 impl DeadLetterSelection {
     /// Whether no field is set.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let is_unset = |text: &Option<String>| text.as_ref().is_none_or(String::is_empty);
+        !self.all && [&self.reason, &self.event_type, &self.key].into_iter().all(is_unset)
     }
 
     /// Whether this letter is one of them.
