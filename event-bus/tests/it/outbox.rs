@@ -144,4 +144,11 @@ async fn the_partition_that_a_writer_gives_is_replaced_by_the_one_of_the_key(poo
     }
     let partitions: Vec<i16> = pending(&pool).await.into_iter().map(|(_, partition, _)| partition).collect();
     assert_eq!(partitions, [partition_of_n(&pool).await; 5]);
+    let mend = "update integration_event_log set key = 'm'; update integration_event_log set key = 'n'";
+    for by_hand in [mend, "update integration_event_log set partition = 1"] {
+        sqlx::raw_sql(by_hand).execute(&pool).await.unwrap();
+        let partitions: Vec<i16> =
+            pending(&pool).await.into_iter().map(|(_, partition, _)| partition).collect();
+        assert_eq!(partitions, [partition_of_n(&pool).await; 5], "{by_hand}");
+    }
 }
