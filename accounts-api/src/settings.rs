@@ -7,7 +7,7 @@ use anyhow::ensure;
 use ipnet::IpNet;
 use serde::Deserialize;
 use service_kit::link_token::LinkSettings;
-use service_kit::settings::Mode;
+use service_kit::settings::{Mode, check_ranges};
 use utoipa::ToSchema;
 
 /// The sections beside those that every service has.
@@ -44,6 +44,19 @@ pub struct PasswordSettings {
 impl Default for PasswordSettings {
     fn default() -> Self {
         Self { memory_kib: 19 * 1024, passes: 2, concurrency: 2, waiting: 256 }
+    }
+}
+
+impl PasswordSettings {
+    /// Refuses what no machine has; an error names what to set.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        check_ranges(&[
+            ("passwords.memory_kib", self.memory_kib.into(), 8, 4 * 1024 * 1024),
+            ("passwords.passes", self.passes.into(), 1, 1_000),
+            ("passwords.concurrency", number(self.concurrency), 1, 1_000),
+            ("passwords.waiting", number(self.waiting), 0, 1_000_000),
+        ])
     }
 }
 

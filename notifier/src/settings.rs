@@ -7,7 +7,7 @@ use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use service_kit::link_token::LinkSettings;
-use service_kit::settings::Mode;
+use service_kit::settings::{Mode, check_ranges};
 use url::Url;
 use utoipa::ToSchema;
 
@@ -150,14 +150,20 @@ impl SmtpSettings {
     }
 }
 
+/// The longest time that a setting may be, in milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
 impl WorkerSettings {
     /// Refuses settings that contradict each other; an error names what to set.
     pub fn check(&self) -> anyhow::Result<()> {
-        ensure!((1..=1000).contains(&self.concurrency), "setting worker.concurrency must be 1 to 1,000");
-        ensure!(
-            self.deadline_ms > 0 && self.poll_ms > 0,
-            "settings worker.deadline_ms and poll_ms must not be 0"
-        );
+        check_ranges(&[
+            ("worker.concurrency", u64::try_from(self.concurrency).unwrap_or(u64::MAX), 1, 1_000),
+            ("worker.deadline_ms", self.deadline_ms, 1, DAY_MS),
+            ("worker.lease_ms", self.lease_ms, 1, DAY_MS),
+            ("worker.poll_ms", self.poll_ms, 1, DAY_MS),
+            ("worker.first_pause_ms", self.first_pause_ms, 1, DAY_MS),
+            ("worker.longest_pause_ms", self.longest_pause_ms, 1, DAY_MS),
+        ])?;
         // Otherwise a mail would be sent by two workers at once as a rule.
         ensure!(
             self.lease() >= self.deadline() + RECORDING,

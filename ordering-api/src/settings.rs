@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use service_kit::settings::Mode;
+use service_kit::settings::{Mode, check_ranges};
 use utoipa::ToSchema;
 
 /// The sections beside those that every service has.
@@ -47,6 +47,15 @@ impl Default for OrderSettings {
 }
 
 impl OrderSettings {
+    /// Refuses a deadline that every order would miss; an error names what to set.
+    pub fn check(&self) -> anyhow::Result<()> {
+        const YEAR_S: u64 = 365 * 24 * 60 * 60;
+        check_ranges(&[
+            ("orders.grace_period_s", self.grace_period_s.unwrap_or_default().into(), 0, YEAR_S),
+            ("orders.reply_deadline_s", self.reply_deadline_s.into(), 1, YEAR_S),
+        ])
+    }
+
     /// The time between the checkout and the request for stock.
     pub fn grace_period(&self, mode: Mode) -> Duration {
         let default = if mode == Mode::Development { 5 } else { 60 };

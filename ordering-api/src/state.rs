@@ -15,6 +15,7 @@ const STREAM_CONNECTIONS: u32 = 4;
 /// Makes the state, and starts what tells open streams of changes.
 pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     orders::describe_metrics();
+    service.settings.orders.check()?;
     stream::describe_metrics();
     look_up::describe_metrics();
     let pool = service.pool()?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use secrecy::SecretString;
 use serde::Deserialize;
+use service_kit::settings::check_ranges;
 use utoipa::ToSchema;
 
 /// What recording an outcome may take, after the provider has answered.
@@ -78,12 +79,20 @@ impl Settings {
     }
 }
 
+/// The longest time that a setting may be, in milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
 impl WorkerSettings {
     /// Refuses settings that contradict each other; an error names what to set.
     pub fn check(&self) -> anyhow::Result<()> {
-        ensure!((1..=1000).contains(&self.concurrency), "setting worker.concurrency must be 1 to 1,000");
-        ensure!(self.deadline_ms > 0, "setting worker.deadline_ms must not be 0");
-        ensure!(self.poll_ms > 0, "setting worker.poll_ms must not be 0");
+        check_ranges(&[
+            ("worker.concurrency", u64::try_from(self.concurrency).unwrap_or(u64::MAX), 1, 1_000),
+            ("worker.deadline_ms", self.deadline_ms, 1, DAY_MS),
+            ("worker.lease_ms", self.lease_ms, 1, DAY_MS),
+            ("worker.poll_ms", self.poll_ms, 1, DAY_MS),
+            ("worker.first_pause_ms", self.first_pause_ms, 1, DAY_MS),
+            ("worker.longest_pause_ms", self.longest_pause_ms, 1, DAY_MS),
+        ])?;
         // Otherwise a payment would be asked for by two workers at once as a rule.
         ensure!(
             self.lease() >= self.deadline() + RECORDING,
@@ -118,5 +127,9 @@ mod tests {
         assert!(WorkerSettings::default().check().is_ok());
         let short = WorkerSettings { lease_ms: 9_000, ..WorkerSettings::default() };
         assert!(short.check().unwrap_err().to_string().contains("worker.lease_ms"));
+        let endless = WorkerSettings { lease_ms: u64::MAX, ..WorkerSettings::default() };
+        assert!(endless.check().unwrap_err().to_string().contains("APP__WORKER__LEASE_MS"));
+        let breathless = WorkerSettings { first_pause_ms: 0, ..WorkerSettings::default() };
+        assert!(breathless.check().unwrap_err().to_string().contains("APP__WORKER__FIRST_PAUSE_MS"));
     }
 }

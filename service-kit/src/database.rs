@@ -33,6 +33,7 @@ const MAX_LIFETIME: Duration = Duration::from_mins(30);
 ///
 /// `application_name` is what the database's own views show for these connections.
 pub fn connect(settings: &DatabaseSettings, application_name: &str) -> anyhow::Result<PgPool> {
+    settings.check()?;
     Ok(connect_with(options(settings, application_name)?, settings.max_connections))
 }
 

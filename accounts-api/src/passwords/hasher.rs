@@ -41,11 +41,12 @@ pub enum Verdict {
 impl Hasher {
     /// Makes one hash: parameters that cannot be are an error.
     pub fn new(settings: &PasswordSettings) -> anyhow::Result<Self> {
+        settings.check()?;
         let params = Params::new(settings.memory_kib, settings.passes, 1, None);
         let params = params.map_err(|error| anyhow!("settings passwords.memory_kib and passes: {error}"))?;
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let nobodys = hash_of(&argon, &random()?).context("settings passwords: cannot hash")?;
-        let (turns, places) = (settings.concurrency.max(1), settings.concurrency.max(1) + settings.waiting);
+        let (turns, places) = (settings.concurrency, settings.concurrency + settings.waiting);
         let (turns, places) = (Arc::new(Semaphore::new(turns)), Arc::new(Semaphore::new(places)));
         Ok(Self(Arc::new(Inner { argon, turns, places, nobodys })))
     }

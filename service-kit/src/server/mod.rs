@@ -86,6 +86,7 @@ impl Server {
     where
         F: Fn(&mut ServiceConfig<'_>) + Clone + Send + 'static,
     {
+        settings.check()?;
         let recorder = telemetry::recorder()?;
         telemetry::build_info(about.version);
         let limits = edge::Limits::new(settings);

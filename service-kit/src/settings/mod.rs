@@ -82,6 +82,16 @@ fn deserialize<T: DeserializeOwned>(config: Config) -> anyhow::Result<T> {
     })
 }
 
+/// Refuses numbers that are out of their ranges: each as setting, value, least and most. The error names the setting.
+pub fn check_ranges(numbers: &[(&str, u64, u64, u64)]) -> anyhow::Result<()> {
+    for (setting, value, least, most) in numbers {
+        if !(least..=most).contains(&value) {
+            bail!("setting {setting} ({}): {value} is not from {least} to {most}", variable(setting));
+        }
+    }
+    Ok(())
+}
+
 /// The environment variable that sets the setting at `path`.
 pub(crate) fn variable(path: &str) -> String {
     format!("{PREFIX}{SEPARATOR}{}", path.to_uppercase().replace('.', SEPARATOR))

@@ -73,6 +73,22 @@ impl Default for HttpSettings {
 }
 
 impl HttpSettings {
+    /// Refuses numbers with which nothing is served, or a client has no limit; an error names what to set.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        super::check_ranges(&[
+            ("http.workers", number(self.worker_count()), 1, 1_024),
+            ("http.max_connections", number(self.max_connections), 1, 1_000_000),
+            ("http.body_limit_bytes", number(self.body_limit_bytes), 1, 1024 * 1024 * 1024),
+            ("http.header_timeout_ms", self.header_timeout_ms, 1, HOUR_MS),
+            ("http.body_timeout_ms", self.body_timeout_ms, 1, HOUR_MS),
+            ("http.request_timeout_ms", self.request_timeout_ms, 1, HOUR_MS),
+            ("http.unread_timeout_ms", self.unread_timeout_ms, 1, HOUR_MS),
+            ("http.idle_timeout_ms", self.idle_timeout_ms, 1, HOUR_MS),
+            ("http.shutdown_timeout_seconds", self.shutdown_timeout_seconds, 0, HOUR_MS / 1_000),
+        ])
+    }
+
     /// The number of threads that serve requests.
     pub fn worker_count(&self) -> usize {
         let available = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(4);
@@ -105,6 +121,9 @@ impl HttpSettings {
     }
 }
 
+/// The longest time of a request, in milliseconds.
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+
 /// Which database, and how many connections to it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -116,6 +135,13 @@ pub struct DatabaseSettings {
     #[serde(default = "default_max_connections")]
     #[schema(default = 16)]
     pub max_connections: u32,
+}
+
+impl DatabaseSettings {
+    /// Refuses numbers that cannot be; an error names what to set.
+    pub fn check(&self) -> anyhow::Result<()> {
+        super::check_ranges(&[("database.max_connections", self.max_connections.into(), 1, 10_000)])
+    }
 }
 
 fn default_max_connections() -> u32 {

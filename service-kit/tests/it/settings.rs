@@ -98,6 +98,21 @@ fn a_wrong_setting_is_named() {
 }
 
 #[test]
+fn a_number_with_which_nothing_would_be_served_or_limited_is_named() {
+    for (variable, value) in [
+        ("APP__HTTP__HEADER_TIMEOUT_MS", "0"),
+        ("APP__HTTP__REQUEST_TIMEOUT_MS", "0"),
+        ("APP__HTTP__MAX_CONNECTIONS", "0"),
+        ("APP__HTTP__IDLE_TIMEOUT_MS", "99999999999999999"),
+        ("APP__DATABASE__MAX_CONNECTIONS", "0"),
+    ] {
+        let settings = load(None, &[DATABASE, (variable, value)]).expect("numbers");
+        let error = settings.http.check().and_then(|()| settings.database.check()).expect_err(variable);
+        assert!(error.to_string().contains(variable), "{error}");
+    }
+}
+
+#[test]
 fn printing_settings_shows_no_secret() {
     let settings =
         load(None, &[DATABASE, ("APP__AUTH__SECRET", "hunter3"), ("APP__BROKER__URL", "amqp://u:hunter4@h")])
