@@ -54,6 +54,11 @@ pub async fn want(
             digest.told = newest(tx, buyer).await?;
             schedule(tx, buyer, &mut digest, trace).await?;
         }
+        // An operator has cancelled or skipped the event that would make the next one; or it is on its way just now, and
+        // will find that another one counts.
+        (true, Some(timer)) if !is_scheduled(tx, timer).await? => {
+            schedule(tx, buyer, &mut digest, trace).await?;
+        }
         (false, Some(timer)) => {
             outbox::cancel(tx, ScheduledId(timer)).await?;
             digest.timer = None;
@@ -105,6 +110,13 @@ pub async fn erase(tx: &mut Transaction<'_, Postgres>, buyer: &BuyerId) -> Resul
         outbox::cancel(tx, ScheduledId(timer)).await?;
     }
     Ok(())
+}
+
+async fn is_scheduled(tx: &mut PgConnection, timer: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from outbox_scheduled where scheduled_id = $1)")
+        .bind(timer)
+        .fetch_one(tx)
+        .await
 }
 
 /// Schedules the event that makes the next one.

@@ -138,6 +138,15 @@ async fn who_wants_no_digest_any_more_or_is_gone_gets_none(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "basket_api::MIGRATIONS")]
+async fn a_digest_that_an_operator_has_cancelled_is_made_again_for_who_asks_again(pool: PgPool) {
+    let app = TestApp::spawn(&pool);
+    want(&app, "alice", true).await;
+    sqlx::query("delete from outbox_scheduled").execute(&pool).await.unwrap();
+    want(&app, "alice", true).await;
+    assert_eq!(scheduled(&pool).await.len(), 1);
+}
+
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_wish_that_is_none_is_refused(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     for body in
