@@ -27,10 +27,13 @@ pub(super) struct ProductForm {
     pub(super) key: String,
 }
 
-/// An amount as people write it, with a comma or a point; `None` if it is no positive amount.
+/// An amount as people write it, with a comma or a point; `None` if it is no positive amount, or has more than two digits
+/// behind that: `1,000` is a thousand to some and one to others.
 pub(super) fn price(text: &str) -> Option<Decimal> {
     let text = text.trim().trim_start_matches('€').trim().replace(',', ".");
-    text.parse().ok().filter(|price: &Decimal| price.is_sign_positive() && !price.is_zero())
+    let cents = text.split_once('.').map_or(0, |(_, cents)| cents.len());
+    let price = text.parse().ok().filter(|price: &Decimal| price.is_sign_positive() && !price.is_zero());
+    price.filter(|_| cents <= 2)
 }
 
 impl ProductForm {
@@ -88,7 +91,7 @@ mod tests {
         for text in ["12.50", " 12,5 ", "€12.50"] {
             assert_eq!(price(text), "12.50".parse().ok(), "{text}");
         }
-        for text in ["", "free", "0", "-1", "1.2.3"] {
+        for text in ["", "free", "0", "-1", "1.2.3", "1,000", "1.000", "10,000.00"] {
             assert_eq!(price(text), None, "{text}");
         }
     }
