@@ -1,9 +1,9 @@
 # Prints every Secret that the base refers to, with new random passwords. Written by `cargo shop generate` from services.toml.
 #
-#   sh deploy/kubernetes/secrets.sh | kubectl apply -n shop -f -
+#   sh deploy/kubernetes/secrets.sh | kubectl create -n shop -f -
 #
-# Once only: a second time it would change every password. docs/operations.md says how to change one. Where a vault keeps your
-# secrets, let it make the same names and keys.
+# `create`, not `apply`: a second run makes what is new and changes no password that is there. docs/operations.md says how to change
+# one. Where a vault keeps your secrets, let it make the same names and keys.
 set -eu
 
 random() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
