@@ -237,6 +237,7 @@ fn workload(
                 "container_ports",
                 each(smtp_port, |port| format!("            - {{ name: smtp, containerPort: {port} }}\n")),
             ),
+            ("reached", reached(component).to_owned()),
             (
                 "service_ports",
                 each(smtp_port, |port| format!("    - {{ name: smtp, port: {port}, targetPort: smtp }}\n")),
@@ -249,6 +250,15 @@ fn workload(
             ("jobs", jobs.to_owned()),
         ],
     )
+}
+
+/// A relay is not ready while the broker or a database is away. That is when operators ask it.
+fn reached(component: &str) -> &'static str {
+    if component == "relay" {
+        "  # Operators ask a relay that is not ready what it lacks.\n  publishNotReadyAddresses: true\n"
+    } else {
+        ""
+    }
 }
 
 /// Something that a service's program does once, as the owner of the database.
