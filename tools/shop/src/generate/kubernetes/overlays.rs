@@ -1,7 +1,7 @@
 //! What is put on the base: for one node, and for production.
 
 use super::workload::{PROVIDER_KEY, outside, seeds, tool};
-use super::{each, fill};
+use super::{each, fill, rules};
 use crate::generate::VERSION;
 use crate::registry::{Registry, Service, Tool};
 
@@ -19,7 +19,7 @@ pub(super) fn files(registry: &Registry) -> Vec<(String, String)> {
         ),
         ("components/autoscaling/scaling.yaml", scaling(registry)),
         ("components/monitoring/kustomization.yaml", component(&["pods", "rules"])),
-        ("components/monitoring/rules.yaml", rules()),
+        ("components/monitoring/rules.yaml", rules::rules()),
         (
             "components/monitoring/pods.yaml",
             include_str!("../templates/kubernetes/monitoring.yaml").to_owned(),
@@ -71,24 +71,6 @@ pub(super) fn addresses(registry: &Registry) -> String {
         let (name, setting) = (outside(tool), &tool.setting);
         format!("  - name: {name}\n    literals:\n      - {setting}={scheme}://{name}.example.com\n")
     })
-}
-
-/// The alerts, for the Prometheus Operator.
-fn rules() -> String {
-    let rules = include_str!("../../../../../deploy/prometheus/rules/shop.yml");
-    let indented = each(rules.lines(), |line| match line {
-        "" => "\n".to_owned(),
-        line => format!("  {line}\n"),
-    });
-    format!(
-        "# Written by `cargo shop generate` from deploy/prometheus/rules/shop.yml.
-apiVersion: monitoring.coreos.com/v1
-kind: PrometheusRule
-metadata:
-  name: shop
-spec:
-{indented}"
-    )
 }
 
 fn scaling(registry: &Registry) -> String {
