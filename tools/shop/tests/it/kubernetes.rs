@@ -132,7 +132,7 @@ fn every_secret_and_every_config_map_that_a_pod_refers_to_is_made() {
         match words[..] {
             ["role", role, _] => secrets.insert(format!("postgres-{}", role.replace('_', "-"))),
             ["user", user] => secrets.insert(format!("rabbitmq-{user}")),
-            ["value", name, _] => secrets.insert(name.to_owned()),
+            ["value", name, _, ..] => secrets.insert(name.to_owned()),
             _ => false,
         };
     }

@@ -1,6 +1,6 @@
 //! What is put on the base: for one node, and for production.
 
-use super::workload::{PROVIDER_KEY, outside, seeds, tool};
+use super::workload::{MAIL, PROVIDER_KEY, outside, seeds, tool};
 use super::{each, fill, rules};
 use crate::generate::VERSION;
 use crate::registry::{Registry, Service, Tool};
@@ -57,19 +57,23 @@ fn demo(registry: &Registry) -> Vec<(String, String)> {
     };
     let gaps = [
         ("resources", each(&files, |(name, _)| format!("  - {name}.yaml\n"))),
-        ("addresses", each(&registry.tools, address)),
+        // Where mail goes is in a Secret.
+        ("addresses", each(registry.tools.iter().filter(|tool| tool.smtp_port.is_none()), address)),
     ];
     let kustomization = fill(include_str!("../templates/kubernetes/demo.yaml"), &gaps);
     files.push(("kustomization".to_owned(), kustomization));
     files.into_iter().map(|(name, text)| (format!("components/demo/{name}.yaml"), text)).collect()
 }
 
-/// Where what the tools stand for is: names to begin with, in the base.
+/// Where what the tools stand for is: names to begin with, in the base. Of a mail server, whom mails are from.
 pub(super) fn addresses(registry: &Registry) -> String {
     each(&registry.tools, |tool| {
-        let scheme = if tool.smtp_port.is_some() { "smtps" } else { "https" };
         let (name, setting) = (outside(tool), &tool.setting);
-        format!("  - name: {name}\n    literals:\n      - {setting}={scheme}://{name}.example.com\n")
+        let literal = match tool.smtp_port {
+            Some(_) => format!("{}=Shop <shop@shop.example.com>", setting.replace("__URL", "__FROM")),
+            None => format!("{setting}=https://{name}.example.com"),
+        };
+        format!("  - name: {name}\n    literals:\n      - {literal}\n")
     })
 }
 
@@ -108,6 +112,11 @@ fn secrets(registry: &Registry) -> String {
     let auth = if registry.issuer().is_none() { "value auth secret\n" } else { "" };
     let links = registry.services.iter().any(|service| service.links);
     let links = if links { "value links secret\n" } else { "" };
-    let calls = format!("{roles}{users}{auth}{links}{provider}");
+    let mail = each(registry.tools.iter().filter(|tool| tool.smtp_port.is_some()), |tool| {
+        let Tool { program, smtp_port, .. } = tool;
+        let demo = tool.address(&program.binary, program.port, *smtp_port);
+        format!("value {MAIL} url \"${{MAIL_URL:-{demo}}}\"\n")
+    });
+    let calls = format!("{roles}{users}{auth}{links}{provider}{mail}");
     fill(include_str!("../templates/kubernetes/secrets.sh"), &[("calls", calls)])
 }

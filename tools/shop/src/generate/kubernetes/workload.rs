@@ -11,6 +11,9 @@ const SECRETS: &str = "/run/secrets/shop";
 /// Where the payment provider is said to be, and the setting of what it knows the shop by.
 pub(super) const PROVIDER_KEY: (&str, &str) = ("APP__PROVIDER__URL", "APP__PROVIDER__KEY_FILE");
 
+/// The Secret with the address of the mail server, under `url`.
+pub(super) const MAIL: &str = "mail";
+
 /// What a program is told.
 #[derive(Default)]
 pub(super) struct Settings {
@@ -199,6 +202,10 @@ fn settings_of(registry: &Registry, service: &Service, role: &str) -> Settings {
     }
     for tool in registry.tools_of(service) {
         settings.maps.push(outside(tool));
+        if tool.smtp_port.is_some() {
+            // The address of a mail server has the password in it.
+            settings.secret(&format!("{}_FILE", tool.setting), MAIL.to_owned(), "url");
+        }
         if tool.setting == PROVIDER_KEY.0 {
             settings.secret(PROVIDER_KEY.1, "provider".to_owned(), "key");
         }
