@@ -13,10 +13,7 @@ pub(super) fn files(registry: &Registry) -> Vec<(String, String)> {
         fill(include_str!("../templates/kubernetes/component.yaml"), &[("resources", listed)])
     };
     let others = [
-        (
-            "components/autoscaling/kustomization.yaml",
-            include_str!("../templates/kubernetes/autoscaling.yaml").to_owned(),
-        ),
+        ("components/autoscaling/kustomization.yaml", autoscaling(registry)),
         ("components/autoscaling/scaling.yaml", scaling(registry)),
         ("components/monitoring/kustomization.yaml", component(&["pods", "rules"])),
         ("components/monitoring/rules.yaml", rules::rules()),
@@ -75,6 +72,20 @@ pub(super) fn addresses(registry: &Registry) -> String {
         };
         format!("  - name: {name}\n    literals:\n      - {literal}\n")
     })
+}
+
+fn autoscaling(registry: &Registry) -> String {
+    let subscribers = registry.subscribers().map(|service| &service.program);
+    let unset = each([&registry.relay].into_iter().chain(subscribers), |program| {
+        let name = &program.binary;
+        format!(
+            "  - target: {{ kind: Deployment, name: {name} }}
+    patch: |
+      - {{ op: remove, path: /spec/replicas }}
+"
+        )
+    });
+    fill(include_str!("../templates/kubernetes/autoscaling.yaml"), &[("unset", unset)])
 }
 
 fn scaling(registry: &Registry) -> String {
