@@ -9,12 +9,12 @@ use shop::generate::files;
 use shop::home::checkout;
 use shop::registry::{Registry, STOREFRONT};
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     checkout().join("deploy/kubernetes")
 }
 
 /// The objects of a file.
-fn objects(path: &Path) -> Vec<Value> {
+pub(crate) fn objects(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
     serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -32,11 +32,11 @@ fn all_objects() -> Vec<Value> {
     folders.iter().flat_map(|name| objects_of(&folder().join(name))).collect()
 }
 
-fn name(object: &Value) -> &str {
+pub(crate) fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap()
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 

@@ -181,7 +181,8 @@ fn of_storefront(registry: &Registry) -> String {
 }
 
 fn settings_of(registry: &Registry, service: &Service, role: &str) -> Settings {
-    let mut settings = Settings { database: true, ..Settings::default() };
+    let maps = vec!["services".to_owned()];
+    let mut settings = Settings { maps, database: true, ..Settings::default() };
     for called in registry.services.iter().filter(|other| service.calls.iter().any(|name| name == other.name))
     {
         settings.values.push((format!("APP__{}__URL", called.name.to_uppercase()), address(&called.program)));
