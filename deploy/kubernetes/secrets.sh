@@ -1,9 +1,11 @@
 # Prints every Secret that the base refers to, with new random passwords. Written by `cargo shop generate` from services.toml.
 #
-#   sh deploy/kubernetes/secrets.sh | kubectl apply -n shop -f -
+#   sh deploy/kubernetes/secrets.sh | kubectl create -n shop -f -
 #
-# Once only: a second time it would change every password. docs/operations.md says how to change one. Where a vault keeps your
-# secrets, let it make the same names and keys.
+# `create`, not `apply`: a second run makes what is new and changes no password that is there. docs/operations.md says how to change
+# one. Where a vault keeps your secrets, let it make the same names and keys.
+#
+# MAIL_URL is the address of the mail server (smtps://user:password@mail.example.com), by default that of overlays/one-node.
 set -eu
 
 random() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
@@ -42,7 +44,7 @@ stringData:
 EOF
 }
 
-# A value of its own.
+# A value of its own: a random one, or the one that is given.
 value() {
     cat <<EOF
 ---
@@ -51,7 +53,7 @@ kind: Secret
 metadata:
   name: $1
 stringData:
-  $2: $(random)
+  $2: ${3:-$(random)}
 EOF
 }
 
@@ -87,3 +89,4 @@ user accounts
 user notifier
 value links secret
 value provider key
+value mail url "${MAIL_URL:-smtp://mailbox:5162}"

@@ -88,7 +88,8 @@ const GRANTS: &str = include_str!("grants.sql");
 /// The migrations of a service: its own, and those of its outbox or inbox, in the order of their versions.
 ///
 /// A service that takes up a part later may have used one of its versions: the part's migration then gets the next
-/// version that is free.
+/// version that is free. Migrations of a newer release stay as they are: the schema only grows, so a service that goes back to
+/// an older release works on it.
 pub fn migrations(own: Migrator, parts: &[&[event_bus::Migration]]) -> Migrator {
     let mut all: Vec<Migration> = own.migrations.iter().cloned().collect();
     for part in parts.iter().copied().flatten() {
@@ -100,7 +101,7 @@ pub fn migrations(own: Migrator, parts: &[&[event_bus::Migration]]) -> Migrator 
         all.push(Migration::new(version, part.description.into(), MigrationType::Simple, sql, false));
     }
     all.sort_by_key(|migration| migration.version);
-    Migrator { migrations: all.into(), ..own }
+    Migrator { migrations: all.into(), ignore_missing: true, ..own }
 }
 
 /// Says whether the database answers and has every migration that this build knows.

@@ -193,3 +193,13 @@ fn a_part_that_a_service_takes_up_later_gets_versions_that_are_free() {
     assert_eq!(versions[..3], [first, first + 1, first + 2]);
     assert_eq!(versions.len(), 2 + event_bus::inbox::MIGRATIONS.len());
 }
+
+#[sqlx::test(migrations = false)]
+async fn an_older_release_migrates_a_database_of_a_newer_one_and_changes_nothing(pool: PgPool) {
+    let of = |migrations| database::migrations(sqlx::migrate::Migrator::DEFAULT, &[migrations]);
+    let (newer, older) = (of(event_bus::inbox::MIGRATIONS), of(&event_bus::inbox::MIGRATIONS[..1]));
+    newer.run(&pool).await.expect("the newer release migrates");
+    older.run(&pool).await.expect("the older release finds nothing to do");
+    database::is_ready(&pool, &older).await.expect("the older release serves");
+    database::is_ready(&pool, &newer).await.expect("nothing was taken back");
+}

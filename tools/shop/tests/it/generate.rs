@@ -125,3 +125,31 @@ fn the_licence_on_the_images_is_that_of_the_repository() {
     assert!(dockerfile.contains("org.opencontainers.image.licenses=\"MIT\""));
     assert!(text.starts_with("MIT License"));
 }
+
+#[test]
+fn every_page_that_the_code_contains_goes_into_the_build_of_the_images() {
+    let root = checkout().canonicalize().unwrap();
+    let ignored = std::fs::read_to_string(root.join(".dockerignore")).unwrap();
+    assert!(ignored.lines().any(|line| line == "**/*.md"), "{ignored}");
+    let mut folders = vec![root.clone()];
+    let mut checked = 0;
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() && name != "target" && name != "tests" && !name.starts_with('.') {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let files = text.split("include_str!(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+                let files = files.map(|file| folder.join(file));
+                for page in files.filter(|file| file.extension().is_some_and(|end| end == "md")) {
+                    let page = page.canonicalize().unwrap();
+                    let exception = format!("!{}", page.strip_prefix(&root).unwrap().display());
+                    assert!(ignored.lines().any(|line| line == exception), "{}: {exception}", path.display());
+                    checked += 1;
+                }
+            }
+        }
+    }
+    assert!(checked > 0, "event-bus has one");
+}

@@ -9,12 +9,12 @@ use shop::generate::files;
 use shop::home::checkout;
 use shop::registry::{Registry, STOREFRONT};
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     checkout().join("deploy/kubernetes")
 }
 
 /// The objects of a file.
-fn objects(path: &Path) -> Vec<Value> {
+pub(crate) fn objects(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
     serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -32,11 +32,11 @@ fn all_objects() -> Vec<Value> {
     folders.iter().flat_map(|name| objects_of(&folder().join(name))).collect()
 }
 
-fn name(object: &Value) -> &str {
+pub(crate) fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap()
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -132,7 +132,7 @@ fn every_secret_and_every_config_map_that_a_pod_refers_to_is_made() {
         match words[..] {
             ["role", role, _] => secrets.insert(format!("postgres-{}", role.replace('_', "-"))),
             ["user", user] => secrets.insert(format!("rabbitmq-{user}")),
-            ["value", name, _] => secrets.insert(name.to_owned()),
+            ["value", name, _, ..] => secrets.insert(name.to_owned()),
             _ => false,
         };
     }

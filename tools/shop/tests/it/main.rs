@@ -12,6 +12,7 @@ mod kubernetes;
 mod logs;
 mod monitoring;
 mod ports;
+mod production;
 mod registry;
 mod secrets;
 mod token;

@@ -22,8 +22,11 @@ fn read(path: &str) -> String {
 
 /// The rules of all groups.
 fn rules() -> Vec<Value> {
-    let file: Value = serde_saphyr::from_str(&read("deploy/prometheus/rules/shop.yml")).unwrap();
-    let groups = file["groups"].as_array().unwrap();
+    rules_of(&serde_saphyr::from_str(&read("deploy/prometheus/rules/shop.yml")).unwrap())
+}
+
+fn rules_of(groups: &Value) -> Vec<Value> {
+    let groups = groups["groups"].as_array().unwrap();
     groups.iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
 }
 
@@ -134,6 +137,28 @@ fn every_alert_names_a_section_of_the_runbook_and_says_how_urgent_it_is() {
         assert!(["page", "ticket"].contains(&alert["labels"]["severity"].as_str().unwrap()), "{alert}");
         assert!(alert["annotations"]["summary"].is_string(), "{alert}");
     }
+}
+
+#[test]
+fn on_a_cluster_no_alert_is_about_programs_of_others() {
+    let object: Value =
+        serde_saphyr::from_str(&read("deploy/kubernetes/components/monitoring/rules.yaml")).unwrap();
+    let mut checked = 0;
+    for rule in rules_of(&object["spec"]) {
+        let expression = rule["expr"].as_str().unwrap();
+        for metric in metrics_of(expression) {
+            if metric == "up" || metric.starts_with("http_server_") || metric.starts_with("rabbitmq_") {
+                let ours = format!("{metric}{{namespace=\"shop\"");
+                assert_eq!(
+                    expression.matches(&metric).count(),
+                    expression.matches(&ours).count(),
+                    "{expression}"
+                );
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 6, "{checked}");
 }
 
 #[test]

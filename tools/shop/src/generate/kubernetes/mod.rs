@@ -4,6 +4,7 @@
 
 mod network;
 mod overlays;
+mod rules;
 mod servers;
 mod workload;
 

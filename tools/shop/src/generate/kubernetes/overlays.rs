@@ -1,7 +1,7 @@
 //! What is put on the base: for one node, and for production.
 
-use super::workload::{PROVIDER_KEY, outside, seeds, tool};
-use super::{each, fill};
+use super::workload::{MAIL, PROVIDER_KEY, outside, seeds, tool};
+use super::{each, fill, rules};
 use crate::generate::VERSION;
 use crate::registry::{Registry, Service, Tool};
 
@@ -13,13 +13,10 @@ pub(super) fn files(registry: &Registry) -> Vec<(String, String)> {
         fill(include_str!("../templates/kubernetes/component.yaml"), &[("resources", listed)])
     };
     let others = [
-        (
-            "components/autoscaling/kustomization.yaml",
-            include_str!("../templates/kubernetes/autoscaling.yaml").to_owned(),
-        ),
+        ("components/autoscaling/kustomization.yaml", autoscaling(registry)),
         ("components/autoscaling/scaling.yaml", scaling(registry)),
         ("components/monitoring/kustomization.yaml", component(&["pods", "rules"])),
-        ("components/monitoring/rules.yaml", rules()),
+        ("components/monitoring/rules.yaml", rules::rules()),
         (
             "components/monitoring/pods.yaml",
             include_str!("../templates/kubernetes/monitoring.yaml").to_owned(),
@@ -57,38 +54,38 @@ fn demo(registry: &Registry) -> Vec<(String, String)> {
     };
     let gaps = [
         ("resources", each(&files, |(name, _)| format!("  - {name}.yaml\n"))),
-        ("addresses", each(&registry.tools, address)),
+        // Where mail goes is in a Secret.
+        ("addresses", each(registry.tools.iter().filter(|tool| tool.smtp_port.is_none()), address)),
     ];
     let kustomization = fill(include_str!("../templates/kubernetes/demo.yaml"), &gaps);
     files.push(("kustomization".to_owned(), kustomization));
     files.into_iter().map(|(name, text)| (format!("components/demo/{name}.yaml"), text)).collect()
 }
 
-/// Where what the tools stand for is: names to begin with, in the base.
+/// Where what the tools stand for is: names to begin with, in the base. Of a mail server, whom mails are from.
 pub(super) fn addresses(registry: &Registry) -> String {
     each(&registry.tools, |tool| {
-        let scheme = if tool.smtp_port.is_some() { "smtps" } else { "https" };
         let (name, setting) = (outside(tool), &tool.setting);
-        format!("  - name: {name}\n    literals:\n      - {setting}={scheme}://{name}.example.com\n")
+        let literal = match tool.smtp_port {
+            Some(_) => format!("{}=Shop <shop@shop.example.com>", setting.replace("__URL", "__FROM")),
+            None => format!("{setting}=https://{name}.example.com"),
+        };
+        format!("  - name: {name}\n    literals:\n      - {literal}\n")
     })
 }
 
-/// The alerts, for the Prometheus Operator.
-fn rules() -> String {
-    let rules = include_str!("../../../../../deploy/prometheus/rules/shop.yml");
-    let indented = each(rules.lines(), |line| match line {
-        "" => "\n".to_owned(),
-        line => format!("  {line}\n"),
+fn autoscaling(registry: &Registry) -> String {
+    let subscribers = registry.subscribers().map(|service| &service.program);
+    let unset = each([&registry.relay].into_iter().chain(subscribers), |program| {
+        let name = &program.binary;
+        format!(
+            "  - target: {{ kind: Deployment, name: {name} }}
+    patch: |
+      - {{ op: remove, path: /spec/replicas }}
+"
+        )
     });
-    format!(
-        "# Written by `cargo shop generate` from deploy/prometheus/rules/shop.yml.
-apiVersion: monitoring.coreos.com/v1
-kind: PrometheusRule
-metadata:
-  name: shop
-spec:
-{indented}"
-    )
+    fill(include_str!("../templates/kubernetes/autoscaling.yaml"), &[("unset", unset)])
 }
 
 fn scaling(registry: &Registry) -> String {
@@ -126,6 +123,11 @@ fn secrets(registry: &Registry) -> String {
     let auth = if registry.issuer().is_none() { "value auth secret\n" } else { "" };
     let links = registry.services.iter().any(|service| service.links);
     let links = if links { "value links secret\n" } else { "" };
-    let calls = format!("{roles}{users}{auth}{links}{provider}");
+    let mail = each(registry.tools.iter().filter(|tool| tool.smtp_port.is_some()), |tool| {
+        let Tool { program, smtp_port, .. } = tool;
+        let demo = tool.address(&program.binary, program.port, *smtp_port);
+        format!("value {MAIL} url \"${{MAIL_URL:-{demo}}}\"\n")
+    });
+    let calls = format!("{roles}{users}{auth}{links}{provider}{mail}");
     fill(include_str!("../templates/kubernetes/secrets.sh"), &[("calls", calls)])
 }

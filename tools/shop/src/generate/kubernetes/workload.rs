@@ -11,6 +11,9 @@ const SECRETS: &str = "/run/secrets/shop";
 /// Where the payment provider is said to be, and the setting of what it knows the shop by.
 pub(super) const PROVIDER_KEY: (&str, &str) = ("APP__PROVIDER__URL", "APP__PROVIDER__KEY_FILE");
 
+/// The Secret with the address of the mail server, under `url`.
+pub(super) const MAIL: &str = "mail";
+
 /// What a program is told.
 #[derive(Default)]
 pub(super) struct Settings {
@@ -178,7 +181,8 @@ fn of_storefront(registry: &Registry) -> String {
 }
 
 fn settings_of(registry: &Registry, service: &Service, role: &str) -> Settings {
-    let mut settings = Settings { database: true, ..Settings::default() };
+    let maps = vec!["services".to_owned()];
+    let mut settings = Settings { maps, database: true, ..Settings::default() };
     for called in registry.services.iter().filter(|other| service.calls.iter().any(|name| name == other.name))
     {
         settings.values.push((format!("APP__{}__URL", called.name.to_uppercase()), address(&called.program)));
@@ -199,6 +203,10 @@ fn settings_of(registry: &Registry, service: &Service, role: &str) -> Settings {
     }
     for tool in registry.tools_of(service) {
         settings.maps.push(outside(tool));
+        if tool.smtp_port.is_some() {
+            // The address of a mail server has the password in it.
+            settings.secret(&format!("{}_FILE", tool.setting), MAIL.to_owned(), "url");
+        }
         if tool.setting == PROVIDER_KEY.0 {
             settings.secret(PROVIDER_KEY.1, "provider".to_owned(), "key");
         }
@@ -237,6 +245,7 @@ fn workload(
                 "container_ports",
                 each(smtp_port, |port| format!("            - {{ name: smtp, containerPort: {port} }}\n")),
             ),
+            ("reached", reached(component).to_owned()),
             (
                 "service_ports",
                 each(smtp_port, |port| format!("    - {{ name: smtp, port: {port}, targetPort: smtp }}\n")),
@@ -249,6 +258,15 @@ fn workload(
             ("jobs", jobs.to_owned()),
         ],
     )
+}
+
+/// A relay is not ready while the broker or a database is away. That is when operators ask it.
+fn reached(component: &str) -> &'static str {
+    if component == "relay" {
+        "  # Operators ask a relay that is not ready what it lacks.\n  publishNotReadyAddresses: true\n"
+    } else {
+        ""
+    }
 }
 
 /// Something that a service's program does once, as the owner of the database.
