@@ -1,7 +1,6 @@
 //! The events of orders that the catalog listens to.
 
 use event_bus::consumer::SubscribeError;
-use event_bus::outbox::AppendError;
 use event_bus::{HandleError, Handler, Received, Subscriber};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
@@ -63,11 +62,7 @@ impl Handler for ReserveStock {
         if items.is_empty() {
             return Err(HandleError::reject("an order without items"));
         }
-        match store::reserve(tx, *order_id, items, &event.trace).await {
-            Ok(()) => Ok(()),
-            Err(AppendError::Database(error)) => Err(error.into()),
-            Err(error) => Err(HandleError::retry(error)),
-        }
+        Ok(store::reserve(tx, *order_id, items, &event.trace).await?)
     }
 }
 

@@ -117,7 +117,8 @@ async fn requeue_mail(
 #[serde(rename_all = "camelCase")]
 struct MailsStatus {
     /// How many mails are in each state.
-    states: BTreeMap<&'static str, i64>,
+    #[schema(value_type = BTreeMap<String, i64>)]
+    states: BTreeMap<State, i64>,
     /// How many should have been sent by now.
     overdue: i64,
     /// What an operator should act on.
@@ -148,7 +149,7 @@ async fn mails_status(
         }
     }
     let overdue = counts.iter().map(|count| count.overdue).sum();
-    let states = counts.iter().map(|count| (count.state.word(), count.count)).collect();
+    let states = counts.iter().map(|count| (count.state, count.count)).collect();
     Ok(web::Json(MailsStatus { states, overdue, problems }))
 }
 

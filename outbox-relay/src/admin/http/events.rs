@@ -4,7 +4,7 @@ use actix_web::{get, web};
 use serde::Deserialize;
 use service_kit::{
     auth::{Authorized, Ops},
-    problem::{self, Problem, Query},
+    problem::{Problem, Query},
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
@@ -38,7 +38,7 @@ struct EventsQuery {
 /// The newest events that match, newest first: by their position in the log.
 #[utoipa::path(tag = "outbox", params(EventsQuery), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the events", body = Vec<Found>),
-    (status = 400, description = "an invalid filter", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "an invalid filter"),
 ))]
 #[get("/api/v1/outbox/events")]
 async fn events(
@@ -65,8 +65,8 @@ async fn events(
 /// One event's timeline: its row of the log, and its entry in the inbox of each configured subscriber.
 #[utoipa::path(tag = "outbox", params(("id" = Uuid, Path)), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the event", body = Timeline),
-    (status = 400, description = "not an id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 404, description = "no log has it", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "not an id"),
+    (status = 404, description = "no log has it"),
 ))]
 #[get("/api/v1/outbox/events/{id}")]
 async fn event(

@@ -4,7 +4,7 @@ use actix_web::{get, post, web};
 use serde::{Deserialize, Serialize};
 use service_kit::{
     auth::{Authorized, Ops},
-    problem::{self, Problem, Query},
+    problem::{Problem, Query},
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ struct ScheduledQuery {
 /// The scheduled events of all databases, those that are due first.
 #[utoipa::path(tag = "outbox", params(ScheduledQuery), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the scheduled events", body = ScheduledEvents),
-    (status = 400, description = "a limit that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "a limit that cannot be"),
 ))]
 #[get("/api/v1/outbox/scheduled")]
 async fn list_scheduled(
@@ -56,8 +56,8 @@ struct Cancelled {
 /// Cancels a scheduled event: it is never announced.
 #[utoipa::path(tag = "outbox", params(("id" = Uuid, Path)), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "it is cancelled", body = Cancelled),
-    (status = 400, description = "not an id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 404, description = "no such event is scheduled", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "not an id"),
+    (status = 404, description = "no such event is scheduled"),
 ))]
 #[post("/api/v1/outbox/scheduled/{id}/cancel")]
 async fn cancel_scheduled(
