@@ -40,14 +40,6 @@ pub struct AboutOrder {
     order_id: OrderId,
 }
 
-fn check_key<P>(event: &Received<P>, order: OrderId) -> Result<(), HandleError> {
-    if event.key == order.to_string() {
-        Ok(())
-    } else {
-        Err(HandleError::reject(format!("an event with the key {:?} is about order {order}", event.key)))
-    }
-}
-
 impl Handler for ReserveStock {
     const EVENT_TYPE: &'static str = "shop.ordering.stock_requested.v1";
     type Payload = StockRequested;
@@ -58,7 +50,7 @@ impl Handler for ReserveStock {
         event: &Received<StockRequested>,
     ) -> Result<(), HandleError> {
         let StockRequested { order_id, items } = &event.data;
-        check_key(event, *order_id)?;
+        event.check_key(order_id)?;
         if items.is_empty() {
             return Err(HandleError::reject("an order without items"));
         }
@@ -75,7 +67,7 @@ impl Handler for ReleaseStock {
         tx: &mut Transaction<'_, Postgres>,
         event: &Received<AboutOrder>,
     ) -> Result<(), HandleError> {
-        check_key(event, event.data.order_id)?;
+        event.check_key(event.data.order_id)?;
         Ok(store::release(tx, event.data.order_id).await?)
     }
 }
@@ -90,7 +82,7 @@ impl Handler for SellStock {
         event: &Received<AboutOrder>,
     ) -> Result<(), HandleError> {
         let order = event.data.order_id;
-        check_key(event, order)?;
+        event.check_key(order)?;
         if store::sell(tx, order).await? {
             return Ok(());
         }
