@@ -4,10 +4,11 @@ use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use service_kit::number::NumberError;
 use utoipa::IntoParams;
 
 use super::text::normalized;
-use super::{BrandId, ProductId, TextError, TypeId, ValueError};
+use super::{BrandId, ProductId, TextError, TypeId};
 
 /// The most ids in one query.
 const MAX_IDS: usize = 100;
@@ -49,19 +50,16 @@ pub struct Filter {
 
 /// Why a filter cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FilterError {
-    /// Text instead of a number.
-    #[error("not a number")]
-    NotANumber,
+pub(super) enum FilterError {
     /// A page size of 0, or over the limit.
     #[error("a page size is a number from 1 to {MAX_PAGE}")]
     PageSize,
     /// More ids than the limit.
     #[error("at most {MAX_IDS} ids can be asked for at once")]
     TooManyIds,
-    /// A number that cannot be an id.
+    /// Text that is no id.
     #[error(transparent)]
-    Value(#[from] ValueError),
+    Id(#[from] NumberError),
     /// A text that no name begins with.
     #[error(transparent)]
     Text(#[from] TextError),
@@ -135,30 +133,10 @@ impl FromStr for IdList {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
-        let ids = text.split(',').map(|id| Ok(ProductId::try_from(number(id.trim())?)?));
-        let ids: Vec<ProductId> = ids.take(MAX_IDS + 1).collect::<Result<_, FilterError>>()?;
+        let ids = text.split(',').map(|id| id.trim().parse::<ProductId>());
+        let ids: Vec<ProductId> = ids.take(MAX_IDS + 1).collect::<Result<_, NumberError>>()?;
         if ids.len() > MAX_IDS { Err(FilterError::TooManyIds) } else { Ok(Self(ids)) }
     }
-}
-
-impl FromStr for TypeId {
-    type Err = FilterError;
-
-    fn from_str(text: &str) -> Result<Self, FilterError> {
-        Ok(Self::try_from(number(text)?)?)
-    }
-}
-
-impl FromStr for BrandId {
-    type Err = FilterError;
-
-    fn from_str(text: &str) -> Result<Self, FilterError> {
-        Ok(Self::try_from(number(text)?)?)
-    }
-}
-
-fn number(text: &str) -> Result<i64, FilterError> {
-    text.parse().map_err(|_not_digits| FilterError::NotANumber)
 }
 
 fn unless_empty<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
@@ -188,7 +166,7 @@ mod tests {
         #[test]
         fn a_list_of_ids_is_read_as_it_is_written(ids in proptest::collection::vec(1_i64.., 1..=100)) {
             let text = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-            let read = text.parse::<IdList>().map(|list| list.0.iter().map(|id| id.get()).collect::<Vec<_>>());
+            let read = text.parse::<IdList>().map(|list| list.0.into_iter().map(i64::from).collect::<Vec<_>>());
             prop_assert_eq!(read, Ok(ids));
         }
 

@@ -152,7 +152,7 @@ async fn add_item(
     let command = command.repeatable(&body.bytes);
     let change = async |tx: &mut _| {
         let added = store::add(tx, &body.value, &command.trace).await?;
-        let location = format!("{BASE}/items/{}", added.product.id.get());
+        let location = format!("{BASE}/items/{}", added.product.id);
         Ok(answer(StatusCode::CREATED, Ok(added))?.location(location))
     };
     changes.make(&command, change).await

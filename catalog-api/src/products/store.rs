@@ -25,7 +25,7 @@ pub struct Changed {
 #[derive(Debug, thiserror::Error)]
 pub enum ProductError {
     /// There is no such product, or no longer.
-    #[error("there is no product {}", .0.get())]
+    #[error("there is no product {0}")]
     NoSuchProduct(ProductId),
     /// The product is at another version than the caller expects.
     #[error("{0}")]
