@@ -13,6 +13,7 @@
 //! | [`link_token`] | the token of the link in a mail |
 //! | [`mod@money`] | amounts of money, in whole cents |
 //! | [`number`] | ids and quantities: whole numbers with limits |
+//! | [`page`] | pages of lists |
 //! | [`peer`] | asks another service over HTTP, with limits |
 //! | [`reason`] | why an operator decides something |
 //! | [`etag`] | entity tags and the conditions on them |
@@ -37,6 +38,7 @@ pub mod loader;
 pub mod money;
 pub mod number;
 pub mod output;
+pub mod page;
 pub mod peer;
 pub mod problem;
 pub mod reason;

@@ -4,6 +4,7 @@ use actix_web::{get, web};
 use serde::Deserialize;
 use service_kit::{
     auth::{Authorized, Ops},
+    page,
     problem::{Problem, Query},
 };
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -47,11 +48,7 @@ async fn events(
     sources: web::Data<Sources>,
 ) -> Result<web::Json<Vec<Found>>, Problem> {
     let Query(EventsQuery { state, r#type: event_type, key, before, limit }) = query;
-    let limit = limit.unwrap_or(100);
-    if !(1..=LIST_LIMIT).contains(&limit) {
-        let detail = format!("limit must be between 1 and {LIST_LIMIT}");
-        return Err(Problem::validation(detail.clone()).parameter("limit", detail));
-    }
+    let limit = page::limit(limit.unwrap_or(100), LIST_LIMIT)?;
     let filter = Filter { state, event_type, key };
     let listed = list(&sources, &filter, before, limit).await.map_err(|error| match error {
         ListError::NoSuchEvent(_) => {

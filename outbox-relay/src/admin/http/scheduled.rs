@@ -4,6 +4,7 @@ use actix_web::{get, post, web};
 use serde::{Deserialize, Serialize};
 use service_kit::{
     auth::{Authorized, Ops},
+    page,
     problem::{Problem, Query},
 };
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -37,11 +38,7 @@ async fn list_scheduled(
     query: Query<ScheduledQuery>,
     sources: web::Data<Sources>,
 ) -> Result<web::Json<ScheduledEvents>, Problem> {
-    let limit = query.0.limit.unwrap_or(100);
-    if !(1..=LIST_LIMIT).contains(&limit) {
-        let detail = format!("limit must be between 1 and {LIST_LIMIT}");
-        return Err(Problem::validation(detail.clone()).parameter("limit", detail));
-    }
+    let limit = page::limit(query.0.limit.unwrap_or(100), LIST_LIMIT)?;
     Ok(web::Json(scheduled::list(&sources, limit).await?))
 }
 
