@@ -17,6 +17,7 @@
 //! | [`peer`] | asks another service over HTTP, with limits |
 //! | [`reason`] | why an operator decides something |
 //! | [`etag`] | entity tags and the conditions on them |
+//! | [`idempotency_key`] | a request that is sent again has one effect |
 //! | [`trace`] | request ids and the W3C trace context |
 //! | [`server`] | limits, deadlines, health, metrics, documentation, shutdown |
 //! | [`sse`] | server-sent events |
@@ -33,6 +34,7 @@ pub mod change;
 pub mod database;
 pub mod etag;
 pub mod healthcheck;
+pub mod idempotency_key;
 pub mod link_token;
 pub mod loader;
 pub mod money;
