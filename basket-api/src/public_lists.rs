@@ -7,14 +7,14 @@ use std::pin::Pin;
 
 use actix_web::{get, web};
 use service_kit::app::Applied;
+use service_kit::page::Page;
 use service_kit::problem::{Problem, Query};
 use service_kit::retry::retried;
 use sqlx::{PgConnection, PgPool};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::lists::model::ListPage;
 use crate::lists::{List, ListEvent};
-use crate::page::Page;
+use crate::page::PageQuery;
 
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -61,17 +61,17 @@ async fn show(tx: &mut PgConnection, list: &List) -> Result<(), sqlx::Error> {
         ("X-Applied" = Option<Uuid>, Header, description = "an event that this is to show the effect of"),
     ),
     responses(
-        (status = 200, description = "one page of the lists", body = ListPage),
+        (status = 200, description = "one page of the lists", body = Page<List>),
         (status = 400, description = "a page that cannot be"),
     )
 )]
 #[get("/api/v1/lists")]
 async fn list_public_lists(
     _: Applied,
-    Query(page): Query<Page>,
+    Query(query): Query<PageQuery>,
     pool: web::Data<PgPool>,
-) -> Result<web::Json<ListPage>, Problem> {
-    let (offset, limit) = page.window();
+) -> Result<web::Json<Page<List>>, Problem> {
+    let window = query.window();
     let count = retried(|| async {
         sqlx::query_scalar("select count(*) from public_list").fetch_one(pool.get_ref()).await
     });
@@ -80,11 +80,11 @@ async fn list_public_lists(
             "select list_id, name, true as is_public, product_ids, version from public_list
               order by published_at desc, list_id desc offset $1 limit $2",
         )
-        .bind(offset)
-        .bind(limit)
+        .bind(window.offset())
+        .bind(window.limit())
         .fetch_all(pool.get_ref())
         .await
     });
     let (count, data) = (count.await?, lists.await?);
-    Ok(web::Json(ListPage { page_index: page.page_index, page_size: page.page_size.0, count, data }))
+    Ok(web::Json(window.page(count, data)))
 }

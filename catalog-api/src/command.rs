@@ -8,10 +8,11 @@ use actix_web::http::header::IF_MATCH;
 use actix_web::{FromRequest, HttpRequest};
 use event_bus::TraceContext;
 use service_kit::auth::{Authorized, Scope};
+use service_kit::idempotency_key::Key;
 use service_kit::problem::Problem;
 use service_kit::trace::RequestTrace;
 
-use crate::idempotency::{Key, Request};
+use crate::idempotency::Request;
 
 /// The right to change the catalog.
 #[derive(Debug, Clone)]

@@ -13,9 +13,11 @@
 //! | [`link_token`] | the token of the link in a mail |
 //! | [`mod@money`] | amounts of money, in whole cents |
 //! | [`number`] | ids and quantities: whole numbers with limits |
+//! | [`page`] | pages of lists |
 //! | [`peer`] | asks another service over HTTP, with limits |
 //! | [`reason`] | why an operator decides something |
 //! | [`etag`] | entity tags and the conditions on them |
+//! | [`idempotency_key`] | a request that is sent again has one effect |
 //! | [`trace`] | request ids and the W3C trace context |
 //! | [`server`] | limits, deadlines, health, metrics, documentation, shutdown |
 //! | [`sse`] | server-sent events |
@@ -32,11 +34,13 @@ pub mod change;
 pub mod database;
 pub mod etag;
 pub mod healthcheck;
+pub mod idempotency_key;
 pub mod link_token;
 pub mod loader;
 pub mod money;
 pub mod number;
 pub mod output;
+pub mod page;
 pub mod peer;
 pub mod problem;
 pub mod reason;

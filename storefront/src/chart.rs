@@ -7,8 +7,7 @@ const MARGIN: (f64, f64) = (2.0, 6.0);
 ///
 /// A point is its place between the left edge (0) and the right edge (1), and its value; `None` leaves a gap in
 /// the line. The value 0 is at the lower edge, and `top` at the upper edge.
-#[must_use]
-pub fn polylines(points: &[(f64, Option<f64>)], top: f64, (width, height): (f64, f64)) -> Vec<String> {
+pub(crate) fn polylines(points: &[(f64, Option<f64>)], top: f64, (width, height): (f64, f64)) -> Vec<String> {
     let coordinates = |(place, value): &(f64, Option<f64>)| {
         let share = value.unwrap_or_default() / top;
         let y = height - share * (height - MARGIN.0 - MARGIN.1) - MARGIN.0;
@@ -20,8 +19,7 @@ pub fn polylines(points: &[(f64, Option<f64>)], top: f64, (width, height): (f64,
 }
 
 /// The next of 1, 2, 5, 10, 20, 50 and so on: an upper edge that does not move with every value.
-#[must_use]
-pub fn round_up(value: f64) -> f64 {
+pub(crate) fn round_up(value: f64) -> f64 {
     let mut edge = 1.0;
     while edge < value {
         for step in [1.0, 2.0, 5.0] {
@@ -35,8 +33,7 @@ pub fn round_up(value: f64) -> f64 {
 }
 
 /// A number in a few characters, such as `12k` or `3.5`.
-#[must_use]
-pub fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     if value >= 10_000.0 {
         format!("{:.0}k", value / 1_000.0)
     } else if value >= 10.0 || value.fract() < 0.05 {

@@ -15,14 +15,14 @@
 //! | `pages` | what all pages have in common |
 //! | `session` | the user, the session cookie, forms of this site |
 //! | `clients` | the other services, over HTTP |
-//! | [`chart`] | lines in SVG |
+//! | `chart` | lines in SVG |
 //!
 //! This service has no database and no broker. A page whose service is unavailable shows which part is missing.
 
 mod account;
 mod browse;
 mod cart;
-pub mod chart;
+mod chart;
 mod clients;
 mod lists;
 mod live;

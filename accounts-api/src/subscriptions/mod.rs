@@ -37,7 +37,8 @@ impl Handler for Register {
         tx: &mut Transaction<'_, Postgres>,
         event: &Received<AboutUser>,
     ) -> Result<(), HandleError> {
-        let user_id = checked(event)?;
+        let user_id = event.data.user_id;
+        event.check_key(user_id)?;
         let outcome = register::Command { user_id, trace: &event.trace }.run(tx).await?;
         tracing::debug!(user = %user_id, ?outcome, "a registration is done");
         Ok(())
@@ -57,16 +58,7 @@ impl Handler for Forget {
         tx: &mut Transaction<'_, Postgres>,
         event: &Received<AboutUser>,
     ) -> Result<(), HandleError> {
-        Ok(erase::forget(tx, checked(event)?).await?)
-    }
-}
-
-/// The user that an event is about, which must be the key that orders it.
-fn checked(event: &Received<AboutUser>) -> Result<UserId, HandleError> {
-    let user_id = event.data.user_id;
-    if event.key == user_id.to_string() {
-        Ok(user_id)
-    } else {
-        Err(HandleError::reject(format!("an event with the key {:?} is about user {user_id}", event.key)))
+        event.check_key(event.data.user_id)?;
+        Ok(erase::forget(tx, event.data.user_id).await?)
     }
 }

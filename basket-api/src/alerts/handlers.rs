@@ -28,7 +28,7 @@ use super::{
     stream::AlertStream,
 };
 use crate::baskets::route::Buyer;
-use crate::page::Page;
+use crate::page::PageQuery;
 
 /// The most alerts that one request acknowledges by id.
 const MAX_IDS: usize = 1_000;
@@ -64,13 +64,12 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 async fn list_alerts(
     buyer: Buyer,
     _: Applied,
-    Query(page): Query<Page>,
+    Query(query): Query<PageQuery>,
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
-    let (offset, limit) = page.window();
+    let window = query.window();
     let alerts =
-        retried(|| async { store::list(&mut *pool.acquire().await?, &buyer.id, offset, limit).await })
-            .await?;
+        retried(|| async { store::list(&mut *pool.acquire().await?, &buyer.id, window).await }).await?;
     Ok(HttpResponse::Ok().json(alerts))
 }
 

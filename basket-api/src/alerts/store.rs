@@ -1,6 +1,6 @@
 //! The statements that read and acknowledge a buyer's alerts.
 
-use service_kit::{database, retry::retried};
+use service_kit::{database, page::Window, retry::retried};
 use sqlx::{FromRow, PgConnection, PgPool, Row};
 
 use super::model::{Alert, AlertId, AlertPage};
@@ -19,8 +19,7 @@ pub enum Acknowledged {
 pub async fn list(
     connection: &mut PgConnection,
     buyer: &BuyerId,
-    offset: i64,
-    limit: i64,
+    window: Window,
 ) -> Result<AlertPage, sqlx::Error> {
     let count = sqlx::query_scalar("select count(*) from alert where buyer_id = $1")
         .bind(buyer)
@@ -32,8 +31,8 @@ pub async fn list(
          from alert where buyer_id = $1 order by alert_id desc offset $2 limit $3",
     )
     .bind(buyer)
-    .bind(offset)
-    .bind(limit)
+    .bind(window.offset())
+    .bind(window.limit())
     .fetch_all(connection)
     .await?;
     Ok(AlertPage { count, data })

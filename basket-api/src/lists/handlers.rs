@@ -6,17 +6,18 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, dev::Payload, ge
 use service_kit::app::Applied;
 use service_kit::database;
 use service_kit::etag::{self, IfMatch, IfNoneMatch};
+use service_kit::page::Page;
 use service_kit::problem::{Json, Problem, Query};
 use service_kit::retry::retried;
 use sqlx::PgPool;
 use std::future::{Ready, ready};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::model::{ListPage, MAX_LISTS, WantedList};
+use super::model::{MAX_LISTS, WantedList};
 use super::store::{self, Changed};
 use super::{List, ListEvent, ListId, Listeners};
 use crate::baskets::route::Buyer;
-use crate::page::Page;
+use crate::page::PageQuery;
 
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig<'_>) {
@@ -47,7 +48,7 @@ impl FromRequest for Named {
         ("X-Applied" = Option<Uuid>, Header, description = "an event that this is to show the effect of"),
     ),
     responses(
-        (status = 200, description = "one page of the lists", body = ListPage),
+        (status = 200, description = "one page of the lists", body = Page<List>),
         (status = 400, description = "a page that cannot be"),
         (status = 404, description = "another buyer's lists"),
     )
@@ -56,14 +57,13 @@ impl FromRequest for Named {
 async fn list_lists(
     buyer: Buyer,
     _: Applied,
-    Query(page): Query<Page>,
+    Query(query): Query<PageQuery>,
     pool: web::Data<PgPool>,
-) -> Result<web::Json<ListPage>, Problem> {
-    let (offset, limit) = page.window();
+) -> Result<web::Json<Page<List>>, Problem> {
+    let window = query.window();
     let (count, data) =
-        retried(|| async { store::of_buyer(&mut *pool.acquire().await?, &buyer.id, offset, limit).await })
-            .await?;
-    Ok(web::Json(ListPage { page_index: page.page_index, page_size: page.page_size.0, count, data }))
+        retried(|| async { store::of_buyer(&mut *pool.acquire().await?, &buyer.id, window).await }).await?;
+    Ok(web::Json(window.page(count, data)))
 }
 
 /// Makes a list.

@@ -121,20 +121,6 @@ pub struct WantedList {
     pub product_ids: ProductIds,
 }
 
-/// Lists.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ListPage {
-    /// The page, from 0.
-    pub page_index: u32,
-    /// How many lists a page has.
-    pub page_size: u32,
-    /// How many lists there are.
-    pub count: i64,
-    /// Those of this page.
-    pub data: Vec<List>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! The SQL of lists. Changes are made in the caller's transaction, and say what happened.
 
 use service_kit::etag::IfMatch;
+use service_kit::page::Window;
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::model::{MAX_LISTS, WantedList};
@@ -29,8 +30,7 @@ pub enum Changed<T> {
 pub async fn of_buyer(
     connection: &mut PgConnection,
     buyer: &BuyerId,
-    offset: i64,
-    limit: i64,
+    window: Window,
 ) -> Result<(i64, Vec<List>), sqlx::Error> {
     let count = sqlx::query_scalar("select count(*) from list where buyer_id = $1")
         .bind(buyer)
@@ -42,8 +42,8 @@ pub async fn of_buyer(
         " from list where buyer_id = $1 order by created_at, list_id offset $2 limit $3"
     ))
     .bind(buyer)
-    .bind(offset)
-    .bind(limit)
+    .bind(window.offset())
+    .bind(window.limit())
     .fetch_all(connection)
     .await?;
     Ok((count, lists))

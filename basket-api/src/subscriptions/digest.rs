@@ -28,12 +28,7 @@ impl Handler for MakeDigest {
         event: &Received<DigestDue>,
     ) -> Result<(), HandleError> {
         let id = &event.data.buyer_id;
-        if event.key != *id {
-            return Err(HandleError::reject(format!(
-                "an event with the key {:?} is about {id:?}",
-                event.key
-            )));
-        }
+        event.check_key(id)?;
         let buyer: BuyerId = id.parse().map_err(|error: BuyerIdError| HandleError::reject(error))?;
         Ok(digests::make(tx, &buyer, event.id, &event.trace).await?)
     }

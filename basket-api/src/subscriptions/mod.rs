@@ -25,7 +25,7 @@ mod product_price_changed;
 mod product_removed;
 mod user;
 
-use event_bus::{HandleError, Received, Subscriber, consumer::SubscribeError};
+use event_bus::{Received, Subscriber, consumer::SubscribeError};
 
 pub use digest::MakeDigest;
 pub use order_started::TakeOutOrdered;
@@ -34,8 +34,6 @@ pub use product_changed::UpdateProduct;
 pub use product_price_changed::RepriceBaskets;
 pub use product_removed::RemoveProduct;
 pub use user::{EraseBuyer, GiveFirstList};
-
-use crate::products::ProductId;
 
 /// Adds the handlers of this service.
 pub fn handlers(subscriber: Subscriber) -> Result<Subscriber, SubscribeError> {
@@ -71,14 +69,4 @@ pub const SESSION: [(&str, &str); 6] = [
 fn by_source<P>(events: &[Received<P>]) -> impl Iterator<Item = (&str, &[Received<P>])> {
     let runs = events.chunk_by(|one, next| one.source == next.source);
     runs.filter_map(|run| Some((run.first()?.source.as_str(), run)))
-}
-
-/// The key that orders an event must be the product that it is about: else the guard against old news
-/// would guard the wrong product.
-fn check_key<P>(event: &Received<P>, product: ProductId) -> Result<(), HandleError> {
-    if event.key == product.to_string() {
-        Ok(())
-    } else {
-        Err(HandleError::reject(format!("an event with the key {:?} is about product {product}", event.key)))
-    }
 }

@@ -4,7 +4,7 @@ use event_bus::{BatchHandler, HandleError, Received, TraceContext, consumer::Ord
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::{by_source, check_key};
+use super::by_source;
 use crate::{
     alerts::raise,
     products::{
@@ -42,7 +42,7 @@ impl BatchHandler for AddProduct {
         for (source, of_source) in by_source(events) {
             let mut products = Vec::with_capacity(of_source.len());
             for event in of_source {
-                check_key(event, event.data.product_id)?;
+                event.check_key(event.data.product_id)?;
                 products.push(ProductFacts {
                     id: event.data.product_id,
                     name: event.data.name.clone(),

@@ -4,7 +4,7 @@ use event_bus::{BatchHandler, HandleError, Received, consumer::Order};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::{by_source, check_key};
+use super::by_source;
 use crate::{
     alerts::raise,
     products::{
@@ -39,7 +39,7 @@ impl BatchHandler for UpdateProduct {
         for (source, of_source) in by_source(events) {
             let mut changes = Vec::with_capacity(of_source.len());
             for event in of_source {
-                check_key(event, event.data.product_id)?;
+                event.check_key(event.data.product_id)?;
                 changes.push(DetailsChange {
                     product_id: event.data.product_id,
                     name: event.data.name.clone(),

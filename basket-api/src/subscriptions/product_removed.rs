@@ -6,7 +6,7 @@ use event_bus::{BatchHandler, HandleError, Received};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::{by_source, check_key};
+use super::by_source;
 use crate::{
     alerts::raise,
     products::{
@@ -38,7 +38,7 @@ impl BatchHandler for RemoveProduct {
         for (source, of_source) in by_source(events) {
             let mut removals = Vec::with_capacity(of_source.len());
             for event in of_source {
-                check_key(event, event.data.product_id)?;
+                event.check_key(event.data.product_id)?;
                 removals.push(Removal { product_id: event.data.product_id, generation: event.generation });
             }
             let mut removed: HashSet<ProductId> =

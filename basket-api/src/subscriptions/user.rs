@@ -23,13 +23,11 @@ pub struct User {
     user_id: Uuid,
 }
 
-/// The user as a buyer; the key that orders an event must be the user that it is about.
+/// The user as a buyer.
 fn buyer(event: &Received<User>) -> Result<BuyerId, HandleError> {
-    let id = event.data.user_id.to_string();
-    if event.key != id {
-        return Err(HandleError::reject(format!("an event with the key {:?} is about user {id}", event.key)));
-    }
-    id.parse().map_err(|error: BuyerIdError| HandleError::reject(error))
+    let id = event.data.user_id;
+    event.check_key(id)?;
+    id.to_string().parse().map_err(|error: BuyerIdError| HandleError::reject(error))
 }
 
 impl Handler for GiveFirstList {

@@ -5,9 +5,9 @@
 //! Source: draft-ietf-httpapi-idempotency-key-header-07.
 
 mod answer;
-mod key;
+mod request;
 mod store;
 
 pub use answer::Answer;
-pub use key::{Key, Request};
+pub use request::Request;
 pub use store::{find, keep, remove_old};

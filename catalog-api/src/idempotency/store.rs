@@ -23,7 +23,7 @@ pub async fn find(tx: &mut PgConnection, request: &Request) -> Result<Option<Ans
     )
     .bind(&request.subject)
     .bind(&request.operation)
-    .bind(request.key.as_str())
+    .bind(&request.key)
     .fetch_one(&mut *tx)
     .await?;
     if !is_alone {
@@ -40,7 +40,7 @@ pub async fn find(tx: &mut PgConnection, request: &Request) -> Result<Option<Ans
     )
     .bind(&request.subject)
     .bind(&request.operation)
-    .bind(request.key.as_str())
+    .bind(&request.key)
     .fetch_optional(tx)
     .await?;
     let Some((fingerprint, status, headers, body)) = row else { return Ok(None) };
@@ -64,7 +64,7 @@ pub async fn keep(tx: &mut PgConnection, request: &Request, answer: &Answer) -> 
     )
     .bind(&request.subject)
     .bind(&request.operation)
-    .bind(request.key.as_str())
+    .bind(&request.key)
     .bind(request.fingerprint.as_slice())
     .bind(i16::try_from(answer.status).unwrap_or_default())
     .bind(Json(&answer.headers))

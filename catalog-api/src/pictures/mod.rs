@@ -55,7 +55,7 @@ async fn get_picture(
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
     let subject = retried(|| find(&pool, *id)).await?;
-    let subject = subject.ok_or_else(|| Problem::not_found(format!("there is no product {}", id.get())))?;
+    let subject = subject.ok_or_else(|| Problem::not_found(format!("there is no product {id}")))?;
     let picture = scene::draw(&subject);
     let tag = ETag(EntityTag::new_strong(fingerprint(&picture)));
     let is_known = known.has_tag(&tag);

@@ -5,7 +5,7 @@ use service_kit::problem::Problem;
 use utoipa::ToSchema;
 
 use super::model::CURRENCY;
-use super::{BrandId, Description, Name, Price, Product, Stock, TypeId};
+use super::{BrandId, Description, Name, Price, Product, ProductId, Stock, TypeId};
 
 /// Everything of a product that a client decides.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
@@ -80,8 +80,8 @@ pub struct StockChange {
 #[schema(as = Item)]
 pub struct ItemBody {
     /// The product's id.
-    #[schema(minimum = 1)]
-    id: i64,
+    #[schema(value_type = i64, minimum = 1)]
+    id: ProductId,
     /// The name.
     name: String,
     /// The description.
@@ -93,9 +93,11 @@ pub struct ItemBody {
     #[schema(example = "EUR")]
     currency: &'static str,
     /// The id of its type.
-    type_id: i32,
+    #[schema(value_type = i32)]
+    type_id: TypeId,
     /// The id of its brand.
-    brand_id: i32,
+    #[schema(value_type = i32)]
+    brand_id: BrandId,
     /// Pieces that can be sold.
     #[schema(value_type = i32)]
     available_stock: Stock,
@@ -119,13 +121,13 @@ pub struct ItemBody {
 impl From<&Product> for ItemBody {
     fn from(product: &Product) -> Self {
         Self {
-            id: product.id.get(),
+            id: product.id,
             name: product.name.as_str().to_owned(),
             description: product.description.as_str().to_owned(),
             price: product.price,
             currency: CURRENCY,
-            type_id: product.type_id.get(),
-            brand_id: product.brand_id.get(),
+            type_id: product.type_id,
+            brand_id: product.brand_id,
             available_stock: product.available_stock,
             reserved: product.reserved_stock,
             restock_threshold: product.restock_threshold,

@@ -134,7 +134,7 @@ macro_rules! product_event {
             const TYPE: &'static str = $type;
 
             fn key(&self) -> String {
-                self.product_id.get().to_string()
+                self.product_id.to_string()
             }
 
             fn version(&self) -> i64 {

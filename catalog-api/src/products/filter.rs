@@ -4,15 +4,15 @@ use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+use service_kit::number::NumberError;
+use service_kit::page::{PageSize, Window};
 use utoipa::IntoParams;
 
 use super::text::normalized;
-use super::{BrandId, ProductId, TextError, TypeId, ValueError};
+use super::{BrandId, ProductId, TextError, TypeId};
 
 /// The most ids in one query.
 const MAX_IDS: usize = 100;
-/// The largest page.
-const MAX_PAGE: u8 = 100;
 /// The longest prefix of a name, in characters: as long as a name.
 const MAX_PREFIX: usize = 100;
 
@@ -22,13 +22,13 @@ const MAX_PREFIX: usize = 100;
 #[into_params(parameter_in = Query)]
 pub struct Filter {
     /// The page, from 0.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "unless_empty")]
     #[param(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64, default = 0)]
-    pub(super) page_index: u32,
+    page_index: Option<u32>,
     /// Products on a page.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "unless_empty")]
     #[param(value_type = Option<i32>, minimum = 1, maximum = 100, default = 10)]
-    pub(super) page_size: PageSize,
+    page_size: Option<PageSize>,
     /// The beginning of the name, in upper or lower case.
     #[serde(deserialize_with = "unless_empty")]
     #[param(value_type = Option<String>, max_length = 100)]
@@ -49,27 +49,17 @@ pub struct Filter {
 
 /// Why a filter cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FilterError {
-    /// Text instead of a number.
-    #[error("not a number")]
-    NotANumber,
-    /// A page size of 0, or over the limit.
-    #[error("a page size is a number from 1 to {MAX_PAGE}")]
-    PageSize,
+pub(super) enum FilterError {
     /// More ids than the limit.
     #[error("at most {MAX_IDS} ids can be asked for at once")]
     TooManyIds,
-    /// A number that cannot be an id.
+    /// Text that is no id.
     #[error(transparent)]
-    Value(#[from] ValueError),
+    Id(#[from] NumberError),
     /// A text that no name begins with.
     #[error(transparent)]
     Text(#[from] TextError),
 }
-
-/// Products on a page: 1 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PageSize(u8);
 
 /// The beginning of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,10 +69,10 @@ pub(super) struct NamePrefix(String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct IdList(Vec<ProductId>);
 
-impl PageSize {
-    /// The size as a number.
-    pub(super) fn get(self) -> u8 {
-        self.0
+impl Filter {
+    /// Which page of the products.
+    pub(super) fn window(&self) -> Window {
+        Window::new(self.page_index, self.page_size, 10)
     }
 }
 
@@ -97,21 +87,6 @@ impl IdList {
     /// The ids, in the order of the query.
     pub(super) fn as_slice(&self) -> &[ProductId] {
         &self.0
-    }
-}
-
-impl Default for PageSize {
-    fn default() -> Self {
-        Self(10)
-    }
-}
-
-impl FromStr for PageSize {
-    type Err = FilterError;
-
-    fn from_str(text: &str) -> Result<Self, FilterError> {
-        let size = text.parse().ok().filter(|size| (1..=MAX_PAGE).contains(size));
-        size.map(Self).ok_or(FilterError::PageSize)
     }
 }
 
@@ -135,30 +110,10 @@ impl FromStr for IdList {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
-        let ids = text.split(',').map(|id| Ok(ProductId::try_from(number(id.trim())?)?));
-        let ids: Vec<ProductId> = ids.take(MAX_IDS + 1).collect::<Result<_, FilterError>>()?;
+        let ids = text.split(',').map(|id| id.trim().parse::<ProductId>());
+        let ids: Vec<ProductId> = ids.take(MAX_IDS + 1).collect::<Result<_, NumberError>>()?;
         if ids.len() > MAX_IDS { Err(FilterError::TooManyIds) } else { Ok(Self(ids)) }
     }
-}
-
-impl FromStr for TypeId {
-    type Err = FilterError;
-
-    fn from_str(text: &str) -> Result<Self, FilterError> {
-        Ok(Self::try_from(number(text)?)?)
-    }
-}
-
-impl FromStr for BrandId {
-    type Err = FilterError;
-
-    fn from_str(text: &str) -> Result<Self, FilterError> {
-        Ok(Self::try_from(number(text)?)?)
-    }
-}
-
-fn number(text: &str) -> Result<i64, FilterError> {
-    text.parse().map_err(|_not_digits| FilterError::NotANumber)
 }
 
 fn unless_empty<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
@@ -168,14 +123,6 @@ where
 {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
-}
-
-fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err: std::fmt::Display> + Default,
-{
-    unless_empty(deserializer).map(Option::unwrap_or_default)
 }
 
 #[cfg(test)]
@@ -188,7 +135,7 @@ mod tests {
         #[test]
         fn a_list_of_ids_is_read_as_it_is_written(ids in proptest::collection::vec(1_i64.., 1..=100)) {
             let text = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
-            let read = text.parse::<IdList>().map(|list| list.0.iter().map(|id| id.get()).collect::<Vec<_>>());
+            let read = text.parse::<IdList>().map(|list| list.0.into_iter().map(i64::from).collect::<Vec<_>>());
             prop_assert_eq!(read, Ok(ids));
         }
 

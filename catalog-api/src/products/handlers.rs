@@ -4,11 +4,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpResponse, delete, get, post, put, web};
 use event_bus::outbox::AppendError;
-use serde::Serialize;
 use service_kit::etag::{self, IfMatch, IfNoneMatch};
+use service_kit::page::Page;
 use service_kit::problem::{Json, Problem, Query};
 use sqlx::PgPool;
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::IntoResponses;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::store::{self, Changed, ProductError};
@@ -152,7 +152,7 @@ async fn add_item(
     let command = command.repeatable(&body.bytes);
     let change = async |tx: &mut _| {
         let added = store::add(tx, &body.value, &command.trace).await?;
-        let location = format!("{BASE}/items/{}", added.product.id.get());
+        let location = format!("{BASE}/items/{}", added.product.id);
         Ok(answer(StatusCode::CREATED, Ok(added))?.location(location))
     };
     changes.make(&command, change).await
@@ -214,36 +214,20 @@ async fn get_item(
     Ok(if is_known { response.finish() } else { response.json(ItemBody::from(&product)) })
 }
 
-/// A page of products.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Page)]
-struct PageBody {
-    /// The page, from 0.
-    page_index: u32,
-    /// Products on a page.
-    page_size: u8,
-    /// Products that the filters let through, on all pages.
-    count: i64,
-    /// The products of this page, by id.
-    data: Vec<ItemBody>,
-}
-
 /// Lists products, by id.
 #[utoipa::path(
     tag = "products",
     params(Filter),
     responses(
-        (status = 200, description = "a page of products", body = PageBody),
+        (status = 200, description = "a page of products", body = Page<ItemBody>),
         (status = 400, description = "not valid"),
     )
 )]
 #[get("/items")]
 async fn list_items(filter: Query<Filter>, pool: web::Data<PgPool>) -> Result<HttpResponse, Problem> {
     let (count, products) = store::list(&pool, &filter.0).await?;
-    let (page_index, page_size) = (filter.0.page_index, filter.0.page_size.get());
-    let data = products.iter().map(ItemBody::from).collect();
-    Ok(HttpResponse::Ok().json(PageBody { page_index, page_size, count, data }))
+    let data: Vec<ItemBody> = products.iter().map(ItemBody::from).collect();
+    Ok(HttpResponse::Ok().json(filter.0.window().page(count, data)))
 }
 
 /// The answer to a change: the product with its version, and the events.

@@ -15,7 +15,7 @@ pub use bodies::{Details, ItemBody, PriceChange, StockChange};
 pub use events::{ProductAdded, ProductChanged, ProductPriceChanged, ProductRemoved};
 pub use filter::Filter;
 pub use handlers::routes;
-pub use model::{BrandId, Price, ProductId, Stock, TypeId, ValueError};
+pub use model::{BrandId, Price, ProductId, Stock, TypeId};
 pub use product::{Product, ProductEvent};
 pub use text::{Description, Name, TextError};
 

@@ -25,7 +25,7 @@ pub struct Changed {
 #[derive(Debug, thiserror::Error)]
 pub enum ProductError {
     /// There is no such product, or no longer.
-    #[error("there is no product {}", .0.get())]
+    #[error("there is no product {0}")]
     NoSuchProduct(ProductId),
     /// The product is at another version than the caller expects.
     #[error("{0}")]
@@ -243,8 +243,8 @@ fn page(filter: &Filter) -> QueryBuilder<Postgres> {
                from product where true",
     );
     push_conditions(&mut query, filter);
-    query.push(" order by product_id limit ").push_bind(i64::from(filter.page_size.get()));
-    query.push(" offset ").push_bind(i64::from(filter.page_index) * i64::from(filter.page_size.get()));
+    query.push(" order by product_id limit ").push_bind(filter.window().limit());
+    query.push(" offset ").push_bind(filter.window().offset());
     // A page beyond the end has no products, but the count all the same: hence the outer join.
     query.push(") select total.count, page.* from (select count(*) from product where true");
     push_conditions(&mut query, filter);

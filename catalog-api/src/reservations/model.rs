@@ -21,41 +21,9 @@ impl fmt::Display for OrderId {
     }
 }
 
-/// How many pieces: 1 to 10,000.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
-#[serde(try_from = "i64", into = "i64")]
-#[sqlx(transparent)]
-pub struct Pieces(i32);
-
-/// Why a number is no number of pieces.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a number of pieces is from 1 to {max}, got {0}", max = Pieces::MAX)]
-pub struct PiecesError(i64);
-
-impl Pieces {
-    const MAX: i32 = 10_000;
-
-    /// The number.
-    pub fn get(self) -> i32 {
-        self.0
-    }
-}
-
-impl TryFrom<i64> for Pieces {
-    type Error = PiecesError;
-
-    fn try_from(pieces: i64) -> Result<Self, PiecesError> {
-        match i32::try_from(pieces) {
-            Ok(count) if (1..=Self::MAX).contains(&count) => Ok(Self(count)),
-            _ => Err(PiecesError(pieces)),
-        }
-    }
-}
-
-impl From<Pieces> for i64 {
-    fn from(pieces: Pieces) -> Self {
-        pieces.0.into()
-    }
+service_kit::whole_number! {
+    /// How many pieces: 1 to 10,000.
+    pub struct Pieces(i32) is "a number of pieces" from 1 to 10_000, for example 2;
 }
 
 /// How many pieces of which product.
@@ -76,7 +44,7 @@ pub(super) fn by_product(items: &[Item]) -> BTreeMap<ProductId, i32> {
     let mut wanted = BTreeMap::new();
     for item in items {
         let pieces: &mut i32 = wanted.entry(item.product_id).or_default();
-        *pieces = pieces.saturating_add(item.quantity.get());
+        *pieces = pieces.saturating_add(item.quantity.0);
     }
     wanted
 }

@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, get, web};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use service_kit::auth::Authorized;
+use service_kit::page::{Page, PageSize, Window};
 use service_kit::problem::{Problem, Query};
 use service_kit::retry::retried;
 use sqlx::types::Json;
@@ -15,11 +16,6 @@ use super::model::{Item, OrderId};
 use super::store::State;
 use crate::command::CatalogWrite;
 
-service_kit::whole_number! {
-    /// How many reservations a page has.
-    pub struct PageSize(u8) is "a page size" from 1 to 100, for example 20;
-}
-
 /// Adds the route.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config.service(list_reservations);
@@ -30,8 +26,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Which {
     state: Option<State>,
-    #[serde(default)]
-    page_index: u32,
+    page_index: Option<u32>,
     page_size: Option<PageSize>,
 }
 
@@ -53,20 +48,6 @@ struct Reservation {
     changed_at: DateTime<Utc>,
 }
 
-/// A page of reservations.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct ReservationPage {
-    /// The page, from 0.
-    page_index: u32,
-    /// Reservations on a page.
-    page_size: i64,
-    /// Reservations on all pages.
-    count: i64,
-    /// The reservations of this page, newest first.
-    data: Vec<Reservation>,
-}
-
 /// Lists what orders have reserved, newest first.
 #[utoipa::path(
     tag = "reservations",
@@ -78,7 +59,7 @@ struct ReservationPage {
             description = "reservations on a page; 10 if not given"),
     ),
     responses(
-        (status = 200, description = "one page of the reservations", body = ReservationPage),
+        (status = 200, description = "one page of the reservations", body = Page<Reservation>),
         (status = 400, description = "a page or a state that cannot be"),
     )
 )]
@@ -88,16 +69,15 @@ async fn list_reservations(
     Query(which): Query<Which>,
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
-    let (page_index, page_size) = (which.page_index, which.page_size.map_or(10, i64::from));
-    let offset = i64::from(page_index) * page_size;
-    let (count, data) = retried(|| find(&pool, which.state, (offset, page_size))).await?;
-    Ok(HttpResponse::Ok().json(ReservationPage { page_index, page_size, count, data }))
+    let window = Window::new(which.page_index, which.page_size, 10);
+    let (count, data) = retried(|| find(&pool, which.state, window)).await?;
+    Ok(HttpResponse::Ok().json(window.page(count, data)))
 }
 
 async fn find(
     pool: &PgPool,
     state: Option<State>,
-    (offset, limit): (i64, i64),
+    window: Window,
 ) -> Result<(i64, Vec<Reservation>), sqlx::Error> {
     let only = |query: &mut QueryBuilder<Postgres>| {
         if let Some(state) = state {
@@ -116,7 +96,7 @@ async fn find(
            from reservation",
     );
     only(&mut query);
-    query.push(" order by created_at desc, order_id desc limit ").push_bind(limit);
-    query.push(" offset ").push_bind(offset);
+    query.push(" order by created_at desc, order_id desc limit ").push_bind(window.limit());
+    query.push(" offset ").push_bind(window.offset());
     Ok((count, query.build_query_as().fetch_all(pool).await?))
 }

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use event_bus::outbox::{self, AppendError};
+use event_bus::outbox;
 use event_bus::{TraceContext, crash_point};
 use serde::{Deserialize, Serialize};
+use service_kit::change::ChangeError;
 use sqlx::{PgConnection, Postgres, Transaction};
 use utoipa::ToSchema;
 
@@ -37,13 +38,14 @@ pub(super) async fn reserve(
     order: OrderId,
     items: &[Item],
     trace: &TraceContext,
-) -> Result<(), AppendError> {
+) -> Result<(), ChangeError> {
     if !enter(tx, order, State::Reserved).await? {
         return Ok(());
     }
     if event_bus::without!("reservation") {
         let reserved = StockReserved { order_id: order, items: items.to_vec() };
-        return outbox::append_traced(tx, &reserved, trace).await.map(drop);
+        outbox::append_traced(tx, &reserved, trace).await?;
+        return Ok(());
     }
     let wanted = by_product(items);
     let shortages = shortages(tx, &wanted).await?;

@@ -1,7 +1,6 @@
 //! The events of orders that the catalog listens to.
 
 use event_bus::consumer::SubscribeError;
-use event_bus::outbox::AppendError;
 use event_bus::{HandleError, Handler, Received, Subscriber};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
@@ -41,14 +40,6 @@ pub struct AboutOrder {
     order_id: OrderId,
 }
 
-fn check_key<P>(event: &Received<P>, order: OrderId) -> Result<(), HandleError> {
-    if event.key == order.to_string() {
-        Ok(())
-    } else {
-        Err(HandleError::reject(format!("an event with the key {:?} is about order {order}", event.key)))
-    }
-}
-
 impl Handler for ReserveStock {
     const EVENT_TYPE: &'static str = "shop.ordering.stock_requested.v1";
     type Payload = StockRequested;
@@ -59,15 +50,11 @@ impl Handler for ReserveStock {
         event: &Received<StockRequested>,
     ) -> Result<(), HandleError> {
         let StockRequested { order_id, items } = &event.data;
-        check_key(event, *order_id)?;
+        event.check_key(order_id)?;
         if items.is_empty() {
             return Err(HandleError::reject("an order without items"));
         }
-        match store::reserve(tx, *order_id, items, &event.trace).await {
-            Ok(()) => Ok(()),
-            Err(AppendError::Database(error)) => Err(error.into()),
-            Err(error) => Err(HandleError::retry(error)),
-        }
+        Ok(store::reserve(tx, *order_id, items, &event.trace).await?)
     }
 }
 
@@ -80,7 +67,7 @@ impl Handler for ReleaseStock {
         tx: &mut Transaction<'_, Postgres>,
         event: &Received<AboutOrder>,
     ) -> Result<(), HandleError> {
-        check_key(event, event.data.order_id)?;
+        event.check_key(event.data.order_id)?;
         Ok(store::release(tx, event.data.order_id).await?)
     }
 }
@@ -95,7 +82,7 @@ impl Handler for SellStock {
         event: &Received<AboutOrder>,
     ) -> Result<(), HandleError> {
         let order = event.data.order_id;
-        check_key(event, order)?;
+        event.check_key(order)?;
         if store::sell(tx, order).await? {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use anyhow::Context;
 use event_bus::TraceContext;
 use sqlx::{PgConnection, PgPool};
 
-use crate::products::{BrandId, Description, Details, Name, Product, ProductId, Stock, TypeId, store};
+use crate::products::{Description, Details, Name, Product, ProductId, Stock, store};
 
 /// The types, from id 1.
 const TYPES: [&str; 8] =
@@ -85,10 +85,10 @@ fn read(line: &str) -> anyhow::Result<Details> {
     let mut parts = line.split('\t');
     let mut next = |what: &'static str| parts.next().context(what);
     Ok(Details {
-        type_id: TypeId::try_from(next("no type")?.parse::<i64>()?)?,
-        brand_id: BrandId::try_from(next("no brand")?.parse::<i64>()?)?,
+        type_id: next("no type")?.parse()?,
+        brand_id: next("no brand")?.parse()?,
         price: next("no price")?.parse::<rust_decimal::Decimal>()?.try_into()?,
-        available_stock: Stock::try_from(next("no stock")?.parse::<i64>()?)?,
+        available_stock: next("no stock")?.parse()?,
         restock_threshold: Stock::try_from(RESTOCK_THRESHOLD)?,
         max_stock_threshold: Some(Stock::try_from(MAX_STOCK)?),
         name: Name::try_from(next("no name")?.to_owned())?,

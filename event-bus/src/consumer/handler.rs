@@ -1,6 +1,6 @@
 //! What a subscriber does with one type of event.
 
-use std::{any::Any, error::Error, pin::Pin};
+use std::{any::Any, error::Error, fmt::Display, pin::Pin};
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
@@ -33,6 +33,22 @@ pub struct Received<P> {
     pub trace: TraceContext,
     /// The fields that the handler reads.
     pub data: P,
+}
+
+impl<P> Received<P> {
+    /// Checks that the key, which orders the events, is what the payload says that the event is about: with another
+    /// key it would come at any time, and the guard against old news would guard the wrong thing.
+    ///
+    /// # Errors
+    ///
+    /// [`HandleError::Reject`] with another key.
+    pub fn check_key(&self, about: impl Display) -> Result<(), HandleError> {
+        let about = about.to_string();
+        if self.key == about {
+            return Ok(());
+        }
+        Err(HandleError::reject(format!("an event with the key {:?} is about {about:?}", self.key)))
+    }
 }
 
 /// What becomes of an event whose last try failed.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 use service_kit::auth::{Authorized, Ops};
+use service_kit::page::{Page, PageSize, Window};
 use service_kit::problem::{Problem, Query};
 use sqlx::PgPool;
 use tokio::sync::Notify;
@@ -15,11 +16,6 @@ use uuid::Uuid;
 
 use super::read::{self, MailBody};
 use super::{State, store};
-
-/// The most mails of one page.
-const PAGE_LIMIT: i64 = 100;
-/// The last page that is looked for.
-const LAST_PAGE: i64 = 1_000_000;
 
 /// What the routes need beside the database.
 #[derive(Debug)]
@@ -40,29 +36,19 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct ListQuery {
     /// The page, from 0.
-    page_index: Option<i64>,
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64)]
+    page_index: Option<u32>,
     /// 1 to 100; default 20.
-    page_size: Option<i64>,
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 100)]
+    page_size: Option<PageSize>,
     /// Those in this state.
     #[param(inline)]
     state: Option<State>,
 }
 
-/// Mails.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct MailPage {
-    page_index: i64,
-    page_size: i64,
-    /// How many mails fit.
-    count: i64,
-    /// The newest first.
-    data: Vec<MailBody>,
-}
-
 /// Lists mails. No address is shown, and not what they say.
 #[utoipa::path(tag = "mails", params(ListQuery), security(("bearer" = ["ops"])), responses(
-    (status = 200, description = "the mails, newest first", body = MailPage),
+    (status = 200, description = "the mails, newest first", body = Page<MailBody>),
     (status = 400, description = "a page or a state that cannot be"),
 ))]
 #[get("/api/v1/mails")]
@@ -70,19 +56,11 @@ async fn list_mails(
     _: Authorized<Ops>,
     query: Query<ListQuery>,
     pool: web::Data<PgPool>,
-) -> Result<web::Json<MailPage>, Problem> {
+) -> Result<web::Json<Page<MailBody>>, Problem> {
     let Query(ListQuery { page_index, page_size, state }) = query;
-    let (page_index, page_size) = (page_index.unwrap_or(0), page_size.unwrap_or(20));
-    for (name, value, range) in
-        [("pageIndex", page_index, 0..=LAST_PAGE), ("pageSize", page_size, 1..=PAGE_LIMIT)]
-    {
-        if !range.contains(&value) {
-            let detail = format!("{name} must be between {} and {}", range.start(), range.end());
-            return Err(Problem::validation(detail.clone()).parameter(name, detail));
-        }
-    }
-    let (count, data) = read::list(&pool, state, page_index * page_size, page_size).await?;
-    Ok(web::Json(MailPage { page_index, page_size, count, data }))
+    let window = Window::new(page_index, page_size, 20);
+    let (count, data) = read::list(&pool, state, window).await?;
+    Ok(web::Json(window.page(count, data)))
 }
 
 /// Has a mail sent that has failed, or that waits for its next try. Its `Message-ID` stays the same.
@@ -117,7 +95,8 @@ async fn requeue_mail(
 #[serde(rename_all = "camelCase")]
 struct MailsStatus {
     /// How many mails are in each state.
-    states: BTreeMap<&'static str, i64>,
+    #[schema(value_type = BTreeMap<String, i64>)]
+    states: BTreeMap<State, i64>,
     /// How many should have been sent by now.
     overdue: i64,
     /// What an operator should act on.
@@ -148,7 +127,7 @@ async fn mails_status(
         }
     }
     let overdue = counts.iter().map(|count| count.overdue).sum();
-    let states = counts.iter().map(|count| (count.state.word(), count.count)).collect();
+    let states = counts.iter().map(|count| (count.state, count.count)).collect();
     Ok(web::Json(MailsStatus { states, overdue, problems }))
 }
 

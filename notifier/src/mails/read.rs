@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use service_kit::page::Window;
 use service_kit::retry::retried;
 use sqlx::PgPool;
 use utoipa::ToSchema;
@@ -36,8 +37,7 @@ pub struct MailBody {
 pub async fn list(
     pool: &PgPool,
     state: Option<State>,
-    offset: i64,
-    limit: i64,
+    window: Window,
 ) -> Result<(i64, Vec<MailBody>), sqlx::Error> {
     let count = retried(|| async {
         sqlx::query_scalar("select count(*) from mail where $1::text is null or state = $1")
@@ -51,8 +51,8 @@ pub async fn list(
               where $1::text is null or state = $1 order by created_at desc, mail_id desc offset $2 limit $3",
         )
         .bind(state)
-        .bind(offset)
-        .bind(limit)
+        .bind(window.offset())
+        .bind(window.limit())
         .fetch_all(pool)
         .await
     });

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use super::{check_email, check_key};
+use super::check_email;
 use crate::addressees;
 use crate::mails::content::name;
 use crate::mails::{Content, store};
@@ -34,7 +34,7 @@ impl Handler for Welcome {
     ) -> Result<(), HandleError> {
         let UserRegistered { user_id, user_name, email } = &event.data;
         let user_id = user_id.to_string();
-        check_key(event, &user_id)?;
+        event.check_key(&user_id)?;
         check_email(email)?;
         addressees::remember(tx, &user_id, email).await?;
         let content = Content::Welcome { user_name: name(user_name) };
@@ -67,7 +67,7 @@ impl Handler for NoteProof {
     ) -> Result<(), HandleError> {
         let UserValidated { user_id, email } = &event.data;
         let user_id = user_id.to_string();
-        check_key(event, &user_id)?;
+        event.check_key(&user_id)?;
         check_email(email)?;
         addressees::remember(tx, &user_id, email).await?;
         Ok(())
@@ -97,7 +97,7 @@ impl Handler for SayTaken {
     ) -> Result<(), HandleError> {
         let RegistrationRejected { user_id, email } = &event.data;
         let user_id = user_id.to_string();
-        check_key(event, &user_id)?;
+        event.check_key(&user_id)?;
         check_email(email)?;
         // The address is another user's: it is not remembered for this one.
         store::write(tx, event.id, &user_id, email, &Content::AddressTaken).await?;
@@ -126,7 +126,7 @@ impl Handler for ForgetUser {
         event: &Received<UserDeleted>,
     ) -> Result<(), HandleError> {
         let user_id = event.data.user_id.to_string();
-        check_key(event, &user_id)?;
+        event.check_key(&user_id)?;
         addressees::forget(tx, &user_id).await?;
         Ok(())
     }

@@ -4,7 +4,7 @@ use event_bus::{HandleError, Handler, Received};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::{check_id, check_key};
+use super::check_id;
 use crate::mails::content::name;
 use crate::mails::{Change, Content, store};
 
@@ -36,8 +36,8 @@ impl Handler for SendDigest {
         event: &Received<DigestMade>,
     ) -> Result<(), HandleError> {
         let DigestMade { buyer_id, changes, more, currency } = &event.data;
-        check_key(event, buyer_id)?;
         check_id(buyer_id)?;
+        event.check_key(buyer_id)?;
         let beyond = u64::try_from(changes.len().saturating_sub(CHANGES)).unwrap_or_default();
         let shown = |change: &Change| Change {
             product_name: name(&change.product_name),

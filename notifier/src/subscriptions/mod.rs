@@ -15,7 +15,7 @@ mod accounts;
 mod digest;
 mod orders;
 
-use event_bus::{HandleError, Received, Subscriber, consumer::SubscribeError};
+use event_bus::{HandleError, Subscriber, consumer::SubscribeError};
 
 pub use accounts::{ForgetUser, NoteProof, SayTaken, Welcome};
 pub use digest::SendDigest;
@@ -35,15 +35,6 @@ pub fn handlers(subscriber: Subscriber) -> Result<Subscriber, SubscribeError> {
         .handle(SayCancelled)?
         .handle(SayShipped)?
         .handle(SendDigest)
-}
-
-/// The key that orders an event must be what it is about.
-fn check_key<P>(event: &Received<P>, about: &str) -> Result<(), HandleError> {
-    if event.key == about {
-        Ok(())
-    } else {
-        Err(HandleError::reject(format!("an event with the key {:?} is about something else", event.key)))
-    }
 }
 
 fn is_id(text: &str) -> bool {

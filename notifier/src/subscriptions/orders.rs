@@ -4,7 +4,7 @@ use event_bus::{HandleError, Handler, Received};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::{check_id, check_key};
+use super::check_id;
 use crate::mails::{Content, store};
 
 /// The fields that are read.
@@ -22,8 +22,8 @@ async fn write(
     content: impl FnOnce(OrderNews) -> Content,
 ) -> Result<(), HandleError> {
     let order = event.data.clone();
-    check_key(event, &order.order_id)?;
     check_id(&order.order_id)?;
+    event.check_key(&order.order_id)?;
     check_id(&order.buyer_id)?;
     let buyer_id = order.buyer_id.clone();
     store::write_to(tx, event.id, &buyer_id, &content(order)).await?;

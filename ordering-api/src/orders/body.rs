@@ -83,21 +83,6 @@ pub struct Accepted {
     pub status: Status,
 }
 
-/// A page of orders.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = OrderPage)]
-pub struct Page {
-    /// The page, from 0.
-    pub page_index: u32,
-    /// Orders on a page.
-    pub page_size: u8,
-    /// Orders on all pages.
-    pub count: i64,
-    /// The orders of this page, newest first.
-    pub data: Vec<Order>,
-}
-
 /// An order as its row, with its lines and history as JSON.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Row {

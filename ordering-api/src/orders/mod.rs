@@ -5,7 +5,6 @@ mod caller;
 pub mod checkout;
 pub mod events;
 pub mod handlers;
-mod key;
 pub mod model;
 pub mod place;
 pub mod process;

@@ -9,13 +9,13 @@ use event_bus::{TraceContext, crash_point};
 use rust_decimal::Decimal;
 use service_kit::change::ChangeError;
 use service_kit::database;
+use service_kit::idempotency_key::Key;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::checkout::{Checkout, Wanted};
 use super::events::{About, GracePeriodEnded, OrderStarted};
-use super::key::Key;
 use super::{BuyerId, OrderId, Status};
 use crate::products::store::{Offer, offers};
 use crate::products::{Amount, ProductId};

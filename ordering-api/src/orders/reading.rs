@@ -5,9 +5,10 @@ use actix_web::{HttpResponse, get, web};
 use serde::Deserialize;
 use service_kit::auth::{Identity, Scope};
 use service_kit::etag::{self, IfNoneMatch};
+use service_kit::page::{Page, PageSize, Window};
 use service_kit::problem::{Problem, Query};
 
-use super::body::{Order, Page};
+use super::body::Order;
 use super::caller::{OrdersShip, no_such_order, sees_all};
 use super::store::{self, Filter};
 use super::{BuyerId, OrderId, Orders, Status};
@@ -18,32 +19,8 @@ use super::{BuyerId, OrderId, Orders, Status};
 struct Which {
     status: Option<Status>,
     buyer_id: Option<BuyerId>,
-    #[serde(default)]
-    page_index: u32,
-    #[serde(default)]
-    page_size: PageSize,
-}
-
-/// How many orders a page has: 1 to 100.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "u32")]
-struct PageSize(u8);
-
-impl Default for PageSize {
-    fn default() -> Self {
-        Self(10)
-    }
-}
-
-impl TryFrom<u32> for PageSize {
-    type Error = String;
-
-    fn try_from(size: u32) -> Result<Self, String> {
-        match u8::try_from(size) {
-            Ok(size) if (1..=100).contains(&size) => Ok(Self(size)),
-            _ => Err(format!("a page has 1 to 100 entries, not {size}")),
-        }
-    }
+    page_index: Option<u32>,
+    page_size: Option<PageSize>,
 }
 
 /// Lists orders, newest first: the caller's own, or everybody's with the scope `ops` or `orders:ship`.
@@ -57,7 +34,7 @@ impl TryFrom<u32> for PageSize {
         ("pageSize" = Option<u32>, Query, minimum = 1, maximum = 100, description = "orders on a page; 10 if not given"),
     ),
     responses(
-        (status = 200, description = "one page of the orders", body = Page),
+        (status = 200, description = "one page of the orders", body = Page<Order>),
         (status = 400, description = "a page or a status that cannot be"),
         (status = 403, description = "another buyer's orders"),
     )
@@ -74,11 +51,10 @@ pub(super) async fn list_orders(
         (false, Some(asked)) if asked.as_str() == identity.subject => Some(asked),
         (false, Some(_)) => return Err(Problem::forbidden(OrdersShip::NAME)),
     };
-    let (page_index, page_size) = (which.page_index, which.page_size.0);
-    let limit = i64::from(page_size);
-    let filter = Filter { buyer, status: which.status, offset: i64::from(page_index) * limit, limit };
-    let (count, data) = store::list(&orders.pool, &filter).await?;
-    Ok(HttpResponse::Ok().json(Page { page_index, page_size, count, data }))
+    let window = Window::new(which.page_index, which.page_size, 10);
+    let filter = Filter { buyer, status: which.status };
+    let (count, data) = store::list(&orders.pool, &filter, window).await?;
+    Ok(HttpResponse::Ok().json(window.page(count, data)))
 }
 
 /// Shows an order: one's own, or anybody's with the scope `ops` or `orders:ship`.

@@ -1,5 +1,6 @@
 //! The statements that find orders.
 
+use service_kit::page::Window;
 use service_kit::retry::retried;
 use sqlx::{PgPool, Postgres, QueryBuilder};
 
@@ -13,10 +14,6 @@ pub struct Filter {
     pub buyer: Option<BuyerId>,
     /// Only those that stand here.
     pub status: Option<Status>,
-    /// How many to leave out.
-    pub offset: i64,
-    /// How many at most.
-    pub limit: i64,
 }
 
 /// An order with its lines and its history, in one statement: what it says is of one moment.
@@ -43,7 +40,7 @@ pub async fn find(pool: &PgPool, id: OrderId, buyer: Option<&BuyerId>) -> Result
 }
 
 /// Finds a page of orders, newest first, and counts those of all pages.
-pub async fn list(pool: &PgPool, filter: &Filter) -> Result<(i64, Vec<Order>), sqlx::Error> {
+pub async fn list(pool: &PgPool, filter: &Filter, window: Window) -> Result<(i64, Vec<Order>), sqlx::Error> {
     retried(|| async {
         let mut query = QueryBuilder::<Postgres>::new("select count(*) from customer_order where true");
         push_filter(&mut query, filter);
@@ -51,8 +48,8 @@ pub async fn list(pool: &PgPool, filter: &Filter) -> Result<(i64, Vec<Order>), s
 
         let mut query = QueryBuilder::<Postgres>::new(ORDER);
         push_filter(&mut query, filter);
-        query.push(" order by placed_at desc, order_id desc limit ").push_bind(filter.limit);
-        query.push(" offset ").push_bind(filter.offset);
+        query.push(" order by placed_at desc, order_id desc limit ").push_bind(window.limit());
+        query.push(" offset ").push_bind(window.offset());
         let rows: Vec<Row> = query.build_query_as().fetch_all(pool).await?;
         Ok((count, rows.into_iter().map(Order::from).collect()))
     })

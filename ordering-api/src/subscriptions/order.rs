@@ -129,13 +129,7 @@ async fn apply<P>(
     happening: Happening,
     detail: Option<&str>,
 ) -> Result<(), HandleError> {
-    // The key orders the events of an order: one with another key would come at any time.
-    if event.key != id.to_string() {
-        return Err(HandleError::reject(format!(
-            "an event with the key {:?} is about order {id}",
-            event.key
-        )));
-    }
+    event.check_key(id)?;
     // What another service says is shown to buyers: only so much of it is kept.
     let detail: Option<String> = detail.map(|text| text.chars().take(500).collect());
     let happened =

@@ -60,12 +60,9 @@ pub struct ProductRemoved {
 
 /// When a change happened.
 fn at<P>(event: &Received<P>, product: ProductId) -> Result<At<'_>, HandleError> {
-    if event.key == product.to_string() {
-        let Received { source, generation, version, .. } = event;
-        Ok(At { source, is_change: true, generation: *generation, version: *version })
-    } else {
-        Err(HandleError::reject(format!("an event with the key {:?} is about product {product}", event.key)))
-    }
+    event.check_key(product)?;
+    let Received { source, generation, version, .. } = event;
+    Ok(At { source, is_change: true, generation: *generation, version: *version })
 }
 
 impl Handler for AddProduct {

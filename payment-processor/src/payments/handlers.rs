@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 use service_kit::auth::{Authorized, Ops};
+use service_kit::page::{Page, PageSize, Window};
 use service_kit::problem::{Problem, Query};
 use sqlx::PgPool;
 use tokio::sync::Notify;
@@ -16,9 +17,6 @@ use uuid::Uuid;
 use super::read::{self, Filter, PaymentBody};
 use super::{OrderId, State, work};
 use crate::settings::WorkerSettings;
-
-/// The most payments of one page.
-const PAGE_LIMIT: i64 = 100;
 
 /// What the routes need beside the database.
 #[derive(Debug)]
@@ -39,9 +37,11 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct ListQuery {
     /// The page, from 0.
-    page_index: Option<i64>,
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64)]
+    page_index: Option<u32>,
     /// 1 to 100; default 20.
-    page_size: Option<i64>,
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 100)]
+    page_size: Option<PageSize>,
     /// Those in this state.
     #[param(inline)]
     state: Option<State>,
@@ -50,21 +50,9 @@ struct ListQuery {
     order_id: Option<OrderId>,
 }
 
-/// Payments.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct PaymentPage {
-    page_index: i64,
-    page_size: i64,
-    /// How many payments fit.
-    count: i64,
-    /// The newest first.
-    data: Vec<PaymentBody>,
-}
-
 /// Lists payments.
 #[utoipa::path(tag = "payments", params(ListQuery), security(("bearer" = ["ops"])), responses(
-    (status = 200, description = "the payments, newest first", body = PaymentPage),
+    (status = 200, description = "the payments, newest first", body = Page<PaymentBody>),
     (status = 400, description = "a page or a state that cannot be"),
 ))]
 #[get("/api/v1/payments")]
@@ -72,19 +60,11 @@ async fn list_payments(
     _: Authorized<Ops>,
     query: Query<ListQuery>,
     pool: web::Data<PgPool>,
-) -> Result<web::Json<PaymentPage>, Problem> {
+) -> Result<web::Json<Page<PaymentBody>>, Problem> {
     let Query(ListQuery { page_index, page_size, state, order_id }) = query;
-    let (page_index, page_size) = (page_index.unwrap_or(0), page_size.unwrap_or(20));
-    if !(1..=PAGE_LIMIT).contains(&page_size) {
-        let detail = format!("pageSize must be between 1 and {PAGE_LIMIT}");
-        return Err(Problem::validation(detail.clone()).parameter("pageSize", detail));
-    }
-    let offset = page_index.checked_mul(page_size).filter(|offset| *offset >= 0).ok_or_else(|| {
-        let detail = "pageIndex must be 0 or more, and not beyond all pages";
-        Problem::validation(detail).parameter("pageIndex", detail)
-    })?;
-    let (count, data) = read::list(&pool, &Filter { state, order_id }, offset, page_size).await?;
-    Ok(web::Json(PaymentPage { page_index, page_size, count, data }))
+    let window = Window::new(page_index, page_size, 20);
+    let (count, data) = read::list(&pool, &Filter { state, order_id }, window).await?;
+    Ok(web::Json(window.page(count, data)))
 }
 
 /// Gets a payment.

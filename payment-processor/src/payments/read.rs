@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
+use service_kit::page::Window;
 use service_kit::retry::retried;
 use sqlx::PgPool;
 use utoipa::ToSchema;
@@ -67,8 +68,7 @@ pub struct Filter {
 pub async fn list(
     pool: &PgPool,
     filter: &Filter,
-    offset: i64,
-    limit: i64,
+    window: Window,
 ) -> Result<(i64, Vec<PaymentBody>), sqlx::Error> {
     let count = retried(|| async {
         sqlx::query_scalar(
@@ -86,8 +86,8 @@ pub async fn list(
         ))
         .bind(filter.state)
         .bind(&filter.order_id)
-        .bind(offset)
-        .bind(limit)
+        .bind(window.offset())
+        .bind(window.limit())
         .fetch_all(pool)
         .await
     });

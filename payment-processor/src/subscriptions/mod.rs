@@ -10,23 +10,12 @@
 mod payment_cancelled;
 mod payment_requested;
 
-use event_bus::{HandleError, Received, Subscriber, consumer::SubscribeError};
+use event_bus::{Subscriber, consumer::SubscribeError};
 
 pub use payment_cancelled::CancelPayment;
 pub use payment_requested::RequestPayment;
 
-use crate::payments::OrderId;
-
 /// Adds the handlers of this service.
 pub fn handlers(subscriber: Subscriber) -> Result<Subscriber, SubscribeError> {
     subscriber.handle(RequestPayment)?.handle(CancelPayment)
-}
-
-/// The key that orders an event must be the order that it is about.
-fn check_key<P>(event: &Received<P>, order: &OrderId) -> Result<(), HandleError> {
-    if event.key == order.as_ref() {
-        Ok(())
-    } else {
-        Err(HandleError::reject(format!("an event with the key {:?} is about order {order}", event.key)))
-    }
 }

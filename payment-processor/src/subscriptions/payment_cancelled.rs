@@ -4,7 +4,6 @@ use event_bus::{HandleError, Handler, Received};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::check_key;
 use crate::payments::store::{self, Requested};
 use crate::payments::{Amount, Currency, OrderId};
 
@@ -31,7 +30,7 @@ impl Handler for CancelPayment {
         event: &Received<PaymentCancelled>,
     ) -> Result<(), HandleError> {
         let PaymentCancelled { order_id, amount, currency } = event.data.clone();
-        check_key(event, &order_id)?;
+        event.check_key(&order_id)?;
         let trace = event.trace.clone();
         let cancelled = Requested { order_id, amount, currency, token: None, trace };
         let cancellation = store::cancel(tx, &cancelled).await?;

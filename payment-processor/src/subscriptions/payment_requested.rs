@@ -4,7 +4,6 @@ use event_bus::{HandleError, Handler, Received};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::check_key;
 use crate::payments::store::{self, Requested};
 use crate::payments::{Amount, Currency, OrderId, Token};
 
@@ -32,7 +31,7 @@ impl Handler for RequestPayment {
         event: &Received<PaymentRequested>,
     ) -> Result<(), HandleError> {
         let PaymentRequested { order_id, amount, currency, token } = event.data.clone();
-        check_key(event, &order_id)?;
+        event.check_key(&order_id)?;
         // A text that is no token is not kept, whatever it is: the payment fails, and the buyer is told.
         let (token, trace) = (Token::parse(&token), event.trace.clone());
         store::request(tx, &Requested { order_id, amount, currency, token, trace }).await?;

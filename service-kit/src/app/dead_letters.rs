@@ -10,7 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::inbox::Inbox;
 use crate::auth::{Authorized, Ops};
 use crate::problem::{Json, Problem, Query};
-use crate::reason;
+use crate::{page, reason};
 
 /// The most dead letters that one answer has.
 const LETTERS_LIMIT: usize = 100;
@@ -49,11 +49,7 @@ async fn list_dead_letters(
     query: Query<LettersQuery>,
     inbox: web::Data<Inbox>,
 ) -> Result<web::Json<DeadLetters>, Problem> {
-    let limit = query.0.limit.unwrap_or(20);
-    if !(1..=LETTERS_LIMIT).contains(&limit) {
-        let detail = format!("limit must be between 1 and {LETTERS_LIMIT}");
-        return Err(Problem::validation(detail.clone()).parameter("limit", detail));
-    }
+    let limit = page::limit(query.0.limit.unwrap_or(20), LETTERS_LIMIT)?;
     inbox.queue_admin.dead_letters(limit).await.map(web::Json).map_err(|error| unavailable(&error))
 }
 

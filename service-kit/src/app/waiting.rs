@@ -9,11 +9,9 @@ use uuid::Uuid;
 
 use super::inbox::Inbox;
 use crate::auth::{Authorized, Ops};
+use crate::page::{Page, PageSize, Window};
 use crate::problem::{Json, Problem, Query};
 use crate::reason;
-
-/// The most keys of one page.
-const PAGE_LIMIT: i64 = 100;
 
 /// Adds the routes.
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
@@ -25,9 +23,11 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct ListQuery {
     /// The page, from 0.
-    page_index: Option<i64>,
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64)]
+    page_index: Option<u32>,
     /// 1 to 100; default 20.
-    page_size: Option<i64>,
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 100)]
+    page_size: Option<PageSize>,
     /// Those of this service.
     source: Option<String>,
     /// This key.
@@ -38,21 +38,9 @@ struct ListQuery {
     blocked: Option<bool>,
 }
 
-/// Keys that wait.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct WaitingPage {
-    page_index: i64,
-    page_size: i64,
-    /// How many keys wait.
-    count: i64,
-    /// The blocked ones first.
-    data: Vec<WaitingKey>,
-}
-
 /// The keys that wait because an event of theirs failed, each with that event. Later events of the key are behind it.
 #[utoipa::path(tag = "inbox", params(ListQuery), security(("bearer" = ["ops"])), responses(
-    (status = 200, description = "the keys, blocked ones first", body = WaitingPage),
+    (status = 200, description = "the keys, blocked ones first", body = Page<WaitingKey>),
     (status = 400, description = "a page that cannot be"),
 ))]
 #[get("/api/v1/inbox/waiting")]
@@ -61,25 +49,16 @@ async fn list_waiting(
     query: Query<ListQuery>,
     inbox: web::Data<Inbox>,
     pool: web::Data<PgPool>,
-) -> Result<web::Json<WaitingPage>, Problem> {
+) -> Result<web::Json<Page<WaitingKey>>, Problem> {
     let Query(ListQuery { page_index, page_size, source, key, r#type, blocked }) = query;
-    let (page_index, page_size) = (page_index.unwrap_or(0), page_size.unwrap_or(20));
-    if !(1..=PAGE_LIMIT).contains(&page_size) {
-        let detail = format!("pageSize must be between 1 and {PAGE_LIMIT}");
-        return Err(Problem::validation(detail.clone()).parameter("pageSize", detail));
-    }
-    let offset = page_index.checked_mul(page_size).filter(|offset| *offset >= 0);
-    let offset = offset.ok_or_else(|| {
-        let detail = "pageIndex must be 0 or more, and not beyond all pages";
-        Problem::validation(detail).parameter("pageIndex", detail)
-    })?;
+    let window = Window::new(page_index, page_size, 20);
     let blocked_only = blocked.unwrap_or_default();
     let selection =
         WaitingSelection { all: true, source, key, event_type: r#type, event_id: None, blocked_only };
     let consumer = inbox.consumer();
     let count = operate::count(&pool, consumer, &selection).await?;
-    let data = operate::list(&pool, consumer, &selection, offset, page_size).await?;
-    Ok(web::Json(WaitingPage { page_index, page_size, count, data }))
+    let data = operate::list(&pool, consumer, &selection, window.offset(), window.limit()).await?;
+    Ok(web::Json(window.page(count, data)))
 }
 
 /// Which keys are meant: those that fit all that is given.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use actix_web::{HttpResponse, delete, get, put, web};
 use serde::{Deserialize, Serialize};
+use service_kit::page;
 use service_kit::problem::{Json, Problem, Query};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -47,11 +48,7 @@ struct Mails {
 #[get("/api/messages")]
 async fn list_mails(query: Query<MailQuery>, store: web::Data<Store>) -> Result<web::Json<Mails>, Problem> {
     let Query(MailQuery { to, limit }) = query;
-    let limit = limit.unwrap_or(1_000);
-    if !(1..=LIMIT).contains(&limit) {
-        let detail = format!("limit must be between 1 and {LIMIT}");
-        return Err(Problem::validation(detail.clone()).parameter("limit", detail));
-    }
+    let limit = page::limit(limit.unwrap_or(1_000), LIMIT)?;
     Ok(web::Json(Mails { messages: store.newest(to.as_deref(), limit) }))
 }
 

@@ -4,7 +4,7 @@ use actix_web::{post, web};
 use serde::Deserialize;
 use service_kit::{
     auth::{Authorized, Ops},
-    problem::{self, Json, Problem},
+    problem::{Json, Problem},
     reason,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -20,9 +20,9 @@ pub(super) fn routes(cfg: &mut ServiceConfig<'_>) {
 /// Makes a failed event pending again.
 #[utoipa::path(tag = "outbox", params(("id" = Uuid, Path)), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the event as it is now", body = Found),
-    (status = 400, description = "not an id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 404, description = "no log has it", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 409, description = "the event has not failed", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "not an id"),
+    (status = 404, description = "no log has it"),
+    (status = 409, description = "the event has not failed"),
 ))]
 #[post("/api/v1/outbox/events/{id}/requeue")]
 async fn requeue(
@@ -45,10 +45,9 @@ struct SkipBody {
 #[utoipa::path(tag = "outbox", params(("id" = Uuid, Path)), request_body = SkipBody,
     security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the event as it is now", body = Found),
-    (status = 400, description = "no reason", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 404, description = "no log has it", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 409, description = "the event has not failed", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "no reason"),
+    (status = 404, description = "no log has it"),
+    (status = 409, description = "the event has not failed"),
 ))]
 #[post("/api/v1/outbox/events/{id}/skip")]
 async fn skip(

@@ -4,7 +4,8 @@ use actix_web::{get, web};
 use serde::Deserialize;
 use service_kit::{
     auth::{Authorized, Ops},
-    problem::{self, Problem, Query},
+    page,
+    problem::{Problem, Query},
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
@@ -38,7 +39,7 @@ struct EventsQuery {
 /// The newest events that match, newest first: by their position in the log.
 #[utoipa::path(tag = "outbox", params(EventsQuery), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the events", body = Vec<Found>),
-    (status = 400, description = "an invalid filter", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "an invalid filter"),
 ))]
 #[get("/api/v1/outbox/events")]
 async fn events(
@@ -47,11 +48,7 @@ async fn events(
     sources: web::Data<Sources>,
 ) -> Result<web::Json<Vec<Found>>, Problem> {
     let Query(EventsQuery { state, r#type: event_type, key, before, limit }) = query;
-    let limit = limit.unwrap_or(100);
-    if !(1..=LIST_LIMIT).contains(&limit) {
-        let detail = format!("limit must be between 1 and {LIST_LIMIT}");
-        return Err(Problem::validation(detail.clone()).parameter("limit", detail));
-    }
+    let limit = page::limit(limit.unwrap_or(100), LIST_LIMIT)?;
     let filter = Filter { state, event_type, key };
     let listed = list(&sources, &filter, before, limit).await.map_err(|error| match error {
         ListError::NoSuchEvent(_) => {
@@ -65,8 +62,8 @@ async fn events(
 /// One event's timeline: its row of the log, and its entry in the inbox of each configured subscriber.
 #[utoipa::path(tag = "outbox", params(("id" = Uuid, Path)), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the event", body = Timeline),
-    (status = 400, description = "not an id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 404, description = "no log has it", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "not an id"),
+    (status = 404, description = "no log has it"),
 ))]
 #[get("/api/v1/outbox/events/{id}")]
 async fn event(

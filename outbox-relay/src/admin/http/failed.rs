@@ -6,7 +6,7 @@ use actix_web::{post, web};
 use serde::Deserialize;
 use service_kit::{
     auth::{Authorized, Ops},
-    problem::{self, Json, Problem},
+    problem::{Json, Problem},
     reason,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -66,8 +66,7 @@ impl FailedBody {
 /// One call does what it can in a few seconds. While `more` is true there may be more of them: call again.
 #[utoipa::path(tag = "outbox", request_body = FailedBody, security(("bearer" = ["ops"])), responses(
     (status = 200, description = "how far it has come", body = Progress),
-    (status = 400, description = "nothing is selected", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "nothing is selected"),
 ))]
 #[post("/api/v1/outbox/failed/requeue")]
 async fn requeue_failed(
@@ -84,8 +83,7 @@ async fn requeue_failed(
 /// One call does what it can in a few seconds. While `more` is true there may be more of them: call again.
 #[utoipa::path(tag = "outbox", request_body = FailedBody, security(("bearer" = ["ops"])), responses(
     (status = 200, description = "how far it has come", body = Progress),
-    (status = 400, description = "nothing is selected, or no reason", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 415, description = "the body is not JSON", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "nothing is selected, or no reason"),
 ))]
 #[post("/api/v1/outbox/failed/skip")]
 async fn skip_failed(

@@ -6,7 +6,7 @@ use event_bus::BrokerConfig;
 use serde::Deserialize;
 use service_kit::{
     auth::{Authorized, Ops},
-    problem::{self, Problem, Query},
+    problem::{Problem, Query},
 };
 use tokio::sync::Mutex;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -57,8 +57,8 @@ struct AuditQuery {
 /// `outbox-relay audit`.
 #[utoipa::path(tag = "outbox", params(AuditQuery), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "what became of the events", body = Report),
-    (status = 400, description = "not a time", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 409, description = "no subscriber is configured", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "not a time"),
+    (status = 409, description = "no subscriber is configured"),
 ))]
 #[get("/api/v1/outbox/audit")]
 async fn outbox_audit(

@@ -4,7 +4,8 @@ use actix_web::{get, post, web};
 use serde::{Deserialize, Serialize};
 use service_kit::{
     auth::{Authorized, Ops},
-    problem::{self, Problem, Query},
+    page,
+    problem::{Problem, Query},
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
@@ -29,7 +30,7 @@ struct ScheduledQuery {
 /// The scheduled events of all databases, those that are due first.
 #[utoipa::path(tag = "outbox", params(ScheduledQuery), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the scheduled events", body = ScheduledEvents),
-    (status = 400, description = "a limit that cannot be", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "a limit that cannot be"),
 ))]
 #[get("/api/v1/outbox/scheduled")]
 async fn list_scheduled(
@@ -37,11 +38,7 @@ async fn list_scheduled(
     query: Query<ScheduledQuery>,
     sources: web::Data<Sources>,
 ) -> Result<web::Json<ScheduledEvents>, Problem> {
-    let limit = query.0.limit.unwrap_or(100);
-    if !(1..=LIST_LIMIT).contains(&limit) {
-        let detail = format!("limit must be between 1 and {LIST_LIMIT}");
-        return Err(Problem::validation(detail.clone()).parameter("limit", detail));
-    }
+    let limit = page::limit(query.0.limit.unwrap_or(100), LIST_LIMIT)?;
     Ok(web::Json(scheduled::list(&sources, limit).await?))
 }
 
@@ -56,8 +53,8 @@ struct Cancelled {
 /// Cancels a scheduled event: it is never announced.
 #[utoipa::path(tag = "outbox", params(("id" = Uuid, Path)), security(("bearer" = ["ops"])), responses(
     (status = 200, description = "it is cancelled", body = Cancelled),
-    (status = 400, description = "not an id", body = problem::Body, content_type = problem::MEDIA_TYPE),
-    (status = 404, description = "no such event is scheduled", body = problem::Body, content_type = problem::MEDIA_TYPE),
+    (status = 400, description = "not an id"),
+    (status = 404, description = "no such event is scheduled"),
 ))]
 #[post("/api/v1/outbox/scheduled/{id}/cancel")]
 async fn cancel_scheduled(

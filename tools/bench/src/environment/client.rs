@@ -79,19 +79,44 @@ pub(crate) async fn closed_loop(
     next: impl Fn(usize) -> String + Clone + Send + 'static,
 ) -> Result<f64> {
     let begun = Instant::now();
-    let clients = (0..load.clients).map(|client| {
-        let next = next.clone();
+    let answers = answers(port, load, next).await?;
+    Ok(answers as f64 / begun.elapsed().as_secs_f64())
+}
+
+/// The same; returns how many answers there were.
+pub(crate) async fn answers(
+    port: u16,
+    load: Load,
+    next: impl Fn(usize) -> String + Clone + Send + 'static,
+) -> Result<usize> {
+    let connections = (0..load.clients).map(|_| Client::connect(port));
+    let connections = futures_util::future::try_join_all(connections).await?;
+    repeat(load.time, connections, move |mut connection, n| {
+        let request = next(n);
+        async move { connection.call(&request).await.map(|_head| connection) }
+    })
+    .await
+}
+
+/// Has each client act again when its last act is done; returns how many acts there were. `act` gets the client, which it
+/// gives back, and a running number.
+pub(crate) async fn repeat<C: Send + 'static, F: Future<Output = Result<C>> + Send + 'static>(
+    time: Duration,
+    clients: Vec<C>,
+    act: impl Fn(C, usize) -> F + Clone + Send + 'static,
+) -> Result<usize> {
+    let (begun, all) = (Instant::now(), clients.len());
+    let clients = clients.into_iter().enumerate().map(|(number, mut client)| {
+        let act = act.clone();
         tokio::spawn(async move {
-            let mut connection = Client::connect(port).await?;
             let mut count = 0_usize;
-            while begun.elapsed() < load.time {
-                connection.call(&next(count * load.clients + client)).await?;
+            while begun.elapsed() < time {
+                client = act(client, count * all + number).await?;
                 count += 1;
             }
             anyhow::Ok(count)
         })
     });
     let counts = futures_util::future::try_join_all(clients).await?;
-    let total = counts.into_iter().sum::<Result<usize>>()?;
-    Ok(total as f64 / begun.elapsed().as_secs_f64())
+    counts.into_iter().sum()
 }

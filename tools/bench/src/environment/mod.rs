@@ -16,7 +16,7 @@ use shop::terminal::Interrupt;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-pub(crate) use self::client::{Client, Load, closed_loop, header};
+pub(crate) use self::client::{Client, Load, answers, closed_loop, header, repeat};
 pub(crate) use self::data::{BACKLOG_TYPE, CARTS, FIRST, PRODUCTS};
 pub(crate) use self::queue::{EXCHANGE, Queue};
 

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use shop::home::checkout;
-use storefront::chart::polylines;
 
 use super::short;
 use crate::figures::Row;
@@ -146,8 +145,10 @@ fn draw_line(values: &[(String, f64)], top: f64, svg: &mut String) -> f64 {
     let highest = values.iter().map(|(_, value)| *value).fold(1e-9, f64::max);
     let (bottom, width) = (top + PLOT, WIDTH - LEFT - RIGHT);
     let last = (values.len() - 1).max(1) as f64;
-    let points = values.iter().enumerate().map(|(n, (_, value))| (n as f64 / last, Some(*value)));
-    let points = polylines(&points.collect::<Vec<_>>(), highest, (width, PLOT)).concat();
+    let point = |(n, (_, value)): (usize, &(String, f64))| {
+        format!("{:.1},{:.1}", n as f64 / last * width, PLOT - 2.0 - value / highest * (PLOT - 8.0))
+    };
+    let points = values.iter().enumerate().map(point).collect::<Vec<_>>().join(" ");
     let (first, last) = (&values[0].0, &values[values.len() - 1].0);
     let _ok = write!(
         svg,

@@ -1,6 +1,7 @@
 //! The rows of the table.
 
 mod cart;
+mod committed;
 mod drain;
 mod fan_out;
 mod history;

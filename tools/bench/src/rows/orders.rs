@@ -1,18 +1,17 @@
 //! From the checkout to `paid`: at 50 orders a second, and as fast as it goes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use harness::{Service, memory, token::token};
-use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::committed::{self, CLIENTS};
 use super::{latencies, paced, rounds, warm_up};
 use crate::ceiling::BareOrders;
 use crate::cli::Cli;
-use crate::environment::{Client, Environment, FIRST, PRODUCTS, header};
+use crate::environment::{Environment, FIRST, Load, PRODUCTS, answers, header, repeat};
 use crate::figures::{Row, Target};
 
 /// How long the last orders may take.
@@ -21,8 +20,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 /// Orders a second where the time of each is measured.
 const RATE: u32 = 50;
 
-/// Clients that place the next order when the last is accepted; orders on their way at once in the bare loop.
-const CLIENTS: usize = 16;
+/// Orders on their way at once in the bare loop.
 const BARE: usize = 64;
 
 const SERVICES: [Service; 5] =
@@ -103,41 +101,13 @@ fn order_of(head: &str) -> Result<Uuid> {
 }
 
 /// Places orders and returns how long it took each until `paid` was committed, in ms.
-async fn at_a_rate(environment: &Environment, tokens: &Arc<Vec<String>>, time: Duration) -> Result<Vec<f64>> {
+async fn at_a_rate(environment: &Environment, tokens: &[String], time: Duration) -> Result<Vec<f64>> {
     let port = environment.port(Service::Ordering)?;
-    let (give, take) = mpsc::unbounded_channel();
-    for _ in 0..CLIENTS {
-        give.send(Client::connect(port).await?)?;
-    }
-    let clients = Arc::new(tokio::sync::Mutex::new(take));
-    let sent = paced(RATE, time, |n| {
-        let (give, clients, tokens) = (give.clone(), Arc::clone(&clients), Arc::clone(tokens));
-        async move {
-            let begun = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
-            let mut client = clients.lock().await.recv().await.context("no client")?;
-            let head = client.call(&checkout(&tokens[n % BUYERS], n)).await?;
-            give.send(client)?;
-            anyhow::Ok((order_of(&head)?, begun))
-        }
-    })
-    .await?;
-    let ids: Vec<Uuid> = sent.iter().map(|(id, _)| *id).collect();
-    let begun = Instant::now();
-    let paid = loop {
-        let rows: Vec<(Uuid, f64)> = sqlx::query_as(
-            "select order_id, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 from order_change
-              where status = 'paid' and order_id = any($1)",
-        )
-        .bind(&ids)
-        .fetch_all(&environment.ordering)
-        .await?;
-        if rows.len() >= ids.len() {
-            break rows.into_iter().collect::<HashMap<_, _>>();
-        }
-        ensure!(begun.elapsed() < LIMIT, "{} of {} orders were paid", rows.len(), ids.len());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
-    Ok(sent.iter().filter_map(|(id, begun)| Some((paid.get(id)? - begun) * 1_000.0)).collect())
+    let request = |n: usize| checkout(&tokens[n % BUYERS], n);
+    let sent = committed::sent(port, RATE, time, request, order_of).await?;
+    let paid = "select order_id, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 from order_change
+                 where status = 'paid' and order_id = any($1)";
+    committed::latencies(&sent, &environment.ordering, paid, LIMIT).await
 }
 
 async fn bare_at_a_rate(bare: &Arc<BareOrders>, time: Duration) -> Result<Vec<f64>> {
@@ -150,51 +120,16 @@ async fn bare_at_a_rate(bare: &Arc<BareOrders>, time: Duration) -> Result<Vec<f6
 
 /// Orders as fast as it goes for this time; returns orders a second, until the last was paid.
 async fn sustained(environment: &Environment, tokens: &Arc<Vec<String>>, time: Duration) -> Result<f64> {
-    let paid = async || -> Result<i64> {
-        let paid = "select count(*) from order_change where status = 'paid'";
-        Ok(sqlx::query_scalar(paid).fetch_one(&environment.ordering).await?)
-    };
-    let (port, before, begun) = (environment.port(Service::Ordering)?, paid().await?, Instant::now());
-    let clients = (0..CLIENTS).map(|client| {
-        let tokens = Arc::clone(tokens);
-        tokio::spawn(async move {
-            let mut connection = Client::connect(port).await?;
-            let mut count = 0_usize;
-            while begun.elapsed() < time {
-                let n = count * CLIENTS + client;
-                connection.call(&checkout(&tokens[n % BUYERS], n)).await?;
-                count += 1;
-            }
-            anyhow::Ok(count as i64)
-        })
-    });
-    let counts = futures_util::future::try_join_all(clients).await?;
-    let total = counts.into_iter().sum::<Result<i64>>()?;
-    loop {
-        let done = paid().await? - before;
-        if done >= total {
-            break;
-        }
-        ensure!(begun.elapsed() < time + LIMIT, "{done} of {total} orders were paid");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(total as f64 / begun.elapsed().as_secs_f64())
+    let (port, tokens) = (environment.port(Service::Ordering)?, Arc::clone(tokens));
+    let next = move |n: usize| checkout(&tokens[n % BUYERS], n);
+    let orders = answers(port, Load { clients: CLIENTS, time }, next);
+    let paid = "select count(*) from order_change where status = 'paid'";
+    committed::rate(orders, &environment.ordering, paid, LIMIT).await
 }
 
 async fn bare_sustained(bare: &Arc<BareOrders>, time: Duration) -> Result<f64> {
     let begun = Instant::now();
-    let clients = (0..BARE).map(|client| {
-        let bare = Arc::clone(bare);
-        tokio::spawn(async move {
-            let mut count = 0_usize;
-            while begun.elapsed() < time {
-                bare.order(count * BARE + client).await?;
-                count += 1;
-            }
-            anyhow::Ok(count)
-        })
-    });
-    let counts = futures_util::future::try_join_all(clients).await?;
-    let total = counts.into_iter().sum::<Result<usize>>()?;
+    let order = |bare: Arc<BareOrders>, n| async move { bare.order(n).await.map(|_| bare) };
+    let total = repeat(time, vec![Arc::clone(bare); BARE], order).await?;
     Ok(total as f64 / begun.elapsed().as_secs_f64())
 }

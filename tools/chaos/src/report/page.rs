@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use storefront::chart::polylines;
-
 use crate::run::{Outcome, Point, totals};
 
 /// The size of a timeline, in pixels.
@@ -90,18 +88,20 @@ fn rates(points: &[Point]) -> Vec<(f64, f64)> {
 
 fn chart(what: &str, class: &str, line: &[(f64, f64)], end: f64, outcome: &Outcome) -> String {
     let most = line.iter().map(|(_, value)| *value).fold(1.0, f64::max);
-    let points: Vec<_> = line.iter().map(|(at, value)| (at / end, Some(*value))).collect();
     let (injected, healed) = (outcome.timeline.injected, outcome.timeline.healed);
     let (left, right) = (injected / end * SIZE.0, healed / end * SIZE.0);
     let (width, height) = SIZE;
+    let point = |(at, value): &(f64, f64)| {
+        format!("{:.1},{:.1}", (at / end).min(1.0) * width, height - 2.0 - value / most * (height - 8.0))
+    };
+    let points = line.iter().map(point).collect::<Vec<_>>().join(" ");
     format!(
         "<figure><svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{what} during {}\">\
          <rect class=\"fault\" x=\"{left:.1}\" y=\"0\" width=\"{:.1}\" height=\"{height}\"/>\
-         <polyline class=\"line {class}\" points=\"{}\"/></svg><figcaption>{what}, at most {most:.0}, over {end:.0} s; \
+         <polyline class=\"line {class}\" points=\"{points}\"/></svg><figcaption>{what}, at most {most:.0}, over {end:.0} s; \
          the fault lasted from {injected:.1} s to {healed:.1} s</figcaption></figure>",
         outcome.name,
         (right - left).max(1.0),
-        polylines(&points, most, SIZE).concat(),
     )
 }
 

@@ -162,10 +162,12 @@ impl Runner {
         let expected = &Expected { forged: self.forged.clone(), ..injection.expected.clone() };
         late.extend(rest::at_rest(&self.environment, mark.position, &expected.unrouted, self.limit).await?);
         if let Some(mark) = &order_mark {
-            late.extend(rest::orders_at_rest(&self.environment, mark, self.limit * ORDERS).await?);
+            let unsettled = async || mark.unsettled(&self.environment).await;
+            late.extend(rest::settled("all orders", self.limit * ORDERS, unsettled).await?);
         }
         if let Some(mark) = &user_mark {
-            late.extend(rest::users_at_rest(&self.environment, mark, self.limit).await?);
+            let unsettled = async || mark.unsettled(&self.environment).await;
+            late.extend(rest::settled("all registrations", self.limit, unsettled).await?);
         }
         let timeline = timeline.stop(injected, injection.healed).await;
 

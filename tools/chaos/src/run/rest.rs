@@ -5,7 +5,6 @@ use std::{collections::HashSet, time::Duration};
 use anyhow::Result;
 use uuid::Uuid;
 
-use crate::check::{OrderMark, UserMark};
 use harness::{Environment, until};
 
 /// Waits until nothing is pending and everything has arrived; what is left, in words, if that takes too long.
@@ -15,55 +14,31 @@ pub(crate) async fn at_rest(
     unrouted: &HashSet<Uuid>,
     limit: Duration,
 ) -> Result<Option<String>> {
+    settled("all", limit, async || {
+        let pending = pending(environment).await?;
+        let mut ids = ids(environment, from).await?;
+        ids.retain(|id| !unrouted.contains(id));
+        let missing = missing(environment, &ids).await?;
+        Ok((pending > 0 || missing > 0).then(|| format!("{pending} pending and {missing} missing")))
+    })
+    .await
+}
+
+/// Waits until nothing is `unsettled`; what of `all` is left, in words, if that takes too long. A database that does not
+/// answer is asked again.
+pub(crate) async fn settled(
+    all: &str,
+    limit: Duration,
+    unsettled: impl AsyncFn() -> Result<Option<String>>,
+) -> Result<Option<String>> {
     let mut left = "the databases do not answer".to_owned();
     let is_at_rest = async || {
-        let read = async {
-            let pending = pending(environment).await?;
-            let mut ids = ids(environment, from).await?;
-            ids.retain(|id| !unrouted.contains(id));
-            anyhow::Ok((pending, missing(environment, &ids).await?))
-        };
-        let Ok((pending, missing)) = read.await else { return Ok(None) };
-        left = format!("live: {pending} pending and {missing} missing when all should be at rest");
-        Ok((pending == 0 && missing == 0).then_some(()))
+        let Ok(unsettled) = unsettled().await else { return Ok(None) };
+        let Some(unsettled) = unsettled else { return Ok(Some(())) };
+        left = format!("live: {unsettled} when {all} should be at rest");
+        Ok(None)
     };
     let rested = until(limit, Duration::from_millis(100), is_at_rest).await?;
-    Ok(rested.is_none().then_some(left))
-}
-
-/// The same for orders: waits until each has its final status, and all events about it have arrived.
-pub(crate) async fn orders_at_rest(
-    environment: &Environment,
-    mark: &OrderMark,
-    limit: Duration,
-) -> Result<Option<String>> {
-    let mut left = "the databases do not answer".to_owned();
-    let are_at_rest = async || {
-        let Ok(unsettled) = mark.unsettled(environment).await else { return Ok(None) };
-        Ok(unsettled.map_or(Some(()), |unsettled| {
-            left = format!("live: {unsettled} when all orders should be at rest");
-            None
-        }))
-    };
-    let rested = until(limit, Duration::from_millis(300), are_at_rest).await?;
-    Ok(rested.is_none().then_some(left))
-}
-
-/// The same for users: waits until each registration is done, its mail sent, and its event known everywhere.
-pub(crate) async fn users_at_rest(
-    environment: &Environment,
-    mark: &UserMark,
-    limit: Duration,
-) -> Result<Option<String>> {
-    let mut left = "the databases do not answer".to_owned();
-    let are_at_rest = async || {
-        let Ok(unsettled) = mark.unsettled(environment).await else { return Ok(None) };
-        Ok(unsettled.map_or(Some(()), |unsettled| {
-            left = format!("live: {unsettled} when all registrations should be at rest");
-            None
-        }))
-    };
-    let rested = until(limit, Duration::from_millis(300), are_at_rest).await?;
     Ok(rested.is_none().then_some(left))
 }
 
