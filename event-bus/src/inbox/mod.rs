@@ -46,5 +46,4 @@ crate::migration::migrations! {
     202_611_291_000 "keep waiting messages" "202611291000_keep_waiting_messages.sql",
     202_611_300_200 "index waiting by key" "202611300200_index_waiting_by_key.sql",
     202_611_300_510 "index generations" "202611300510_index_generations.sql",
-    202_611_300_800 "bound waiting times" "202611300800_bound_waiting_times.sql",
 }

@@ -39,11 +39,18 @@ async fn an_event_that_failed_has_its_effect_before_later_events_of_its_key(pool
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_time_that_no_calendar_has_hides_no_waiting_key(pool: PgPool) {
+async fn a_time_that_no_calendar_has_hides_and_stops_no_waiting_key(pool: PgPool) {
     let stage = Stage::set(pool).await;
     stage.hold("a").await;
     stage.send(&raised("a", 1, "wait")).await;
     stage.until_waiting(1).await;
+    let at_once = "update inbox_waiting set next_attempt_at = '-infinity', occurred_at = 'infinity'";
+    sqlx::raw_sql(at_once).execute(&stage.pool).await.unwrap();
+    let failures = "select failures from inbox_waiting where failures > 1";
+    eventually("it is tried again", LONG, async || {
+        sqlx::query_scalar::<_, i32>(failures).fetch_optional(&stage.pool).await.unwrap()
+    })
+    .await;
     let put_off = "update inbox_waiting set next_attempt_at = 'infinity', entered_at = '-infinity'";
     sqlx::raw_sql(put_off).execute(&stage.pool).await.unwrap();
     let (all, consumer) = (WaitingSelection::all(), stage.consumer.as_str());

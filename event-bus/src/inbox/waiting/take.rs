@@ -11,8 +11,9 @@ use crate::{TraceContext, envelope::IncomingEvent};
 pub(crate) async fn take(tx: &mut PgConnection, consumer: &str) -> Result<Option<Waiting>, sqlx::Error> {
     loop {
         let row: Option<Row> = sqlx::query_as(
-            "select event_id, position, source, event_type, key, generation, key_version, occurred_at, traceparent,
-                    tracestate, data::text as data, redelivered, holds_key, failures, properties, body,
+            "select event_id, position, source, event_type, key, generation, key_version,
+                    least(greatest(occurred_at, '0001-01-01 00:00:00+00'), '9999-12-31 23:59:59+00') as occurred_at,
+                    traceparent, tracestate, data::text as data, redelivered, holds_key, failures, properties, body,
                     holds_key and exists (
                         select from inbox_waiting as earlier
                          where earlier.consumer = $1 and earlier.source = waiting.source
