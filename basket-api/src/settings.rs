@@ -2,6 +2,7 @@
 
 use anyhow::{Context, ensure};
 use serde::Deserialize;
+use service_kit::sse::StreamSettings;
 use utoipa::ToSchema;
 
 /// The sections beside those that every service has.
@@ -26,16 +27,6 @@ pub struct CatalogSettings {
     pub url: String,
 }
 
-/// The limits of the streams of one process.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct StreamSettings {
-    /// Streams open at once. Default 5,000.
-    pub max: usize,
-    /// Streams open at once of one buyer. Default 16.
-    pub max_per_buyer: usize,
-}
-
 /// How often those who want it get their alerts by mail.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -56,12 +47,6 @@ impl DigestSettings {
     pub fn check(&self) -> anyhow::Result<()> {
         ensure!(self.every_seconds > 0, "setting digest.every_seconds must be at least 1");
         Ok(())
-    }
-}
-
-impl Default for StreamSettings {
-    fn default() -> Self {
-        Self { max: 5_000, max_per_buyer: 16 }
     }
 }
 

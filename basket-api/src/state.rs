@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::web;
 use event_bus::outbox::Notifier;
 use service_kit::app::{Data, Service};
+use service_kit::sse::StreamPool;
 use sqlx::PgPool;
 
 use crate::{
@@ -26,7 +27,7 @@ pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     let pool = service.pool()?;
     // A thousand streams that read the same price change do not stand in the way of requests.
     let stream_pool = service.further_pool("streams", STREAM_CONNECTIONS, &[])?;
-    let hub = Hub::new(service.settings.streams.max, service.settings.streams.max_per_buyer);
+    let hub = Hub::new(service.settings.streams);
     service.background("the poller of alerts", hub.clone().run(stream_pool.clone(), service.stop.clone()));
 
     let alerts_written = Notifier::start_on(stream_pool.clone(), poller::CHANNEL, service.stop.clone());
@@ -46,8 +47,7 @@ pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     let look_up = LookUp { pool: pool.clone(), catalog, subscription: service.subscription()? };
     // What happens to a list is told to other modules, in the transaction that it happens in.
     let listeners = web::Data::new(Listeners(vec![public_lists::hear]));
-    let shared =
-        (web::Data::new(alerts::StreamPool(stream_pool)), web::Data::new(look_up), web::Data::new(hub));
+    let shared = (web::Data::new(StreamPool(stream_pool)), web::Data::new(look_up), web::Data::new(hub));
     Ok(Data::new(move |config| {
         let (stream_pool, look_up, hub) = shared.clone();
         config.app_data(web::Data::new(baskets::store::baskets(PgPool::clone(&pool))));

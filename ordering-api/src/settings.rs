@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use service_kit::settings::{Mode, check_ranges};
+use service_kit::sse::StreamSettings;
 use utoipa::ToSchema;
 
 /// The sections beside those that every service has.
@@ -60,21 +61,5 @@ impl OrderSettings {
     pub fn grace_period(&self, mode: Mode) -> Duration {
         let default = if mode == Mode::Development { 5 } else { 60 };
         Duration::from_secs(self.grace_period_s.unwrap_or(default).into())
-    }
-}
-
-/// The limits of the streams of one process.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct StreamSettings {
-    /// Streams open at once. Default 5,000.
-    pub max: usize,
-    /// Streams open at once of one buyer. Default 16.
-    pub max_per_buyer: usize,
-}
-
-impl Default for StreamSettings {
-    fn default() -> Self {
-        Self { max: 5_000, max_per_buyer: 16 }
     }
 }

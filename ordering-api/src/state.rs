@@ -3,6 +3,7 @@
 use actix_web::web;
 use event_bus::outbox::Notifier;
 use service_kit::app::{Data, Service};
+use service_kit::sse::StreamPool;
 
 use crate::orders::{self, Orders, place::Policy};
 use crate::products::{catalog::Catalog, look_up, look_up::LookUp};
@@ -39,7 +40,7 @@ pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     let look_up = LookUp { pool: pool.clone(), catalog, subscription: service.subscription()? };
     let look_up = web::Data::new(look_up);
     let orders = web::Data::new(Orders::new(pool, policy, notify));
-    let (hub, stream_pool) = (web::Data::new(hub), web::Data::new(stream::StreamPool(stream_pool)));
+    let (hub, stream_pool) = (web::Data::new(hub), web::Data::new(StreamPool(stream_pool)));
     Ok(Data::new(move |config| {
         config.app_data(orders.clone()).app_data(look_up.clone());
         config.app_data(hub.clone()).app_data(stream_pool.clone());

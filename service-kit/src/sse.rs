@@ -3,6 +3,7 @@
 //! Source of the format: WHATWG HTML, section 9.2.
 
 mod open;
+mod poller;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use actix_web::web::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 
 pub use self::open::{OpenStream, OpenStreams, StreamEnd};
+pub use self::poller::{StreamPool, StreamSettings};
 use crate::problem::Problem;
 
 /// A silent stream sends [`ALIVE`] this often, so that proxies and clients keep the connection.

@@ -15,13 +15,12 @@ use service_kit::{
     problem::{Json, Problem, Query},
     retry::retried,
     server::Stopping,
-    sse,
+    sse::{self, StreamPool},
 };
 use sqlx::PgPool;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    StreamPool,
     hub::Hub,
     model::{AlertId, AlertPage},
     store::{self, Acknowledged},

@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use service_kit::sse::{OpenStream, OpenStreams, TooManyStreams};
+use service_kit::sse::{OpenStream, OpenStreams, StreamSettings, TooManyStreams};
 use tokio::sync::watch;
 
 use super::model::{Alert, AlertId};
@@ -49,8 +49,8 @@ pub struct Subscription {
 
 impl Hub {
     /// A hub with these limits.
-    pub fn new(max_streams: usize, max_streams_per_buyer: usize) -> Self {
-        let streams = OpenStreams::new("alert_streams_open", max_streams, max_streams_per_buyer);
+    pub fn new(limits: StreamSettings) -> Self {
+        let streams = OpenStreams::new("alert_streams_open", limits.max, limits.max_per_buyer);
         Self(Arc::new(Shared { streams, polls: AtomicU64::default(), polled: watch::Sender::new(0) }))
     }
 

@@ -13,10 +13,6 @@ pub mod stream;
 
 pub use model::{Alert, AlertId, AlertKind};
 
-/// The pool of the streams: a pool of their own, so that they do not delay requests.
-#[derive(Debug, Clone)]
-pub struct StreamPool(pub sqlx::PgPool);
-
 /// Describes the metrics of this feature, and starts them at zero.
 pub(crate) fn describe_metrics() {
     metrics::describe_gauge!("alert_streams_open", "Streams of alerts that are open in this process.");

@@ -7,7 +7,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use service_kit::retry::retried;
-use sqlx::{PgPool, postgres::PgListener};
+use sqlx::PgPool;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -30,48 +30,19 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// The most alerts of one buyer in a poll; a stream that is further behind reads pages of its own.
 const BATCH_SIZE: i64 = 16;
 
-/// How long after a failure the database is asked again, and the longest rest after a poll.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The longest rest after a poll.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 impl Hub {
     /// Polls for alerts until `stop`, through `pool`.
     pub async fn run(self, pool: PgPool, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            if self.0.streams.is_empty() {
-                stop.run_until_cancelled(self.0.streams.woken()).await;
-                continue;
-            }
-            tokio::select! {
-                () = self.poll_while_needed(&pool, &stop) => {}
-                () = self.listen(&pool) => {}
-            }
-        }
-    }
-
-    /// Listens for notifications without end; connects again when the connection is lost.
-    async fn listen(&self, pool: &PgPool) {
-        loop {
-            if let Err(error) = self.listen_once(pool).await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "lost the channel of alerts");
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    async fn listen_once(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(pool).await?;
-        listener.listen(CHANNEL).await?;
-        loop {
-            // Before the first notification too: alerts may have been committed before this listened.
-            self.0.streams.wake();
-            listener.recv().await?;
-        }
+        self.0.streams.poll_while_open(&pool, CHANNEL, &stop, || self.poll_while_needed(&pool)).await;
     }
 
     /// Polls again and again while streams are open.
-    async fn poll_while_needed(&self, pool: &PgPool, stop: &CancellationToken) {
+    async fn poll_while_needed(&self, pool: &PgPool) {
         let mut is_unavailable = false;
-        while !stop.is_cancelled() {
+        loop {
             self.0.streams.close_stalled();
             let number = self.begin_poll();
             let known: Vec<Known> = self.0.streams.of_each(|latest| latest.newest);
@@ -91,13 +62,8 @@ impl Hub {
                 }
             }
             // Polling takes a quarter of the time at most, with any number of streams and notifications.
-            let rest = (started.elapsed() * 3).min(PAUSE);
-            stop.run_until_cancelled(tokio::time::sleep(rest)).await;
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = self.0.streams.woken() => {}
-                () = tokio::time::sleep(POLL_INTERVAL) => {}
-            }
+            tokio::time::sleep((started.elapsed() * 3).min(LONGEST_REST)).await;
+            drop(tokio::time::timeout(POLL_INTERVAL, self.0.streams.woken()).await);
         }
     }
 

@@ -15,11 +15,10 @@ use service_kit::auth::Identity;
 use service_kit::problem::{Problem, Query};
 use service_kit::retry::retried;
 use service_kit::server::Stopping;
-use service_kit::sse::{self, OpenStream, StreamEnd};
+use service_kit::sse::{self, OpenStream, StreamEnd, StreamPool};
 use sqlx::PgPool;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::StreamPool;
 use super::hub::Hub;
 use crate::orders::{BuyerId, OrderId, Reason, Status};
 

@@ -6,14 +6,12 @@
 
 use std::time::Duration;
 
-use service_kit::sse::OpenStreams;
+use service_kit::sse::{OpenStreams, StreamSettings};
 use sqlx::PgPool;
-use sqlx::postgres::PgListener;
 use tokio_util::sync::CancellationToken;
 
 use super::CHANNEL;
 use crate::orders::BuyerId;
-use crate::settings::StreamSettings;
 
 /// How long a lost notification can delay a change.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -21,8 +19,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_millis(20);
 /// How long one poll may take.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// How long after a failure the database is asked again.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// The open streams of this process, each with the number of its buyer's last change, as far as the poller knows.
 /// Cheap to clone.
@@ -37,19 +33,7 @@ impl Hub {
 
     /// Polls until `stop`, through `pool`.
     pub async fn run(self, pool: PgPool, stop: CancellationToken) {
-        let polling = async {
-            loop {
-                if self.0.is_empty() {
-                    self.0.woken().await;
-                    continue;
-                }
-                tokio::select! {
-                    () = self.poll_while_needed(&pool) => {}
-                    () = self.listen(&pool) => {}
-                }
-            }
-        };
-        stop.run_until_cancelled(polling).await;
+        self.0.poll_while_open(&pool, CHANNEL, &stop, || self.poll_while_needed(&pool)).await;
     }
 
     async fn poll_while_needed(&self, pool: &PgPool) {
@@ -76,26 +60,6 @@ impl Hub {
     fn publish(&self, found: Vec<(BuyerId, i64)>) {
         for (buyer, last) in found {
             self.0.tell(&buyer, |known| std::mem::replace(known, last) != last);
-        }
-    }
-
-    /// Listens for notifications without end; connects again when the connection is lost.
-    async fn listen(&self, pool: &PgPool) {
-        loop {
-            if let Err(error) = self.listen_once(pool).await {
-                tracing::debug!(%error, "lost the channel of changes");
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    async fn listen_once(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(pool).await?;
-        listener.listen(CHANNEL).await?;
-        loop {
-            // Before the first notification too: something may have been committed before this listened.
-            self.0.wake();
-            listener.recv().await?;
         }
     }
 }

@@ -11,7 +11,3 @@ pub(crate) fn describe_metrics() {
     metrics::describe_gauge!("order_streams_open", "Streams of changes that are open in this process.");
     metrics::gauge!("order_streams_open").set(0.0);
 }
-
-/// The connections that streams read with.
-#[derive(Debug, Clone)]
-pub struct StreamPool(pub sqlx::PgPool);
