@@ -262,7 +262,7 @@ fn poison() -> Vec<(Vec<u8>, &'static str)> {
         (with("/id", json!("7")), "id"),
         (with("/type", json!("shop.catalog.product_painted.v1")), "product_painted"),
         (with("/type", json!("shop.catalog.product_price_changed.v2")), "product_price_changed.v2"),
-        (with("/subject", json!("2")), "about product 1"),
+        (with("/subject", json!("2")), "about \"1\""),
         (incomplete.to_string().into_bytes(), "newPrice"),
         (with("/data/productId", json!("one")), "expected i64"),
         (with("/data/productId", json!(0)), "greater than zero"),
