@@ -48,7 +48,7 @@ impl Default for OrderSettings {
 }
 
 impl OrderSettings {
-    /// Refuses a deadline that every order would miss; an error names what to set.
+    /// Refuses times of more than a year, and a deadline that every order would miss; an error names what to set.
     pub fn check(&self) -> anyhow::Result<()> {
         const YEAR_S: u64 = 365 * 24 * 60 * 60;
         check_ranges(&[

@@ -52,12 +52,12 @@ pub async fn want(
         (true, None) => {
             digest.every_s = every_s;
             digest.told = newest(tx, buyer).await?;
-            schedule(tx, buyer, &mut digest, trace).await?;
+            schedule(tx, buyer, &mut digest, every_s, trace).await?;
         }
         // An operator has cancelled or skipped the event that would make the next one; or it is on its way just now, and
-        // will find that another one counts.
+        // will find that another one counts. So this one is due at once.
         (true, Some(timer)) if !is_scheduled(tx, timer).await? => {
-            schedule(tx, buyer, &mut digest, trace).await?;
+            schedule(tx, buyer, &mut digest, 0, trace).await?;
         }
         (false, Some(timer)) => {
             outbox::cancel(tx, ScheduledId(timer)).await?;
@@ -93,7 +93,8 @@ pub async fn make(
         crash_point!("basket.digest_announced");
     }
     digest.told = newest;
-    schedule(tx, buyer, &mut digest, trace).await?;
+    let every_s = digest.every_s;
+    schedule(tx, buyer, &mut digest, every_s, trace).await?;
     update(tx, buyer, &digest).await?;
     crash_point!("basket.digest_made");
     Ok(())
@@ -119,16 +120,17 @@ async fn is_scheduled(tx: &mut PgConnection, timer: Uuid) -> Result<bool, sqlx::
         .await
 }
 
-/// Schedules the event that makes the next one.
+/// Schedules the event that makes the next one, so many seconds from now.
 async fn schedule(
     tx: &mut Transaction<'_, Postgres>,
     buyer: &BuyerId,
     digest: &mut Digest,
+    after_s: i32,
     trace: &TraceContext,
 ) -> Result<(), ChangeError> {
     digest.version += 1;
     let due = PriceDigestDue { buyer_id: buyer.clone(), version: digest.version };
-    let at = digest.now + TimeDelta::seconds(digest.every_s.into());
+    let at = digest.now + TimeDelta::seconds(after_s.into());
     digest.timer = Some(outbox::schedule_traced(tx, &due, at, trace).await?.0);
     Ok(())
 }

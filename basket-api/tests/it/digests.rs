@@ -143,7 +143,8 @@ async fn a_digest_that_an_operator_has_cancelled_is_made_again_for_who_asks_agai
     want(&app, "alice", true).await;
     sqlx::query("delete from outbox_scheduled").execute(&pool).await.unwrap();
     want(&app, "alice", true).await;
-    assert_eq!(scheduled(&pool).await.len(), 1);
+    let [(_, _, _, due)] = &scheduled(&pool).await[..] else { panic!("one is pending") };
+    assert!(*due < 1.0, "one that is on its way may be ignored for it: {due}");
 }
 
 #[sqlx::test(migrator = "basket_api::MIGRATIONS")]

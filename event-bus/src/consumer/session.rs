@@ -142,7 +142,7 @@ async fn consume(
         };
         let messages = collect(shared, first, &mut deliveries, is_busy).await;
         taken += messages.len();
-        if let Some(event_type) = shared.unhandled.to_be_left(&shared.broker, &messages) {
+        if let Some(event_type) = shared.unhandled.to_be_left(&shared.consumer, &shared.broker, &messages) {
             give_back(connected).await?;
             return Err(SessionEnd::LeftToOthers(event_type));
         }

@@ -15,6 +15,8 @@ use crate::rabbitmq::{BrokerConfig, BrokerError, Connected, deadline};
 /// How long after a type was left to other processes its events are nobody's. Twice as long each time that they go on
 /// coming although the type was unbound: then a binding that is not ours routes them here, such as a pattern.
 const LEFT_FOR: Duration = Duration::from_mins(1);
+
+/// The longest that this gets.
 const LONGEST: Duration = Duration::from_hours(1);
 
 /// The types without a handler that were left to other processes of the subscriber lately.
@@ -23,6 +25,7 @@ pub(super) struct Unhandled(Mutex<HashMap<String, Left>>);
 
 struct Left {
     at: Instant,
+    /// How long its events are nobody's. It is remembered for as long again, to know that they go on coming.
     lasts: Duration,
     /// Whether its events came back, and it was unbound.
     is_unbound: bool,
@@ -31,7 +34,12 @@ struct Left {
 impl Unhandled {
     /// The type of an event in the batch that another process may handle, unless it was left to others just now and has
     /// come back.
-    pub(super) fn to_be_left(&self, broker: &BrokerConfig, messages: &[Message]) -> Option<String> {
+    pub(super) fn to_be_left(
+        &self,
+        consumer: &str,
+        broker: &BrokerConfig,
+        messages: &[Message],
+    ) -> Option<String> {
         let mut left = self.lock();
         left.retain(|_, left| left.at.elapsed() < 2 * left.lasts);
         let is_over = |message: &&Message| {
@@ -43,14 +51,19 @@ impl Unhandled {
         let before = left.get(&event_type).filter(|left| left.is_unbound);
         let lasts = before.map_or(LEFT_FOR, |left| (2 * left.lasts).min(LONGEST));
         if before.is_some() {
-            let problem = "it was unbound, and still comes: does a pattern bind the queue?";
-            tracing::warn!(event_type, problem, "no handler for this type");
+            tracing::warn!(
+                consumer,
+                event_type,
+                "a type without a handler was unbound and still comes: does a pattern bind the queue?"
+            );
         }
-        left.insert(event_type.clone(), Left { at: Instant::now(), lasts, is_unbound: false });
+        // What was unbound once is not unbound again.
+        let is_unbound = before.is_some();
+        left.insert(event_type.clone(), Left { at: Instant::now(), lasts, is_unbound });
         Some(event_type)
     }
 
-    /// Whether a type is to be unbound: once each time that it came back.
+    /// Whether a type is to be unbound, because it came back for the first time.
     fn is_to_be_unbound(&self, event_type: &str) -> bool {
         let mut left = self.lock();
         left.get_mut(event_type).is_some_and(|left| !std::mem::replace(&mut left.is_unbound, true))

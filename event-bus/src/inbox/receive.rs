@@ -157,7 +157,7 @@ async fn enter(
                from delivery
               where (select true from inbox
                       where delivery.redelivered and consumer = $1
-                        and inbox.event_id = delivery.event_id and inbox.source = delivery.source) is null
+                        and inbox.event_id = delivery.event_id and inbox.source = delivery.source) is not true
          ), equal as materialized (
              select old.event_id, (select true from inbox where consumer = $1 and event_id = unknown.event_id) is null
                                   as is_passed
@@ -206,16 +206,18 @@ async fn enter(
              on conflict (consumer, event_id) do nothing
              returning event_id, source
          ), outcome as (
-             select judged.*, entered.source = judged.source as is_entered, entered.source as entered_source, known.source as known_source
+             -- Who sent the event of this id that is in the inbox now: entered just now, or known before.
+             select judged.*, entered.source = judged.source as is_entered, coalesce(entered.source, known.source) as sender
                from judged left join entered using (event_id)
-                           left join lateral (select source from inbox where consumer = $1 and event_id = judged.event_id
-                                               limit 1) as known on true
+                           left join lateral (select source from inbox
+                                               where entered.event_id is null and consumer = $1
+                                                 and event_id = judged.event_id limit 1) as known on true
          )
          select event_id, case when is_entered and waits then 'waiting'
                                when is_entered and has_effect then 'first'
                                when is_entered then 'stale'
-                               when known_source = source then 'repeated'
-                               when coalesce(known_source, entered_source) is not null then 'foreign'
+                               when sender = source then 'repeated'
+                               when sender is not null then 'foreign'
                                else 'overtaken' end, is_newest
            from outcome order by place",
     )

@@ -107,7 +107,9 @@ impl DeadLetterSelection {
 
     /// Whether this letter is one of them.
     pub fn has(&self, letter: &DeadLetter) -> bool {
-        let is = |wanted: &Option<String>, own: &Option<String>| wanted.is_none() || wanted == own;
+        let is = |wanted: &Option<String>, own: &Option<String>| {
+            wanted.as_deref().is_none_or(str::is_empty) || wanted == own
+        };
         let reason = self.reason.as_ref().is_none_or(|reason| letter.reason.contains(reason.as_str()));
         !self.is_empty() && reason && is(&self.event_type, &letter.event_type) && is(&self.key, &letter.key)
     }

@@ -140,6 +140,7 @@ async fn dead_letters_are_replayed_and_discarded_by_reason_type_and_key(pool: Pg
     assert_eq!(seen.iter().filter(|letter| letter.key.as_deref() == Some("a")).count(), 3);
     let none = DeadLetterSelection::default();
     let of_a = DeadLetterSelection { key: Some("a".to_owned()), ..none.clone() };
+    let of_a = DeadLetterSelection { event_type: Some(String::new()), ..of_a };
     let unreadable =
         DeadLetterSelection { reason: Some("not a CloudEvents event".to_owned()), ..none.clone() };
     let typed = DeadLetterSelection { event_type: Some(RAISED.to_owned()), ..none.clone() };

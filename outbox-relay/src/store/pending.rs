@@ -86,6 +86,7 @@ pub(crate) async fn poll(session: &mut Session, poll: &Poll) -> Result<Polled, s
                    (select extract(epoch from due - clock_timestamp())::float8 from outbox_scheduled
                      order by due limit 1) as next_due_in
         )
+        -- With the first row, or without any, `before` is 0 or null.
         select oldest_open, head, case when coalesce(before, 0) = 0 then failed end as failed, generation, next_due_in,
                position, event_id, event_type, key, key_version, partition, payload::text as payload,
                headers::text as headers, ",

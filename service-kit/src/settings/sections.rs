@@ -92,7 +92,7 @@ impl HttpSettings {
     /// The number of threads that serve requests.
     pub fn worker_count(&self) -> usize {
         let available = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(4);
-        self.workers.unwrap_or_else(available).max(1)
+        self.workers.unwrap_or_else(available)
     }
 
     /// How long a client may take to send its request line and headers.

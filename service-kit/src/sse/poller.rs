@@ -34,9 +34,9 @@ impl Default for StreamSettings {
 pub struct StreamPool(pub PgPool);
 
 impl<T> OpenStreams<T> {
-    /// Runs `polling` while streams are open, until `stop`. It ends when there are none, and waits between two polls for
-    /// [`woken`](Self::woken): a notification on this channel of the database wakes it. A notification can get lost, so
-    /// it must not wait for long. Without open streams no query is sent.
+    /// Runs `polling` while streams are open, until `stop`. `polling` returns when no stream is open. Between two polls it
+    /// waits for [`woken`](Self::woken), which a notification on `channel` fires; as one can get lost, not for long.
+    /// Without open streams no query is sent.
     pub async fn poll_while_open<F: Future<Output = ()>>(
         &self,
         pool: &PgPool,

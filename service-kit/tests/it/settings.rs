@@ -103,6 +103,7 @@ fn a_number_with_which_nothing_would_be_served_or_limited_is_named() {
         ("APP__HTTP__HEADER_TIMEOUT_MS", "0"),
         ("APP__HTTP__REQUEST_TIMEOUT_MS", "0"),
         ("APP__HTTP__MAX_CONNECTIONS", "0"),
+        ("APP__HTTP__WORKERS", "0"),
         ("APP__HTTP__IDLE_TIMEOUT_MS", "99999999999999999"),
         ("APP__DATABASE__MAX_CONNECTIONS", "0"),
     ] {

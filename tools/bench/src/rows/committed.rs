@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::paced;
 use crate::environment::Client;
 
-/// Connections, and clients that send the next request when the last is answered.
+/// How many clients send requests, each on a connection of its own.
 pub(super) const CLIENTS: usize = 16;
 
 /// Between two polls of what is committed.
