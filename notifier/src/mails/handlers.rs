@@ -17,6 +17,9 @@ use uuid::Uuid;
 use super::read::{self, MailBody};
 use super::{State, store};
 
+/// The last page that is looked for.
+const LAST_PAGE: u32 = 1_000_000;
+
 /// What the routes need beside the database.
 #[derive(Debug)]
 pub struct Operations {
@@ -36,7 +39,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct ListQuery {
     /// The page, from 0.
-    #[param(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 1_000_000)]
     page_index: Option<u32>,
     /// 1 to 100; default 20.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 100)]
@@ -58,6 +61,10 @@ async fn list_mails(
     pool: web::Data<PgPool>,
 ) -> Result<web::Json<Page<MailBody>>, Problem> {
     let Query(ListQuery { page_index, page_size, state }) = query;
+    if page_index.is_some_and(|index| index > LAST_PAGE) {
+        let detail = format!("pageIndex must be between 0 and {LAST_PAGE}");
+        return Err(Problem::validation(detail.clone()).parameter("pageIndex", detail));
+    }
     let window = Window::new(page_index, page_size, 20);
     let (count, data) = read::list(&pool, state, window).await?;
     Ok(web::Json(window.page(count, data)))
