@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use secrecy::SecretString;
 use serde::Deserialize;
-use service_kit::settings::check_ranges;
+use service_kit::worker::Limits;
 use utoipa::ToSchema;
-
-/// What recording an outcome may take, after the provider has answered.
-const RECORDING: Duration = Duration::from_secs(5);
 
 /// The sections beside those that every service has.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -79,27 +76,12 @@ impl Settings {
     }
 }
 
-/// The longest time that a setting may be, in milliseconds.
-const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
-
 impl WorkerSettings {
     /// Refuses settings that contradict each other; an error names what to set.
     pub fn check(&self) -> anyhow::Result<()> {
-        check_ranges(&[
-            ("worker.concurrency", u64::try_from(self.concurrency).unwrap_or(u64::MAX), 1, 1_000),
-            ("worker.deadline_ms", self.deadline_ms, 1, DAY_MS),
-            ("worker.lease_ms", self.lease_ms, 1, DAY_MS),
-            ("worker.poll_ms", self.poll_ms, 1, DAY_MS),
-            ("worker.first_pause_ms", self.first_pause_ms, 1, DAY_MS),
-            ("worker.longest_pause_ms", self.longest_pause_ms, 1, DAY_MS),
-        ])?;
-        // Otherwise a payment would be asked for by two workers at once as a rule.
-        ensure!(
-            self.lease() >= self.deadline() + RECORDING,
-            "setting worker.lease_ms must be at least {} ms more than worker.deadline_ms",
-            RECORDING.as_millis()
-        );
-        Ok(())
+        let Self { concurrency, deadline_ms, lease_ms, poll_ms, first_pause_ms, longest_pause_ms, .. } =
+            *self;
+        Limits { concurrency, deadline_ms, lease_ms, poll_ms, first_pause_ms, longest_pause_ms }.check()
     }
 
     /// How long a call may take.

@@ -7,10 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::ensure;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::settings::check_ranges;
 
 /// The pause after the database could not be used.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -105,6 +108,47 @@ impl<J: Job> Worker<J> {
                 due.notify_one();
             });
         }
+    }
+}
+
+/// The numbers in the section `worker` of a service's settings; times are in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Rows at once.
+    pub concurrency: usize,
+    /// The longest that the effect may take.
+    pub deadline_ms: u64,
+    /// How long a row that was taken belongs to its worker.
+    pub lease_ms: u64,
+    /// How often to look for rows that are due.
+    pub poll_ms: u64,
+    /// The first pause of [`pause_after`].
+    pub first_pause_ms: u64,
+    /// Its longest pause.
+    pub longest_pause_ms: u64,
+}
+
+/// What recording an outcome may take, after the effect.
+const RECORDING_MS: u64 = 5_000;
+
+impl Limits {
+    /// Refuses numbers that cannot be, and those that contradict each other; an error names what to set.
+    pub fn check(&self) -> anyhow::Result<()> {
+        const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+        check_ranges(&[
+            ("worker.concurrency", u64::try_from(self.concurrency).unwrap_or(u64::MAX), 1, 1_000),
+            ("worker.deadline_ms", self.deadline_ms, 1, DAY_MS),
+            ("worker.lease_ms", self.lease_ms, 1, DAY_MS),
+            ("worker.poll_ms", self.poll_ms, 1, DAY_MS),
+            ("worker.first_pause_ms", self.first_pause_ms, 1, DAY_MS),
+            ("worker.longest_pause_ms", self.longest_pause_ms, 1, DAY_MS),
+        ])?;
+        // Otherwise two workers would have the effect of one row as a rule.
+        ensure!(
+            self.lease_ms >= self.deadline_ms + RECORDING_MS,
+            "setting worker.lease_ms must be at least {RECORDING_MS} ms more than worker.deadline_ms"
+        );
+        Ok(())
     }
 }
 
