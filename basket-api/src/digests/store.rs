@@ -56,7 +56,7 @@ pub async fn want(
         }
         // An operator has cancelled or skipped the event that would make the next one; or it is on its way just now, and
         // will find that another one counts. So this one is due at once.
-        (true, Some(timer)) if !is_scheduled(tx, timer).await? => {
+        (true, Some(timer)) if !outbox::is_scheduled(tx, ScheduledId(timer)).await? => {
             schedule(tx, buyer, &mut digest, 0, trace).await?;
         }
         (false, Some(timer)) => {
@@ -111,13 +111,6 @@ pub async fn erase(tx: &mut Transaction<'_, Postgres>, buyer: &BuyerId) -> Resul
         outbox::cancel(tx, ScheduledId(timer)).await?;
     }
     Ok(())
-}
-
-async fn is_scheduled(tx: &mut PgConnection, timer: Uuid) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select exists (select from outbox_scheduled where scheduled_id = $1)")
-        .bind(timer)
-        .fetch_one(tx)
-        .await
 }
 
 /// Schedules the event that makes the next one, so many seconds from now.

@@ -64,7 +64,7 @@ mod status;
 pub use crate::envelope::PAYLOAD_LIMIT;
 pub use append::{AppendError, append, append_traced};
 pub use notifier::Notifier;
-pub use schedule::{ScheduledId, cancel, schedule, schedule_traced};
+pub use schedule::{ScheduledId, cancel, is_scheduled, schedule, schedule_traced};
 pub use status::{LogStatus, Progress, progress, status};
 
 crate::migration::migrations! {

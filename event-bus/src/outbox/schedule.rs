@@ -54,6 +54,12 @@ pub async fn schedule_traced<E: Event>(
     Ok(ScheduledId(id))
 }
 
+/// Whether an event is still scheduled: neither released into the log nor cancelled.
+pub async fn is_scheduled(tx: &mut Transaction<'_, Postgres>, id: ScheduledId) -> Result<bool, sqlx::Error> {
+    let row = "select exists (select from outbox_scheduled where scheduled_id = $1)";
+    sqlx::query_scalar(row).bind(id.0).fetch_one(&mut **tx).await
+}
+
 /// Cancels a scheduled event in the caller's transaction. Returns `false` if there is no such event any more: it was
 /// released into the log, or cancelled before.
 ///
