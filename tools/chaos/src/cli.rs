@@ -24,8 +24,8 @@ pub(crate) struct ReportArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
     /// The same seed makes the same schedule; a new one each time when left out
-    #[arg(long, global = true, value_name = "NUMBER")]
-    pub(crate) seed: Option<u64>,
+    #[arg(long, global = true, value_name = "NUMBER", default_value_t = fastrand::u64(..1 << 32), hide_default_value = true)]
+    pub(crate) seed: u64,
     /// How often each fault is run
     #[arg(long, global = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub(crate) repeat: u64,

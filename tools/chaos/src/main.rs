@@ -51,9 +51,7 @@ async fn main() -> ExitCode {
 }
 
 /// Does what the command line says; whether every promise was kept.
-async fn run(mut cli: Cli) -> Result<bool> {
-    // One schedule for all environments, which the report names.
-    cli.report.seed.get_or_insert_with(|| fastrand::u64(..1 << 32));
+async fn run(cli: Cli) -> Result<bool> {
     match cli.command {
         Command::List => {
             for fault in faults::all().iter().chain(faults::UPGRADE) {
@@ -135,7 +133,7 @@ async fn break_these(faults: &[Fault], args: &ReportArgs) -> Result<bool> {
 
 /// Shows what came of these faults; whether each of them was run, and passed.
 fn show_outcomes(outcomes: &[Outcome], faults: &[Fault], args: &ReportArgs) -> Result<bool> {
-    let seed = args.seed.unwrap_or_default();
+    let seed = args.seed;
     if let Some(file) = &args.html {
         std::fs::write(file, page(seed, outcomes))
             .with_context(|| format!("cannot write {}", file.display()))?;

@@ -53,7 +53,7 @@ impl ParallelEnvironments {
         brokers: u8,
         older: Option<Programs>,
     ) -> Result<Self> {
-        let seed = args.seed.unwrap_or_default();
+        let seed = args.seed;
         harness::complain!("  seed {seed}");
         let interrupt = Interrupt::install()?;
         let mut runners = Vec::new();

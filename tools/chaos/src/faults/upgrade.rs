@@ -19,9 +19,8 @@ pub(crate) const FAULTS: &[Fault] = faults! {
 
 /// As docs/operations.md has it: the tables first, then subscribers before relays; back again in the other order.
 async fn there_and_back(target: &mut Target<'_>) -> Result<Injection> {
-    let tools = [Service::Sandbox, Service::Mailbox];
     let mut services: Vec<Service> = target.environment.services().map(|(service, _)| service).collect();
-    services.retain(|service| !tools.contains(service));
+    services.retain(|service| !service.is_tool());
     target.rng.shuffle(&mut services);
     services.sort_by_key(|service| matches!(service, Service::Relay(_)));
 

@@ -1,6 +1,7 @@
 //! A whole suite of the harness's own: private servers, real processes, and a proxy on every connection.
 
 mod broker;
+mod databases;
 mod exchange;
 mod ports;
 mod programs;
@@ -20,11 +21,11 @@ use shop::{
     private::PrivateServers,
     process::{Launch, Record},
     registry::{Counts, Name, Registry},
-    servers::{Choice, Postgres, Purpose, Tools},
+    servers::{Choice, Purpose, Tools},
     suite::Suite,
     terminal::{Interrupt, Progress},
 };
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::PgPool;
 
 pub use self::{
     programs::{Build, Programs},
@@ -122,12 +123,12 @@ impl Environment {
             proxies: BTreeMap::new(),
             ports: ports::choose(Service::all(RELAYS, BASKETS), options.number)?,
             broker,
-            catalog: pool(&suite, &options, "catalog")?,
-            basket: pool(&suite, &options, "basket")?,
-            ordering: pool(&suite, &options, "ordering")?,
-            payment: pool(&suite, &options, "payment")?,
-            accounts: pool(&suite, &options, "accounts")?,
-            notifier: pool(&suite, &options, "notifier")?,
+            catalog: databases::pool(&suite, &options, "catalog")?,
+            basket: databases::pool(&suite, &options, "basket")?,
+            ordering: databases::pool(&suite, &options, "ordering")?,
+            payment: databases::pool(&suite, &options, "payment")?,
+            accounts: databases::pool(&suite, &options, "accounts")?,
+            notifier: databases::pool(&suite, &options, "notifier")?,
             variables: Vec::new(),
             settings: Vec::new(),
             interrupt: interrupt.clone(),
@@ -290,19 +291,6 @@ impl Environment {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// The database of a service, past all proxies, with the superuser's rights.
-    pub fn database(&self, service: &str) -> Result<&PgPool> {
-        match service {
-            "catalog" => Ok(&self.catalog),
-            "basket" => Ok(&self.basket),
-            "ordering" => Ok(&self.ordering),
-            "payment" => Ok(&self.payment),
-            "accounts" => Ok(&self.accounts),
-            "notifier" => Ok(&self.notifier),
-            _ => anyhow::bail!("the harness does not know the database of {service}"),
-        }
-    }
-
     /// Whether a process of this service was started, and not stopped.
     pub fn runs(&self, service: &str) -> bool {
         self.services.keys().any(|started| started.name().to_string() == service)
@@ -338,18 +326,4 @@ impl Environment {
     pub fn port(&self, service: Service) -> Result<u16> {
         self.ports.get(&service).copied().with_context(|| format!("{service} has no port"))
     }
-
-    /// The URL of a database with the superuser's rights.
-    pub fn database_url(&self, database: &str) -> Result<String> {
-        url_of(&self.suite, database)
-    }
-}
-
-fn url_of(suite: &Suite, database: &str) -> Result<String> {
-    Ok(Postgres::url(suite.ports.of(Name::Postgres)?, "postgres", suite.secrets.of("postgres")?, database))
-}
-
-fn pool(suite: &Suite, options: &Options, database: &str) -> Result<PgPool> {
-    let pool = PgPoolOptions::new().max_connections(options.connections).acquire_timeout(options.acquire);
-    Ok(pool.connect_lazy(&url_of(suite, database)?)?)
 }

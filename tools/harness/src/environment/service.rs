@@ -52,7 +52,7 @@ impl Service {
     }
 
     /// Whether it stands for something outside of the shop, and uses neither database nor broker.
-    pub(super) fn is_tool(self) -> bool {
+    pub fn is_tool(self) -> bool {
         matches!(self, Self::Sandbox | Self::Mailbox)
     }
 
