@@ -195,8 +195,8 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         let mut headers = FieldTable::default();
-        let all = delivery.properties.headers().iter().flat_map(FieldTable::inner);
-        for (name, value) in all.filter(|(name, _)| !headers::is_a_count(name.as_str())) {
+        let all = headers::without_copies(&delivery.properties);
+        for (name, value) in all.inner().iter().filter(|(name, _)| !headers::is_a_count(name.as_str())) {
             headers.insert(name.clone(), value.clone());
         }
         self.replace(topology::DEAD, delivery, headers).await
