@@ -84,7 +84,6 @@ impl Jwks {
         let client = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .build()
             .context("cannot make an HTTP client")?;
         Ok(Self { url, client, known: RwLock::new(Known::new(Instant::now())), asking: Mutex::default() })
