@@ -44,7 +44,7 @@ pub(crate) enum Section {
     Orders,
     /// Price changes over HTTP
     Writes,
-    /// Price changes with every span exported, and with none
+    /// Price changes with spans exported, and with none
     Traces,
     /// Pages, products and carts over HTTP
     Reads,
