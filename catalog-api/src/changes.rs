@@ -28,7 +28,8 @@ impl Changes {
     /// gets again; then wakes the relay. An answer that was kept before is given without a change.
     ///
     /// A refusal (4xx) is kept for a repetition too: it comes before the first write. A failure (5xx) is
-    /// rolled back, and the request may be tried again; where it was nobody's fault, it is, here and at once.
+    /// rolled back, and the request may be tried again; after a lost race or an outdated prepared statement that is done
+    /// here, at once.
     pub async fn make(
         &self,
         command: &Command,
@@ -49,16 +50,17 @@ impl Changes {
         {
             return answer.respond(true);
         }
-        let outcome = change(&mut tx).await;
-        let answer = match &outcome {
-            Ok(answer) => answer,
+        let (answer, refusal) = match change(&mut tx).await {
+            Ok(answer) => (answer, None),
+            // It came before the first write: the commit keeps its answer, and nothing else.
             Err(problem) if problem.status().is_client_error() && command.request.is_some() => {
-                &Answer::refusal(problem)?
+                (Answer::refusal(&problem)?, Some(problem))
             }
-            Err(_) => return outcome?.respond(false),
+            // Dropping the transaction rolls it back.
+            Err(problem) => return Err(problem),
         };
         if let Some(request) = &command.request {
-            idempotency::keep(&mut tx, request, answer).await?;
+            idempotency::keep(&mut tx, request, &answer).await?;
         }
         crash_point!("catalog.before_commit");
         tx.commit().await?;
@@ -66,6 +68,6 @@ impl Changes {
         if answer.has_events() {
             self.notifier.notify();
         }
-        outcome?.respond(false)
+        refusal.map_or_else(|| answer.respond(false), Err)
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! | module | job |
 //! |---|---|
+//! | [`charging`] | takes payments that are due, asks the provider, records the outcome |
 //! | [`payments`] | a payment: its rules, its row, its events, the operator's routes |
 //! | [`provider`] | the provider's HTTP API, and what its answers mean |
 //! | [`subscriptions`] | the events of ordering, and what each does to a payment |
-//! | [`worker`] | takes payments that are due, asks the provider, records the outcome |
 //! | [`settings`] | the settings that only this service has |
 //!
 //! A call to the provider and a commit can never be one step. So an event only writes a row of work. The worker asks
@@ -18,12 +18,12 @@ use event_bus::{inbox, outbox};
 use service_kit::app::{About, ServiceApp};
 use sqlx::migrate::Migrator;
 
+pub mod charging;
 pub mod payments;
 pub mod provider;
 pub mod settings;
 mod state;
 pub mod subscriptions;
-pub mod worker;
 
 /// The name under which this service subscribes: its queue is `payment.events`, and its inbox rows bear it.
 pub const CONSUMER: &str = "payment";

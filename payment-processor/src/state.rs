@@ -10,10 +10,10 @@ use service_kit::worker::Worker;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
+use crate::charging::Charging;
 use crate::payments::{self, handlers::Operations, read, store};
 use crate::provider::Provider;
 use crate::settings::Settings;
-use crate::worker::Charging;
 
 /// Connections of the worker: outcomes are recorded whatever requests do.
 const WORKER_CONNECTIONS: u32 = 4;

@@ -1,4 +1,4 @@
-//! Doing again what failed for nobody's fault.
+//! Running a transaction again after a lost race or an outdated prepared statement.
 
 use event_bus::DatabaseErrorKind;
 
@@ -25,8 +25,8 @@ impl Passing for sqlx::Error {
     }
 }
 
-/// Runs a whole transaction, or a lone statement, and runs it again if it failed for nobody's fault: it was rolled
-/// back.
+/// Runs a whole transaction, or a lone statement, and runs it again, at most twice, if its error [is
+/// passing](Passing::is_passing): it was rolled back.
 pub async fn retried<T, E, F>(mut transaction: impl FnMut() -> F) -> Result<T, E>
 where
     E: Passing + std::fmt::Display,

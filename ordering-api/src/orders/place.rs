@@ -18,7 +18,7 @@ use super::checkout::{Checkout, Wanted};
 use super::events::{About, GracePeriodEnded, OrderStarted};
 use super::{BuyerId, OrderId, Status};
 use crate::products::store::{Offer, offers};
-use crate::products::{Amount, ProductId};
+use crate::products::{Price, ProductId};
 
 /// How long an order that is placed now waits.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +84,7 @@ pub(super) async fn place(
         // The same request, sent twice at a time: the other one has placed the order by now.
         return Ok(find_earlier(&mut tx, request).await?.unwrap_or(Placed::OtherCheckout));
     };
-    crash_point!("ordering.after_command_row");
+    crash_point!("ordering.after_order_row");
     insert_lines(&mut tx, id, items, &offers).await?;
     let about = About { order_id: id, version: 1 };
     let started = OrderStarted {
@@ -165,7 +165,7 @@ async fn insert_lines(
     .bind(lines.iter().map(|(item, _)| item.product_id).collect::<Vec<ProductId>>())
     .bind(lines.iter().map(|(_, offer)| offer.name.clone()).collect::<Vec<String>>())
     .bind(lines.iter().map(|(_, offer)| offer.picture_url.clone()).collect::<Vec<String>>())
-    .bind(lines.iter().map(|(_, offer)| offer.price).collect::<Vec<Amount>>())
+    .bind(lines.iter().map(|(_, offer)| offer.price).collect::<Vec<Price>>())
     .bind(lines.iter().map(|(item, _)| item.quantity).collect::<Vec<_>>())
     .execute(tx)
     .await?;

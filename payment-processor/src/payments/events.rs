@@ -1,7 +1,7 @@
 //! The integration events of payments. Their JSON is a contract: `contracts/<type>.json`.
 
 use event_bus::outbox::{self, AppendError};
-use event_bus::{Event, TraceContext};
+use event_bus::{TraceContext, event};
 use serde::Serialize;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -44,40 +44,21 @@ pub(super) async fn append(
     Ok(())
 }
 
-/// An event about the payment of one order: its key is the order.
-macro_rules! payment_event {
-    ($(#[$doc:meta])* $event:ident, $type:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-        #[serde(transparent)]
-        pub struct $event(pub Payment);
+/// An order is paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct PaymentSucceeded(pub Payment);
 
-        impl Event for $event {
-            const TYPE: &'static str = $type;
+/// An order is not paid, and never will be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct PaymentFailed(pub Payment);
 
-            fn key(&self) -> String {
-                self.0.order_id.to_string()
-            }
+/// What was paid for an order is given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct PaymentRefunded(pub Payment);
 
-            fn version(&self) -> i64 {
-                self.0.version
-            }
-        }
-    };
-}
-
-payment_event!(
-    /// An order is paid.
-    PaymentSucceeded,
-    "shop.payment.payment_succeeded.v1"
-);
-payment_event!(
-    /// An order is not paid, and never will be.
-    PaymentFailed,
-    "shop.payment.payment_failed.v1"
-);
-payment_event!(
-    /// What was paid for an order is given back.
-    PaymentRefunded,
-    "shop.payment.payment_refunded.v1"
-);
+event!(PaymentSucceeded, "shop.payment.payment_succeeded.v1", |it| (it.0.order_id, it.0.version));
+event!(PaymentFailed, "shop.payment.payment_failed.v1", |it| (it.0.order_id, it.0.version));
+event!(PaymentRefunded, "shop.payment.payment_refunded.v1", |it| (it.0.order_id, it.0.version));

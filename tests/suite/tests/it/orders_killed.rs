@@ -46,7 +46,7 @@ async fn an_order_is_placed_and_paid_once_wherever_ordering_is_killed() {
     assert_eq!(warm.until_final(&first).await["status"], "paid");
     let mut sold = 1;
     // In the request: the client gets no answer, and sends it again.
-    for point in ["ordering.after_command_row", "ordering.before_commit", "ordering.after_commit"] {
+    for point in ["ordering.after_order_row", "ordering.before_commit", "ordering.after_commit"] {
         orders.ordering = orders.start_ordering(&[("CRASH_POINT", point)]);
         let shopper = Shopper::of(&orders.ordering, "alice");
         assert!(shopper.try_order(point, (1, &price), "tok_ok").await.is_err(), "no answer at {point}");

@@ -8,7 +8,7 @@ use test_kit::Process;
 const LIMIT: Duration = Duration::from_secs(20);
 
 #[tokio::test]
-async fn a_program_of_sixty_lines_and_four_lines_of_configuration_publish_what_happened() {
+async fn a_program_of_sixty_lines_and_six_lines_of_configuration_publish_what_happened() {
     let vhost = test_kit::vhost().await;
     let mut recorder = vhost.recorder().await;
     let library = Database::create("library").await;
@@ -19,12 +19,13 @@ async fn a_program_of_sixty_lines_and_four_lines_of_configuration_publish_what_h
     };
     run(&["Ulysses", "Emma", "Ulysses"]);
 
-    // The four lines as they are, but for where the servers are.
+    // The six lines as they are, but for where the servers and the recorder are.
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../event-bus/examples");
     let lines = std::fs::read_to_string(examples.join("library.toml")).unwrap();
-    assert_eq!(lines.lines().count(), 4);
+    assert_eq!(lines.lines().count(), 6);
     let lines = lines
-        .replace("amqp://relay:secret@localhost:5672/shop", &vhost.url)
+        .replace("amqp://relay:secret@localhost:5672/town", &vhost.url)
+        .replace("town.", "shop.")
         .replace("postgres://library_relay:secret@localhost/library", &library.url);
     let file = std::env::temp_dir().join(format!("library-{}.toml", std::process::id()));
     std::fs::write(&file, lines).unwrap();

@@ -16,7 +16,7 @@ const CATALOG: Service = Service::Catalog;
 const PAYMENT: Service = Service::Payment;
 
 pub(super) const FAULTS: &[Fault] = points! {
-    ORDERING "ordering.after_command_row" "ordering.after_command_row" 5
+    ORDERING "ordering.after_order_row" "ordering.after_order_row" 5
         "ordering dies after the order's row, before its event";
     ORDERING "ordering.before_commit" "ordering.before_commit" 5 "ordering dies before a checkout is committed";
     ORDERING "ordering.after_commit" "ordering.after_commit" 5
