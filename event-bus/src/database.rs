@@ -16,7 +16,7 @@ pub enum DatabaseErrorKind {
     /// Another transaction was in the way, or the connection's prepared statements have become useless: the same
     /// transaction works when it is tried again.
     Conflict,
-    /// The database is not as the program needs it: a table or a column is missing, or the right to use it.
+    /// The database is not as the program needs it: a table, a column, a function or a constraint is missing, or a right.
     NotPrepared,
     /// The statement or its values are wrong, or a constraint forbids them: at once, trying again gives the same error.
     /// A [subscriber](crate::consumer) tries such an event later all the same, and blocks its key after the last try: a
@@ -51,8 +51,9 @@ impl DatabaseErrorKind {
             "55P03" | "57014" => Self::Conflict,
             // Read-only (a standby, or a disk that is full), idle-in-transaction time-out.
             "25006" | "25P03" => Self::Unavailable,
-            // Undefined table, undefined column, insufficient privilege, undefined schema.
-            "42P01" | "42703" | "42501" | "3F000" => Self::NotPrepared,
+            // Undefined table, column, function or other object, a constraint that `on conflict` needs, insufficient privilege,
+            // undefined schema: also while a dump is being restored.
+            "42P01" | "42703" | "42883" | "42704" | "42P10" | "42501" | "3F000" => Self::NotPrepared,
             _ => match code.get(..2) {
                 // Serialization failure, deadlock.
                 Some("40") => Self::Conflict,
@@ -60,6 +61,21 @@ impl DatabaseErrorKind {
                 Some("08" | "28" | "3D" | "53" | "57" | "58") => Self::Unavailable,
                 _ => Self::Statement,
             },
+        }
+    }
+}
+
+#[cfg(feature = "rabbitmq")]
+impl DatabaseErrorKind {
+    /// The same, of an error that a handler has returned. Too many parameters in a statement, a function or an operator that
+    /// is not there, or a wait within the transaction for longer than the server allows, are the handler's: the next try does
+    /// the same.
+    pub(crate) fn of_handler(error: &sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        match error {
+            sqlx::Error::Protocol(_) => Self::Statement,
+            _ if matches!(code.as_deref(), Some("25P03" | "42883" | "42704" | "42P10")) => Self::Statement,
+            error => Self::of(error),
         }
     }
 }

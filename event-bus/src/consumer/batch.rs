@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Shared,
-    handler::{AnyHandler, Decoded, HandleError},
+    failure::Failure,
+    handler::{AnyHandler, Decoded, HandleError, can_commit},
     message::Message,
-    retry::Failure,
     runs::runs,
     steps, telemetry,
 };
@@ -82,20 +82,20 @@ impl Batch {
         let mut parts: Vec<Vec<usize>> =
             vec![places.filter(|place| self.outcomes[*place].is_none()).collect()];
         while let Some(mut part) = parts.pop() {
+            if let [place] = part[..] {
+                self.outcomes[place] = Some(alone(shared, &self.messages[place], stop).await?);
+                continue;
+            }
             let together: Vec<&Message> = part.iter().map(|place| &self.messages[*place]).collect();
-            match (attempt(shared, &together, shared.config.batch_timeout()).await, &part[..]) {
-                (Ok(receipts), _) => {
+            match attempt(shared, &together, shared.config.batch_timeout()).await {
+                Ok(receipts) => {
                     for (place, receipt) in part.into_iter().zip(receipts) {
                         self.outcomes[place] = Some(Outcome::Done(receipt));
                     }
                 }
-                (Err(Failed::Undecided(error)), _) => return Err(error),
-                (Err(_), _) if stop.is_cancelled() => return Err(Undecided::Stopped),
-                (Err(_), [place]) => {
-                    let outcome = alone(shared, &self.messages[*place]).await?;
-                    self.outcomes[*place] = Some(outcome);
-                }
-                (Err(_), _) => {
+                Err(Failed::Undecided(error)) => return Err(error),
+                Err(_) if stop.is_cancelled() => return Err(Undecided::Stopped),
+                Err(_) => {
                     let second = part.split_off(part.len() / 2);
                     parts.extend([second, part]);
                 }
@@ -112,7 +112,7 @@ impl Batch {
 }
 
 /// Handles one message in a transaction of its own.
-async fn alone(shared: &Shared, message: &Message) -> Result<Outcome, Undecided> {
+async fn alone(shared: &Shared, message: &Message, stop: &CancellationToken) -> Result<Outcome, Undecided> {
     let timeout = shared.config.message_timeout();
     let (started, mut tries) = (Instant::now(), 1);
     loop {
@@ -121,30 +121,35 @@ async fn alone(shared: &Shared, message: &Message) -> Result<Outcome, Undecided>
                 return Ok(Outcome::Done(receipts.first().copied().unwrap_or(Receipt::Repeated)));
             }
             Err(Failed::Undecided(error)) => return Err(error),
+            Err(_) if stop.is_cancelled() => return Err(Undecided::Stopped),
             Err(Failed::TimedOut) => {
-                return enter(shared, message, 0, &format!("not handled within {} s", timeout.as_secs()))
+                return defer(shared, message, 0, &format!("not handled within {} s", timeout.as_secs()))
                     .await;
             }
             Err(Failed::Handling(error)) => error,
         };
-        match error {
-            HandleError::Database(error) if DatabaseErrorKind::of(&error) == DatabaseErrorKind::Conflict => {
-                // A conflict that lasts, such as a lock held for long, is no fault of the message, nor of other keys.
-                if tries == CONFLICT_TRIES || started.elapsed() >= CONFLICT_TIME {
-                    return enter(shared, message, 0, &chain(&error)).await;
-                }
+        let kind = match &error {
+            HandleError::Database(error) => DatabaseErrorKind::of_handler(error),
+            _ => DatabaseErrorKind::Statement,
+        };
+        match (error, kind) {
+            (HandleError::Reject(reason), _) => return Ok(Outcome::Dead(chain(&*reason))),
+            (error, DatabaseErrorKind::Statement) => return defer(shared, message, 1, &chain(&error)).await,
+            (_, DatabaseErrorKind::Conflict)
+                if tries < CONFLICT_TRIES && started.elapsed() < CONFLICT_TIME =>
+            {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            HandleError::Reject(reason) => return Ok(Outcome::Dead(chain(&*reason))),
-            error => return enter(shared, message, 1, &chain(&error)).await,
+            // A lock held for long, or a table or a right that is missing: no fault of the message, nor of other keys.
+            (error, _) => return defer(shared, message, 0, &chain(&error)).await,
         }
     }
 }
 
-/// Has a message wait for another try after so many failures, in its own transaction. One that the database refuses to
-/// keep will never work.
-async fn enter(
+/// Stores a message in `inbox_waiting`, with so many failures, to be tried again. If the database refuses the row for
+/// good, the message is dead-lettered.
+async fn defer(
     shared: &Shared,
     message: &Message,
     failures: u32,
@@ -155,7 +160,7 @@ async fn enter(
     let mut db = acquire(shared).await?;
     let timeout = shared.config.batch_timeout();
     let entered = tokio::time::timeout(timeout, async {
-        waiting::enter(&mut db, &shared.consumer, delivery, &message.original(), failure.kept()).await
+        waiting::enter(&mut db, &shared.consumer, delivery, &message.original(shared), failure.kept()).await
     });
     let entered = entered.await.ok().ok_or(Undecided::NoAnswer(timeout)).and_then(|entered| Ok(entered?));
     if entered.is_err() {
@@ -200,11 +205,9 @@ impl Failed {
 
 impl From<HandleError> for Failed {
     fn from(error: HandleError) -> Self {
-        use DatabaseErrorKind::{NotPrepared, Unavailable};
         match error {
-            // Every message would meet the same error.
             HandleError::Database(error)
-                if matches!(DatabaseErrorKind::of(&error), Unavailable | NotPrepared) =>
+                if DatabaseErrorKind::of_handler(&error) == DatabaseErrorKind::Unavailable =>
             {
                 Self::Undecided(error.into())
             }
@@ -223,9 +226,15 @@ impl From<ReceiveError> for Failed {
     }
 }
 
+/// Of the transaction or the inbox, and not of a handler.
 impl From<sqlx::Error> for Failed {
     fn from(error: sqlx::Error) -> Self {
-        HandleError::Database(error).into()
+        use DatabaseErrorKind::{NotPrepared, Unavailable};
+        match DatabaseErrorKind::of(&error) {
+            // Every message would meet the same error.
+            Unavailable | NotPrepared => Self::Undecided(error.into()),
+            _ => Self::Handling(HandleError::Database(error)),
+        }
     }
 }
 
@@ -288,7 +297,7 @@ async fn transaction(
     };
     let waiting: Vec<Delivery<'_>> = behind().map(|((_, delivery), _)| *delivery).collect();
     if !waiting.is_empty() {
-        let originals = behind().map(|((message, _), _)| message.original()).collect();
+        let originals = behind().map(|((message, _), _)| message.original(shared)).collect();
         waiting::join(&mut tx, &shared.consumer, &waiting, originals).await?;
     }
     crate::crash_point!("consumer.after_inbox");
@@ -307,6 +316,7 @@ async fn transaction(
             .filter_map(|(message, is_newest, span)| message.decode(&shared.handlers, *is_newest, span));
         handle(&**handler, &mut tx, events.collect()).await?;
     }
+    can_commit(&mut tx).await?;
     crate::crash_point!("consumer.before_commit");
     tx.commit().await?;
     crate::crash_point!("consumer.after_commit");

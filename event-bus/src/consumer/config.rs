@@ -7,6 +7,11 @@ use serde::Deserialize;
 use super::SubscribeError;
 
 /// The limits of a subscriber. The defaults suit a service with handlers that take milliseconds.
+///
+/// ```
+/// let mut limits = event_bus::consumer::SubscriberConfig::default();
+/// limits.batch_size = 1;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -29,12 +34,14 @@ pub struct SubscriberConfig {
     pub message_timeout_s: u64,
     /// How long to wait for a database connection, in seconds. Default 5.
     pub connect_timeout_s: u64,
-    /// How often an event is tried before its key is blocked, the first time included. Default 10: over 3 minutes.
+    /// How often an event fails before its key is blocked. Default 10: over 3 minutes. Together with others of its batch it
+    /// may have been tried some times more.
     pub max_attempts: u32,
-    /// How long messages are kept while they cannot be handled, in seconds; then they are given back to the broker until
-    /// the database has handled them. Default 60. Must be less than the broker's consumer timeout, 30 minutes by default.
+    /// How long messages are kept while they are not handled, in seconds, because the database is away or a handler is slow;
+    /// then they are given back to the broker until they are. Default 60. Must be less than the broker's consumer timeout, 30 minutes by default.
     pub hold_s: u64,
-    /// How long inbox rows are kept, in days. Default 7: far longer than a message waits in any queue.
+    /// How long inbox rows are kept, in days. Default 7. Keep it longer than your longest outage: an older event that is not
+    /// newer than what was handled has no effect.
     pub retention_days: u32,
 }
 

@@ -42,8 +42,10 @@ impl<'a> Forwarder<'a> {
         reason: &str,
     ) -> Result<Confirm, PublishError> {
         let id = message.event.as_ref().map(|event| event.id).ok();
-        let Delivery { routing_key, properties, data, .. } = &message.delivery;
-        self.send(id, routing_key.as_str(), properties, data, reason, 0).await
+        let Delivery { exchange, routing_key, properties, data, .. } = &message.delivery;
+        // A replayed message has another now.
+        let published = Some(routing_key.as_str()).filter(|_| exchange.as_str() != self.topology.redirect);
+        self.send(id, published, properties, data, reason, 0).await
     }
 
     /// Sends an event that has waited to the dead-letter queue, with the reason, and waits for the confirmation.
@@ -61,23 +63,24 @@ impl<'a> Forwarder<'a> {
             None => rebuilt(event)?,
         };
         let id = Some(event.id);
-        let sent = self.send(id, &event.event_type, &properties, &body, reason, waiting.failures).await?;
+        let sent =
+            self.send(id, Some(&event.event_type), &properties, &body, reason, waiting.failures).await?;
         sent.outcome().await
     }
 
     async fn send(
         &mut self,
         event_id: Option<Uuid>,
-        routing_key: &str,
+        routing_key: Option<&str>,
         properties: &BasicProperties,
         body: &[u8],
         reason: &str,
         failures: u32,
     ) -> Result<Confirm, PublishError> {
-        let event = event_id.map(tracing::field::display);
-        tracing::warn!(consumer = self.consumer, event.id = event, reason, "dead-lettered a message");
-        metrics::counter!("inbox_dead_lettered_total", "consumer" => self.consumer.to_owned()).increment(1);
-        let properties = with_routing_key(properties.clone(), routing_key);
+        let properties = match routing_key {
+            Some(routing_key) => with_routing_key(properties.clone(), routing_key),
+            None => properties.clone(),
+        };
         let mut headers = without_copies(&properties);
         headers.insert(REASON.into(), AMQPValue::LongString(shortened(reason).into()));
         headers.insert(CONSUMER.into(), AMQPValue::LongString(self.consumer.into()));
@@ -95,7 +98,12 @@ impl<'a> Forwarder<'a> {
                 vacant.insert(Publisher::to_exchange(self.settings, &name, &self.topology.redirect).await?)
             }
         };
-        publisher.forward(event_id.unwrap_or_default(), topology::DEAD, body, properties).await
+        let confirm =
+            publisher.forward(event_id.unwrap_or_default(), topology::DEAD, body, properties).await?;
+        let event = event_id.map(tracing::field::display);
+        tracing::warn!(consumer = self.consumer, event.id = event, reason, "dead-lettered a message");
+        metrics::counter!("inbox_dead_lettered_total", "consumer" => self.consumer.to_owned()).increment(1);
+        Ok(confirm)
     }
 
     pub(crate) async fn close(self) {

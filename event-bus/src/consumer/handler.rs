@@ -4,17 +4,17 @@ use std::{any::Any, error::Error, fmt::Display, pin::Pin};
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction, error::DatabaseError};
 use uuid::Uuid;
 
-use crate::{TraceContext, envelope::IncomingEvent, inbox::Order};
+use crate::{DatabaseErrorKind, TraceContext, envelope::IncomingEvent, inbox::Order};
 
 /// An event as a handler receives it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Received<P> {
     /// The event's id.
     pub id: Uuid,
-    /// The service that published it.
+    /// The log that it is from: the CloudEvents `source`, by default `/` and the database's name in the relay's settings.
     pub source: String,
     /// What it is about.
     pub key: String,
@@ -36,6 +36,22 @@ pub struct Received<P> {
 }
 
 impl<P> Received<P> {
+    /// An event that is received for the first time and is the newest of its key, for tests of handlers.
+    pub fn new(key: impl Into<String>, version: i64, data: P) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            source: "/test".to_owned(),
+            key: key.into(),
+            generation: 1,
+            version,
+            is_newest: true,
+            occurred_at: Utc::now(),
+            redelivered: false,
+            trace: TraceContext::default(),
+            data,
+        }
+    }
+
     /// Checks that the key, which orders the events, is what the payload says that the event is about: with another
     /// key it would come at any time, and the guard against old news would guard the wrong thing.
     ///
@@ -63,8 +79,32 @@ pub enum GiveUp {
 
 /// Reacts to one type of event, one event at a time.
 ///
-/// `handle` runs inside the transaction that enters the event in the inbox. It must not do anything that a
-/// rollback cannot undo. It may append events of its own to the outbox of the same database.
+/// `handle` runs inside the transaction that enters the event in the inbox, and may append events of its own to the outbox
+/// of the same database. It must not commit or roll back, nor do anything that a rollback cannot undo: it may be called
+/// several times for one event, and its future may be dropped when time is over. It returns every error of the database,
+/// since PostgreSQL has aborted the transaction.
+///
+/// ```
+/// # use event_bus::{HandleError, Handler, Received};
+/// # use sqlx::{PgPool, Postgres, Transaction};
+/// # #[derive(serde::Deserialize)]
+/// # struct BookReturned { book: String }
+/// # struct CallNextReader;
+/// # impl Handler for CallNextReader {
+/// #     const EVENT_TYPE: &'static str = "town.library.book_returned.v1";
+/// #     type Payload = BookReturned;
+/// #     async fn handle(&self, _: &mut Transaction<'_, Postgres>, _: &Received<BookReturned>) -> Result<(), HandleError> {
+/// #         Ok(())
+/// #     }
+/// # }
+/// // A test of a handler, without a broker.
+/// async fn calls_the_next_reader(pool: PgPool) {
+///     let mut tx = pool.begin().await.unwrap();
+///     let event = Received::new("Ulysses", 1, BookReturned { book: "Ulysses".to_owned() });
+///     CallNextReader.handle(&mut tx, &event).await.unwrap();
+///     // Read what it has written in `tx`; dropping it rolls back.
+/// }
+/// ```
 pub trait Handler: Send + Sync + 'static {
     /// The event's type on the wire.
     const EVENT_TYPE: &'static str;
@@ -132,10 +172,10 @@ pub enum HandleError {
     /// Will never work: dead-lettered at once, with this reason.
     #[error(transparent)]
     Reject(Box<dyn Error + Send + Sync>),
-    /// A statement failed. Where [`DatabaseErrorKind`](crate::DatabaseErrorKind) says that the database is unavailable
-    /// or that another transaction was in the way, that is no failure of the event. Any other error is one, as
-    /// [`Retry`](Self::Retry) is: also one that trying again does not end, since an operator may repair the data or a
-    /// constraint.
+    /// A statement failed. Where [`DatabaseErrorKind`](crate::DatabaseErrorKind) says that the database is unavailable,
+    /// the subscriber waits for it. Where it says that another transaction was in the way, or that a table, a column or a right
+    /// is missing, the event waits, which is no failure. Any other error is one, as [`Retry`](Self::Retry) is: also one that
+    /// trying again does not end, since an operator may repair the data or a constraint.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
 }
@@ -146,10 +186,32 @@ impl HandleError {
         Self::Retry(reason.into())
     }
 
+    /// Whether it is the handler's, or the event's, and not of the database or of another transaction.
+    pub(crate) fn is_of_handler(&self) -> bool {
+        match self {
+            Self::Database(error) => DatabaseErrorKind::of_handler(error) == DatabaseErrorKind::Statement,
+            _ => true,
+        }
+    }
+
     /// The event is wrong, and always will be.
     pub fn reject(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Reject(reason.into())
     }
+}
+
+/// Fails where COMMIT would not. A handler that did not return the error of a statement leaves an aborted transaction, which
+/// COMMIT rolls back without an error: the effects and the inbox rows would be gone, and the messages acknowledged.
+/// Deferred constraints are checked now.
+pub(super) async fn can_commit(tx: &mut PgConnection) -> Result<(), HandleError> {
+    let Err(error) = sqlx::raw_sql("set constraints all immediate").execute(tx).await else { return Ok(()) };
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    if code.as_deref() == Some("25P02") {
+        return Err(HandleError::retry(
+            "a statement of the handler failed, and it did not return that error",
+        ));
+    }
+    Err(error.into())
 }
 
 type HandleFuture<'a> = Pin<Box<dyn Future<Output = Result<(), HandleError>> + Send + 'a>>;

@@ -47,9 +47,13 @@ impl Message {
     }
 
     /// The message as it came, to be kept while its event waits.
-    pub(crate) fn original(&self) -> Original {
-        let Delivery { properties, routing_key, data, .. } = &self.delivery;
-        let properties = headers::with_routing_key(properties.clone(), routing_key.as_str());
+    pub(crate) fn original(&self, shared: &Shared) -> Original {
+        let Delivery { exchange, properties, routing_key, data, .. } = &self.delivery;
+        let mut properties = properties.clone();
+        // A replayed message has another now.
+        if exchange.as_str() != shared.topology.redirect {
+            properties = headers::with_routing_key(properties, routing_key.as_str());
+        }
         Original { properties: headers::encoded(&properties), body: data.clone() }
     }
 

@@ -9,8 +9,9 @@
 //! | was routed here for a type whose handler was removed | acknowledged; the type is unbound |
 //! | cannot be read, is of another type than it was routed for, or is rejected by its handler | dead-lettered, with the reason |
 //! | fails | entered in `inbox_waiting` and acknowledged; tried again from there |
+//! | waits, and has no handler in the process that tries it | fails, and at last blocks its key |
 //! | comes while an earlier event of its key waits | entered behind it and acknowledged |
-//! | meets a lock or a time-out again and again | entered in `inbox_waiting`, which is no failure, and acknowledged; tried again from there |
+//! | meets a lock or a time-out again and again, or a handler whose table, column or right is missing | entered in `inbox_waiting`, which is no failure, and acknowledged; tried again from there |
 //! | meets an unavailable database | kept, and given back after a minute; the consumer takes no more until the database is back |
 //!
 //! An event that waits is tried after 0.5 s, 1 s and so on, doubling to 60 s, until it was tried
@@ -21,6 +22,7 @@
 mod batch;
 mod config;
 mod deliveries;
+mod failure;
 mod forward;
 mod handler;
 mod health;
@@ -174,7 +176,11 @@ impl Subscriber {
     }
 
     /// Consumes until `stop`. Outages of the broker and of the database, at start and later, do not end it, and
-    /// are logged once each. Returns when the batch under way is committed and acknowledged.
+    /// are logged once each.
+    ///
+    /// Returns when the batch under way is committed and acknowledged and the try of an event that waits is over: mostly at
+    /// once, at most after [`message_timeout_s`](SubscriberConfig::message_timeout_s) and some seconds. Dropping the future is
+    /// as a crash: what is not committed is rolled back, and the broker delivers it again.
     pub async fn run(self, stop: CancellationToken) {
         let shared = &self.0;
         tokio::select! {

@@ -11,16 +11,16 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    GiveUp, Shared,
+    Shared,
     batch::{Undecided, acquire, close_returned, handle},
+    failure::{Failure, NOT_PREPARED, PUT_OFF},
     forward::Forwarder,
-    handler::HandleError,
+    handler::{HandleError, can_commit},
     steps,
 };
 use crate::{
     DatabaseErrorKind,
     database::has_outdated_statements,
-    envelope::IncomingEvent,
     error::chain,
     inbox::{
         self, Order,
@@ -35,20 +35,11 @@ const POLL: Duration = Duration::from_secs(2);
 /// How often heads without a time for their next try are looked for, at most and at least.
 const START_HEADS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
-/// The next try of an event that something else stood in the way of.
-const PUT_OFF: Duration = Duration::from_secs(2);
-
 /// How long a statement about all that waits may take.
 const SOON: Duration = Duration::from_mins(1);
 
 /// The tries after which what waits is counted again.
 const TRIES_BETWEEN_COUNTS: usize = 100;
-
-/// The pause before the next try of an event that has failed so often: 0.5 s, doubling to 60 s.
-fn back_off(failures: u32) -> Duration {
-    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
-    Duration::from_millis(500).saturating_mul(doubled).min(Duration::from_mins(1))
-}
 
 /// Wakes the task of this file.
 #[derive(Debug, Default)]
@@ -67,58 +58,6 @@ impl Wake {
     pub(super) fn joined(&self) {
         self.has_joined.store(true, Ordering::Release);
         self.notify.notify_one();
-    }
-}
-
-/// A failure of an event, and what follows.
-pub(super) struct Failure<'a> {
-    consumer: &'a str,
-    event: &'a IncomingEvent,
-    failures: u32,
-    reason: String,
-    next: Next,
-}
-
-impl<'a> Failure<'a> {
-    /// The `failures`-th failure of an event; the zeroth is none, but something in its way.
-    pub(super) fn of(shared: &'a Shared, event: &'a IncomingEvent, failures: u32, reason: &str) -> Self {
-        let give_up = shared.handlers.get(event.event_type.as_str()).map(|handler| handler.give_up());
-        let next = match give_up.unwrap_or_default() {
-            _ if failures == 0 => Next::TryAgain(PUT_OFF),
-            _ if failures < shared.config.max_attempts => Next::TryAgain(back_off(failures)),
-            GiveUp::Block => Next::Block,
-            GiveUp::Skip => Next::Skip,
-        };
-        let reason = crate::rabbitmq::headers::shortened(reason).replace('\0', "");
-        Self { consumer: &shared.consumer, event, failures, reason, next }
-    }
-
-    /// It, as the inbox keeps it.
-    pub(super) fn kept(&self) -> waiting::Failed<'_> {
-        waiting::Failed { failures: self.failures, reason: &self.reason, next: self.next }
-    }
-
-    /// Logs and counts it, once it is committed.
-    pub(super) fn report(&self) {
-        let Self { consumer, event, failures, reason, next } = self;
-        let (id, key, reason) = (event.id, event.key.as_str(), reason.as_str());
-        if *failures == 0 {
-            tracing::warn!(consumer, event.id = %id, key, reason, "something is in the way of an event, which waits for another try");
-            return;
-        }
-        metrics::counter!("inbox_failures_total", "consumer" => (*consumer).to_owned()).increment(1);
-        match next {
-            Next::TryAgain(after) => {
-                let after_s = after.as_secs_f64();
-                tracing::warn!(consumer, event.id = %id, key, failures, after_s, reason, "an event failed and waits for another try");
-            }
-            Next::Block => {
-                tracing::error!(consumer, event.id = %id, key, failures, reason, "a key is blocked: its event failed for the last time, requeue or skip it");
-            }
-            Next::Skip => {
-                tracing::warn!(consumer, event.id = %id, key, failures, reason, "an event failed for the last time and is skipped");
-            }
-        }
     }
 }
 
@@ -193,6 +132,7 @@ async fn soon<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Res
 
 /// Tries the event that is due first. Returns `false` if there is none.
 async fn try_first(shared: &Shared) -> Result<bool, Undecided> {
+    use DatabaseErrorKind::{NotPrepared, Unavailable};
     let mut db = acquire(shared).await?;
     let timeout = shared.config.message_timeout();
     let mut tried = Tried::default();
@@ -202,20 +142,33 @@ async fn try_first(shared: &Shared) -> Result<bool, Undecided> {
         db.close_on_drop();
     }
     drop(db);
-    match (outcome, tried.event) {
-        (Ok(outcome), event) => Ok(outcome.map(|()| event.is_some())?),
-        (Err(_), Some(event)) => put_off_late(shared, event, timeout).await.map(|()| true),
+    match (outcome, tried.waiting) {
+        (Ok(Ok(())), waiting) => Ok(waiting.is_some()),
+        (Ok(Err(error)), Some(waiting)) => {
+            match (tried.error, DatabaseErrorKind::of(&error)) {
+                (Some(error), _) => refuse_anew(shared, &waiting, &error).await?,
+                (None, Unavailable | NotPrepared) => return Err(error.into()),
+                (None, _) => put_off(shared, waiting.event.id, PUT_OFF, &chain(&error)).await?,
+            }
+            Ok(true)
+        }
+        (Ok(Err(error)), None) => Err(error.into()),
+        (Err(_), Some(waiting)) => {
+            let reason = format!("not handled within {} s", timeout.as_secs());
+            put_off(shared, waiting.event.id, timeout, &reason).await.map(|()| true)
+        }
         (Err(_), None) => Err(Undecided::NoAnswer(timeout)),
     }
 }
 
-/// Puts an event off that was not handled in time: it would be the first again, and others would never be tried. While its
-/// transaction is not gone yet it cannot be, and nobody else takes it.
-async fn put_off_late(shared: &Shared, event_id: Uuid, by: Duration) -> Result<(), Undecided> {
+/// Puts an event off whose transaction was broken off: it would be the first again, and others would never be tried. While
+/// that transaction is not gone yet it cannot be, and nobody else takes it.
+async fn put_off(shared: &Shared, event_id: Uuid, by: Duration, reason: &str) -> Result<(), Undecided> {
     let consumer = shared.consumer.as_str();
-    tracing::warn!(consumer, event.id = %event_id, timeout_s = by.as_secs(), "an event was not handled in time; will try again");
+    tracing::warn!(consumer, event.id = %event_id, reason, "the try of an event was broken off; will try again");
     let mut db = acquire(shared).await?;
-    let outcome = tokio::time::timeout(PUT_OFF, waiting::put_off(&mut db, consumer, event_id, by)).await;
+    let outcome =
+        tokio::time::timeout(PUT_OFF, waiting::put_off(&mut db, consumer, event_id, by, reason)).await;
     if !matches!(outcome, Ok(Ok(()))) {
         db.close_on_drop();
     }
@@ -225,10 +178,27 @@ async fn put_off_late(shared: &Shared, event_id: Uuid, by: Duration) -> Result<(
     }
 }
 
+/// Records why an event had no effect where the server has ended the connection that it was tried on, because of what its
+/// handler did.
+async fn refuse_anew(shared: &Shared, waiting: &Waiting, error: &HandleError) -> Result<(), Undecided> {
+    let mut db = acquire(shared).await?;
+    let recorded = async {
+        let mut tx = db.begin().await?;
+        let failure = refuse(&mut tx, shared, waiting, error).await?;
+        tx.commit().await.map(|()| failure)
+    };
+    if let Some(failure) = soon(recorded).await? {
+        failure.report();
+    }
+    Ok(())
+}
+
 /// The event that is tried, known also if it takes too long, and whether the connection must not be used again.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Tried {
-    event: Option<Uuid>,
+    waiting: Option<Waiting>,
+    /// Of the handler, where the connection did not outlast it.
+    error: Option<HandleError>,
     spoils_connection: bool,
 }
 
@@ -238,32 +208,36 @@ async fn attempt(db: &mut PgConnection, shared: &Shared, tried: &mut Tried) -> R
     let Some(waiting) = waiting::take(&mut tx, consumer).await? else {
         return tx.commit().await;
     };
-    tried.event = Some(waiting.event.id);
+    let waiting = tried.waiting.insert(waiting);
     crate::crash_point!("waiting.before_effect");
     // A savepoint: a failure leaves the lock on the event, and is recorded under it.
     let mut effect = Connection::begin(&mut *tx).await?;
     let mut span = steps::handling(shared, &waiting.event, &waiting.event.trace);
-    let outcome = apply(&mut effect, shared, &waiting, &span).await;
+    let outcome = apply(&mut effect, shared, waiting, &span).await;
     let mut failure = None;
-    match &outcome {
+    let is_applied = matches!(outcome, Ok(Settled::Applied));
+    match outcome {
         Ok(settled) => {
             effect.commit().await?;
-            waiting::settle(&mut tx, consumer, &waiting, *settled).await?;
+            waiting::settle(&mut tx, consumer, waiting, settled).await?;
             crate::crash_point!("waiting.after_effect");
         }
         Err(error) => {
-            span.fail(steps::kind(error));
+            span.fail(steps::kind(&error));
             tried.spoils_connection =
-                matches!(error, HandleError::Database(error) if has_outdated_statements(error));
-            effect.rollback().await?;
-            failure = refuse(&mut tx, shared, &waiting, error).await?;
+                matches!(&error, HandleError::Database(error) if has_outdated_statements(error));
+            if let Err(gone) = effect.rollback().await {
+                tried.error = error.is_of_handler().then_some(error);
+                return Err(gone);
+            }
+            failure = refuse(&mut tx, shared, waiting, &error).await?;
         }
     }
     tx.commit().await?;
     if let Some(failure) = failure {
         failure.report();
     }
-    if matches!(outcome, Ok(Settled::Applied)) {
+    if is_applied {
         (shared.after_commit)();
     }
     Ok(())
@@ -278,7 +252,8 @@ async fn apply(
 ) -> Result<Settled<'static>, HandleError> {
     let event = &waiting.event;
     let Some(handler) = shared.handlers.get(event.event_type.as_str()) else {
-        return Err(HandleError::reject(format!("no handler for events of type {:?}", event.event_type)));
+        // Another process of the subscriber, of a newer release, may have one.
+        return Err(HandleError::retry(format!("no handler for events of type {:?} here", event.event_type)));
     };
     let is_newest = waiting::raise_guard(effect, &shared.consumer, event).await?;
     if handler.order() == Order::LatestWins && !is_newest {
@@ -287,6 +262,7 @@ async fn apply(
     let decoded =
         handler.decode(event, waiting.redelivered, is_newest, step.context()).map_err(HandleError::reject)?;
     handle(&**handler, effect, vec![decoded]).await?;
+    can_commit(effect).await?;
     Ok(Settled::Applied)
 }
 
@@ -306,19 +282,20 @@ async fn refuse<'a>(
             match outcome {
                 Ok(()) => waiting::settle(tx, consumer, waiting, Settled::Dead).await?,
                 Err(error) => {
-                    tracing::debug!(
-                        consumer,
-                        error = chain(&error),
-                        "cannot dead-letter an event; will try again"
-                    );
-                    waiting::put_off(tx, consumer, waiting.event.id, PUT_OFF).await?;
+                    let reason = format!("cannot be dead-lettered now: {}", chain(&error));
+                    tracing::debug!(consumer, reason, "will try again");
+                    waiting::put_off(tx, consumer, waiting.event.id, PUT_OFF, &reason).await?;
                 }
             }
             Ok(None)
         }
-        HandleError::Database(error) if DatabaseErrorKind::of(error) != DatabaseErrorKind::Statement => {
-            // Nobody's failure. Where the database is gone this fails, and nothing is changed.
-            waiting::put_off(tx, consumer, waiting.event.id, PUT_OFF).await?;
+        HandleError::Database(cause) if !error.is_of_handler() => {
+            // No failure. Where the database is gone this fails, and nothing is changed.
+            let pause = match DatabaseErrorKind::of(cause) {
+                DatabaseErrorKind::NotPrepared => NOT_PREPARED,
+                _ => PUT_OFF,
+            };
+            waiting::put_off(tx, consumer, waiting.event.id, pause, &chain(cause)).await?;
             Ok(None)
         }
         error => {
@@ -334,17 +311,5 @@ async fn refuse<'a>(
             }
             Ok(Some(failure))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pause_doubles_from_half_a_second_to_a_minute() {
-        let pauses: Vec<f64> = (1..=10).map(|failures| back_off(failures).as_secs_f64()).collect();
-        assert_eq!(pauses, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]);
-        assert_eq!(back_off(u32::MAX), Duration::from_mins(1));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{pin::pin, time::Duration};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::join_all};
 use lapin::{
     message::Delivery,
     options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions},
@@ -88,7 +88,8 @@ pub(crate) async fn session(
     mode: Mode,
     stop: &CancellationToken,
 ) -> Result<Ended, SessionEnd> {
-    let connected = Connected::open(&shared.broker, &shared.consumer).await?;
+    let opened = stop.run_until_cancelled(Connected::open(&shared.broker, &shared.consumer)).await;
+    let Some(connected) = opened.transpose()? else { return Ok(Ended::Stopped) };
     let mut forwarder = Forwarder::new(&shared.broker, &shared.topology, &shared.consumer);
     let outcome = {
         let _disconnect = Disconnect(&shared.health);
@@ -292,8 +293,9 @@ async fn settle(
             },
         }
     }
-    for (tag, confirm) in sent {
-        match confirm.outcome().await {
+    let sent = sent.into_iter().map(|(tag, confirm)| async move { (tag, confirm.outcome().await) });
+    for (tag, confirmed) in join_all(sent).await {
+        match confirmed {
             Ok(()) => decided.push(tag),
             Err(error) => {
                 outcome = Err(error);

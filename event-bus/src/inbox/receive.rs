@@ -93,8 +93,8 @@ type Judged = (Uuid, String, bool);
 /// so that two transactions take the rows in the same order, and read under the row's lock, so that concurrent changes
 /// count. `retention` is how long rows of the inbox are kept: an event that is younger and not there is no repeat. So a
 /// producer that gives several events of a key the same version loses none: of equal versions the later one is newer.
-/// Where only the newest counts, an earlier one of an equal version that waits is passed, and does not wait any more. Its
-/// row is locked before the guard, as by those who try it again.
+/// Where only the newest counts, an event of an equal version that waits is dropped from `inbox_waiting`. Its row is
+/// locked before the guard, in the order in which a retry locks them.
 pub(crate) async fn receive(
     tx: &mut Transaction<'_, Postgres>,
     consumer: &str,
@@ -140,15 +140,14 @@ async fn enter(
     retention: Duration,
     deliveries: &[Delivery<'_>],
 ) -> Result<Vec<Judged>, sqlx::Error> {
-    let retention = chrono::TimeDelta::from_std(retention).unwrap_or(chrono::TimeDelta::MAX);
-    let young_since = chrono::Utc::now().checked_sub_signed(retention);
     // Known events are not in the answer.
     sqlx::query_as(
         "with delivery as materialized (
-             select * from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
-                                  $8::bool[], $9::bool[], $10::bool[])
-                 with ordinality as delivery (event_id, source, event_type, key, generation, key_version,
-                                              redelivered, every_event, is_young, place)
+             select *, had_no_effect or occurred_at > now() - make_interval(secs => $14) as is_young
+               from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
+                           $8::bool[], $9::bool[], $10::bool[], $13::timestamptz[])
+                    with ordinality as delivery (event_id, source, event_type, key, generation, key_version,
+                                                 redelivered, every_event, had_no_effect, occurred_at, place)
          ), unknown as materialized (
              select *, $11 and every_event and exists (
                         select from inbox_waiting as earlier
@@ -230,11 +229,11 @@ async fn enter(
     .bind(column(deliveries, |delivery| delivery.event.version))
     .bind(column(deliveries, |delivery| delivery.redelivered))
     .bind(column(deliveries, |delivery| delivery.order == Order::EveryEvent))
-    .bind(column(deliveries, |delivery| {
-        delivery.had_no_effect || young_since.is_none_or(|since| delivery.event.occurred_at > since)
-    }))
+    .bind(column(deliveries, |delivery| delivery.had_no_effect))
     .bind(!crate::without!("waiting"))
     .bind(!crate::without!("version-guard"))
+    .bind(column(deliveries, |delivery| delivery.event.occurred_at))
+    .bind(retention.as_secs_f64())
     .fetch_all(&mut **tx)
     .await
 }

@@ -96,6 +96,22 @@ async fn a_message_that_cannot_be_dead_lettered_now_comes_again_alone(pool: PgPo
 }
 
 #[sqlx::test(migrations = false)]
+async fn messages_that_no_dead_letter_queue_takes_come_again(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.vhost.delete("queues", &format!("/{}", stage.dead())).await;
+    let named = || lapin::BasicProperties::default().with_message_id(uuid::Uuid::now_v7().to_string().into());
+    let bad: Vec<_> = (0..20).map(|n: u8| (RAISED.to_owned(), vec![b'x', n], named())).collect();
+    stage.vhost.publish_all("shop.events", &bad).await;
+    let mut bodies = Vec::new();
+    for _ in 0..bad.len() {
+        bodies.push(stage.dead_letter().await.1.body);
+    }
+    bodies.sort();
+    bodies.dedup();
+    assert_eq!(bodies.len(), bad.len(), "each is there, once it is declared again");
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_message_that_fails_is_tried_again_later_while_others_flow(pool: PgPool) {
     let stage = Stage::set(pool).await;
     stage.hold("slow").await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use event_bus::Handler;
 use sqlx::PgPool;
 use test_kit::eventually;
 
@@ -32,7 +33,7 @@ async fn a_type_whose_handler_was_removed_is_unbound_and_its_events_are_ignored(
 /// As [`CountUp`], of a type that only a newer release knows.
 struct Lowered(CountUp);
 
-impl event_bus::Handler for Lowered {
+impl Handler for Lowered {
     const EVENT_TYPE: &'static str = "shop.test.counter_lowered.v1";
     type Payload = Raised;
 
@@ -65,6 +66,37 @@ async fn while_processes_are_replaced_the_events_of_a_new_handler_are_left_to_th
     applied.sort();
     let a = |version| ("a".to_owned(), version);
     assert_eq!(applied, [a(1), a(2), a(3), ("b".to_owned(), 1)]);
+    assert!(stage.vhost.take(&stage.dead()).await.is_none());
+    stage.stop.cancel();
+    running.await.unwrap();
+}
+
+#[sqlx::test(migrations = false)]
+async fn while_processes_are_replaced_an_event_of_a_new_handler_that_waits_is_no_dead_letter(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    let newer = event_bus::Subscriber::new(&stage.consumer, stage.pool.clone(), broker(&stage.vhost))
+        .handle(Lowered(CountUp { met: Arc::default() }))
+        .unwrap();
+    let health = newer.health();
+    let running = tokio::spawn(newer.run(stage.stop.clone()));
+    eventually("the newer one stands by", LONG, async || health.is_connected().then_some(())).await;
+    stage.hold("a").await;
+    stage.send(&Sent { event_type: Lowered::EVENT_TYPE, ..raised("a", 1, "wait") }).await;
+    stage.until_waiting(1).await;
+    let at_once = "update inbox_waiting set next_attempt_at = now(), failures = 1";
+    let reasons = "select reason from inbox_waiting where reason like 'no handler%'";
+    eventually("the older process has tried it", LONG, async || {
+        // Which of the two tries it is chance.
+        sqlx::raw_sql(at_once).execute(&stage.pool).await.unwrap();
+        sqlx::query(reasons).fetch_optional(&stage.pool).await.unwrap()
+    })
+    .await;
+    stage.release("a").await;
+    eventually("the newer process has tried it", LONG, async || {
+        sqlx::raw_sql(at_once).execute(&stage.pool).await.unwrap();
+        (stage.applied().await == [("a".to_owned(), 1)]).then_some(())
+    })
+    .await;
     assert!(stage.vhost.take(&stage.dead()).await.is_none());
     stage.stop.cancel();
     running.await.unwrap();

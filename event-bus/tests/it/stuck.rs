@@ -1,9 +1,11 @@
-//! Something stands in the way of single events: a lock, a handler that does not end, a connection that has gone stale.
+//! Something stands in the way of single events: a lock, a handler that does not end or makes a mistake, a connection that has
+//! gone stale.
 
 use event_bus::{DatabaseErrorKind, Subscriber, consumer::SubscriberConfig};
 use sqlx::{PgPool, postgres::PgPoolOptions};
+use test_kit::eventually;
 
-use crate::support::{Stage, raised};
+use crate::support::{LONG, Stage, raised};
 
 #[sqlx::test(migrations = false)]
 async fn a_row_that_somebody_locks_for_long_holds_up_its_key_alone_and_makes_no_message_guilty(pool: PgPool) {
@@ -53,6 +55,81 @@ async fn an_event_that_is_never_handled_in_time_holds_up_no_other_key(pool: PgPo
     let failures: i32 =
         sqlx::query_scalar("select failures from inbox_waiting").fetch_one(&stage.pool).await.unwrap();
     assert_eq!(failures, 0);
+}
+
+/// The failures of the events that wait, in the order of their arrival.
+async fn failures(stage: &Stage) -> Vec<i32> {
+    let failures = "select failures from inbox_waiting order by position";
+    sqlx::query_scalar(failures).fetch_all(&stage.pool).await.unwrap()
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_handler_that_swallows_an_error_of_the_database_loses_no_event(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    for version in 1..=3 {
+        stage.send(&raised("b", version, "")).await;
+    }
+    stage.send(&raised("a", 1, "swallow an error")).await;
+    stage.until_waiting(1).await;
+    stage.until_applied(3).await;
+    let reason: String =
+        sqlx::query_scalar("select reason from inbox_waiting").fetch_one(&stage.pool).await.unwrap();
+    assert_eq!(reason, "a statement of the handler failed, and it did not return that error");
+    eventually("it fails where it is tried again, too", LONG, async || {
+        (failures(&stage).await[0] >= 2).then_some(())
+    })
+    .await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_that_fails_at_the_commit_blocks_its_key_and_holds_up_no_other_that_waits(pool: PgPool) {
+    let stage = Stage::set_with_tries(pool, 2).await;
+    stage.hold("b").await;
+    stage.send(&raised("a", 1, "break a deferred constraint")).await;
+    stage.send(&raised("b", 1, "wait, then reject")).await;
+    stage.until_waiting(2).await;
+    stage.release("b").await;
+    // What fails at the commit is due before the other, whenever it was tried last.
+    sqlx::raw_sql("update inbox_waiting set next_attempt_at = now() - case key when 'a' then interval '1 hour' else '0' end")
+        .execute(&stage.pool)
+        .await
+        .unwrap();
+    assert_eq!(stage.dead_letter().await.1.json()["subject"], "b");
+    assert_eq!(stage.until_blocked(1).await[0].key, "a");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_handler_that_the_server_ends_the_connection_for_fails_its_own_event(pool: PgPool) {
+    let name = pool.connect_options().get_database().unwrap().to_owned();
+    let limit = format!("alter database \"{name}\" set idle_in_transaction_session_timeout = '200ms'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(limit)).execute(&pool).await.unwrap();
+    let stage = Stage::set(PgPool::connect_with((*pool.connect_options()).clone()).await.unwrap()).await;
+    stage.send(&raised("a", 1, "pause")).await;
+    stage.send(&raised("b", 1, "")).await;
+    assert_eq!(stage.until_applied(1).await, [("b".to_owned(), 1)]);
+    stage.until_waiting(1).await;
+    eventually("it fails where it is tried again, too", LONG, async || {
+        (failures(&stage).await[0] >= 2).then_some(())
+    })
+    .await;
+    stage.stop.cancel();
+    stage.running.await.unwrap();
+    stage.pool.close().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn what_one_handler_cannot_do_holds_up_its_key_alone(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    stage.send(&raised("a", 1, "read a column that is missing")).await;
+    stage.send(&raised("b", 1, "bind too much")).await;
+    stage.until_waiting(2).await;
+    stage.send(&raised("c", 1, "")).await;
+    assert_eq!(stage.until_applied(1).await, [("c".to_owned(), 1)]);
+    let failures = failures(&stage).await;
+    assert!(failures[0] == 0 && failures[1] >= 1, "a missing column is no failure: {failures:?}");
+
+    sqlx::raw_sql("alter table held add column missing text").execute(&stage.pool).await.unwrap();
+    assert_eq!(stage.until_applied(2).await[1], ("a".to_owned(), 1));
 }
 
 #[sqlx::test(migrations = false)]

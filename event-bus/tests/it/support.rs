@@ -47,9 +47,7 @@ pub(crate) struct Stage {
 /// The broker of a virtual host. On a busy machine it may take long to let us in.
 pub(crate) fn broker(vhost: &Vhost) -> BrokerConfig {
     let url = format!("{}?connection_timeout={}", vhost.url, LONG.as_millis());
-    let mut config = BrokerConfig::new(url, "shop.events");
-    "shop.unrouted".clone_into(&mut config.unrouted);
-    config
+    BrokerConfig::new(url, "shop.events")
 }
 
 fn recorder() -> &'static PrometheusHandle {
@@ -88,7 +86,8 @@ impl Stage {
         sqlx::raw_sql(inbox::SCHEMA).execute(&pool).await.unwrap();
         sqlx::raw_sql(
             "create table applied (key text not null, version bigint not null, value bigint);
-             create table held (key text not null)",
+             create table held (key text not null);
+             create table single (number int unique deferrable initially deferred)",
         )
         .execute(&pool)
         .await

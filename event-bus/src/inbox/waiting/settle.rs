@@ -99,14 +99,16 @@ pub(crate) async fn put_off(
     consumer: &str,
     event_id: Uuid,
     by: Duration,
+    reason: &str,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update inbox_waiting set next_attempt_at = clock_timestamp() + $3 * interval '1 second'
+        "update inbox_waiting set next_attempt_at = clock_timestamp() + $3 * interval '1 second', reason = $4
           where consumer = $1 and event_id = $2",
     )
     .bind(consumer)
     .bind(event_id)
     .bind(by.as_secs_f64())
+    .bind(reason.replace('\0', ""))
     .execute(tx)
     .await?;
     Ok(())

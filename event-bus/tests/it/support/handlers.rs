@@ -64,7 +64,6 @@ impl Handler for CountUp {
             }
             "reject" => return Err(HandleError::reject("this one is rejected")),
             "retry" => return Err(HandleError::retry("not today")),
-            // Alone in a batch it fails once in the batch and once by itself.
             "retry twice" if times <= 2 => return Err(HandleError::retry("not yet")),
             "lock" => {
                 let lock = sqlx::query("select from held where key = $1 for update");
@@ -72,6 +71,21 @@ impl Handler for CountUp {
             }
             "hang" => std::future::pending().await,
             "panic" => panic!("a bug in a handler"),
+            "swallow an error" => {
+                drop(sqlx::query("select 1 / 0").execute(&mut **tx).await);
+                return Ok(());
+            }
+            "read a column that is missing" => {
+                sqlx::query("select missing from held").execute(&mut **tx).await?;
+            }
+            "pause" => tokio::time::sleep(std::time::Duration::from_secs(1)).await,
+            "bind too much" => {
+                let none = sqlx::query("select");
+                (0..70_000).fold(none, |query, number: i32| query.bind(number)).execute(&mut **tx).await?;
+            }
+            "break a deferred constraint" => {
+                sqlx::query("insert into single values (1), (1)").execute(&mut **tx).await?;
+            }
             "break a constraint" => {
                 sqlx::query("insert into applied values (null, 0, null)").execute(&mut **tx).await?;
             }
