@@ -146,7 +146,6 @@ pub fn read(
     if body.len() > BODY_LIMIT {
         return Err(ReadError::TooLarge(body.len()));
     }
-    let is_structured = |kind: &str| kind.to_ascii_lowercase().starts_with("application/cloudevents");
     if content_type.is_some_and(is_structured) {
         let data = serde_json::from_slice::<Structured<'_>>(body)?.data.to_owned();
         return check(serde_json::from_slice(body)?, data, &header);
@@ -174,6 +173,11 @@ pub fn read(
         tracestate: prefixed("tracestate").map(Cow::Owned),
     };
     check(attributes, data, &header)
+}
+
+/// Whether the whole event is in the body.
+pub(crate) fn is_structured(content_type: &str) -> bool {
+    content_type.to_ascii_lowercase().starts_with("application/cloudevents")
 }
 
 /// An attribute in binary mode, whichever prefix the binding of its publisher gives it.

@@ -22,9 +22,11 @@ pub struct BrokerConfig {
 }
 
 impl BrokerConfig {
-    /// The broker at `url`, with this exchange for events. Unroutable events go to `<exchange>.unrouted`.
+    /// The broker at `url`, with this exchange for events. Where it is `town.events`, unroutable ones go to `town.unrouted`.
+    /// [`validate`](Self::validate) tells what is wrong with it.
     pub fn new(url: impl Into<SecretString>, exchange: &str) -> Self {
-        Self { url: url.into(), exchange: exchange.to_owned(), unrouted: format!("{exchange}.unrouted") }
+        let unrouted = format!("{}.unrouted", exchange.strip_suffix(".events").unwrap_or(exchange));
+        Self { url: url.into(), exchange: exchange.to_owned(), unrouted }
     }
 
     /// Where events go, in words: the exchange and the virtual host. The same for all publishers of a log, whatever address

@@ -33,7 +33,7 @@ pub(super) async fn list(
     subscriber: &str,
     time: Duration,
     limit: usize,
-) -> Result<DeadLetters, PublishError> {
+) -> Result<DeadLetters, DeadLetterError> {
     let mut scan = Scan::begin(config, subscriber, time, limit as u64).await?;
     let outcome = async {
         let mut seen = DeadLetters { count: 0, data: Vec::new() };
@@ -70,6 +70,16 @@ pub enum DeadLetterError {
         looked_at: u64,
         /// How many there are.
         count: u64,
+    },
+    /// A message cannot be received, nor anything behind it: it is no AMQP, or its headers fill more than a frame.
+    #[error(
+        "the dead letter behind the first {after} cannot be received: take it off the queue on the broker's own page"
+    )]
+    Unreceivable {
+        /// How many can be read before it.
+        after: u64,
+        /// Why it cannot.
+        source: BrokerError,
     },
     /// The broker cannot be used now.
     #[error(transparent)]

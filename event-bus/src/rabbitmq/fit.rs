@@ -25,6 +25,9 @@ const OUR_LARGEST: usize = 2 * 1024;
 /// How many dropped headers the reason names.
 const NAMED: usize = 3;
 
+/// How many characters of a name it has.
+const NAME_LIMIT: usize = 40;
+
 /// Drops foreign headers, the largest first, until the properties fit into a frame. The reason then says so.
 pub(crate) fn fitted(properties: BasicProperties, frame_max: u32) -> BasicProperties {
     let limit = usize::try_from(frame_max).unwrap_or(usize::MAX).saturating_sub(RESERVED);
@@ -63,7 +66,13 @@ pub(crate) fn fitted(properties: BasicProperties, frame_max: u32) -> BasicProper
 
 fn note(dropped: &BTreeMap<&ShortString, usize>) -> String {
     let named = dropped.iter().take(NAMED);
-    let named: Vec<_> = named.map(|(name, bytes)| format!("{:?} of {bytes} bytes", name.as_str())).collect();
+    let named: Vec<_> = named
+        .map(|(name, bytes)| {
+            // Escaped, a character may have ten.
+            let name: String = name.as_str().chars().take(NAME_LIMIT).collect();
+            format!("{name:?} of {bytes} bytes")
+        })
+        .collect();
     let more = match dropped.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),

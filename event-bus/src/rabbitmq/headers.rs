@@ -156,6 +156,18 @@ pub(crate) fn carried(properties: &BasicProperties) -> BasicProperties {
     if let Some(content_type) = properties.content_type() {
         kept = kept.with_content_type(content_type.clone());
     }
+    if let Some(content_encoding) = properties.content_encoding() {
+        kept = kept.with_content_encoding(content_encoding.clone());
+    }
+    if let Some(priority) = properties.priority() {
+        kept = kept.with_priority(*priority);
+    }
+    if let Some(correlation_id) = properties.correlation_id() {
+        kept = kept.with_correlation_id(correlation_id.clone());
+    }
+    if let Some(reply_to) = properties.reply_to() {
+        kept = kept.with_reply_to(reply_to.clone());
+    }
     if let Some(message_id) = properties.message_id() {
         kept = kept.with_message_id(message_id.clone());
     }

@@ -1,11 +1,17 @@
 //! Publishing with confirms.
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    future::poll_fn,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+};
 
 use lapin::{
     BasicProperties, Channel, Confirmation, PublisherConfirm,
+    message::BasicReturnMessage,
     options::{BasicPublishOptions, ConfirmSelectOptions},
-    types::{AMQPValue, FieldTable},
+    types::{AMQPValue, FieldTable, ShortString},
 };
 use uuid::Uuid;
 
@@ -84,6 +90,7 @@ impl PublishError {
 pub struct Publisher {
     connected: Arc<Connected>,
     channel: Channel,
+    returned: Returned,
     exchange: String,
     /// The only queue to send to, instead of those that the exchange routes to.
     queue: Option<String>,
@@ -108,7 +115,8 @@ impl Publisher {
         let channel = deadline("open a channel", self.connected.create_channel()).await?;
         deadline("turn confirms on", channel.confirm_select(ConfirmSelectOptions::default())).await?;
         let connected = Arc::clone(&self.connected);
-        Ok(Self { connected, channel, exchange: self.exchange.clone(), queue: self.queue.clone() })
+        let (exchange, queue) = (self.exchange.clone(), self.queue.clone());
+        Ok(Self { connected, channel, returned: Returned::default(), exchange, queue })
     }
 
     /// Connects and turns confirms on, to send to this queue only. The queue is not declared: if it does not exist,
@@ -131,7 +139,8 @@ impl Publisher {
         let connected = Connected::open(config, name).await?;
         let channel = connected.channel.clone();
         deadline("turn confirms on", channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        Ok(Self { connected: Arc::new(connected), channel, exchange: exchange.to_owned(), queue: None })
+        let (connected, exchange) = (Arc::new(connected), exchange.to_owned());
+        Ok(Self { connected, channel, returned: Returned::default(), exchange, queue: None })
     }
 
     /// Sends an event, persistent and mandatory. The confirmation is awaited separately, so that many events can
@@ -139,7 +148,7 @@ impl Publisher {
     pub async fn send(&self, event: &OutgoingEvent<'_>) -> Result<Confirm, PublishError> {
         let body = event.to_json()?;
         let routing_key = self.queue.as_deref().unwrap_or(event.event_type);
-        let mut span = self.publishing(event, routing_key);
+        let mut span = self.publish_span(event, routing_key);
         let properties = properties(event, span.context().as_ref().unwrap_or(event.trace));
         match self.send_raw(event.id, routing_key, &body, properties).await {
             Ok(confirm) => Ok(Confirm { span, ..confirm }),
@@ -151,7 +160,7 @@ impl Publisher {
     }
 
     /// The step that lasts until an event is confirmed.
-    fn publishing(&self, event: &OutgoingEvent<'_>, routing_key: &str) -> Span {
+    fn publish_span(&self, event: &OutgoingEvent<'_>, routing_key: &str) -> Span {
         Span::within(event.trace, SpanKind::Producer, || {
             let exchange = if self.exchange.is_empty() { "amq.default" } else { &self.exchange };
             let destination = format!("{exchange}:{routing_key}");
@@ -188,9 +197,10 @@ impl Publisher {
     ) -> Result<Confirm, PublishError> {
         let options = BasicPublishOptions { mandatory: true, immediate: false };
         let (exchange, key) = (self.exchange.as_str().into(), routing_key.into());
-        let properties = properties.with_delivery_mode(PERSISTENT);
+        let (message_id, properties) = (id_of(&properties), properties.with_delivery_mode(PERSISTENT));
         let publish = self.channel.basic_publish(exchange, key, options, body, properties);
-        Ok(Confirm { pending: deadline("publish", publish).await?, event_id, span: Span::default() })
+        let pending = deadline("publish", publish).await?;
+        Ok(Confirm { pending, event_id, message_id, returned: self.returned.clone(), span: Span::default() })
     }
 
     /// The name of the cluster that the broker is, where it says that. Its nodes have it in common.
@@ -245,23 +255,72 @@ pub(crate) fn properties(event: &OutgoingEvent<'_>, sending: &TraceContext) -> B
 pub struct Confirm {
     pending: PublisherConfirm,
     event_id: Uuid,
+    message_id: ShortString,
+    returned: Returned,
     span: Span,
+}
+
+/// The messages that a channel has returned, because no queue took them, and that are not confirmed yet, by their ids.
+///
+/// The broker returns a message before it confirms it. lapin hands it to whichever confirmation comes next, which may be that
+/// of another message, and gives the message's own none. Whoever awaits several confirmations awaits them together.
+#[derive(Clone, Default)]
+struct Returned(Arc<Mutex<HashSet<ShortString>>>);
+
+impl Returned {
+    /// Whether the message with this id was returned, once its confirmation is there, with `message`.
+    async fn has(&self, id: &ShortString, message: Option<BasicReturnMessage>) -> bool {
+        if let Some(message) = message {
+            let other = id_of(&message.delivery.properties);
+            if other == *id {
+                return true;
+            }
+            self.lock().insert(other);
+        }
+        // The confirmation that got our message came before this one, and may not have been read yet.
+        let mut has_waited = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut has_waited, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        self.lock().remove(id)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<ShortString>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn id_of(properties: &BasicProperties) -> ShortString {
+    properties.message_id().clone().unwrap_or_default()
 }
 
 impl Confirm {
     /// Waits until the broker has confirmed or refused the event.
     pub async fn outcome(self) -> Result<(), PublishError> {
-        let Self { pending, event_id, mut span } = self;
+        let Self { pending, event_id, message_id, returned, mut span } = self;
         if crate::without!("confirms") {
             return Ok(());
         }
         let outcome = match deadline("have an event confirmed", pending).await {
-            Ok(Confirmation::Ack(None)) => Ok(()),
             // An unroutable message is returned and *then* acknowledged.
-            Ok(Confirmation::Ack(Some(_))) => Err(PublishError::Unroutable(event_id)),
-            Ok(Confirmation::Nack(_)) => Err(PublishError::Rejected(event_id)),
+            Ok(Confirmation::Ack(message)) => {
+                let is_returned = returned.has(&message_id, message).await;
+                if is_returned { Err(PublishError::Unroutable(event_id)) } else { Ok(()) }
+            }
+            Ok(Confirmation::Nack(message)) => {
+                returned.has(&message_id, message).await;
+                Err(PublishError::Rejected(event_id))
+            }
             Ok(Confirmation::NotRequested) => Err(PublishError::NotConfirming),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                returned.lock().remove(&message_id);
+                Err(error.into())
+            }
         };
         if let Err(error) = &outcome {
             span.fail(error.kind());

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    BrokerConfig, BrokerError, PublishError,
+    BrokerConfig, BrokerError,
     dead_letters::{
         self, Action, DeadLetter, DeadLetterError, DeadLetterProgress, DeadLetterSelection, DeadLetters,
     },
@@ -86,7 +86,7 @@ impl QueueAdmin {
     }
 
     /// The first `limit` dead letters, without those that another process is reading.
-    pub async fn dead_letters(&self, limit: usize) -> Result<DeadLetters, PublishError> {
+    pub async fn dead_letters(&self, limit: usize) -> Result<DeadLetters, DeadLetterError> {
         self.alone(move |this| async move {
             dead_letters::list(&this.config, &this.subscriber, this.time, limit).await
         })

@@ -6,21 +6,18 @@ use event_bus::{
     BrokerConfig,
     rabbitmq::{DeadLetter, DeadLetterError, DeadLetterProgress, DeadLetterSelection, QueueAdmin},
 };
-use lapin::{
-    BasicProperties,
-    types::{AMQPValue, FieldTable},
-};
+use lapin::BasicProperties;
 use sqlx::PgPool;
 use test_kit::{Protocol, Proxy, eventually};
 
 use crate::support::{LONG, RAISED, Sent, Stage, broker, raised};
 
-fn queue_admin(stage: &Stage) -> QueueAdmin {
+pub(crate) fn queue_admin(stage: &Stage) -> QueueAdmin {
     QueueAdmin::new(&stage.consumer, broker(&stage.vhost))
 }
 
 /// Waits until there are so many dead letters, and shows them.
-async fn letters(admin: &QueueAdmin, count: usize) -> Vec<DeadLetter> {
+pub(crate) async fn letters(admin: &QueueAdmin, count: usize) -> Vec<DeadLetter> {
     eventually(&format!("{count} dead letters"), LONG, async || {
         let seen = admin.dead_letters(100).await.unwrap();
         assert_eq!(seen.count, seen.data.len() as u64);
@@ -239,25 +236,6 @@ async fn looking_often_and_by_several_at_once_loses_nothing(pool: PgPool) {
         format!("{:?}", dead.properties.headers().as_ref().unwrap().inner().get("x-delivery-count"));
     let small = (0..=11).any(|count| deliveries == format!("Some(LongLongInt({count}))"));
     assert!(small || deliveries == "None", "no message is delivered for ever: {deliveries}");
-}
-
-#[sqlx::test(migrations = false)]
-async fn a_dead_letter_that_wishes_for_copies_of_itself_is_looked_at_without_any(pool: PgPool) {
-    let stage = Stage::set(pool).await;
-    let mut headers = FieldTable::default();
-    let again = vec![AMQPValue::LongString("again".into())];
-    headers.insert("CC".into(), AMQPValue::FieldArray(again.into()));
-    let properties = BasicProperties::default().with_headers(headers);
-    stage.vhost.publish("", &stage.dead(), b"not an event", properties).await;
-    // At some time it has been delivered too often to be left where it is, and is replaced.
-    for _ in 0..12 {
-        letters(&queue_admin(&stage), 1).await;
-    }
-
-    // A copy would be rejected before this one is handled.
-    stage.send(&raised("a", 1, "")).await;
-    stage.until_applied(1).await;
-    assert_eq!(letters(&queue_admin(&stage), 1).await[0].body, "not an event");
 }
 
 #[sqlx::test(migrations = false)]

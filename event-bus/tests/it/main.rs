@@ -3,6 +3,7 @@
 
 mod away;
 mod dead_letters;
+mod odd_letters;
 mod outbox;
 mod receiving;
 mod refused;

@@ -50,7 +50,7 @@ async fn list_dead_letters(
     inbox: web::Data<Inbox>,
 ) -> Result<web::Json<DeadLetters>, Problem> {
     let limit = page::limit(query.0.limit.unwrap_or(20), LETTERS_LIMIT)?;
-    inbox.queue_admin.dead_letters(limit).await.map(web::Json).map_err(|error| unavailable(&error))
+    inbox.queue_admin.dead_letters(limit).await.map(web::Json).map_err(|error| unfinished(&error))
 }
 
 /// Puts a dead letter back into this service's queue, as if it were new; what the service has had already
@@ -206,6 +206,7 @@ fn unavailable(error: &PublishError) -> Problem {
 fn unfinished(error: &DeadLetterError) -> Problem {
     match error {
         DeadLetterError::Broker(error) => unavailable(error),
+        DeadLetterError::Unreceivable { .. } => Problem::unavailable(error.to_string(), 60),
         error => Problem::unavailable(format!("{error}: try again, or replay or discard those before it"), 1),
     }
 }

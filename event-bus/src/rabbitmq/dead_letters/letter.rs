@@ -1,7 +1,7 @@
 //! A dead letter, as operators see it.
 
 use chrono::{DateTime, Utc};
-use lapin::{BasicProperties, message::Delivery};
+use lapin::{BasicProperties, message::Delivery, types::ShortString};
 use uuid::Uuid;
 
 use crate::{envelope, rabbitmq::headers};
@@ -14,7 +14,7 @@ const BODY_LIMIT: usize = 4 * 1024;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
-    /// Its id here: its message id or, where it has none, a hash of its body.
+    /// Its id here: its message id or, where it has none, a hash of its body and headers.
     pub id: String,
     /// The event's id, where it has one.
     pub event_id: Option<Uuid>,
@@ -40,22 +40,41 @@ pub(super) fn event_id(properties: &BasicProperties) -> Option<Uuid> {
     properties.message_id().as_ref()?.as_str().parse().ok()
 }
 
-/// The type and the key of a CloudEvents event: in its body, or in headers where the body is the payload alone.
+/// The type and the key of a CloudEvents event: in its body, or in headers where the body is the payload alone. Where the
+/// content type does not say which, headers come first.
 fn type_and_key(delivery: &Delivery) -> (Option<String>, Option<String>) {
+    let content_type = delivery.properties.content_type().as_ref().map(ShortString::as_str);
+    let in_header = |name: &str| envelope::in_header(name, |name| headers::text(&delivery.properties, name));
     let event: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(&delivery.data).unwrap_or_default();
     let in_body = |name: &str| event.get(name)?.as_str().map(str::to_owned);
-    let header = |name: &str| headers::text(&delivery.properties, name);
-    let in_header = |name| envelope::in_header(name, header);
-    let key = in_body("partitionkey").or_else(|| in_body("subject"));
-    let key = key.or_else(|| in_header("partitionkey")).or_else(|| in_header("subject"));
-    (in_body("type").or_else(|| in_header("type")), key)
+    let attribute = |name: &str| {
+        let text = match content_type {
+            Some(content_type) if envelope::is_structured(content_type) => in_body(name),
+            Some(_) => in_header(name),
+            None => in_header(name).or_else(|| in_body(name)),
+        };
+        text.filter(|text| envelope::is_short_string(text))
+    };
+    (attribute("type"), attribute("subject").or_else(|| attribute("partitionkey")))
+}
+
+/// What names a message: its message id or, where that is none, a hash of what it is. An id that is empty or dots alone
+/// would be no part of an address.
+fn id(delivery: &Delivery) -> String {
+    let message_id = delivery.properties.message_id().as_ref().map(ShortString::as_str).unwrap_or_default();
+    if message_id.chars().any(|char| char != '.') {
+        return message_id.to_owned();
+    }
+    let headers = headers::without_copies(&delivery.properties);
+    let own: Vec<_> =
+        headers.inner().iter().filter(|(name, _)| !headers::is_a_count(name.as_str())).collect();
+    format!("body-{:016x}", fnv1a(&[delivery.data.as_slice(), format!("{own:?}").as_bytes()].concat()))
 }
 
 impl DeadLetter {
     pub(super) fn of(delivery: &Delivery) -> Self {
         let properties = &delivery.properties;
-        let message_id = properties.message_id().as_ref().map(|id| id.as_str().to_owned());
         let given_up = || {
             let why = headers::text(properties, "x-first-death-reason");
             format!("the broker gave it up: {}", why.as_deref().unwrap_or("it does not say why"))
@@ -66,7 +85,7 @@ impl DeadLetter {
         let (own_type, key) = type_and_key(delivery);
         let event_type = properties.kind().as_ref().map(ToString::to_string);
         Self {
-            id: message_id.unwrap_or_else(|| format!("body-{:016x}", fnv1a(&delivery.data))),
+            id: id(delivery),
             event_id: event_id(properties),
             event_type: event_type.or_else(routing_key).or(own_type),
             key,
@@ -80,7 +99,7 @@ impl DeadLetter {
     }
 }
 
-/// 64-bit FNV-1a: names a message that has no id by its body.
+/// 64-bit FNV-1a.
 fn fnv1a(bytes: &[u8]) -> u64 {
     const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;

@@ -4,12 +4,9 @@
 //! ahead. Messages that are left where they are stay unacknowledged and take up the room of their consumer: when half of it
 //! is taken up, the next consumer begins behind them.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::join_all};
 use lapin::{
     Consumer,
     message::Delivery,
@@ -18,7 +15,7 @@ use lapin::{
 };
 use tokio::time::timeout;
 
-use super::{Action, letter::event_id};
+use super::{Action, DeadLetterError, letter::event_id};
 use crate::rabbitmq::{
     BrokerConfig, BrokerError, PublishError,
     ask::absent_as_none,
@@ -51,6 +48,15 @@ struct Window {
     is_ending: bool,
 }
 
+/// What a message was sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// To be handled again.
+    Again,
+    /// To replace one that was delivered too often. It may fail: the message is left where it is.
+    Copy,
+}
+
 /// One scan of a dead-letter queue.
 pub(super) struct Scan<'a> {
     config: &'a BrokerConfig,
@@ -60,8 +66,10 @@ pub(super) struct Scan<'a> {
     /// Opened on first use, because a publishing connection may be blocked.
     publisher: Option<Publisher>,
     window: Option<Window>,
-    /// What was sent, with the message that it replaces.
-    unconfirmed: VecDeque<(u64, Confirm)>,
+    /// What was sent, with the message that it replaces, and what for.
+    unconfirmed: Vec<(u64, Confirm, Sent)>,
+    /// Whether copies are made: not after one was refused.
+    is_copying: bool,
     until: Instant,
     /// At most so many are looked at.
     limit: u64,
@@ -86,7 +94,8 @@ impl<'a> Scan<'a> {
             connected: Connected::open(config, &format!("{subscriber} (dead letters)")).await?,
             publisher: None,
             window: None,
-            unconfirmed: VecDeque::new(),
+            unconfirmed: Vec::new(),
+            is_copying: true,
             until: Instant::now() + time,
             limit,
             count: 0,
@@ -96,7 +105,8 @@ impl<'a> Scan<'a> {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Result<Option<Delivery>, PublishError> {
+    /// The next message, if there is one and time for it.
+    pub(super) async fn next(&mut self) -> Result<Option<Delivery>, DeadLetterError> {
         if self.left == Some(0) || self.looked_at >= self.limit {
             return Ok(None);
         }
@@ -105,7 +115,16 @@ impl<'a> Scan<'a> {
             self.is_out_of_time = true;
             return Ok(None);
         }
-        let delivery = if self.left.is_none() { self.ask().await? } else { self.following().await? };
+        let delivery = match self.left {
+            None => self.ask().await.map_err(PublishError::from),
+            Some(_) => self.following().await,
+        };
+        let delivery = delivery.map_err(|error| match error {
+            PublishError::Unknown(error) if error.is_undecodable() => {
+                DeadLetterError::Unreceivable { after: self.looked_at, source: error }
+            }
+            error => error.into(),
+        })?;
         if let Some(left) = self.left.as_mut().filter(|_| delivery.is_some()) {
             *left = left.saturating_sub(1);
             self.looked_at += 1;
@@ -180,7 +199,8 @@ impl<'a> Scan<'a> {
             if headers::text(&delivery.properties, headers::CONSUMER).as_deref() == Some(self.subscriber) {
                 headers.insert(headers::WITHOUT_EFFECT.into(), AMQPValue::LongString(self.subscriber.into()));
             }
-            return self.replace(topology::AGAIN, delivery, headers).await;
+            self.make_room().await?;
+            return self.replace(Sent::Again, delivery, headers).await;
         }
         self.take(delivery.delivery_tag).await
     }
@@ -188,10 +208,8 @@ impl<'a> Scan<'a> {
     /// Leaves a message where it is, or replaces it by a copy with a new count.
     pub(super) async fn leave(&mut self, delivery: &Delivery) -> Result<(), PublishError> {
         let deliveries = headers::number(&delivery.properties, headers::DELIVERY_COUNT).unwrap_or_default();
-        if deliveries < MAX_DELIVERIES {
-            if let Some(window) = &mut self.window {
-                window.left += 1;
-            }
+        if deliveries < MAX_DELIVERIES || !self.is_copying {
+            self.left_one();
             return Ok(());
         }
         let mut headers = FieldTable::default();
@@ -199,20 +217,37 @@ impl<'a> Scan<'a> {
         for (name, value) in all.inner().iter().filter(|(name, _)| !headers::is_a_count(name.as_str())) {
             headers.insert(name.clone(), value.clone());
         }
-        self.replace(topology::DEAD, delivery, headers).await
+        self.make_room().await?;
+        if self.replace(Sent::Copy, delivery, headers).await.is_err() {
+            self.left_for_good();
+        }
+        Ok(())
+    }
+
+    /// A copy was refused: the message stays, and so do further ones.
+    fn left_for_good(&mut self) {
+        self.is_copying = false;
+        self.left_one();
+    }
+
+    fn left_one(&mut self) {
+        if let Some(window) = &mut self.window {
+            window.left += 1;
+        }
+    }
+
+    async fn make_room(&mut self) -> Result<(), PublishError> {
+        if self.unconfirmed.len() >= IN_FLIGHT { self.settle().await } else { Ok(()) }
     }
 
     /// Publishes a message through the subscriber's redirect exchange; it is taken off the queue when the broker has it
     /// there.
     async fn replace(
         &mut self,
-        key: &str,
+        what: Sent,
         delivery: &Delivery,
         headers: FieldTable,
     ) -> Result<(), PublishError> {
-        while self.unconfirmed.len() >= IN_FLIGHT {
-            self.settle_one().await?;
-        }
         let publisher = match &mut self.publisher {
             Some(publisher) => publisher,
             vacant => {
@@ -222,23 +257,26 @@ impl<'a> Scan<'a> {
         };
         let properties = headers::carried(&delivery.properties).with_headers(headers);
         let event_id = event_id(&delivery.properties).unwrap_or_default();
+        let key = if what == Sent::Again { topology::AGAIN } else { topology::DEAD };
         let confirm = publisher.forward(event_id, key, &delivery.data, properties).await?;
-        self.unconfirmed.push_back((delivery.delivery_tag, confirm));
+        self.unconfirmed.push((delivery.delivery_tag, confirm, what));
         Ok(())
     }
 
     /// Waits until the broker has everything that was sent, and takes off the queue what that replaces.
     pub(super) async fn settle(&mut self) -> Result<(), PublishError> {
-        while !self.unconfirmed.is_empty() {
-            self.settle_one().await?;
+        let sent = self.unconfirmed.drain(..);
+        let sent =
+            sent.map(|(replaced, confirm, what)| async move { (replaced, confirm.outcome().await, what) });
+        let mut settled = Ok(());
+        for (replaced, outcome, what) in join_all(sent.collect::<Vec<_>>()).await {
+            match outcome {
+                Ok(()) => self.take(replaced).await?,
+                Err(_) if what == Sent::Copy => self.left_for_good(),
+                Err(error) => settled = Err(error),
+            }
         }
-        Ok(())
-    }
-
-    async fn settle_one(&mut self) -> Result<(), PublishError> {
-        let Some((replaced, confirm)) = self.unconfirmed.pop_front() else { return Ok(()) };
-        confirm.outcome().await?;
-        self.take(replaced).await
+        settled
     }
 
     async fn take(&self, delivery_tag: u64) -> Result<(), PublishError> {
