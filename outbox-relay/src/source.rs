@@ -48,7 +48,6 @@ pub(crate) struct Source {
 /// The status of publishing from a database, in this process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Standing)]
 pub(crate) struct PublisherStatus {
     /// The partitions that this relay owns.
     pub(crate) partitions: Vec<i16>,

@@ -97,7 +97,7 @@ impl<E: Pending> Engine<E> {
         }
     }
 
-    /// The database gave a poll up, because it took too long. The next one reads less. Nothing is forgotten.
+    /// The database gave a poll up, because it took too long. The next one reads less. By itself this forgets nothing.
     pub fn poll_timed_out(&mut self) {
         if self.poll.take().is_some() {
             self.log_is_busy = false;

@@ -64,10 +64,9 @@ impl Timeline {
         }
         for delivery in &self.deliveries {
             let Some(received) = &delivery.received else { continue };
-            let effect = if received.applied { "applied" } else { "no effect: it knew something newer" };
             let again = if received.redelivered { ", redelivered flag set" } else { "" };
-            happened
-                .push((received.received_at, format!("received by {}{again}, {effect}", delivery.consumer)));
+            let (consumer, effect) = (&delivery.consumer, &received.effect);
+            happened.push((received.received_at, format!("received by {consumer}{again}, {effect}")));
         }
         happened
     }

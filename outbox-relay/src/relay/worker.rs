@@ -156,6 +156,7 @@ impl Worker {
             answer = self.log.finished() => match answer {
                 Ok(answer) => self.log_answer(answer),
                 Err(error) => {
+                    // The server did not even cancel the poll: the session is given up, and the next poll still reads less.
                     if matches!(error, StoreError::TimedOut { .. }) {
                         self.engine.poll_timed_out();
                     }

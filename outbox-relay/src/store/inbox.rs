@@ -15,8 +15,10 @@ pub(crate) struct Receipt {
     pub(crate) received_at: DateTime<Utc>,
     /// The broker's flag at the delivery that was entered.
     pub(crate) redelivered: bool,
-    /// False where the subscriber knew a newer event of the key, and this one had no effect.
+    /// Whether it has had its effect.
     pub(crate) applied: bool,
+    /// That, or why it has not, in words.
+    pub(crate) effect: String,
 }
 
 /// Which of these events a subscriber has received.
@@ -86,7 +88,15 @@ pub(crate) async fn find(
     id: Uuid,
 ) -> Result<Option<Receipt>, sqlx::Error> {
     sqlx::query_as(
-        "select received_at, redelivered, applied from inbox where consumer = $1 and event_id = $2",
+        "select received_at, inbox.redelivered, applied,
+                case when applied then 'applied'
+                     when skipped_by is not null then concat('skipped by ', skipped_by, ': ', skip_reason)
+                     when blocked_at is not null then concat('blocks its key after ', failures, ' failures: ', reason)
+                     when reason is not null then concat('waits for another try after ', failures, ' failures: ', reason)
+                     when waiting.event_id is not null then 'waits behind an earlier event of its key'
+                     else 'no effect: a newer event of its key was known' end as effect
+           from inbox left join inbox_waiting as waiting using (consumer, event_id)
+          where consumer = $1 and event_id = $2",
     )
     .bind(consumer)
     .bind(id)

@@ -49,7 +49,7 @@ async fn show_tells_an_events_life_from_commit_to_each_subscriber(pool: PgPool) 
     assert!(places.is_sorted(), "{out}");
     assert!(out.contains("redelivered flag set, applied"), "{out}");
     let (_, out, _) = show(ids[1], &[]);
-    assert!(out.contains("received by basket, no effect: it knew something newer"), "{out}");
+    assert!(out.contains("received by basket, no effect: a newer event of its key was known"), "{out}");
 
     let (code, out, _) = show(ids[2], &["--json"]);
     let life: Value = serde_json::from_str(&out).unwrap();
@@ -57,6 +57,40 @@ async fn show_tells_an_events_life_from_commit_to_each_subscriber(pool: PgPool) 
     assert_eq!(life["deliveries"], json!([{"consumer": "basket", "received": null, "problem": null}]));
     assert_eq!(life["payload"], json!({"counter": "a", "value": 3}));
     stage.seen(3).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn show_says_what_an_event_that_was_received_waits_for(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    sqlx::raw_sql(event_bus::inbox::SCHEMA).execute(&stage.log.pool).await.unwrap();
+    let id = stage.log.raise("a", 1..=1).await[0];
+    received(&stage.log.pool, id, false, false).await;
+    sqlx::query(
+        "insert into inbox_waiting (consumer, event_id, source, key, event_type, generation, key_version, occurred_at,
+                                    data, redelivered, holds_key)
+         values ('basket', $1, '/test', 'a', 'shop.test.counter_raised.v1', 1, 1, now(), '{}', false, true)",
+    )
+    .bind(id)
+    .execute(&stage.log.pool)
+    .await
+    .unwrap();
+    for (change, says) in [
+        ("update inbox set applied = false", "waits behind an earlier event of its key"),
+        (
+            "update inbox_waiting set failures = 2, reason = 'no shelf'",
+            "waits for another try after 2 failures: no shelf",
+        ),
+        ("update inbox_waiting set blocked_at = now()", "blocks its key after 2 failures: no shelf"),
+        (
+            "delete from inbox_waiting; update inbox set skipped_by = 'olga', skip_reason = 'sold'",
+            "skipped by olga: sold",
+        ),
+    ] {
+        sqlx::raw_sql(change).execute(&stage.log.pool).await.unwrap();
+        let relay = stage.relay().env("APP__CONSUMERS__BASKET__URL", &stage.log.url);
+        let (_, out, _) = relay.output(&["show", &id.to_string()]);
+        assert!(out.contains(&format!("received by basket, {says}")), "{out}");
+    }
 }
 
 #[sqlx::test(migrations = false)]

@@ -180,6 +180,9 @@ pub(super) struct Receipt {
     pub(super) received_at: DateTime<Utc>,
     pub(super) redelivered: bool,
     pub(super) applied: bool,
+    /// An older relay does not say it.
+    #[serde(default)]
+    pub(super) effect: String,
 }
 
 /// The first dead letters of a subscriber, and how many there are.

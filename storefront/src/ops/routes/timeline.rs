@@ -127,7 +127,7 @@ fn past(event: &Event) -> Vec<Step> {
         let (effect, class) = if received.applied {
             ("applied, in one transaction with the inbox entry", "ok")
         } else {
-            ("no effect: a newer event of this key was known", "busy")
+            (received.effect.as_str(), "busy")
         };
         let what = format!("Received by {}", delivery.consumer);
         steps.push(Step::new(received.received_at, class, what, format!("{flag}{effect}")));
