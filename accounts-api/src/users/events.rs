@@ -1,6 +1,6 @@
 //! The integration events of users. Their JSON is a contract: `contracts/<type>.json`.
 
-use event_bus::Event;
+use event_bus::event;
 use serde::Serialize;
 
 use super::{Email, UserId, UserName};
@@ -20,17 +20,7 @@ macro_rules! user_event {
             pub version: i64,
         }
 
-        impl Event for $event {
-            const TYPE: &'static str = $type;
-
-            fn key(&self) -> String {
-                self.user_id.to_string()
-            }
-
-            fn version(&self) -> i64 {
-                self.version
-            }
-        }
+        event!($event, $type, |it| (it.user_id, it.version));
     };
 }
 

@@ -1,6 +1,6 @@
 //! The integration events of digests. Their JSON is a contract: `contracts/<type>.json`.
 
-use event_bus::Event;
+use event_bus::event;
 use serde::Serialize;
 
 use crate::baskets::BuyerId;
@@ -50,26 +50,5 @@ pub struct Change {
     pub new_price: Option<Price>,
 }
 
-impl Event for PriceDigestDue {
-    const TYPE: &'static str = "shop.basket.price_digest_due.v1";
-
-    fn key(&self) -> String {
-        self.buyer_id.to_string()
-    }
-
-    fn version(&self) -> i64 {
-        self.version
-    }
-}
-
-impl Event for PriceDigestMade {
-    const TYPE: &'static str = "shop.basket.price_digest_made.v1";
-
-    fn key(&self) -> String {
-        self.buyer_id.to_string()
-    }
-
-    fn version(&self) -> i64 {
-        self.version
-    }
-}
+event!(PriceDigestDue, "shop.basket.price_digest_due.v1", |it| (it.buyer_id, it.version));
+event!(PriceDigestMade, "shop.basket.price_digest_made.v1", |it| (it.buyer_id, it.version));

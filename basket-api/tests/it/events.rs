@@ -258,6 +258,7 @@ fn poison() -> Vec<(Vec<u8>, &'static str)> {
         (b"[]".to_vec(), "not a CloudEvents event"),
         (without("id"), "id"),
         (without("sequence"), "sequence"),
+        (with("/sequence", json!("0")), "at least 1"),
         (without("data"), "data"),
         (with("/id", json!("7")), "id"),
         (with("/type", json!("shop.catalog.product_painted.v1")), "product_painted"),

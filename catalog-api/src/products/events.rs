@@ -1,7 +1,7 @@
 //! The integration events of the products. Their JSON is a contract: `contracts/<type>.json`.
 
 use event_bus::outbox::{self, AppendError};
-use event_bus::{Event, TraceContext};
+use event_bus::{TraceContext, event};
 use serde::Serialize;
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -127,24 +127,7 @@ impl ProductRemoved {
     }
 }
 
-/// An event about one product: its key is the product, its version the product's.
-macro_rules! product_event {
-    ($event:ty, $type:literal) => {
-        impl Event for $event {
-            const TYPE: &'static str = $type;
-
-            fn key(&self) -> String {
-                self.product_id.to_string()
-            }
-
-            fn version(&self) -> i64 {
-                self.version
-            }
-        }
-    };
-}
-
-product_event!(ProductAdded, "shop.catalog.product_added.v1");
-product_event!(ProductPriceChanged, "shop.catalog.product_price_changed.v1");
-product_event!(ProductChanged, "shop.catalog.product_changed.v1");
-product_event!(ProductRemoved, "shop.catalog.product_removed.v1");
+event!(ProductAdded, "shop.catalog.product_added.v1", |it| (it.product_id, it.version));
+event!(ProductPriceChanged, "shop.catalog.product_price_changed.v1", |it| (it.product_id, it.version));
+event!(ProductChanged, "shop.catalog.product_changed.v1", |it| (it.product_id, it.version));
+event!(ProductRemoved, "shop.catalog.product_removed.v1", |it| (it.product_id, it.version));

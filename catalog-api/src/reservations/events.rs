@@ -1,6 +1,6 @@
 //! The catalog's answers to orders. Their JSON is a contract: `contracts/<type>.json`.
 
-use event_bus::Event;
+use event_bus::event;
 use serde::Serialize;
 
 use super::model::{Item, OrderId};
@@ -38,22 +38,6 @@ pub struct Shortage {
     pub available: i32,
 }
 
-/// An order gets one answer: its version is 1.
-macro_rules! answer {
-    ($event:ty, $type:literal) => {
-        impl Event for $event {
-            const TYPE: &'static str = $type;
-
-            fn key(&self) -> String {
-                self.order_id.to_string()
-            }
-
-            fn version(&self) -> i64 {
-                1
-            }
-        }
-    };
-}
-
-answer!(StockReserved, "shop.catalog.stock_reserved.v1");
-answer!(StockRejected, "shop.catalog.stock_rejected.v1");
+// An order gets one answer: its version is 1.
+event!(StockReserved, "shop.catalog.stock_reserved.v1", |it| (it.order_id, 1));
+event!(StockRejected, "shop.catalog.stock_rejected.v1", |it| (it.order_id, 1));

@@ -12,6 +12,7 @@ use crate::{
 /// Why an event was not appended. The caller must roll the transaction back: a change without its event
 /// must not happen.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum AppendError {
     /// The payload is over [`PAYLOAD_LIMIT`].
     #[error("the payload of {event_type} is {size} bytes, the limit is {PAYLOAD_LIMIT}")]
@@ -64,7 +65,7 @@ pub async fn append_traced<E: Event>(
     trace: &TraceContext,
 ) -> Result<Uuid, AppendError> {
     let event_id = Uuid::now_v7();
-    let span = writing::<E>("integration_event_log", event_id, trace);
+    let span = append_span::<E>("integration_event_log", event_id, trace);
     let Prepared { key, payload, headers } = Prepared::of(event, span.context().as_ref().unwrap_or(trace))?;
     sqlx::query(
         "insert into integration_event_log (event_id, event_type, key, key_version, payload, headers)
@@ -81,8 +82,8 @@ pub async fn append_traced<E: Event>(
     Ok(event_id)
 }
 
-/// The step that writes an event's row: whoever publishes the event goes on from it.
-pub(super) fn writing<E: Event>(table: &'static str, id: Uuid, cause: &TraceContext) -> Span {
+/// The span of an event's row. Its context is stored in the row, so the publication is its child.
+pub(super) fn append_span<E: Event>(table: &'static str, id: Uuid, cause: &TraceContext) -> Span {
     Span::within(cause, SpanKind::Producer, || {
         let attributes = vec![
             KeyValue::new("messaging.system", "rabbitmq"),

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use super::append::{AppendError, Prepared, writing};
+use super::append::{AppendError, Prepared, append_span};
 use crate::{Event, TraceContext};
 
 /// A scheduled event: its id, which [`cancel`] takes and which becomes the event's id.
@@ -36,7 +36,7 @@ pub async fn schedule_traced<E: Event>(
     trace: &TraceContext,
 ) -> Result<ScheduledId, AppendError> {
     let id = Uuid::now_v7();
-    let span = writing::<E>("outbox_scheduled", id, trace);
+    let span = append_span::<E>("outbox_scheduled", id, trace);
     let Prepared { key, payload, headers } = Prepared::of(event, span.context().as_ref().unwrap_or(trace))?;
     sqlx::query(
         "insert into outbox_scheduled (scheduled_id, due, event_type, key, key_version, payload, headers)
@@ -54,14 +54,14 @@ pub async fn schedule_traced<E: Event>(
     Ok(ScheduledId(id))
 }
 
-/// Whether an event is still scheduled: neither released into the log nor cancelled.
+/// Whether an event is still scheduled: neither moved into the log nor cancelled.
 pub async fn is_scheduled(tx: &mut Transaction<'_, Postgres>, id: ScheduledId) -> Result<bool, sqlx::Error> {
     let row = "select exists (select from outbox_scheduled where scheduled_id = $1)";
     sqlx::query_scalar(row).bind(id.0).fetch_one(&mut **tx).await
 }
 
 /// Cancels a scheduled event in the caller's transaction. Returns `false` if there is no such event any more: it was
-/// released into the log, or cancelled before.
+/// moved into the log, or cancelled before.
 ///
 /// If this returns `true` and the transaction commits, the event is never announced.
 pub async fn cancel(tx: &mut Transaction<'_, Postgres>, id: ScheduledId) -> Result<bool, sqlx::Error> {

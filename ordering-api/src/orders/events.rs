@@ -1,6 +1,6 @@
 //! The integration events of orders. Their JSON is a contract: `contracts/<type>.json`.
 
-use event_bus::Event;
+use event_bus::event;
 use serde::{Deserialize, Serialize};
 
 use super::BuyerId;
@@ -42,17 +42,7 @@ macro_rules! order_event {
             pub version: i64,
         }
 
-        impl Event for $event {
-            const TYPE: &'static str = $type;
-
-            fn key(&self) -> String {
-                self.order_id.to_string()
-            }
-
-            fn version(&self) -> i64 {
-                self.version
-            }
-        }
+        event!($event, $type, |it| (it.order_id, it.version));
     };
 }
 

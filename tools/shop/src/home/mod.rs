@@ -14,11 +14,12 @@ pub use ports::{Port, Ports, is_free};
 pub use secrets::{Secrets, random, random_bytes};
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 
 use crate::registry::Name;
 
@@ -87,11 +88,32 @@ pub fn create_dir(dir: &Path, mode: u32) -> Result<()> {
 /// Writes a file that only its owner can read; the old content or the new is there, never half of it.
 pub fn write_private(path: &Path, content: &[u8]) -> Result<()> {
     let fresh = path.with_extension(format!("{}.tmp", std::process::id()));
-    let write = || -> std::io::Result<()> {
+    let write = || -> io::Result<()> {
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&fresh, path)
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Reads a file of JSON; `None` if there is none. `remedy` says what to do about a damaged one.
+pub fn read_if_there<T: DeserializeOwned>(path: &Path, remedy: &str) -> Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .with_context(|| format!("{} is damaged: {remedy}", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Removes what is at `path`, if anything is, by `fs::remove_file` or `fs::remove_dir_all`.
+pub fn remove_if_there<'a>(path: &'a Path, remove: fn(&'a Path) -> io::Result<()>) -> Result<()> {
+    match remove(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }

@@ -1,13 +1,12 @@
 //! What `up` decided, for the commands that come after it.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::{Home, write_private};
+use super::{Home, read_if_there, write_private};
 use crate::registry::Counts;
 
 /// How many of each run, from which files everything runs, and where the servers have their data.
@@ -28,16 +27,10 @@ pub struct Plan {
 impl Plan {
     /// Reads it; `None` if there has been no `up` since the last `reset`.
     pub fn load(home: &Home) -> Result<Option<Self>> {
-        let path = path(home);
-        let plan: Self = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} is damaged: remove it", path.display()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-        };
+        let Some(plan) = read_if_there::<Self>(&path(home), "remove it")? else { return Ok(None) };
         // A checkout that was moved has taken it along; a copy knows the processes and the data of the other one.
         let is_elsewhere = !plan.home.as_os_str().is_empty() && plan.home != home.dir();
-        if is_elsewhere && self::path(&Home::at(&plan.home)).is_file() {
+        if is_elsewhere && path(&Home::at(&plan.home)).is_file() {
             let (copy, other) = (home.dir().display(), plan.home.display());
             bail!("{copy} is a copy of {other}, and would stop and clear what is that one's: remove it");
         }
@@ -67,6 +60,8 @@ fn path(home: &Home) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::home::create_dir;
 

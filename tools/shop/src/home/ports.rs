@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Home, write_private};
+use super::{Home, read_if_there, write_private};
 use crate::registry::{Name, Registry};
 
 /// Something that listens.
@@ -89,14 +88,8 @@ pub struct Ports(BTreeMap<String, u16>);
 impl Ports {
     /// Reads what was assigned the last time; nothing, if nothing was.
     pub fn load(home: &Home) -> Result<Self> {
-        let path = path(home);
-        match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Self)
-                .with_context(|| format!("{} is damaged: cargo shop reset clears it", path.display())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-        }
+        let assigned = read_if_there(&path(home), "cargo shop reset clears it")?;
+        Ok(Self(assigned.unwrap_or_default()))
     }
 
     /// Writes them down for the next time.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::{Home, write_private};
+use super::{Home, read_if_there, write_private};
 use crate::registry::Registry;
 
 /// One password for each user of the servers: PostgreSQL's by their roles, RabbitMQ's after `broker_`.
@@ -19,14 +19,8 @@ pub struct Secrets(BTreeMap<String, String>);
 impl Secrets {
     /// Reads the checkout's passwords, and makes up those that are missing.
     pub fn load_or_create(home: &Home, registry: &Registry) -> Result<Self> {
-        let path = path(home);
-        let mut secrets = match fs::read(&path) {
-            Ok(bytes) => Self(serde_json::from_slice(&bytes).with_context(|| {
-                format!("{} is damaged: cargo shop reset makes new ones", path.display())
-            })?),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self(BTreeMap::new()),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-        };
+        let known = read_if_there(&path(home), "cargo shop reset makes new ones")?;
+        let mut secrets = Self(known.unwrap_or_default());
         if secrets.complete(registry)? {
             secrets.save(home)?;
         }

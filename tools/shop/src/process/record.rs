@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::Identity;
-use crate::home::write_private;
+use crate::home::{read_if_there, remove_if_there, write_private};
 
 /// A process that was started and should run until the suite is stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,14 +25,7 @@ impl Record {
 
     /// Reads what is recorded under `name`; `None` if nothing is.
     pub fn read(run: &Path, name: &str) -> Result<Option<Self>> {
-        let path = json(run, name);
-        match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).with_context(|| {
-                format!("{} is damaged: remove it, then run cargo shop down", path.display())
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-        }
+        read_if_there(&json(run, name), "remove it, then run cargo shop down")
     }
 
     /// Under which names something is recorded.
@@ -44,15 +37,8 @@ impl Record {
 
     /// Forgets what is recorded under `name`, if anything is.
     pub fn remove(run: &Path, name: &str) -> Result<()> {
-        for path in [json(run, name), pid(run, name)] {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("cannot remove {}", path.display()));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        remove_if_there(&json(run, name), fs::remove_file)?;
+        remove_if_there(&pid(run, name), fs::remove_file)
     }
 }
 

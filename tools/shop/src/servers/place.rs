@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::user::is_open_to_all;
-use crate::home::{Home, create_dir, random};
+use crate::home::{Home, create_dir, random, remove_if_there};
 
 /// What the servers are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +49,7 @@ impl Place {
 
     /// Removes it with everything in it.
     pub fn clear(dir: &Path) -> Result<()> {
-        match fs::remove_dir_all(dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", dir.display()))
-            }
-            _ => Ok(()),
-        }
+        remove_if_there(dir, fs::remove_dir_all)
     }
 }
 

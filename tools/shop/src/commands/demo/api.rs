@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use super::cents::Cents;
 use crate::http;
 use crate::registry::Name;
 use crate::suite::Suite;
@@ -24,7 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub(super) struct Item {
     pub(super) id: i64,
     pub(super) name: String,
-    pub(super) price: String,
+    pub(super) price: Decimal,
     pub(super) currency: String,
     pub(super) available_stock: i64,
     pub(super) reserved: i64,
@@ -34,7 +34,7 @@ pub(super) struct Item {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Line {
-    pub(super) unit_price: String,
+    pub(super) unit_price: Decimal,
     pub(super) old_unit_price: Option<String>,
 }
 
@@ -98,12 +98,12 @@ impl Api {
     }
 
     /// Sets a product's price; returns the id of the event that announces it.
-    pub(super) fn set_price(&self, item: &Item, price: Cents) -> Result<String> {
+    pub(super) fn set_price(&self, item: &Item, price: Decimal) -> Result<String> {
         let answer = self
             .agent
             .put(format!("{}/items/{}/price", self.catalog, item.id))
             .header("Authorization", &self.operator)
-            .send_json(json!({ "price": price.to_string() }));
+            .send_json(json!({ "price": format!("{price:.2}") }));
         let answer = check(answer, "the price change")?;
         let event = answer.headers().get("Event-Id").and_then(|id| id.to_str().ok());
         event.map(str::to_owned).context("the price change announced nothing")

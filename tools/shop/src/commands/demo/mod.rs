@@ -1,7 +1,6 @@
 //! `cargo shop demo`: two stories, of a price and of orders.
 
 mod api;
-mod cents;
 mod checkout;
 mod narrator;
 mod orders;

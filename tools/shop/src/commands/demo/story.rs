@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use rust_decimal::Decimal;
 
 use super::api::{Alert, Api, Item};
-use super::cents::Cents;
 use super::narrator::Narrator;
 use super::orders;
 use crate::home::random;
@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the cart is watched while nothing can arrive.
 const SILENCE: Duration = Duration::from_secs(4);
 
-/// By how much the price goes up each time, in cents.
-const RISE: i64 = 100;
+/// By how much the price goes up each time.
+const RISE: Decimal = Decimal::ONE;
 
 /// Tells it. Fails where the suite does not keep what it promises.
 pub(super) fn tell(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
@@ -38,8 +38,7 @@ pub(super) fn tell(suite: &Suite, interrupt: &Interrupt) -> Result<()> {
     step.done("a token, signed with the development key, good for a day");
 
     let item = api.first_item()?;
-    let base: Cents = item.price.parse()?;
-    let story = Story { suite, interrupt, api, buyer, item, base };
+    let story = Story { suite, interrupt, api, buyer, item };
     let told = story.chapters(&mut narrator);
     // Whatever happened, the next buyer finds the price and this one leaves no cart.
     let tidied = story.put_back();
@@ -55,9 +54,8 @@ struct Story<'a> {
     interrupt: &'a Interrupt,
     api: Api,
     buyer: String,
+    /// As it was before the story.
     item: Item,
-    /// The price before the story.
-    base: Cents,
 }
 
 impl Story<'_> {
@@ -80,21 +78,18 @@ impl Story<'_> {
         let step = narrator.step(&format!("Put two of product {id}, {name:?}, into the cart"), &by_hand);
         self.api.put_into_cart(&self.item, 2)?;
         let line = self.api.line()?;
-        ensure!(
-            line.unit_price.parse::<Cents>()? == self.base,
-            "the cart has another price than the catalog"
-        );
+        ensure!(line.unit_price == self.item.price, "the cart has another price than the catalog");
         step.done(&format!("in the cart at {} {currency}, the catalog's price", line.unit_price));
         Ok(())
     }
 
     fn first_change(&self, narrator: &mut Narrator<'_>) -> Result<()> {
-        let event = self.change_price(narrator, "Change the price", self.base.plus(RISE))?;
+        let event = self.change_price(narrator, "Change the price", self.item.price + RISE)?;
 
         let step = narrator.step("The alert arrives", &self.look_by_hand());
         let alert = self.await_alert(&event)?;
         let line = self.api.line()?;
-        ensure!(line.unit_price == self.base.plus(RISE).to_string(), "the cart did not follow");
+        ensure!(line.unit_price == self.item.price + RISE, "the cart did not follow");
         step.done(&format!(
             "{}; the cart shows {} instead of {}",
             describe(&alert),
@@ -117,7 +112,7 @@ impl Story<'_> {
         }
         step.done("it is gone, and no event is published");
 
-        let event = self.change_price(narrator, "Change the price again", self.base.plus(2 * RISE))?;
+        let event = self.change_price(narrator, "Change the price again", self.item.price + RISE + RISE)?;
 
         let pending = "psql $CATALOG_DATABASE_URL -c \"select event_type, key, state, created_at \
                        from integration_event_log where state = 'NotPublished'\"";
@@ -136,18 +131,18 @@ impl Story<'_> {
         let step = narrator.step("The alert arrives, late but once", &self.look_by_hand());
         let alert = self.await_alert(&event)?;
         let line = self.api.line()?;
-        ensure!(line.unit_price == self.base.plus(2 * RISE).to_string(), "the cart did not follow");
+        ensure!(line.unit_price == self.item.price + RISE + RISE, "the cart did not follow");
         step.done(&format!("{}; the cart shows {}", describe(&alert), line.unit_price));
         Ok(())
     }
 
-    fn change_price(&self, narrator: &mut Narrator<'_>, title: &str, price: Cents) -> Result<String> {
+    fn change_price(&self, narrator: &mut Narrator<'_>, title: &str, price: Decimal) -> Result<String> {
         let by_hand = format!(
             "curl -s -i -X PUT $CATALOG_URL/api/v1/catalog/items/{}/price -H \"Authorization: Bearer $OPS_TOKEN\" \
-             -H 'Content-Type: application/json' -d '{{\"price\":\"{price}\"}}'",
+             -H 'Content-Type: application/json' -d '{{\"price\":\"{price:.2}\"}}'",
             self.item.id
         );
-        let step = narrator.step(&format!("{title} to {price} {}", self.item.currency), &by_hand);
+        let step = narrator.step(&format!("{title} to {price:.2} {}", self.item.currency), &by_hand);
         let event = self.api.set_price(&self.item, price)?;
         step.done(&format!("done, and in the outbox as event {event}"));
         Ok(event)
@@ -175,9 +170,8 @@ impl Story<'_> {
     }
 
     fn put_back(&self) -> Result<()> {
-        let price: Cents = self.api.item(self.item.id)?.price.parse()?;
-        if price != self.base {
-            self.api.set_price(&self.item, self.base)?;
+        if self.api.item(self.item.id)?.price != self.item.price {
+            self.api.set_price(&self.item, self.item.price)?;
         }
         self.api.empty_cart()
     }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rustix::process::Signal;
 
+use crate::home::remove_if_there;
 use crate::process::{Ending, Identity, Record, await_end};
 use crate::registry::{Counts, Name};
 use crate::servers::Rabbitmq;
@@ -26,12 +27,7 @@ impl Suite {
         let others = self.stop_others(&servers, progress, interrupt)?;
         let servers = self.stop_these(&servers, progress, interrupt)?;
         Rabbitmq::stop_port_mapper_in(&self.plan.servers)?;
-        match fs::remove_file(&mark) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot remove {}", mark.display()));
-            }
-            _ => {}
-        }
+        remove_if_there(&mark, fs::remove_file)?;
         Ok(services + others + servers)
     }
 
