@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use service_kit::problem::{Problem, Query};
 
-use crate::pages::{Answer, Frame, Section, Visit, html, local, see_other};
+use crate::pages::{Answer, Frame, Section, Visit, html, local, refused, see_other};
 use crate::session::{CATALOG_WRITE, Nothing, OPS, ORDERS_SHIP, Posted, forwarded_for};
 
 /// How long a session lasts that begins with a name.
@@ -82,9 +82,12 @@ async fn sign_in(visit: Visit, Posted(form): Posted<SignIn>) -> Answer {
         }
         None => SecretString::from(form.token.trim().to_owned()),
     };
-    let Ok(user) = visit.shop.user(token).await else {
-        let fault = "This token is not valid here: it may have expired.";
-        return page(&visit, form.next, (name, String::new()), Some(fault.to_owned())).await;
+    let user = match visit.shop.user(token).await {
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
+            let fault = "This token is not valid here: it may have expired.";
+            return page(&visit, form.next, (name, String::new()), Some(fault.to_owned())).await;
+        }
+        user => user?,
     };
     if !is_name(&user.name) {
         return page(&visit, form.next, (name, String::new()), Some(NO_NAME.to_owned())).await;
@@ -102,12 +105,8 @@ async fn sign_in_by_address(request: HttpRequest, visit: Visit, Posted(form): Po
     let user = match token {
         Ok(token) => visit.shop.user(token).await?,
         Err(error) => {
-            let fault = if error.is_unavailable() {
-                "Signing in is not possible at the moment: wait a little, and try again.".to_owned()
-            } else {
-                error.message()
-            };
-            return page(&visit, next, (String::new(), email), Some(fault)).await;
+            let page = page(&visit, next, (String::new(), email), Some(error.message())).await?;
+            return Ok(refused(&error, page));
         }
     };
     let mut answer = see_other(local(&next));

@@ -5,7 +5,8 @@ use actix_web::{HttpRequest, get, post};
 use askama::Template;
 use serde::Deserialize;
 
-use crate::pages::{Answer, Frame, Section, Visit, html};
+use crate::clients::ClientError;
+use crate::pages::{Answer, Frame, Section, Visit, html, refused};
 use crate::session::{Posted, forwarded_for};
 
 #[derive(Template)]
@@ -45,8 +46,11 @@ pub(super) async fn register(
     let Registration { name, email, password } = form;
     let asked = visit.shop.accounts()?.register((&name, &email, &password), visitor).await;
     let frame = visit.frame("Register", Section::SignIn).await;
-    let fault = asked.err().map(|error| error.message());
-    let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let fault = asked.as_ref().err().map(ClientError::message);
     let is_sent = fault.is_none();
-    html(status, &RegisterPage { frame, name, email, fault, is_sent })
+    let page = html(StatusCode::OK, &RegisterPage { frame, name, email, fault, is_sent })?;
+    Ok(match asked {
+        Ok(()) => page,
+        Err(error) => refused(&error, page),
+    })
 }

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use service_kit::problem::Query;
 use uuid::Uuid;
 
-use crate::pages::{Answer, Frame, Section, Visit, html};
+use crate::clients::ClientError;
+use crate::pages::{Answer, Frame, Section, Visit, html, refused};
 use crate::session::Posted;
 
 #[derive(Template)]
@@ -38,8 +39,11 @@ pub(super) async fn show(visit: Visit, Query(link): Query<Link>) -> Answer {
 pub(super) async fn validate(visit: Visit, Posted(link): Posted<Link>) -> Answer {
     let done = visit.shop.accounts()?.validate(link.user, &link.token).await;
     let frame = visit.frame("Your address", Section::Other).await;
-    let fault = done.err().map(|error| error.message());
-    let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let fault = done.as_ref().err().map(ClientError::message);
     let is_done = fault.is_none();
-    html(status, &ValidatePage { frame, link, fault, is_done })
+    let page = html(StatusCode::OK, &ValidatePage { frame, link, fault, is_done })?;
+    Ok(match done {
+        Ok(()) => page,
+        Err(error) => refused(&error, page),
+    })
 }

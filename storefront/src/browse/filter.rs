@@ -1,6 +1,7 @@
 //! The filter of a product list, as links and forms carry it.
 
 use serde::Deserialize;
+use service_kit::text::is_hidden;
 
 use crate::clients::{ItemFilter, Named};
 
@@ -40,7 +41,7 @@ const MAX_PAGE: u32 = 100_000;
 impl FilterForm {
     /// The filter for the catalogue.
     pub(crate) fn filter(&self) -> ItemFilter {
-        let name = self.name.trim().chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        let name = self.name.trim().chars().filter(|c| !is_hidden(*c)).take(MAX_NAME).collect();
         ItemFilter { name, type_id: id(&self.type_id), brand_id: id(&self.brand_id) }
     }
 

@@ -75,7 +75,7 @@ pub(super) async fn product(visit: Visit, id: web::Path<i64>) -> Answer {
 
 /// The visitor's lists; none where the basket does not answer soon.
 async fn lists(visit: &Visit) -> Vec<ProductList> {
-    let Some(user) = &visit.user else { return Vec::new() };
+    let Ok(user) = visit.user() else { return Vec::new() };
     let lists = tokio::time::timeout(LISTS_DEADLINE, visit.shop.basket.lists(user)).await;
     lists.ok().and_then(Result::ok).unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 use actix_web::{post, web};
 use reqwest::StatusCode;
 use serde::Deserialize;
+use service_kit::problem::Problem;
 
 use crate::clients::MAX_QUANTITY;
 use crate::live::Hub;
@@ -22,6 +23,17 @@ struct Seen {
     /// The ids of the alerts, separated by commas; empty for all.
     #[serde(default)]
     ids: String,
+}
+
+impl Seen {
+    /// The ids. What cannot be read is refused: to leave it out could leave none, and that means all.
+    fn ids(&self) -> Result<Vec<i64>, Problem> {
+        if self.ids.trim().is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = self.ids.split(',').map(|id| id.trim().parse::<i64>()).collect::<Result<Vec<_>, _>>();
+        ids.map_err(|error| Problem::validation(format!("the ids of the alerts cannot be read: {error}")))
+    }
 }
 
 /// Adds pieces of a product to those in the cart.
@@ -78,8 +90,7 @@ pub(super) async fn remove(
 #[post("/cart/acknowledge")]
 pub(super) async fn acknowledge(visit: Visit, hub: web::Data<Hub>, Posted(seen): Posted<Seen>) -> Answer {
     let user = visit.user()?;
-    let ids: Vec<i64> = seen.ids.split(',').filter_map(|id| id.trim().parse().ok()).collect();
-    visit.shop.basket.acknowledge(user, &ids).await?;
+    visit.shop.basket.acknowledge(user, &seen.ids()?).await?;
     hub.cart_changed(&user.name);
     Ok(see_other("/cart?did=acknowledged"))
 }

@@ -46,7 +46,7 @@ impl AccountsClient {
     /// A client of the configured accounts; `None` in a shop without. Does not connect.
     pub(crate) fn new(settings: &Settings) -> anyhow::Result<Option<Self>> {
         let service = settings.services.get("accounts");
-        let client = |url: &str| Client::new("accounts", &service_variable("accounts"), url).map(Self);
+        let client = |url: &str| Client::new("account service", &service_variable("accounts"), url).map(Self);
         service.map(|service| client(&service.url)).transpose()
     }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use service_kit::trace::RequestTrace;
 
+use super::error::RETRY_AFTER;
 use super::{ClientError, Result};
 use crate::session::User;
 
@@ -196,7 +197,12 @@ fn check(reply: Reply) -> Result<Reply> {
     }
     let problem: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     let detail = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("no reason given");
-    if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        let retry_after = reply.header("retry-after").and_then(|seconds| seconds.parse().ok());
+        let (detail, retry_after) = (detail.to_owned(), retry_after.unwrap_or(RETRY_AFTER));
+        return Err(ClientError::TooMany { service: reply.service, detail, retry_after });
+    }
+    if status.is_client_error() {
         return Err(ClientError::Refused { service: reply.service, status, detail: detail.to_owned() });
     }
     Err(unavailable(&reply.service, format!("it answered {status}: {detail}")))

@@ -3,10 +3,12 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER,
 };
 use askama::Template;
 use service_kit::problem::Problem;
+
+use crate::clients::ClientError;
 
 /// Pages load from this site only, and have no script or style inline.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -25,6 +27,20 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> Answer {
         .insert_header((REFERRER_POLICY, "same-origin"))
         .insert_header((CACHE_CONTROL, "no-store"))
         .body(text))
+}
+
+/// Says with the status of a form's page, which shows the error, why another service did not do what the form asks, and
+/// when a retry may help.
+pub(crate) fn refused(error: &ClientError, mut page: HttpResponse) -> HttpResponse {
+    *page.status_mut() = match error {
+        ClientError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        ClientError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        ClientError::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    if let Some(seconds) = error.retry_after() {
+        page.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    page
 }
 
 /// Answers a form with a redirect to a page.

@@ -8,7 +8,7 @@ mod notice;
 mod problem;
 mod visit;
 
-pub(crate) use answer::{Answer, html, local, see_other};
+pub(crate) use answer::{Answer, html, local, refused, see_other};
 pub(crate) use assets::{asset_url, routes};
 pub(crate) use format::{Change, Money, count, title};
 pub(crate) use frame::{CartMark, Frame, Section};

@@ -1,7 +1,7 @@
 //! The page of a problem.
 
 use actix_web::http::{Method, StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
 use service_kit::problem::Problem;
 use service_kit::server::ProblemPage;
@@ -44,7 +44,11 @@ fn show(request: Option<&HttpRequest>, problem: &Problem) -> HttpResponse {
         is_passing: status == StatusCode::SERVICE_UNAVAILABLE
             && request.is_none_or(|request| request.method() == Method::GET),
     };
-    html(status, &page).unwrap_or_else(|_| HttpResponse::build(status).finish())
+    let mut answer = html(status, &page).unwrap_or_else(|_| HttpResponse::build(status).finish());
+    if let Some(seconds) = problem.error_response().headers().get(header::RETRY_AFTER) {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds.clone());
+    }
+    answer
 }
 
 /// Leads to the page for signing in and, if that was for looking at something, back again.

@@ -64,7 +64,8 @@ impl Shop {
         self.accounts.as_ref().ok_or_else(|| Problem::not_found("this shop has no accounts"))
     }
 
-    /// The user whose token this is; an error if the token is not valid.
+    /// The user whose token this is; 401 if the token is not valid, because it has expired for instance, and 503 if it
+    /// cannot be checked now.
     pub(crate) async fn user(&self, token: SecretString) -> Result<User, Problem> {
         let identity = self.verifier.verify(token.expose_secret()).await?;
         Ok(User::new(identity, token))
@@ -75,7 +76,7 @@ impl Shop {
 #[derive(Clone)]
 pub(crate) struct Visit {
     pub(crate) shop: web::Data<Shop>,
-    pub(crate) user: Option<User>,
+    user: Result<User, Problem>,
     here: String,
     notice: Option<Notice>,
 }
@@ -98,9 +99,10 @@ impl CartMark {
 }
 
 impl Visit {
-    /// The user; 401, which a browser sees as the page for signing in, if the visitor has not signed in.
+    /// The user; 401, which a browser sees as the page for signing in, if the visitor has not signed in, and 503 if the
+    /// session cannot be checked now.
     pub(crate) fn user(&self) -> Result<&User, Problem> {
-        self.user.as_ref().ok_or_else(|| Problem::unauthorized(None, "sign in to see this page"))
+        self.user.as_ref().map_err(Clone::clone)
     }
 
     /// The user, who must have this scope; 403 without it.
@@ -112,8 +114,8 @@ impl Visit {
     /// The frame of the visitor's page. Reads the cart, and goes without if the basket does not answer.
     pub(crate) async fn frame(&self, title: &str, section: Section) -> Frame {
         let mark = match &self.user {
-            Some(user) => CartMark::of(&self.shop.basket.cart(user, CART_DEADLINE).await),
-            None => CartMark::default(),
+            Ok(user) => CartMark::of(&self.shop.basket.cart(user, CART_DEADLINE).await),
+            Err(_) => CartMark::default(),
         };
         self.frame_with(title, section, mark)
     }
@@ -122,7 +124,7 @@ impl Visit {
     pub(crate) fn frame_with(&self, title: &str, section: Section, cart: CartMark) -> Frame {
         Frame {
             section,
-            user: self.user.clone(),
+            user: self.user.clone().ok(),
             cart,
             notice: self.notice,
             here: self.here.clone(),
@@ -147,10 +149,10 @@ impl FromRequest for Visit {
         let request = request.clone();
         Box::pin(async move {
             let shop = shop.ok_or_else(|| Problem::internal(&"the service's parts are not set up"))?;
-            // A visitor whose token is not valid, because it has expired for instance, is not signed in.
+            // The error is kept for the pages that need the user; the others go on without one.
             let user = match shop.cookie.read(&request) {
-                Some(token) => shop.user(token).await.ok(),
-                None => None,
+                Some(token) => shop.user(token).await,
+                None => Err(Problem::unauthorized(None, "sign in to see this page")),
             };
             Ok(Self { shop, user, here, notice })
         })
