@@ -60,7 +60,8 @@ impl FromRequest for Command {
             Ok(Self {
                 subject: identity.subject,
                 method: request.method().to_string(),
-                path: request.path().to_owned(),
+                // Decoded, so that a repetition may spell it in another way.
+                path: request.match_info().as_str().to_owned(),
                 key: Key::of(&request)?,
                 if_match: request.headers().get_all(IF_MATCH).fold(Vec::new(), |all, value| {
                     [&all, b"if-match: ".as_slice(), value.as_bytes(), b"\n"].concat()

@@ -85,8 +85,15 @@ pub fn from_json(json: &str, what: &'static str) -> Result<Decimal, MoneyError> 
         Some(b'"') => {
             serde_json::from_str::<String>(json).or(Err(refused)).and_then(|text| parse(&text, what))
         }
-        Some(b'-' | b'0'..=b'9') if !json.contains(['e', 'E']) => parse(json, what),
-        Some(b'-' | b'0'..=b'9') if json.len() <= MAX_TEXT => Decimal::from_scientific(json).or(Err(refused)),
+        Some(b'-' | b'0'..=b'9') => match json.split_once(['e', 'E']) {
+            None => parse(json, what),
+            Some((base, _)) if json.len() <= MAX_TEXT => {
+                // `from_scientific` rounds a base of too many digits; `parse` refuses it.
+                parse(base, what)?;
+                Decimal::from_scientific(json).or(Err(refused))
+            }
+            Some(_) => Err(refused),
+        },
         _ => Err(refused),
     }
 }
@@ -183,6 +190,7 @@ mod tests {
             ("10000000e-6", "10.00"),
             ("1e2", "100.00"),
             ("1.5E1", "15.00"),
+            ("1.00000000000000000000000000000000000e1", "10.00"),
             ("9999999.99", "9999999.99"),
             ("\"9999999.99\"", "9999999.99"),
         ] {
@@ -204,6 +212,8 @@ mod tests {
             "10.001",
             "10.0010",
             "1.0001e1",
+            "1.00000000000000000000000000001e1",
+            "0.009999999999999999999999999999999e0",
             "\"10.\"",
             "0.001",
             "10000000",

@@ -15,7 +15,7 @@ pub enum NumberError {
         /// The number itself.
         got: i64,
     },
-    /// No number at all, or one beyond 64 bits.
+    /// No number at all, one beyond 64 bits, or, in a path or a query, one with a plus or zeros before it.
     #[error("{0} is a whole number")]
     NotANumber(&'static str),
 }
@@ -24,18 +24,15 @@ fn limits(min: i64, max: i64) -> String {
     if max == i64::MAX { format!("from {min}") } else { format!("from {min} to {max}") }
 }
 
-/// Reads what stands in a path or a query. `parse` alone would take "+1" as well, and one thing would have two
+/// Reads what stands in a path or a query. `str::parse` would take "+1" and "01" as well, and one thing would have several
 /// addresses.
 ///
 /// # Errors
 ///
 /// [`NumberError::NotANumber`].
 pub fn parse(text: &str, what: &'static str) -> Result<i64, NumberError> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(NumberError::NotANumber(what));
-    }
-    text.parse().or(Err(NumberError::NotANumber(what)))
+    let number = text.parse().ok().filter(|number: &i64| number.to_string() == text);
+    number.ok_or(NumberError::NotANumber(what))
 }
 
 /// The number, if it is within its limits.
@@ -108,4 +105,20 @@ macro_rules! whole_number {
     };
     (@most) => { i64::MAX };
     (@most $max:tt) => { $max };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_in_an_address_has_one_spelling() {
+        for (text, number) in [("0", 0), ("7", 7), ("-7", -7), ("9223372036854775807", i64::MAX)] {
+            assert_eq!(parse(text, "an id"), Ok(number));
+        }
+        let zeros = "0".repeat(30_000);
+        for text in ["", "-", "+7", "-0", "007", " 7", "7.0", "7e0", "٧", "9223372036854775808", &zeros] {
+            assert_eq!(parse(text, "an id"), Err(NumberError::NotANumber("an id")), "{text:?}");
+        }
+    }
 }

@@ -19,11 +19,13 @@ fn has_check_digit(digits: &[u32]) -> bool {
 }
 
 /// Whether a character is not seen, or changes the direction of writing: a text could hide behind it. Not the two joiners
-/// (U+200C and U+200D), which belong to the spelling of Persian and of the languages of India.
+/// (U+200C and U+200D), which belong to the spelling of Persian and of the languages of India, and to emoji. The
+/// tags (from U+E0000 on) are hidden although the flags of England, Scotland and Wales have them: they can spell any text.
 pub fn is_hidden(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(letter, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'
+            | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -35,7 +37,13 @@ mod tests {
         for letter in ['\0', '\n', '\u{1b}', '\u{ad}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{feff}'] {
             assert!(is_hidden(letter), "{letter:?}");
         }
-        for letter in [' ', 'a', 'é', 'א', '\u{301}', '\u{200c}'] {
+        for blank in ['\u{34f}', '\u{115f}', '\u{1160}', '\u{180e}', '\u{2800}', '\u{3164}', '\u{ffa0}'] {
+            assert!(is_hidden(blank), "{blank:?}");
+        }
+        for mark in ['\u{fff9}', '\u{fffb}', '\u{e0001}', '\u{e0020}', '\u{e007f}'] {
+            assert!(is_hidden(mark), "{mark:?}");
+        }
+        for letter in [' ', 'a', 'é', 'א', '가', '\u{301}', '\u{200c}', '\u{200d}', '\u{fe0f}'] {
             assert!(!is_hidden(letter), "{letter:?}");
         }
     }

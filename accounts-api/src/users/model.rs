@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use service_kit::text::is_hidden;
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
@@ -26,8 +27,10 @@ pub enum TextError {
     /// A name of no length, or too long.
     #[error("a name has 1 to {MAX_NAME} characters, spaces around it not counted")]
     NameLength,
-    /// Line breaks, NUL, and what turns the direction of writing round.
-    #[error("control characters, and those that change the direction of writing, are not allowed")]
+    /// Line breaks, NUL, and what is not seen or turns the text around it.
+    #[error(
+        "control characters, and those that are not seen or change the direction of writing, are not allowed"
+    )]
     Control,
     /// Not an address.
     #[error("this is not an e-mail address: it is name@domain, of at most {MAX_EMAIL} characters")]
@@ -51,7 +54,7 @@ impl TryFrom<String> for UserName {
     type Error = TextError;
 
     fn try_from(text: String) -> Result<Self, TextError> {
-        if text.chars().any(is_unseen) {
+        if text.chars().any(is_hidden) {
             return Err(TextError::Control);
         }
         let text: String = text.trim().nfc().collect();
@@ -120,7 +123,7 @@ impl fmt::Debug for Email {
 
 /// What stands before the `@`: no quotes, no comments, nothing that means something in a header.
 fn is_local(local: &str) -> bool {
-    let is_allowed = |c: char| !c.is_whitespace() && !is_unseen(c) && !"@()<>[]:;,\\\"".contains(c);
+    let is_allowed = |c: char| !c.is_whitespace() && !is_hidden(c) && !"@()<>[]:;,\\\"".contains(c);
     (1..=MAX_LOCAL).contains(&local.len())
         && local.chars().all(is_allowed)
         && !local.starts_with('.')
@@ -140,13 +143,6 @@ fn domain_in_ascii(domain: &str) -> Option<String> {
     let is_domain = ascii.contains('.') && ascii.split('.').all(is_label);
     // A URL's host may be percent-encoded; an address may not.
     (is_domain && !domain.contains('%')).then_some(ascii)
-}
-
-/// Control characters, and what has no width or turns the direction of writing round.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
 }
 
 /// Where a user stands.
@@ -232,6 +228,7 @@ mod tests {
             "a\r\nBcc: x@example.org",
             "a@example.org\r\n",
             "\u{202e}a@example.org",
+            "\u{3164}@example.org",
             "a\0@example.org",
             "<a@example.org>",
             "a,b@example.org",
@@ -255,5 +252,6 @@ mod tests {
         for text in ["a\nb", "a\0", "a\u{202e}b", "\u{2066}a", "a\u{7f}", "\u{feff}a", "a\u{2028}b"] {
             assert_eq!(name(text), Err(TextError::Control), "{text:?}");
         }
+        assert_eq!(name("\u{3164}"), Err(TextError::Control), "a blank that is a letter to Unicode");
     }
 }

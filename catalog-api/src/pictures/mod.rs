@@ -7,7 +7,7 @@ mod silhouettes;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETag, EntityTag};
 use actix_web::{HttpResponse, get, web};
 use service_kit::etag::IfNoneMatch;
-use service_kit::problem::Problem;
+use service_kit::problem::{Path, Problem};
 use service_kit::retry::retried;
 use sha2::{Digest, Sha256};
 use sqlx::{FromRow, PgPool};
@@ -50,11 +50,11 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 )]
 #[get("/items/{id}/pic")]
 async fn get_picture(
-    id: web::Path<ProductId>,
+    Path(id): Path<ProductId>,
     known: IfNoneMatch,
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
-    let subject = retried(|| find(&pool, *id)).await?;
+    let subject = retried(|| find(&pool, id)).await?;
     let subject = subject.ok_or_else(|| Problem::not_found(format!("there is no product {id}")))?;
     let picture = scene::draw(&subject);
     let tag = ETag(EntityTag::new_strong(fingerprint(&picture)));

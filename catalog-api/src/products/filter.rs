@@ -6,6 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use service_kit::number::NumberError;
 use service_kit::page::{PageSize, Window};
+use service_kit::text::is_hidden;
 use utoipa::IntoParams;
 
 use super::text::normalized;
@@ -96,7 +97,7 @@ impl FromStr for NamePrefix {
     fn from_str(text: &str) -> Result<Self, FilterError> {
         let text = normalized(text);
         let got = text.chars().count();
-        if text.chars().any(char::is_control) {
+        if text.chars().any(is_hidden) {
             Err(TextError::Control.into())
         } else if got > MAX_PREFIX {
             Err(TextError::TooLong { limit: MAX_PREFIX, got }.into())
@@ -145,6 +146,14 @@ mod tests {
             drop(text.parse::<PageSize>());
             drop(text.parse::<NamePrefix>());
             drop(text.parse::<TypeId>());
+        }
+    }
+
+    #[test]
+    fn a_prefix_has_no_hidden_characters() {
+        assert!("Caf\u{e9} ".parse::<NamePrefix>().is_ok());
+        for text in ["a\0b", "\u{200b}", "a\u{202e}b"] {
+            assert_eq!(text.parse::<NamePrefix>(), Err(TextError::Control.into()), "{text:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use service_kit::text::is_hidden;
 use unicode_normalization::UnicodeNormalization;
 
 /// Why a text is no name or description.
@@ -19,8 +20,10 @@ pub enum TextError {
         /// The length of the text, in characters.
         got: usize,
     },
-    /// NUL, escape and the like.
-    #[error("control characters are not allowed")]
+    /// NUL, escape and the like, and what is not seen or turns the text around it.
+    #[error(
+        "control characters, and those that are not seen or change the direction of writing, are not allowed"
+    )]
     Control,
 }
 
@@ -64,7 +67,7 @@ impl TryFrom<String> for Name {
     type Error = TextError;
 
     fn try_from(text: String) -> Result<Self, TextError> {
-        if text.chars().any(char::is_control) {
+        if text.chars().any(is_hidden) {
             return Err(TextError::Control);
         }
         let text = normalized(text.trim());
@@ -80,7 +83,7 @@ impl TryFrom<String> for Description {
     type Error = TextError;
 
     fn try_from(text: String) -> Result<Self, TextError> {
-        if text.chars().any(|c| c.is_control() && !['\n', '\r', '\t'].contains(&c)) {
+        if text.chars().any(|c| is_hidden(c) && !['\n', '\r', '\t'].contains(&c)) {
             return Err(TextError::Control);
         }
         let text = normalized(&text);
@@ -111,7 +114,7 @@ mod tests {
             if let Ok(name) = Name::try_from(text) {
                 let name = name.as_str();
                 prop_assert!((1..=100).contains(&name.chars().count()));
-                prop_assert!(!name.chars().any(char::is_control));
+                prop_assert!(!name.chars().any(is_hidden));
                 prop_assert_eq!(name.trim(), name);
                 prop_assert_eq!(Name::try_from(name.to_owned()).map(|name| name.0), Ok(name.to_owned()));
             }
@@ -127,9 +130,10 @@ mod tests {
         for text in ["", "   "] {
             assert_eq!(name(text), Err(TextError::Empty));
         }
-        for text in ["a\0b", "a\nb", "\u{1b}[2J"] {
-            assert_eq!(name(text), Err(TextError::Control));
+        for text in ["a\0b", "a\nb", "\u{1b}[2J", "\u{200b}", "a\u{202e}b"] {
+            assert_eq!(name(text), Err(TextError::Control), "{text:?}");
         }
+        assert!(name("👩\u{200d}🚀 Tarn").is_ok(), "joiners belong to emoji");
     }
 
     #[test]
@@ -150,11 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn a_description_may_have_lines_but_no_other_control_characters() {
+    fn a_description_may_have_lines_but_no_other_hidden_characters() {
         let description = |text: &str| Description::try_from(text.to_owned());
         assert!(description("one\r\n\ttwo").is_ok());
         assert!(description(&"ü".repeat(4_000)).is_ok());
         assert!(matches!(description(&"ü".repeat(4_001)), Err(TextError::TooLong { .. })));
-        assert_eq!(description("a\0b"), Err(TextError::Control));
+        for text in ["a\0b", "\u{200b}", "a\u{202e}b"] {
+            assert_eq!(description(text), Err(TextError::Control), "{text:?}");
+        }
     }
 }

@@ -9,7 +9,23 @@ use crate::app::{App, details, details_with, problem};
 #[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn ids_that_are_no_ids_are_400(pool: PgPool) {
     let app = App::spawn(pool).await;
-    for id in ["0", "-1", "abc", "1.5", "99999999999999999999", "1e3", "%00", "0x1", "%C3%28", "1;drop"] {
+    let zeros = "0".repeat(30_000);
+    for id in [
+        "0",
+        "-1",
+        "+1",
+        "%2B1",
+        "01",
+        &zeros,
+        "abc",
+        "1.5",
+        "99999999999999999999",
+        "1e3",
+        "%00",
+        "0x1",
+        "%C3%28",
+        "1;drop",
+    ] {
         for (method, rest) in [
             (Method::GET, ""),
             (Method::GET, "/pic"),
@@ -53,6 +69,7 @@ async fn wrong_filters_are_400_and_named(pool: PgPool) {
         ("ids=1,x", "ids"),
         (&format!("ids={many}"), "ids"),
         ("name=a%00b", "name"),
+        ("name=a%E2%80%8Bb", "name"),
         (&format!("name={}", "x".repeat(101)), "name"),
         ("colour=red", "colour"),
         ("pageSize=1&pageSize=2", "pageSize"),
@@ -79,9 +96,11 @@ async fn wrong_bodies_are_400_and_say_where(pool: PgPool) {
         ("name", json!("x".repeat(101))),
         ("name", json!("a\0b")),
         ("name", json!("a\nb")),
+        ("name", json!("\u{200b}")),
         ("name", json!(7)),
         ("description", json!("x".repeat(4001))),
         ("description", json!("a\0b")),
+        ("description", json!("a\u{202e}b")),
         ("typeId", json!(0)),
         ("typeId", json!("1")),
         ("typeId", json!(1.5)),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use futures_util::StreamExt;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
@@ -204,10 +204,13 @@ impl Known {
     }
 }
 
-/// The id and the key, if it is of a kind that we check signatures with. What is not even a key is left out too: an issuer may
-/// publish kinds that nobody knew when this was written.
+/// The id and the key, if it is of a kind that we check signatures with, and meant for that. What is not even a key is left out
+/// too: an issuer may publish kinds that nobody knew when this was written.
 fn usable(jwk: Value) -> Option<(String, Key)> {
     let jwk: Jwk = serde_json::from_value(jwk).ok()?;
+    if jwk.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
+        return None;
+    }
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::ES256,

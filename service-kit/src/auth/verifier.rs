@@ -83,6 +83,10 @@ impl Verifier {
         if !self.0.algorithms.contains(&algorithm) {
             return Err(invalid(reason(&ErrorKind::InvalidAlgorithm)));
         }
+        // RFC 7515, section 4.1.11: what is critical there and not known here makes the token invalid.
+        if header.crit.is_some() {
+            return Err(invalid("the token's header asks for what is not known here"));
+        }
         let key = self.key(header.kid.as_deref(), algorithm).await?;
         let (message, signature) = token.rsplit_once('.').unwrap_or_default();
         let is_signed = verify(signature, message.as_bytes(), &key, algorithm);

@@ -1,13 +1,15 @@
 //! Extractors that answer with a [`Problem`] when the request cannot be read.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
+use std::str::FromStr;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use actix_web::web::{self, Bytes, PathConfig};
 use actix_web::{FromRequest, HttpRequest};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::Problem;
 use super::locate::Located;
@@ -15,8 +17,8 @@ use super::objects::Objects;
 
 /// A JSON body.
 ///
-/// Another media type is 415; what is not JSON, is not UTF-8, or does not fit the type is 400 with a
-/// pointer to the place, an array in place of an object too. Unknown fields are refused where the type
+/// Another media type is 415, and so is a compressed body; what is not JSON, is not UTF-8, or does not fit the type is 400
+/// with a pointer to the place, an array in place of an object too. Unknown fields are refused where the type
 /// says `#[serde(deny_unknown_fields)]`. The character NUL is refused everywhere: `PostgreSQL` cannot
 /// keep it, and nobody means it.
 #[derive(Debug, Clone)]
@@ -32,12 +34,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_json = is_json(request);
+        let checked = check_headers(request);
         let bytes = Bytes::from_request(request, payload);
         Box::pin(async move {
-            if !is_json {
-                return Err(Problem::unsupported_media_type());
-            }
+            checked?;
             // The server has read the body, and refused one that is too large or too slow.
             let bytes = bytes.await.map_err(|error| {
                 tracing::debug!(%error, "the body cannot be read");
@@ -79,7 +79,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(Objects(&mut reader)).map_err(|error| {
         let inner = error.inner();
-        if inner.is_data() {
+        // serde_json calls a number that is too large, half of a surrogate pair and too many levels faults of syntax.
+        if inner.is_data() || serde_json::from_str::<IgnoredAny>(text).is_ok() {
             Located::new(error.path(), &inner.to_string()).in_body()
         } else {
             Problem::validation(format!("the body is not JSON: {inner}"))
@@ -103,6 +104,18 @@ fn holds_nul(text: &str) -> bool {
         rest = rest.get(at + 2..).unwrap_or_default();
     }
     false
+}
+
+/// Says whether the body is to be read at all.
+fn check_headers(request: &HttpRequest) -> Result<(), Problem> {
+    if !is_json(request) {
+        return Err(Problem::unsupported_media_type());
+    }
+    let mut encodings = request.headers().get_all(CONTENT_ENCODING);
+    if encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Problem::unsupported_encoding());
+    }
+    Ok(())
 }
 
 fn is_json(request: &HttpRequest) -> bool {
@@ -136,11 +149,69 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     }
 }
 
+/// The one part of the path that varies, read with `FromStr`; what does not fit the type is 400 with the part's name.
+///
+/// For the ids that are numbers: `web::Path` would read "+7" and "007" as well, and one thing would have several addresses.
+#[derive(Debug, Clone)]
+pub struct Path<T>(pub T);
+
+impl<T: FromStr<Err: Display>> FromRequest for Path<T> {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let text = request.match_info().load::<String>().map_err(|error| error.to_string());
+        let value = text.and_then(|text| text.parse::<T>().map_err(|error| error.to_string()));
+        std::future::ready(value.map(Self).map_err(|detail| wrong_path(request, detail)))
+    }
+}
+
 /// What makes `web::Path` answer 400 when a part of the path does not fit its type.
 pub fn path_config() -> PathConfig {
-    web::PathConfig::default().error_handler(|error, request| {
-        let name = request.match_info().iter().next().map_or("path", |(name, _)| name).to_owned();
-        let detail = error.to_string();
-        Problem::validation(format!("{name}: {detail}")).parameter(name, detail).into()
-    })
+    web::PathConfig::default().error_handler(|error, request| wrong_path(request, error.to_string()).into())
+}
+
+fn wrong_path(request: &HttpRequest, detail: String) -> Problem {
+    let name = request.match_info().iter().next().map_or("path", |(name, _)| name).to_owned();
+    Problem::validation(format!("{name}: {detail}")).parameter(name, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use serde_json::{Map, Value};
+
+    use super::*;
+    use crate::page::PageSize;
+
+    #[test]
+    fn a_value_that_cannot_be_read_is_named_by_its_place() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for value in ["1e400", r#""\ud800""#, r#""\udc00""#, &deep] {
+            let body = format!(r#"{{"a": {value}}}"#);
+            let problem = parse::<Map<String, Value>>(body.as_bytes()).unwrap_err();
+            let pointer = problem.0.body.errors.first().and_then(|fault| fault.pointer.as_deref());
+            assert!(pointer.is_some_and(|pointer| pointer.starts_with("#/a")), "{value}: {problem}");
+        }
+        for body in [r#"{"a": 1e400"#, r#"{"a": 1e400} more"#] {
+            let problem = parse::<Map<String, Value>>(body.as_bytes()).unwrap_err();
+            assert!(problem.0.body.errors.is_empty(), "{body}: {problem}");
+        }
+    }
+
+    #[test]
+    fn a_number_in_a_path_has_one_spelling() {
+        let read = |text: &'static str| {
+            let request = TestRequest::default().param("id", text).to_http_request();
+            Path::<PageSize>::extract(&request).into_inner()
+        };
+        for text in ["7", "%37"] {
+            assert_eq!(read(text).map(|path| i64::from(path.0)).unwrap(), 7, "{text}");
+        }
+        for text in ["+7", "%2B7", "007", "0", "", "%FF"] {
+            let problem = read(text).unwrap_err();
+            let parameter = problem.0.body.errors.first().and_then(|fault| fault.parameter.as_deref());
+            assert_eq!(parameter, Some("id"), "{text}");
+        }
+    }
 }

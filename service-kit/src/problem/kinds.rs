@@ -1,7 +1,7 @@
 //! The problems that every service can have. A service adds its own with [`Problem::new`].
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::Problem;
 use crate::database;
@@ -77,6 +77,13 @@ impl Problem {
     pub fn unsupported_media_type() -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "the body must be JSON")
             .detail("send the body with the header content-type: application/json")
+    }
+
+    /// 415: the body is compressed, or encoded in another way.
+    pub fn unsupported_encoding() -> Self {
+        Self::unsupported_media_type()
+            .detail("send the body as it is, without the header content-encoding")
+            .header(ACCEPT_ENCODING, "identity")
     }
 
     /// 422: the request is well formed, but asks for something that makes no sense here.

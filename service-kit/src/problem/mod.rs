@@ -13,7 +13,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde::{Deserialize, Serialize};
 
-pub use extract::{Json, OptionalJson, Query, path_config};
+pub use extract::{Json, OptionalJson, Path, Query, path_config};
 
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";

@@ -181,7 +181,7 @@ impl<T> OpenStream<T> {
     }
 
     /// Records that the client reads: it has taken all that was sent.
-    pub fn is_read(&self) {
+    pub fn record_read(&self) {
         let mut streams = self.streams.streams();
         let of_buyer = streams.by_buyer.get_mut(&self.buyer);
         if let Some(stream) = of_buyer.and_then(|buyer| buyer.open.get_mut(&self.id)) {
@@ -240,7 +240,7 @@ mod tests {
         for stream in all.streams().by_buyer.get_mut(&buyer).unwrap().open.values_mut() {
             stream.last_read = stream.last_read.checked_sub(STALLED * 2).unwrap();
         }
-        reads.is_read();
+        reads.record_read();
         all.close_stalled();
         assert!(stalled.closed.is_cancelled());
         assert!(!reads.closed.is_cancelled());

@@ -15,6 +15,8 @@ async fn a_fault_in_a_body_is_named_by_its_place() {
         (r#"{"name":"a"}"#, "#/size"),
         (r#"{"name":"a","size":1,"colour":"red"}"#, "#/colour"),
         (r#"{"name":"a","size":300}"#, "#/size"),
+        (r#"{"name":"a","size":1e400}"#, "#/size"),
+        (r#"{"name":"\ud800","size":1}"#, "#/name"),
         (r#"{"name":"a","size":"two"}"#, "#/size"),
         (r#"{"name":"a","size":1,"size":2}"#, "#/size"),
         (r#"{"name":"a","size":1,"parts":[{"weight":1},{"weight":-1}]}"#, "#/parts/1/weight"),
@@ -59,6 +61,24 @@ async fn another_media_type_is_415() {
         service.client.post(service.url("/things")).header("content-type", "Application/JSON; charset=utf-8");
     let answer = request.body(r#"{"name":"a","size":1}"#).send().await.expect("an answer");
     assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_415() {
+    let service = Service::start();
+    let post = async |encoding: &str| {
+        let request = service.client.post(service.url("/things")).header("content-type", "application/json");
+        let request = request.header("content-encoding", encoding).body(r#"{"name":"a","size":1}"#);
+        request.send().await.expect("an answer")
+    };
+    for encoding in ["gzip", "br", "identity, gzip"] {
+        let answer = post(encoding).await;
+        assert_eq!(answer.headers()["accept-encoding"], "identity", "{encoding}");
+        problem(answer, 415, "unsupported-media-type").await;
+    }
+    for encoding in ["identity", "Identity"] {
+        assert_eq!(post(encoding).await.status(), 200, "{encoding}");
+    }
 }
 
 #[tokio::test]

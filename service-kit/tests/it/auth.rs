@@ -130,6 +130,8 @@ async fn a_token_that_does_not_count_is_401() {
         let signed = sign(value, Algorithm::HS256, SECRET);
         signed.split('.').nth(1).map(ToOwned::to_owned).expect("a payload")
     };
+    let critical = Header { crit: Some(vec!["b64".to_owned()]), ..Header::default() };
+    let critical = encode(&critical, &claims(), &EncodingKey::from_secret(SECRET.as_bytes()));
     let mut without_expiry = claims();
     without_expiry.as_object_mut().expect("an object").remove("exp");
     let mut without_subject = claims();
@@ -151,6 +153,7 @@ async fn a_token_that_does_not_count_is_401() {
         ("alg none", format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{}.", parts[1])),
         ("alg none, signed", format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{}.{}", parts[1], parts[2])),
         ("claims exchanged", format!("{}.{}.{}", parts[0], part(&with("sub", json!("bob"))), parts[2])),
+        ("an extension that must be known", critical.expect("a token")),
         ("no signature", format!("{}.{}.", parts[0], parts[1])),
         ("two parts", format!("{}.{}", parts[0], parts[1])),
         ("nonsense", "nonsense".to_owned()),

@@ -141,18 +141,25 @@ async fn a_key_that_the_issuer_has_just_published_counts_at_once() {
 #[tokio::test]
 async fn keys_of_a_known_kind_count_whatever_else_is_published() {
     let issuer = Issuer::of(Vec::new()).await;
-    let own = |seed: u8, id: &str| json!(published(&key(seed), id, Algorithm::EdDSA));
+    let own = |seed: u8, usage: &str| {
+        let mut jwk = json!(published(&key(seed), "a", Algorithm::EdDSA));
+        jwk["use"] = json!(usage);
+        jwk
+    };
     let p256 = p256();
     let document = json!({"keys": [
         {"kty": "XYZ", "kid": "of a later time"}, 7, null, {}, {"kty": "OKP", "crv": "Ed25519", "x": "short", "kid": "a"},
-        own(1, "a"), own(2, "a"), json!(published(&p256, "a", Algorithm::ES256)),
+        own(3, "enc"), own(1, "sig"), own(2, "sig"), json!(published(&p256, "a", Algorithm::ES256)),
     ], "more": true});
     *issuer.document.lock().expect("not poisoned") = document.to_string();
     let service = Service::with(&issuer.settings(), Readiness::new());
-    // One id for keys of two kinds, and the first of those of one kind.
-    for (key, algorithm, status) in
-        [(&key(1), Algorithm::EdDSA, 200), (&p256, Algorithm::ES256, 200), (&key(2), Algorithm::EdDSA, 401)]
-    {
+    // One id for keys of two kinds, and of one kind the first that is for signatures.
+    for (key, algorithm, status) in [
+        (&key(1), Algorithm::EdDSA, 200),
+        (&p256, Algorithm::ES256, 200),
+        (&key(2), Algorithm::EdDSA, 401),
+        (&key(3), Algorithm::EdDSA, 401),
+    ] {
         assert_eq!(me(&service, &token(key, "a", algorithm)).await.status(), status, "{algorithm:?}");
     }
 }
