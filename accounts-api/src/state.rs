@@ -28,7 +28,7 @@ pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
         pool: pool.clone(),
         hasher: hasher.clone(),
         links: LinkKey::new(&links, mode)?,
-        committed: Arc::new(notify),
+        notify: Arc::new(notify),
     });
     let sessions = web::Data::new(Sessions {
         pool: pool.clone(),

@@ -32,17 +32,17 @@ pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
 
     let alerts_written = Notifier::start_on(stream_pool.clone(), poller::CHANNEL, service.stop.clone());
     let relays = service.outbox_notifier()?;
-    let notify = relays.clone();
+    let relays_of_consumer = relays.clone();
     service.after_commit(move || {
         alerts_written.notify();
-        notify.notify();
+        relays_of_consumer.notify();
     });
     service.inbox_figure("alertsRaised", |pool| Box::pin(alerts::store::raised(pool)));
 
     let digest = service.settings.digest;
     digest.check()?;
-    let committed = Arc::new(move || relays.notify());
-    let digests = web::Data::new(Digests { every_s: digest.every_seconds, committed });
+    let notify = Arc::new(move || relays.notify());
+    let digests = web::Data::new(Digests { every_s: digest.every_seconds, notify });
     let catalog = Catalog::new(&service.settings.catalog()?.url)?;
     let look_up = LookUp { pool: pool.clone(), catalog, subscription: service.subscription()? };
     // What happens to a list is told to other modules, in the transaction that it happens in.

@@ -41,7 +41,7 @@ pub fn app() -> ServiceApp {
     let about = About {
         name: "catalog-api",
         title: "Catalog",
-        description: "Products, prices and stock. Every change is announced to the other services, reliably.",
+        description: "Products, prices and stock. Every change that buyers see is published as an event; figures of the stock are not.",
         version: env!("CARGO_PKG_VERSION"),
         default_port: 5101,
     };

@@ -88,7 +88,7 @@ async fn register_user(
     .await;
     // Who is put off may come again: it was no registration.
     let user_id = asked.inspect_err(|_| limits.give_back(&tried))?;
-    (users.committed)();
+    (users.notify)();
     Ok(HttpResponse::Accepted()
         .insert_header((LOCATION, format!("{BASE}/{user_id}")))
         .json(Accepted { user_id }))
@@ -243,7 +243,7 @@ async fn validate_user(
     if !retried(|| command.run(&users.pool)).await? {
         return Err(used());
     }
-    (users.committed)();
+    (users.notify)();
     Ok(HttpResponse::Ok().json(Validation { user_id: *id, status: Status::Validated, method: None }))
 }
 
@@ -298,6 +298,6 @@ async fn delete_user(
     if !retried(|| command.run(&users.pool)).await? {
         return Err(no_such_user());
     }
-    (users.committed)();
+    (users.notify)();
     Ok(HttpResponse::Accepted().json(Accepted { user_id: *id }))
 }

@@ -34,5 +34,5 @@ pub struct Users {
     pub(crate) pool: PgPool,
     pub(crate) hasher: Hasher,
     pub(crate) links: LinkKey,
-    pub(crate) committed: Arc<dyn Fn() + Send + Sync>,
+    pub(crate) notify: Arc<dyn Fn() + Send + Sync>,
 }

@@ -23,7 +23,7 @@ use crate::products::{ProductId, store::PriceChange};
 /// after its line was put in; returns how many alerts that were.
 ///
 /// A change that comes late, after a newer one, raises its alert and leaves the newer price where it is.
-pub async fn prices_changed(
+pub async fn reprice_carts(
     tx: &mut PgConnection,
     source: &str,
     changes: &[PriceChange],
@@ -114,23 +114,6 @@ pub async fn products_removed(
     .execute(tx)
     .await?;
     Ok(raised.rows_affected())
-}
-
-/// Gives each cart that holds one of these products a new version: what it shows of them has changed.
-pub async fn details_changed(tx: &mut PgConnection, products: &[ProductId]) -> Result<(), sqlx::Error> {
-    if products.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "update cart set version = version + 1, updated_at = now()
-         from (select distinct buyer_id from unnest($1::bigint[]) as touched (product_id)
-               join cart_line using (product_id) order by buyer_id) as holder
-         where cart.buyer_id = holder.buyer_id",
-    )
-    .bind(products)
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// Counts alerts that were written. A batch that is rolled back and tried again counts twice.

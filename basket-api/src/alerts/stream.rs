@@ -56,7 +56,7 @@ impl AlertStream {
     }
 
     async fn next(&mut self) -> Option<Bytes> {
-        self.subscription.open.is_read();
+        self.subscription.open.record_read();
         self.end.clone().or(self.next_page()).await
     }
 
@@ -104,7 +104,7 @@ impl AlertStream {
 }
 
 /// The last step of a price change: its alert goes to a stream.
-fn sending(alert: &Alert) -> Span {
+fn alert_span(alert: &Alert) -> Span {
     let raised = alert.traceparent.as_deref().and_then(|parent| TraceContext::parse(parent, None));
     Span::within(&raised.unwrap_or_default(), SpanKind::Producer, || {
         let event = KeyValue::new("messaging.message.id", alert.event_id.to_string());
@@ -115,7 +115,7 @@ fn sending(alert: &Alert) -> Span {
 fn encode(alerts: &[Alert]) -> Bytes {
     let mut text = String::new();
     for alert in alerts {
-        let _step = sending(alert);
+        let _step = alert_span(alert);
         match serde_json::to_string(alert) {
             Ok(data) => text.push_str(&sse::event("price-alert", Some(alert.id.0), &data)),
             Err(error) => {

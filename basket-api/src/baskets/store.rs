@@ -263,6 +263,23 @@ pub async fn raise_version(tx: &mut PgConnection, buyer: &BuyerId) -> Result<(),
     Ok(())
 }
 
+/// Gives each cart that holds one of these products a new version: what it shows of them has changed.
+pub async fn raise_versions(tx: &mut PgConnection, products: &[ProductId]) -> Result<(), sqlx::Error> {
+    if products.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update cart set version = version + 1, updated_at = now()
+         from (select distinct buyer_id from unnest($1::bigint[]) as touched (product_id)
+               join cart_line using (product_id) order by buyer_id) as holder
+         where cart.buyer_id = holder.buyer_id",
+    )
+    .bind(products)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Deletes a buyer's cart and all that they were told of it.
 pub async fn erase(tx: &mut PgConnection, buyer: &BuyerId) -> Result<(), sqlx::Error> {
     sqlx::query("select erase_cart($1)").bind(buyer).execute(tx).await?;

@@ -77,7 +77,7 @@ async fn put_digest(
         Ok::<_, ChangeError>(is_change)
     });
     if change.await? {
-        (digests.committed)();
+        (digests.notify)();
     }
     Ok(HttpResponse::Ok().json(wish.value))
 }

@@ -18,5 +18,5 @@ pub struct Digests {
     /// The seconds between two of a buyer's digests.
     pub every_s: i32,
     /// Wakes the relays.
-    pub committed: Arc<dyn Fn() + Send + Sync>,
+    pub notify: Arc<dyn Fn() + Send + Sync>,
 }

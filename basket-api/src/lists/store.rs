@@ -65,11 +65,7 @@ pub async fn create(
     buyer: &BuyerId,
     wanted: &WantedList,
 ) -> Result<Option<List>, sqlx::Error> {
-    // Two at once must not make the fifty-first together.
-    sqlx::query("select pg_advisory_xact_lock(hashtextextended('list of ' || $1, 0))")
-        .bind(buyer)
-        .execute(&mut **tx)
-        .await?;
+    lock_lists_of(tx, buyer).await?;
     sqlx::query_as(concat!(
         "insert into list (list_id, buyer_id, name, is_public, product_ids)
          select $1, $2, $3, $4, $5 where (select count(*) from list where buyer_id = $2) < $6 returning ",
@@ -85,14 +81,19 @@ pub async fn create(
     .await
 }
 
-/// Makes a buyer's first list. Its id is the event's that asks for it: a repeat finds it there.
+/// Makes a buyer's first list, unless the buyer has as many as one may have already: the event that asks for it may come
+/// late. The list's id is the event's: a repeat finds it there.
 pub async fn create_first(tx: &mut PgConnection, buyer: &BuyerId, list: ListId) -> Result<(), sqlx::Error> {
+    lock_lists_of(tx, buyer).await?;
     sqlx::query(
-        "insert into list (list_id, buyer_id, name) values ($1, $2, $3) on conflict (list_id) do nothing",
+        "insert into list (list_id, buyer_id, name)
+         select $1, $2, $3 where (select count(*) from list where buyer_id = $2) < $4
+         on conflict (list_id) do nothing",
     )
     .bind(list)
     .bind(buyer)
     .bind(ListName::first())
+    .bind(MAX_LISTS)
     .execute(tx)
     .await?;
     Ok(())
@@ -151,6 +152,15 @@ pub async fn erase(tx: &mut PgConnection, buyer: &BuyerId) -> Result<Vec<ListEve
     let query = sqlx::query_scalar("delete from list where buyer_id = $1 returning list_id");
     let gone: Vec<ListId> = query.bind(buyer).fetch_all(tx).await?;
     Ok(gone.into_iter().map(ListEvent::Deleted).collect())
+}
+
+/// Lets one transaction at a time make lists of this buyer: two must not make the fifty-first together.
+async fn lock_lists_of(tx: &mut PgConnection, buyer: &BuyerId) -> Result<(), sqlx::Error> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('list of ' || $1, 0))")
+        .bind(buyer)
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 /// The list, its row held until the transaction ends, if it is the one that the caller means.

@@ -25,7 +25,9 @@ mod product_price_changed;
 mod product_removed;
 mod user;
 
-use event_bus::{Received, Subscriber, consumer::SubscribeError};
+use event_bus::{HandleError, Received, Subscriber, consumer::SubscribeError};
+
+use crate::products::ProductId;
 
 pub use digest::MakeDigest;
 pub use order_started::TakeOutOrdered;
@@ -64,6 +66,15 @@ pub const SESSION: [(&str, &str); 6] = [
     ("enable_hashagg", "off"),
     ("jit", "off"),
 ];
+
+/// Checks that the key is the product, and that the version is one: the table's 0 is a product that no event has described.
+fn check<P>(event: &Received<P>, about: ProductId) -> Result<(), HandleError> {
+    event.check_key(about)?;
+    if event.version < 1 {
+        return Err(HandleError::reject(format!("a product's version is at least 1, got {}", event.version)));
+    }
+    Ok(())
+}
 
 /// The events of a run, by their source: versions of different sources cannot be compared. As a rule there is one.
 fn by_source<P>(events: &[Received<P>]) -> impl Iterator<Item = (&str, &[Received<P>])> {

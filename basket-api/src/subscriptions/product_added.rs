@@ -4,9 +4,10 @@ use event_bus::{BatchHandler, HandleError, Received, TraceContext, consumer::Ord
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::by_source;
+use super::{by_source, check};
 use crate::{
     alerts::raise,
+    baskets,
     products::{
         Currency, PictureUrl, Price, ProductId, ProductName,
         store::{self, PriceChange, ProductFacts, Replaced},
@@ -42,7 +43,7 @@ impl BatchHandler for AddProduct {
         for (source, of_source) in by_source(events) {
             let mut products = Vec::with_capacity(of_source.len());
             for event in of_source {
-                event.check_key(event.data.product_id)?;
+                check(event, event.data.product_id)?;
                 products.push(ProductFacts {
                     id: event.data.product_id,
                     name: event.data.name.clone(),
@@ -84,7 +85,7 @@ async fn reprice_carts(
     };
     let changes: Vec<PriceChange> = replaced.iter().filter_map(change).collect();
     let touched: Vec<ProductId> = replaced.iter().map(|product| product.product_id).collect();
-    let alerts = raise::prices_changed(tx, source, &changes).await?;
+    let alerts = raise::reprice_carts(tx, source, &changes).await?;
     raise::count("price_changed", alerts);
-    Ok(raise::details_changed(tx, &touched).await?)
+    Ok(baskets::store::raise_versions(tx, &touched).await?)
 }

@@ -4,9 +4,9 @@ use event_bus::{BatchHandler, HandleError, Received, consumer::Order};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::by_source;
+use super::{by_source, check};
 use crate::{
-    alerts::raise,
+    baskets,
     products::{
         PictureUrl, ProductId, ProductName,
         store::{self, DetailsChange},
@@ -39,7 +39,7 @@ impl BatchHandler for UpdateProduct {
         for (source, of_source) in by_source(events) {
             let mut changes = Vec::with_capacity(of_source.len());
             for event in of_source {
-                event.check_key(event.data.product_id)?;
+                check(event, event.data.product_id)?;
                 changes.push(DetailsChange {
                     product_id: event.data.product_id,
                     name: event.data.name.clone(),
@@ -49,7 +49,7 @@ impl BatchHandler for UpdateProduct {
                 });
             }
             let touched = store::change_details(tx, source, &changes).await?;
-            raise::details_changed(tx, &touched).await?;
+            baskets::store::raise_versions(tx, &touched).await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use event_bus::{BatchHandler, HandleError, Received, TraceContext};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::by_source;
+use super::{by_source, check};
 use crate::{
     alerts::raise,
     products::{
@@ -41,7 +41,7 @@ impl BatchHandler for RepriceBaskets {
         for (source, of_source) in by_source(events) {
             let mut changes = Vec::with_capacity(of_source.len());
             for event in of_source {
-                event.check_key(event.data.product_id)?;
+                check(event, event.data.product_id)?;
                 changes.push(PriceChange {
                     event_id: event.id,
                     product_id: event.data.product_id,
@@ -56,7 +56,7 @@ impl BatchHandler for RepriceBaskets {
             }
             store::change_prices(tx, source, &changes).await?;
             // The cart lines, and an alert for each cart.
-            let alerts = raise::prices_changed(tx, source, &changes).await?;
+            let alerts = raise::reprice_carts(tx, source, &changes).await?;
             raise::count("price_changed", alerts);
         }
         Ok(())

@@ -6,7 +6,7 @@ use event_bus::{BatchHandler, HandleError, Received};
 use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
-use super::by_source;
+use super::{by_source, check};
 use crate::{
     alerts::raise,
     products::{
@@ -38,7 +38,7 @@ impl BatchHandler for RemoveProduct {
         for (source, of_source) in by_source(events) {
             let mut removals = Vec::with_capacity(of_source.len());
             for event in of_source {
-                event.check_key(event.data.product_id)?;
+                check(event, event.data.product_id)?;
                 removals.push(Removal { product_id: event.data.product_id, generation: event.generation });
             }
             let mut removed: HashSet<ProductId> =

@@ -139,6 +139,19 @@ async fn a_buyer_has_at_most_50_lists_however_many_are_made_at_once(pool: PgPool
 }
 
 #[sqlx::test(migrator = "basket_api::MIGRATIONS")]
+async fn a_first_list_that_comes_late_is_not_the_51st(pool: PgPool) {
+    let app = TestApp::spawn(&pool);
+    let user = Uuid::now_v7();
+    let id = user.to_string();
+    for number in 1..=50 {
+        made(&app, &id, &format!("List {number}"), false).await;
+    }
+    handle(&pool, &GiveFirstList, &[about(&GiveFirstList, user)]).await;
+    let lists: Value = send(&app, Method::GET, &id, "", Value::Null).await.json().await.unwrap();
+    assert_eq!(lists["count"], 50);
+}
+
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn what_is_no_list_is_refused(pool: PgPool) {
     let app = TestApp::spawn(&pool);
     let list = made(&app, "alice", "Tents", false).await;

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, delete, get, post, put, web};
 use event_bus::outbox::AppendError;
 use service_kit::etag::{self, IfMatch, IfNoneMatch};
 use service_kit::page::Page;
-use service_kit::problem::{Json, Problem, Query};
+use service_kit::problem::{Json, Path, Problem, Query};
 use sqlx::PgPool;
 use utoipa::IntoResponses;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -49,14 +49,14 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 #[put("/items/{id}/price")]
 async fn change_price(
     command: Command,
-    id: web::Path<ProductId>,
+    Path(id): Path<ProductId>,
     if_match: IfMatch,
     changes: web::Data<Changes>,
     body: Json<PriceChange>,
 ) -> Result<HttpResponse, Problem> {
     let command = command.repeatable(&body.bytes);
     let change = async |tx: &mut _| {
-        let outcome = store::change_price(tx, *id, &if_match, body.value.price, &command.trace).await;
+        let outcome = store::change_price(tx, id, &if_match, body.value.price, &command.trace).await;
         answer(StatusCode::OK, outcome)
     };
     changes.make(&command, change).await
@@ -82,14 +82,14 @@ async fn change_price(
 #[put("/items/{id}/stock")]
 async fn set_stock(
     command: Command,
-    id: web::Path<ProductId>,
+    Path(id): Path<ProductId>,
     if_match: IfMatch,
     changes: web::Data<Changes>,
     body: Json<StockChange>,
 ) -> Result<HttpResponse, Problem> {
     let command = command.repeatable(&body.bytes);
     let change = async |tx: &mut _| {
-        answer(StatusCode::OK, store::set_stock(tx, *id, &if_match, body.value.available_stock).await)
+        answer(StatusCode::OK, store::set_stock(tx, id, &if_match, body.value.available_stock).await)
     };
     changes.make(&command, change).await
 }
@@ -115,7 +115,7 @@ async fn set_stock(
 #[put("/items/{id}")]
 async fn replace_item(
     command: Command,
-    id: web::Path<ProductId>,
+    Path(id): Path<ProductId>,
     if_match: IfMatch,
     changes: web::Data<Changes>,
     body: Json<Details>,
@@ -123,7 +123,7 @@ async fn replace_item(
     body.value.check()?;
     let command = command.repeatable(&body.bytes);
     let change = async |tx: &mut _| {
-        answer(StatusCode::OK, store::replace(tx, *id, &if_match, &body.value, &command.trace).await)
+        answer(StatusCode::OK, store::replace(tx, id, &if_match, &body.value, &command.trace).await)
     };
     changes.make(&command, change).await
 }
@@ -175,12 +175,12 @@ async fn add_item(
 #[delete("/items/{id}")]
 async fn remove_item(
     command: Command,
-    id: web::Path<ProductId>,
+    Path(id): Path<ProductId>,
     if_match: IfMatch,
     changes: web::Data<Changes>,
 ) -> Result<HttpResponse, Problem> {
     let change = async |tx: &mut _| {
-        let event_ids = store::remove(tx, *id, &if_match, &command.trace).await?;
+        let event_ids = store::remove(tx, id, &if_match, &command.trace).await?;
         Ok(Answer::empty(StatusCode::NO_CONTENT).events(&event_ids))
     };
     changes.make(&command, change).await
@@ -203,11 +203,11 @@ async fn remove_item(
 )]
 #[get("/items/{id}")]
 async fn get_item(
-    id: web::Path<ProductId>,
+    Path(id): Path<ProductId>,
     known: IfNoneMatch,
     products: web::Data<Products>,
 ) -> Result<HttpResponse, Problem> {
-    let product = products.load(*id).await?.ok_or(ProductError::NoSuchProduct(*id))?;
+    let product = products.load(id).await?.ok_or(ProductError::NoSuchProduct(id))?;
     let is_known = known.has(product.version);
     let mut response = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header(etag::of(product.version)).insert_header((CACHE_CONTROL, "no-cache"));
@@ -244,6 +244,7 @@ impl From<ProductError> for Problem {
             ProductError::OtherVersion(_) => Self::precondition_failed(text),
             ProductError::NoSuchType => Self::unprocessable(text).at("#/typeId", "unknown type"),
             ProductError::NoSuchBrand => Self::unprocessable(text).at("#/brandId", "unknown brand"),
+            ProductError::TooMuchStock { .. } => Self::validation(text.clone()).at("#/availableStock", text),
             ProductError::Append(AppendError::Database(error)) | ProductError::Database(error) => {
                 error.into()
             }

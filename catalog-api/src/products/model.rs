@@ -25,6 +25,10 @@ service_kit::whole_number! {
     pub struct BrandId(i32) is "a brand id" from 1 to 2_147_483_647, for example 1;
 }
 
+/// The most pieces of a product, available and reserved together: what is reserved may become available again. It is the
+/// highest [`Stock`].
+pub(super) const MAX_STOCK: i32 = 1_000_000;
+
 service_kit::whole_number! {
     /// A number of pieces, from 0 to 1,000,000.
     #[derive(Default)]
@@ -35,5 +39,17 @@ impl ProductId {
     /// The path of the product's picture.
     pub fn picture_url(self) -> String {
         format!("{BASE}/items/{self}/pic")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_stock_figure_is_the_most_pieces_of_a_product() {
+        let most = i64::from(MAX_STOCK);
+        assert!(Stock::try_from(most).is_ok());
+        assert!(Stock::try_from(most + 1).is_err());
     }
 }

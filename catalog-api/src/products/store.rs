@@ -9,6 +9,7 @@ use service_kit::retry::retried;
 use sqlx::{FromRow, PgConnection, PgPool, Postgres, QueryBuilder, Row, Transaction};
 use uuid::Uuid;
 
+use super::model::MAX_STOCK;
 use super::{Details, Filter, Price, Product, ProductEvent, ProductId, Stock, events};
 
 /// A product after a change, and the ids of the events that were appended to the outbox, in order.
@@ -36,6 +37,14 @@ pub enum ProductError {
     /// There is no such brand.
     #[error("there is no such brand")]
     NoSuchBrand,
+    /// With what is reserved there would be more pieces than there can be.
+    #[error("{reserved} pieces are reserved for orders: at most {most} can be available beside them")]
+    TooMuchStock {
+        /// The pieces that are reserved.
+        reserved: i32,
+        /// The most that can be available.
+        most: i32,
+    },
     /// An event of the change could not be appended to the outbox.
     #[error("the change could not be appended to the outbox")]
     Append(#[from] AppendError),
@@ -73,6 +82,7 @@ pub async fn set_stock(
     available: Stock,
 ) -> Result<Changed, ProductError> {
     let mut product = lock(tx, id, expected).await?;
+    check_stock(&product, available)?;
     if product.set_stock(available).is_some() {
         update(tx, &product).await?;
     }
@@ -89,6 +99,7 @@ pub async fn replace(
 ) -> Result<Changed, ProductError> {
     let mut product = lock(tx, id, expected).await?;
     check_type_and_brand(tx, details).await?;
+    check_stock(&product, details.available_stock)?;
     let events = product.replace(details);
     if !events.is_empty() {
         update(tx, &product).await?;
@@ -185,6 +196,18 @@ async fn update(tx: &mut PgConnection, product: &Product) -> Result<(), sqlx::Er
     .bind(product.max_stock_threshold)
     .execute(tx)
     .await?;
+    Ok(())
+}
+
+/// Leaves room for what is reserved: it becomes available again when its order is cancelled.
+fn check_stock(product: &Product, available: Stock) -> Result<(), ProductError> {
+    let reserved = product.reserved_stock;
+    let most = MAX_STOCK - reserved;
+    // Less than there is, is taken whatever is reserved.
+    let is_more = i64::from(available) > i64::from(product.available_stock);
+    if is_more && i64::from(available) > i64::from(most) {
+        return Err(ProductError::TooMuchStock { reserved, most });
+    }
     Ok(())
 }
 

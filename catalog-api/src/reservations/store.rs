@@ -39,7 +39,8 @@ pub(super) async fn reserve(
     items: &[Item],
     trace: &TraceContext,
 ) -> Result<(), ChangeError> {
-    if !enter(tx, order, State::Reserved).await? {
+    // Of repeats, and of a release that came earlier, one has the row; too little stock makes it `Rejected` below.
+    if !claim(tx, order, State::Reserved).await? {
         return Ok(());
     }
     if event_bus::without!("reservation") {
@@ -79,7 +80,7 @@ pub(super) async fn reserve(
 
 /// Makes an order's stock available again; once, whatever state it is in.
 pub(super) async fn release(tx: &mut PgConnection, order: OrderId) -> Result<(), sqlx::Error> {
-    if enter(tx, order, State::Released).await? {
+    if claim(tx, order, State::Released).await? {
         tracing::debug!(order.id = %order, "released before it was reserved");
         return Ok(());
     }
@@ -124,7 +125,7 @@ pub(super) async fn sell(tx: &mut PgConnection, order: OrderId) -> Result<bool, 
 }
 
 /// Enters an order that is not known yet; `false` if it is.
-async fn enter(tx: &mut PgConnection, order: OrderId, state: State) -> Result<bool, sqlx::Error> {
+async fn claim(tx: &mut PgConnection, order: OrderId, state: State) -> Result<bool, sqlx::Error> {
     let entered = sqlx::query(
         "insert into reservation (order_id, state) values ($1, $2) on conflict (order_id) do nothing",
     )

@@ -52,6 +52,19 @@ async fn the_same_key_and_body_has_one_effect_and_one_answer(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
+async fn a_repetition_may_spell_the_path_in_another_way(pool: PgPool) {
+    let app = App::spawn(pool).await;
+    let id = app.product_priced_at("1.00").await;
+    assert_eq!(put_price(&app, id, "k1", "2.00").await.status(), 200);
+    let request = app.write(Method::PUT, &format!("/%69tems/{id}/price")).header("idempotency-key", "k1");
+    let again = request.json(&json!({"price": "2.00"})).send().await.expect("an answer");
+    assert_eq!((again.status().as_u16(), header(&again, "idempotency-replayed").as_str()), (200, "true"));
+    let operations: Vec<String> =
+        sqlx::query_scalar("select operation from idempotency").fetch_all(&app.pool).await.expect("rows");
+    assert_eq!(operations, [format!("PUT /api/v1/catalog/items/{id}/price")]);
+}
+
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn the_same_key_with_another_body_is_422(pool: PgPool) {
     let app = App::spawn(pool).await;
     post(&app, "k1", &details()).await;

@@ -225,6 +225,23 @@ async fn the_stock_that_can_be_sold_is_set_beside_what_is_reserved(pool: PgPool)
 }
 
 #[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
+async fn what_an_order_gives_back_has_room_in_the_stock(pool: PgPool) {
+    let app = App::spawn(pool.clone()).await;
+    let (product, order) = (product_with(&app, 5).await, Uuid::new_v4());
+    request(&pool, order, &[(product, 5)]).await;
+    let path = format!("/items/{product}/stock");
+    let put = |pieces: i64| app.write(Method::PUT, &path).json(&json!({"availableStock": pieces})).send();
+    let refused = problem(put(999_996).await.expect("an answer"), 400, "validation").await;
+    let sentence = "5 pieces are reserved for orders: at most 999995 can be available beside them";
+    assert_eq!(refused["detail"], sentence);
+    let whole = app.put(product, &details_with("availableStock", json!(999_996))).await;
+    assert_eq!(problem(whole, 400, "validation").await["detail"], sentence);
+    assert_eq!(put(999_995).await.expect("an answer").status(), 200);
+    release(&pool, order).await;
+    assert_eq!(stock(&app, product).await, (1_000_000, 0));
+}
+
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
 async fn merchants_see_what_is_reserved_for_which_order(pool: PgPool) {
     let app = App::spawn(pool.clone()).await;
     let product = product_with(&app, 5).await;

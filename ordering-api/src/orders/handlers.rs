@@ -104,7 +104,7 @@ async fn place_order(
     if is_repeated {
         answer.insert_header((REPLAYED, "true"));
     } else {
-        (orders.committed)();
+        (orders.notify)();
     }
     Ok(answer.json(Accepted { order_id, status: Status::Submitted }))
 }
@@ -207,7 +207,7 @@ async fn change(
     .await?;
     let status = match applied {
         Applied::Changed(status) => {
-            (orders.committed)();
+            (orders.notify)();
             status
         }
         Applied::Unchanged(status) => status,

@@ -26,13 +26,13 @@ use place::Policy;
 pub struct Orders {
     pool: PgPool,
     policy: Policy,
-    committed: Arc<dyn Fn() + Send + Sync>,
+    notify: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Orders {
-    /// Orders in this database; `committed` is called after each commit that has events.
-    pub fn new(pool: PgPool, policy: Policy, committed: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { pool, policy, committed: Arc::new(committed) }
+    /// Orders in this database; `notify` is called after each commit that has events.
+    pub fn new(pool: PgPool, policy: Policy, notify: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { pool, policy, notify: Arc::new(notify) }
     }
 }
 

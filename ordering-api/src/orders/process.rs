@@ -96,10 +96,10 @@ pub async fn apply(
     };
     let about = About { order_id: id, version: order.version };
     if let Some(timer) = order.timer.take()
-        // The event that has come is the timer's own: it was released.
+        // The event that has come is the timer's own: it is scheduled no more.
         && happened.event_id != Some(timer)
     {
-        // One that was released already changes nothing when it arrives.
+        // One that is in the log already changes nothing when it arrives.
         outbox::cancel(tx, ScheduledId(timer)).await?;
     }
     crash_point!("ordering.before_event");

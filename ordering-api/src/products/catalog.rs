@@ -5,7 +5,7 @@ use service_kit::peer::{Peer, PeerError};
 use service_kit::trace::RequestTrace;
 
 use super::store::At;
-use super::{Amount, ProductId};
+use super::{Price, ProductId};
 
 /// The source of the catalog's events.
 pub const CATALOG: &str = "/catalog";
@@ -34,7 +34,7 @@ pub struct Item {
     /// What it is called.
     pub name: String,
     /// What one piece costs.
-    pub price: Amount,
+    pub price: Price,
     currency: String,
     /// Where its picture is.
     pub picture_url: String,

@@ -8,4 +8,4 @@ pub mod look_up;
 mod model;
 pub mod store;
 
-pub use model::{Amount, ProductId};
+pub use model::{Amount, Price, ProductId};

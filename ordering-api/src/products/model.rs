@@ -1,8 +1,13 @@
-//! The id of a product, and amounts of money.
+//! The id of a product, its price, and amounts of money.
 
 service_kit::whole_number! {
     /// A product's id in the catalog: positive.
     pub struct ProductId(i64) is "a product id" from 1, for example 7;
+}
+
+service_kit::money! {
+    /// What one piece of a product costs, up to what the column `price` holds.
+    pub struct Price is "a price" up to 999_999_999_999 cents;
 }
 
 service_kit::money! {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use sqlx::{PgConnection, PgPool};
 
-use super::{Amount, ProductId};
+use super::{Price, ProductId};
 
 /// What is to be known of a product before it can be ordered.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -20,7 +20,7 @@ pub struct Offer {
     /// Where its picture is.
     pub picture_url: String,
     /// What one piece costs.
-    pub price: Amount,
+    pub price: Price,
 }
 
 /// When something was told of a product, and by whom.
@@ -101,7 +101,7 @@ pub async fn set_details(
 pub async fn set_price(
     connection: &mut PgConnection,
     id: ProductId,
-    price: Amount,
+    price: Price,
     at: At<'_>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(

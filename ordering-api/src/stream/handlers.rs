@@ -122,7 +122,7 @@ impl Changes {
     }
 
     async fn next(&mut self) -> Option<Bytes> {
-        self.open.is_read();
+        self.open.record_read();
         self.end.clone().or(self.next_page()).await
     }
 

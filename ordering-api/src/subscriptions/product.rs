@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sqlx::{Postgres, Transaction};
 
 use crate::products::store::{self, At};
-use crate::products::{Amount, ProductId};
+use crate::products::{Price, ProductId};
 
 /// Enters a new product.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ pub struct RemoveProduct;
 pub struct ProductAdded {
     product_id: ProductId,
     name: String,
-    price: Amount,
+    price: Price,
     picture_url: String,
 }
 
@@ -39,7 +39,7 @@ pub struct ProductAdded {
 #[serde(rename_all = "camelCase")]
 pub struct ProductPriceChanged {
     product_id: ProductId,
-    new_price: Amount,
+    new_price: Price,
 }
 
 /// The fields that are read of a new name or picture.

@@ -1,5 +1,6 @@
 //! Placing orders.
 
+use event_bus::BatchHandler;
 use futures_util::future::join_all;
 use ordering_api::subscriptions::{RepriceProduct, UpdateProduct};
 use serde_json::json;
@@ -112,6 +113,16 @@ async fn the_prices_are_the_catalogs_newest(pool: PgPool) {
     let id = app.order("alice", &checkout(&[(1, 1)], "12.00")).await;
     app.reprice(1, "15.00", 4).await;
     assert_eq!(app.see("alice", id).await["total"], "12.00", "an order keeps its prices");
+}
+
+#[sqlx::test(migrator = "ordering_api::MIGRATIONS")]
+async fn every_price_that_can_be_read_can_be_stored(pool: PgPool) {
+    let app = TestApp::spawn(&pool).await;
+    app.reprice(1, "9999999999.99", 2).await;
+    app.order("alice", &checkout(&[(1, 1)], "9999999999.99")).await;
+    let higher = json!({"productId": 1, "newPrice": "10000000000.00"});
+    let read = serde_json::from_value::<<RepriceProduct as BatchHandler>::Payload>(higher);
+    assert!(read.is_err(), "an event that is wrong for ever is dead-lettered at once");
 }
 
 #[sqlx::test(migrator = "ordering_api::MIGRATIONS")]
