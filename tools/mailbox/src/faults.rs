@@ -20,7 +20,7 @@ pub(crate) enum Kind {
     Hang,
     /// A mail is kept, and the connection ends without an answer.
     Die,
-    /// Each connection ends before the greeting.
+    /// Open connections end at once, and each new one before the greeting.
     Away,
 }
 
@@ -71,6 +71,17 @@ impl Faults {
             }
         }
         Some(taken)
+    }
+
+    /// Waits until the server is away.
+    pub(crate) async fn until_away(&self) {
+        loop {
+            let changed = self.changed();
+            if self.lock().kind == Kind::Away {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Waits until another fault is set, from now on.

@@ -51,10 +51,17 @@ pub(crate) async fn serve(
         if faults.take(Kind::Away).is_some() {
             continue;
         }
-        let (session, stop) = (Session::new(stream, store.clone(), faults.clone()), stop.clone());
+        let session = Session::new(stream, store.clone(), faults.clone());
+        let (faults, stop) = (faults.clone(), stop.clone());
         tokio::spawn(async move {
-            if let Some(Err(error)) = stop.run_until_cancelled(session.run()).await {
-                tracing::debug!(%error, "a connection has ended");
+            tokio::select! {
+                ended = session.run() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection has ended");
+                    }
+                }
+                () = faults.until_away() => {}
+                () = stop.cancelled() => {}
             }
             drop(permit);
         });

@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(40);
 
 pub(super) const FAULTS: &[Fault] = faults! {
     users: "users-mail-away" [1, 1, users]
-        "the mail server ends each connection before its greeting" => mail(json!({"fault": "away"}));
+        "the mail server is away: it ends open connections, and new ones before its greeting" => mail(json!({"fault": "away"}));
     users: "users-mail-refuses" [1, 1, users]
         "the mail server takes nothing for now (451)" => mail(json!({"fault": "refuse", "code": 451}));
     users: "users-mail-hangs" [1, 1, users]
