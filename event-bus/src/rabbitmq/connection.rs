@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::StreamExt;
 use lapin::{
-    Channel, Connection,
+    Channel, Connection, Event,
     protocol::{AMQPErrorKind, AMQPHardError},
 };
 use secrecy::ExposeSecret;
@@ -146,6 +147,19 @@ impl Connected {
     /// Opens another channel, for calls whose errors close it.
     pub(crate) async fn create_channel(&self) -> Result<Channel, lapin::Error> {
         self.connection.create_channel().await
+    }
+
+    /// Waits until the connection ends by itself, from this call on, and says why.
+    pub(super) fn ended(&self) -> impl Future<Output = lapin::Error> {
+        let mut events = self.connection.events_listener();
+        async move {
+            while let Some(event) = events.next().await {
+                if let Event::Error(error) = event {
+                    return error;
+                }
+            }
+            std::future::pending().await
+        }
     }
 
     /// The largest frame in bytes, as agreed with the broker.

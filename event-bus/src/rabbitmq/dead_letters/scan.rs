@@ -136,8 +136,14 @@ impl<'a> Scan<'a> {
     async fn ask(&mut self) -> Result<Option<Delivery>, BrokerError> {
         let get =
             self.connected.channel.basic_get(self.topology.dead.as_str().into(), BasicGetOptions::default());
+        // A message that cannot be received ends the connection, and leaves the question without an answer.
+        let ended = self.connected.ended();
         // A missing queue is empty.
-        let message = deadline("take a dead letter", absent_as_none(get)).await?.flatten();
+        let message = tokio::select! {
+            biased;
+            message = deadline("take a dead letter", absent_as_none(get)) => message?.flatten(),
+            error = ended => return Err(BrokerError::new("take a dead letter", error)),
+        };
         if let Some(message) = &message
             && self.left.is_none()
         {
