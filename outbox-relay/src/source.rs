@@ -117,6 +117,13 @@ impl Source {
         let url = settings.url.expose_secret();
         let options = service_kit::database::connect_options(&format!("databases.{name}.url"), url)?
             .application_name("outbox-relay");
+        // A statement that was given up ends on the server as well, also while it waits for a lock. A pooler would refuse the
+        // option.
+        let options = if settings.notifications {
+            options.options([("client_connection_check_interval", "2s")])
+        } else {
+            options
+        };
         let uri = settings.source.clone().unwrap_or_else(|| format!("/{name}"));
         // No subscriber would take its events.
         ensure!(

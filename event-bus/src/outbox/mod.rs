@@ -83,4 +83,5 @@ crate::migration::migrations! {
     202_611_300_400 "name the source of relays" "202611300400_name_the_source_of_relays.sql",
     202_611_300_500 "create outbox generation" "202611300500_create_outbox_generation.sql",
     202_611_300_840 "complete mended rows" "202611300840_complete_mended_rows.sql",
+    202_611_300_850 "find due events by index" "202611300850_find_due_events_by_index.sql",
 }

@@ -59,6 +59,8 @@ pub struct Engine<E> {
     pub(crate) ownership_request: Option<Request>,
     /// One statement about the log at a time: a poll or a mark.
     pub(crate) log_is_busy: bool,
+    /// Whether due events were moved into the log since it was last read.
+    pub(crate) has_moved: bool,
     pub(crate) poll: Option<PollStarted>,
     /// How often events were forgotten: a poll that started before the last time counts for nothing.
     pub(crate) resets: u64,
@@ -83,6 +85,7 @@ impl<E: Pending> Engine<E> {
             reopen_at: None,
             ownership_request: None,
             log_is_busy: false,
+            has_moved: false,
             poll: None,
             resets: 0,
             stopping: false,
@@ -108,6 +111,8 @@ impl<E: Pending> Engine<E> {
                 .own(now)
                 .or_else(|| self.publish(now))
                 .or_else(|| self.record(now))
+                // Very many due events hold up no other: between two moves the log is read.
+                .or_else(|| self.has_moved.then(|| self.poll(now)).flatten())
                 .or_else(|| self.move_due(now))
                 // A new event does not wait for the mark of the last one.
                 .or_else(|| self.poll(now))
@@ -220,7 +225,7 @@ impl<E: Pending> Engine<E> {
         if self.log_is_busy || !wanted || !self.may_publish(now) || !self.broker.is_usable(now) {
             return None;
         }
-        self.log_is_busy = true;
+        (self.log_is_busy, self.has_moved) = (true, false);
         self.poll_timer.poll_started();
         let range = self.high_water_mark.start(now);
         self.poll = Some(PollStarted { range, started: now, resets: self.resets });

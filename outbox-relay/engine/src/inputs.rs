@@ -115,7 +115,8 @@ impl<E: Pending> Engine<E> {
     pub fn moved_due(&mut self, events: usize, next_due: Option<Duration>, now: Instant) {
         self.log_is_busy = false;
         self.schedule.moved(events, next_due, now);
-        if events > 0 {
+        self.has_moved = events > 0;
+        if self.has_moved {
             self.poll_timer.poll_now();
         }
     }

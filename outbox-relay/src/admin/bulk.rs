@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use service_kit::output::complain;
 
 use super::{Decision, Sources};
 use crate::{
@@ -144,7 +145,7 @@ async fn in_database(
         };
         if limit.until.is_none() && told.elapsed() > PROGRESS_EVERY {
             told = Instant::now();
-            eprintln!("outbox-relay: {}: {} events, going on", source.name, done.matched);
+            complain(&format!("outbox-relay: {}: {} events, going on", source.name, done.matched));
         }
     }
 }

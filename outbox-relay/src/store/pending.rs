@@ -130,8 +130,11 @@ pub(crate) async fn move_due(
     limit: usize,
 ) -> Result<(usize, Option<Duration>), sqlx::Error> {
     let is_prepared = session.keeps_statements();
-    let move_due = sqlx::query_as("select released, next_due_in from outbox_release_due($1)");
-    let (moved, next_due_in): (i64, Option<f64>) = move_due
+    // A move waits for the disk, as a mark does not: what was cancelled after a crash must not have been announced before.
+    let move_due = sqlx::query_as(
+        "select released, next_due_in, set_config('synchronous_commit', 'on', true) from outbox_release_due($1)",
+    );
+    let (moved, next_due_in, _): (i64, Option<f64>, String) = move_due
         .bind(i32::try_from(limit).unwrap_or(i32::MAX))
         .persistent(is_prepared)
         .fetch_one(session.begin().await?)

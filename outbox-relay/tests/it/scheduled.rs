@@ -51,6 +51,42 @@ async fn a_scheduled_event_is_announced_when_it_is_due(pool: PgPool) {
 }
 
 #[sqlx::test(migrations = false)]
+async fn of_very_many_due_events_the_first_are_announced_before_the_last_are_moved(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    schedule(&stage.log, 0..30_000, Duration::ZERO).await;
+    let _relay = stage.relay().start();
+    id_of_timely(&stage.probe.next(LONG).await);
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from outbox_scheduled").fetch_one(&stage.log.pool).await.unwrap();
+    assert!(left > 0, "other events waited until all were moved");
+}
+
+#[sqlx::test(migrations = false)]
+async fn moving_what_is_due_reads_nothing_that_is_due_later(pool: PgPool) {
+    let stage = Stage::set(pool).await;
+    schedule(&stage.log, 0..5_000, Duration::from_hours(1)).await;
+    schedule(&stage.log, 5_000..5_003, Duration::ZERO).await;
+    let mut db = stage.log.pool.acquire().await.unwrap();
+    let mut read = async || -> i64 {
+        sqlx::raw_sql("select pg_stat_force_next_flush()").execute(&mut *db).await.unwrap();
+        let read = "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint from pg_stat_user_tables
+                     where relname = 'outbox_scheduled'";
+        sqlx::query_scalar(read).fetch_one(&mut *db).await.unwrap()
+    };
+    let before = read().await;
+    let mut other = stage.log.pool.acquire().await.unwrap();
+    sqlx::raw_sql(
+        "set enable_seqscan = off; select outbox_release_due(100); select pg_stat_force_next_flush()",
+    )
+    .execute(&mut *other)
+    .await
+    .unwrap();
+    eventually("it is counted", LONG, async || (read().await > before).then_some(())).await;
+    let rows = read().await - before;
+    assert!(rows < 100, "{rows} rows were read");
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_scheduled_event_that_the_log_has_or_refuses_holds_up_no_other(pool: PgPool) {
     let mut stage = Stage::set(pool).await;
     let pool = stage.log.pool.clone();

@@ -9,6 +9,9 @@ use crate::{
     world::{MS, SECOND, World},
 };
 
+/// The most events that are moved at once.
+const MOVED_AT_ONCE: usize = 2;
+
 /// An event that is to be announced later.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scheduled {
@@ -24,12 +27,13 @@ impl Database {
         Some(Duration::from_micros(due.saturating_sub(now)))
     }
 
-    /// Moves due events into the log, in the order of their times. Returns them.
+    /// Moves some due events into the log, in the order of their times. Returns them.
     fn move_due(&mut self, now: u64) -> Vec<Scheduled> {
         let early = if self.flaw == Some(Flaw::MovesEarly) { SECOND } else { 0 };
         let mut due: Vec<Scheduled> =
             self.scheduled.extract_if(.., |scheduled| scheduled.due <= now + early).collect();
         due.sort_by_key(|scheduled| scheduled.due);
+        self.scheduled.extend(due.split_off(due.len().min(MOVED_AT_ONCE)));
         // Their key is one that no other writer uses: it is never locked.
         let key = self.of_key.len() - 1;
         for _ in &due {
