@@ -36,6 +36,8 @@ pub(super) struct Jwks {
 struct Known {
     keys: Keys,
     answered: Option<Instant>,
+    /// Whether a question has no end yet: it is under way, or its asker went away.
+    is_asking: bool,
     /// Questions since the last answer, and from when on there may be one more.
     failures: u32,
     retry_from: Instant,
@@ -154,32 +156,37 @@ impl Jwks {
 
 impl Known {
     fn new(now: Instant) -> Self {
-        Self { keys: HashMap::new(), answered: None, failures: 0, retry_from: now, early_until: now }
+        let (keys, answered, is_asking) = (HashMap::new(), None, false);
+        Self { keys, answered, is_asking, failures: 0, retry_from: now, early_until: now }
     }
 
     /// Whether the issuer may be asked now, for a key that is there or not.
     fn may_ask(&self, is_found: bool, now: Instant) -> bool {
         let is_fresh = self.answered.is_some_and(|at| now.duration_since(at) < MAX_AGE);
         let may_early = !is_found && self.early_until <= now + EARLY_BURST;
-        now >= self.retry_from && (!is_fresh || may_early)
+        // Whoever comes before the first answer waits for it.
+        let waits = self.is_asking && self.answered.is_none();
+        waits || now >= self.retry_from && (!is_fresh || may_early)
     }
 
     /// Counts a question, as one that fails until it is answered.
     fn asking(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
         self.put_off(now);
+        self.is_asking = true;
         if self.answered.is_some() {
             self.early_until = self.early_until.max(now) + EARLY;
         }
     }
 
     fn put_off(&mut self, now: Instant) {
+        self.is_asking = false;
         let doubled = 2_u32.saturating_pow(self.failures.saturating_sub(1));
         self.retry_from = now + RETRY.0.saturating_mul(doubled).min(RETRY.1);
     }
 
     fn answered(&mut self, keys: Keys, now: Instant) {
-        self.keys = keys;
+        (self.keys, self.is_asking) = (keys, false);
         (self.answered, self.failures, self.retry_from) = (Some(now), 0, now);
     }
 

@@ -1,5 +1,6 @@
 //! Tokens signed with an issuer's own keys.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -122,6 +123,23 @@ async fn keys_are_fetched_once_and_forged_ids_make_no_flood() {
     }
     assert!((2..=7).contains(&issuer.asked()), "{} questions", issuer.asked());
     assert_eq!(me(&service, &good).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_request_behind_one_that_was_given_up_waits_for_the_first_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/keys", listener.local_addr().expect("an address"));
+    let settings = AuthSettings { jwks_url: Some(url), ..AuthSettings::default() };
+    let service = Service::with(&settings, Readiness::new());
+    let good = token(&key(1), "first", Algorithm::EdDSA);
+    // It asks for the keys, and nobody answers yet.
+    let given_up = tokio::time::timeout(Duration::from_millis(200), me(&service, &good)).await;
+    assert!(given_up.is_err());
+    let mut behind = pin!(me(&service, &good));
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut behind).await;
+    assert!(early.is_err(), "{early:?}");
+    let _issuer = Issuer::at(listener, vec![published(&key(1), "first", Algorithm::EdDSA)]);
+    assert_eq!(behind.await.status(), 200);
 }
 
 #[tokio::test]
