@@ -45,9 +45,10 @@ macro_rules! event {
                 $key.to_string()
             }
 
-            #[allow(unused_variables, reason = "the version may be a constant")]
             fn version(&self) -> i64 {
                 let $of = self;
+                // The version may be a constant.
+                _ = $of;
                 $version
             }
         }

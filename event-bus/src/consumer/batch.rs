@@ -128,21 +128,19 @@ async fn alone(shared: &Shared, message: &Message, stop: &CancellationToken) -> 
             }
             Err(Failed::Handling(error)) => error,
         };
-        let kind = match &error {
-            HandleError::Database(error) => DatabaseErrorKind::of_handler(error),
-            _ => DatabaseErrorKind::Statement,
-        };
-        match (error, kind) {
-            (HandleError::Reject(reason), _) => return Ok(Outcome::Dead(chain(&*reason))),
-            (error, DatabaseErrorKind::Statement) => return defer(shared, message, 1, &chain(&error)).await,
-            (_, DatabaseErrorKind::Conflict)
-                if tries < CONFLICT_TRIES && started.elapsed() < CONFLICT_TIME =>
+        match error {
+            HandleError::Reject(reason) => return Ok(Outcome::Dead(chain(&*reason))),
+            error if error.is_of_handler() => return defer(shared, message, 1, &chain(&error)).await,
+            HandleError::Database(error)
+                if DatabaseErrorKind::of(&error) == DatabaseErrorKind::Conflict
+                    && tries < CONFLICT_TRIES
+                    && started.elapsed() < CONFLICT_TIME =>
             {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             // A lock held for long, or a table or a right that is missing: no fault of the message, nor of other keys.
-            (error, _) => return defer(shared, message, 0, &chain(&error)).await,
+            error => return defer(shared, message, 0, &chain(&error)).await,
         }
     }
 }

@@ -38,7 +38,8 @@ pub struct SubscriberConfig {
     /// may have been tried some times more.
     pub max_attempts: u32,
     /// How long messages are kept while they are not handled, in seconds, because the database is away or a handler is slow;
-    /// then they are given back to the broker until they are. Default 60. Must be less than the broker's consumer timeout, 30 minutes by default.
+    /// then they are given back to the broker until they are. Default 60. Must be less than the broker's consumer timeout,
+    /// 30 minutes by default.
     pub hold_s: u64,
     /// How long inbox rows are kept, in days. Default 7. Keep it longer than your longest outage: an older event that is not
     /// newer than what was handled has no effect.

@@ -20,6 +20,11 @@ fn back_off(failures: u32) -> Duration {
     Duration::from_millis(500).saturating_mul(doubled).min(Duration::from_mins(1))
 }
 
+/// A reason, as the inbox keeps it: its beginning, without NUL, which PostgreSQL cannot store.
+pub(super) fn kept(reason: &str) -> String {
+    crate::rabbitmq::headers::shortened(reason).replace('\0', "")
+}
+
 /// A failure of an event, and what follows.
 pub(super) struct Failure<'a> {
     consumer: &'a str,
@@ -39,7 +44,7 @@ impl<'a> Failure<'a> {
             GiveUp::Block => Next::Block,
             GiveUp::Skip => Next::Skip,
         };
-        let reason = crate::rabbitmq::headers::shortened(reason).replace('\0', "");
+        let reason = kept(reason);
         Self { consumer: &shared.consumer, event, failures, reason, next }
     }
 

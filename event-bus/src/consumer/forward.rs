@@ -1,6 +1,6 @@
 //! Forwards messages to the dead-letter queue, with the reason.
 
-use lapin::{BasicProperties, message::Delivery, types::AMQPValue};
+use lapin::{BasicProperties, types::AMQPValue};
 use uuid::Uuid;
 
 use super::message::Message;
@@ -42,10 +42,8 @@ impl<'a> Forwarder<'a> {
         reason: &str,
     ) -> Result<Confirm, PublishError> {
         let id = message.event.as_ref().map(|event| event.id).ok();
-        let Delivery { exchange, routing_key, properties, data, .. } = &message.delivery;
-        // A replayed message has another now.
-        let published = Some(routing_key.as_str()).filter(|_| exchange.as_str() != self.topology.redirect);
-        self.send(id, published, properties, data, reason, 0).await
+        let properties = message.properties(&self.topology.redirect);
+        self.send(id, properties, &message.delivery.data, reason, 0).await
     }
 
     /// Sends an event that has waited to the dead-letter queue, with the reason, and waits for the confirmation.
@@ -63,24 +61,19 @@ impl<'a> Forwarder<'a> {
             None => rebuilt(event)?,
         };
         let id = Some(event.id);
-        let sent =
-            self.send(id, Some(&event.event_type), &properties, &body, reason, waiting.failures).await?;
+        let properties = with_routing_key(properties, &event.event_type);
+        let sent = self.send(id, properties, &body, reason, waiting.failures).await?;
         sent.outcome().await
     }
 
     async fn send(
         &mut self,
         event_id: Option<Uuid>,
-        routing_key: Option<&str>,
-        properties: &BasicProperties,
+        properties: BasicProperties,
         body: &[u8],
         reason: &str,
         failures: u32,
     ) -> Result<Confirm, PublishError> {
-        let properties = match routing_key {
-            Some(routing_key) => with_routing_key(properties.clone(), routing_key),
-            None => properties.clone(),
-        };
         let mut headers = without_copies(&properties);
         headers.insert(REASON.into(), AMQPValue::LongString(shortened(reason).into()));
         headers.insert(CONSUMER.into(), AMQPValue::LongString(self.consumer.into()));

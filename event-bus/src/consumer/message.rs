@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use lapin::message::Delivery;
+use lapin::{BasicProperties, message::Delivery};
 
 use super::{
     Shared,
@@ -46,15 +46,20 @@ impl Message {
         Some(inbox::Delivery { event, redelivered: *redelivered, order, had_no_effect })
     }
 
+    /// Its properties, with the routing key that it was published with; a message that was replayed through the exchange
+    /// `redirect` has another now.
+    pub(crate) fn properties(&self, redirect: &str) -> BasicProperties {
+        let Delivery { exchange, properties, routing_key, .. } = &self.delivery;
+        if exchange.as_str() == redirect {
+            return properties.clone();
+        }
+        headers::with_routing_key(properties.clone(), routing_key.as_str())
+    }
+
     /// The message as it came, to be kept while its event waits.
     pub(crate) fn original(&self, shared: &Shared) -> Original {
-        let Delivery { exchange, properties, routing_key, data, .. } = &self.delivery;
-        let mut properties = properties.clone();
-        // A replayed message has another now.
-        if exchange.as_str() != shared.topology.redirect {
-            properties = headers::with_routing_key(properties, routing_key.as_str());
-        }
-        Original { properties: headers::encoded(&properties), body: data.clone() }
+        let properties = self.properties(&shared.topology.redirect);
+        Original { properties: headers::encoded(&properties), body: self.delivery.data.clone() }
     }
 
     /// The event with its payload, for its handler; `None` for an unreadable one.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     Shared,
     batch::{Undecided, acquire, close_returned, handle},
-    failure::{Failure, NOT_PREPARED, PUT_OFF},
+    failure::{Failure, NOT_PREPARED, PUT_OFF, kept},
     forward::Forwarder,
     handler::{HandleError, can_commit},
     steps,
@@ -168,7 +168,7 @@ async fn put_off(shared: &Shared, event_id: Uuid, by: Duration, reason: &str) ->
     tracing::warn!(consumer, event.id = %event_id, reason, "the try of an event was broken off; will try again");
     let mut db = acquire(shared).await?;
     let outcome =
-        tokio::time::timeout(PUT_OFF, waiting::put_off(&mut db, consumer, event_id, by, reason)).await;
+        tokio::time::timeout(PUT_OFF, waiting::put_off(&mut db, consumer, event_id, by, &kept(reason))).await;
     if !matches!(outcome, Ok(Ok(()))) {
         db.close_on_drop();
     }
@@ -182,12 +182,20 @@ async fn put_off(shared: &Shared, event_id: Uuid, by: Duration, reason: &str) ->
 /// handler did.
 async fn refuse_anew(shared: &Shared, waiting: &Waiting, error: &HandleError) -> Result<(), Undecided> {
     let mut db = acquire(shared).await?;
-    let recorded = async {
+    let recorded = soon(async {
         let mut tx = db.begin().await?;
+        // Its lock went with the connection: another process may have settled it by now.
+        if !waiting::lock(&mut tx, &shared.consumer, waiting.event.id).await? {
+            return Ok(None);
+        }
         let failure = refuse(&mut tx, shared, waiting, error).await?;
         tx.commit().await.map(|()| failure)
-    };
-    if let Some(failure) = soon(recorded).await? {
+    });
+    let recorded = recorded.await;
+    if recorded.is_err() {
+        db.close_on_drop();
+    }
+    if let Some(failure) = recorded? {
         failure.report();
     }
     Ok(())
@@ -284,7 +292,7 @@ async fn refuse<'a>(
                 Err(error) => {
                     let reason = format!("cannot be dead-lettered now: {}", chain(&error));
                     tracing::debug!(consumer, reason, "will try again");
-                    waiting::put_off(tx, consumer, waiting.event.id, PUT_OFF, &reason).await?;
+                    waiting::put_off(tx, consumer, waiting.event.id, PUT_OFF, &kept(&reason)).await?;
                 }
             }
             Ok(None)
@@ -295,7 +303,7 @@ async fn refuse<'a>(
                 DatabaseErrorKind::NotPrepared => NOT_PREPARED,
                 _ => PUT_OFF,
             };
-            waiting::put_off(tx, consumer, waiting.event.id, pause, &chain(cause)).await?;
+            waiting::put_off(tx, consumer, waiting.event.id, pause, &kept(&chain(cause))).await?;
             Ok(None)
         }
         error => {

@@ -297,10 +297,7 @@ async fn settle(
     for (tag, confirmed) in join_all(sent).await {
         match confirmed {
             Ok(()) => decided.push(tag),
-            Err(error) => {
-                outcome = Err(error);
-                break;
-            }
+            Err(error) => outcome = Err(error),
         }
     }
     acknowledge(connected, decided, outcome.is_ok()).await?;

@@ -11,8 +11,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const BATCH_SIZE: i64 = 5_000;
 
 /// Deletes a consumer's inbox rows that are older than `older_than`, and returns their number. The version guard
-/// stays, and so do events that wait. The clock is the database's, as that of `received_at`. Keep rows far longer than a message waits in any queue: a repeat that comes
-/// later counts as new.
+/// stays, and so do events that wait. The clock is the database's, as that of `received_at`. Keep rows far longer than a
+/// message waits in any queue: a repeat that comes later counts as new.
 pub(crate) async fn purge(pool: &PgPool, consumer: &str, older_than: Duration) -> Result<u64, sqlx::Error> {
     let mut total = 0;
     loop {

@@ -15,7 +15,7 @@ use crate::envelope::IncomingEvent;
 #[cfg(feature = "rabbitmq")]
 pub(crate) use self::{
     settle::{Settled, fail, put_off, settle},
-    take::take,
+    take::{lock, take},
 };
 
 /// How much of a consumer waits.

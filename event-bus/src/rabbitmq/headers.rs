@@ -57,6 +57,17 @@ pub(crate) fn without_copies(properties: &BasicProperties) -> FieldTable {
     kept
 }
 
+/// The headers without further routing keys and the broker's counts: what the message itself brought.
+pub(crate) fn without_counts(properties: &BasicProperties) -> FieldTable {
+    let mut kept = FieldTable::default();
+    for (name, value) in without_copies(properties).inner() {
+        if !is_a_count(name.as_str()) {
+            kept.insert(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
 /// The properties with the routing key that the message was published with, unless they say it already.
 pub(crate) fn with_routing_key(properties: BasicProperties, routing_key: &str) -> BasicProperties {
     let mut headers = properties.headers().clone().unwrap_or_default();
@@ -127,7 +138,7 @@ pub(crate) fn without_failure(properties: &BasicProperties) -> FieldTable {
 }
 
 /// Whether the broker counts deliveries in it.
-pub(super) fn is_a_count(name: &str) -> bool {
+fn is_a_count(name: &str) -> bool {
     name == DELIVERY_COUNT || name.starts_with(ACQUIRED)
 }
 
@@ -153,33 +164,24 @@ pub(crate) fn carried(properties: &BasicProperties) -> BasicProperties {
     if properties.headers().is_some() {
         kept = kept.with_headers(without_copies(properties));
     }
-    if let Some(content_type) = properties.content_type() {
-        kept = kept.with_content_type(content_type.clone());
+    macro_rules! carry {
+        ($($property:ident as $with:ident),+ $(,)?) => {$(
+            if let Some(value) = properties.$property() {
+                kept = kept.$with(value.clone());
+            }
+        )+};
     }
-    if let Some(content_encoding) = properties.content_encoding() {
-        kept = kept.with_content_encoding(content_encoding.clone());
-    }
-    if let Some(priority) = properties.priority() {
-        kept = kept.with_priority(*priority);
-    }
-    if let Some(correlation_id) = properties.correlation_id() {
-        kept = kept.with_correlation_id(correlation_id.clone());
-    }
-    if let Some(reply_to) = properties.reply_to() {
-        kept = kept.with_reply_to(reply_to.clone());
-    }
-    if let Some(message_id) = properties.message_id() {
-        kept = kept.with_message_id(message_id.clone());
-    }
-    if let Some(kind) = properties.kind() {
-        kept = kept.with_type(kind.clone());
-    }
-    if let Some(timestamp) = properties.timestamp() {
-        kept = kept.with_timestamp(*timestamp);
-    }
-    if let Some(app_id) = properties.app_id() {
-        kept = kept.with_app_id(app_id.clone());
-    }
+    carry!(
+        content_type as with_content_type,
+        content_encoding as with_content_encoding,
+        priority as with_priority,
+        correlation_id as with_correlation_id,
+        reply_to as with_reply_to,
+        message_id as with_message_id,
+        kind as with_type,
+        timestamp as with_timestamp,
+        app_id as with_app_id,
+    );
     kept
 }
 

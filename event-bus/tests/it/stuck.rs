@@ -9,10 +9,7 @@ use crate::support::{LONG, Stage, raised};
 
 #[sqlx::test(migrations = false)]
 async fn a_row_that_somebody_locks_for_long_holds_up_its_key_alone_and_makes_no_message_guilty(pool: PgPool) {
-    let name = pool.connect_options().get_database().unwrap().to_owned();
-    let limit = format!("alter database \"{name}\" set lock_timeout = '100ms'");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(limit)).execute(&pool).await.unwrap();
-    let stage = Stage::set(PgPool::connect_with((*pool.connect_options()).clone()).await.unwrap()).await;
+    let stage = Stage::set(limited(&pool, "lock_timeout = '100ms'").await).await;
     stage.hold("a").await;
     let mut somebody = stage.pool.begin().await.unwrap();
     sqlx::raw_sql("select from held for update").execute(&mut *somebody).await.unwrap();
@@ -47,14 +44,30 @@ async fn an_event_that_is_never_handled_in_time_holds_up_no_other_key(pool: PgPo
     stage.until_waiting(2).await;
     stage.release("b").await;
     // Whatever has hung once more is due before the other.
-    sqlx::raw_sql("update inbox_waiting set next_attempt_at = now() - case key when 'a' then interval '1 hour' else '0' end")
-        .execute(&stage.pool)
-        .await
-        .unwrap();
+    try_first(&stage, "a").await;
     assert_eq!(stage.until_applied(2).await, [("c".to_owned(), 1), ("b".to_owned(), 1)]);
     let failures: i32 =
         sqlx::query_scalar("select failures from inbox_waiting").fetch_one(&stage.pool).await.unwrap();
     assert_eq!(failures, 0);
+}
+
+/// A pool of the same database, with a setting for all of its sessions.
+async fn limited(pool: &PgPool, setting: &str) -> PgPool {
+    let options = (*pool.connect_options()).clone();
+    let limit = format!("alter database \"{}\" set {setting}", options.get_database().unwrap());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(limit)).execute(pool).await.unwrap();
+    PgPool::connect_with(options).await.unwrap()
+}
+
+/// Makes all that waits due, this key first.
+async fn try_first(stage: &Stage, key: &str) {
+    sqlx::query(
+        "update inbox_waiting set next_attempt_at = now() - case key when $1 then interval '1 hour' else '0' end",
+    )
+    .bind(key)
+    .execute(&stage.pool)
+    .await
+    .unwrap();
 }
 
 /// The failures of the events that wait, in the order of their arrival.
@@ -90,20 +103,14 @@ async fn an_event_that_fails_at_the_commit_blocks_its_key_and_holds_up_no_other_
     stage.until_waiting(2).await;
     stage.release("b").await;
     // What fails at the commit is due before the other, whenever it was tried last.
-    sqlx::raw_sql("update inbox_waiting set next_attempt_at = now() - case key when 'a' then interval '1 hour' else '0' end")
-        .execute(&stage.pool)
-        .await
-        .unwrap();
+    try_first(&stage, "a").await;
     assert_eq!(stage.dead_letter().await.1.json()["subject"], "b");
     assert_eq!(stage.until_blocked(1).await[0].key, "a");
 }
 
 #[sqlx::test(migrations = false)]
 async fn a_handler_that_the_server_ends_the_connection_for_fails_its_own_event(pool: PgPool) {
-    let name = pool.connect_options().get_database().unwrap().to_owned();
-    let limit = format!("alter database \"{name}\" set idle_in_transaction_session_timeout = '200ms'");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(limit)).execute(&pool).await.unwrap();
-    let stage = Stage::set(PgPool::connect_with((*pool.connect_options()).clone()).await.unwrap()).await;
+    let stage = Stage::set(limited(&pool, "idle_in_transaction_session_timeout = '200ms'").await).await;
     stage.send(&raised("a", 1, "pause")).await;
     stage.send(&raised("b", 1, "")).await;
     assert_eq!(stage.until_applied(1).await, [("b".to_owned(), 1)]);

@@ -108,7 +108,7 @@ pub(crate) async fn put_off(
     .bind(consumer)
     .bind(event_id)
     .bind(by.as_secs_f64())
-    .bind(reason.replace('\0', ""))
+    .bind(reason)
     .execute(tx)
     .await?;
     Ok(())

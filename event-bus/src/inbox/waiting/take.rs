@@ -41,6 +41,13 @@ pub(crate) async fn take(tx: &mut PgConnection, consumer: &str) -> Result<Option
     }
 }
 
+/// Locks an event that waits; `false` if it waits no more.
+pub(crate) async fn lock(tx: &mut PgConnection, consumer: &str, event_id: Uuid) -> Result<bool, sqlx::Error> {
+    let row = "select event_id from inbox_waiting where consumer = $1 and event_id = $2 for update";
+    let row = sqlx::query(row).bind(consumer).bind(event_id).fetch_optional(tx).await?;
+    Ok(row.is_some())
+}
+
 #[derive(sqlx::FromRow)]
 struct Row {
     event_id: Uuid,

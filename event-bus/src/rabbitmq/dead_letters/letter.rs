@@ -66,9 +66,7 @@ fn id(delivery: &Delivery) -> String {
     if message_id.chars().any(|char| char != '.') {
         return message_id.to_owned();
     }
-    let headers = headers::without_copies(&delivery.properties);
-    let own: Vec<_> =
-        headers.inner().iter().filter(|(name, _)| !headers::is_a_count(name.as_str())).collect();
+    let own = headers::without_counts(&delivery.properties);
     format!("body-{:016x}", fnv1a(&[delivery.data.as_slice(), format!("{own:?}").as_bytes()].concat()))
 }
 

@@ -218,20 +218,17 @@ impl<'a> Scan<'a> {
             self.left_one();
             return Ok(());
         }
-        let mut headers = FieldTable::default();
-        let all = headers::without_copies(&delivery.properties);
-        for (name, value) in all.inner().iter().filter(|(name, _)| !headers::is_a_count(name.as_str())) {
-            headers.insert(name.clone(), value.clone());
-        }
         self.make_room().await?;
-        if self.replace(Sent::Copy, delivery, headers).await.is_err() {
-            self.left_for_good();
+        let headers = headers::without_counts(&delivery.properties);
+        if let Err(error) = self.replace(Sent::Copy, delivery, headers).await {
+            self.left_for_good(&error);
         }
         Ok(())
     }
 
     /// A copy was refused: the message stays, and so do further ones.
-    fn left_for_good(&mut self) {
+    fn left_for_good(&mut self, error: &PublishError) {
+        tracing::debug!(subscriber = self.subscriber, %error, "a dead letter cannot be replaced and stays as it is");
         self.is_copying = false;
         self.left_one();
     }
@@ -278,7 +275,7 @@ impl<'a> Scan<'a> {
         for (replaced, outcome, what) in join_all(sent.collect::<Vec<_>>()).await {
             match outcome {
                 Ok(()) => self.take(replaced).await?,
-                Err(_) if what == Sent::Copy => self.left_for_good(),
+                Err(error) if what == Sent::Copy => self.left_for_good(&error),
                 Err(error) => settled = Err(error),
             }
         }
