@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use service_kit::worker::{Job, pause_after};
+use service_kit::worker::Job;
 use sqlx::PgPool;
 use tokio::time::timeout;
 
@@ -29,7 +29,7 @@ impl Job for Delivery {
     type Row = Work;
 
     async fn take(&self, limit: usize) -> Result<Vec<Work>, sqlx::Error> {
-        store::take(&self.pool, limit, self.settings.lease()).await
+        store::take(&self.pool, limit, self.settings.limits().lease()).await
     }
 
     async fn perform(&self, work: Work) -> Option<Duration> {
@@ -74,14 +74,14 @@ impl Job for Delivery {
 impl Delivery {
     async fn send(&self, work: &Work) -> Answer {
         let answer = match self.letterhead.mail(work) {
-            Ok(mail) => {
-                timeout(self.settings.deadline(), self.mailer.send(&mail)).await.unwrap_or_else(|_| {
+            Ok(mail) => timeout(self.settings.limits().deadline(), self.mailer.send(&mail))
+                .await
+                .unwrap_or_else(|_| {
                     Answer::Unknown(format!(
                         "no answer of the mail server in {} ms",
                         self.settings.deadline_ms
                     ))
-                })
-            }
+                }),
             Err(error) => {
                 Answer::Refused(without_addresses(&format!("no mail can be made of it: {error:#}")))
             }
@@ -93,7 +93,7 @@ impl Delivery {
 
 /// Decides what an answer means for a mail.
 fn outcome(work: &Work, answer: Answer, settings: &WorkerSettings) -> Outcome {
-    let pause = pause_after(work.tries, settings.first_pause_ms, settings.longest_pause_ms);
+    let pause = settings.limits().pause_after(work.tries);
     match answer {
         Answer::Sent => Outcome::Sent,
         Answer::Refused(problem) => Outcome::Failed(problem),

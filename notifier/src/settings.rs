@@ -1,6 +1,6 @@
 //! The settings that only this service has.
 
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 
 use anyhow::{Context, ensure};
 use lettre::message::Mailbox;
@@ -149,21 +149,11 @@ impl SmtpSettings {
 }
 
 impl WorkerSettings {
-    /// Refuses settings that contradict each other; an error names what to set.
-    pub fn check(&self) -> anyhow::Result<()> {
+    /// The numbers of the worker itself.
+    pub fn limits(&self) -> Limits {
         let Self { concurrency, deadline_ms, lease_ms, poll_ms, first_pause_ms, longest_pause_ms, .. } =
             *self;
-        Limits { concurrency, deadline_ms, lease_ms, poll_ms, first_pause_ms, longest_pause_ms }.check()
-    }
-
-    /// How long sending may take.
-    pub fn deadline(&self) -> Duration {
-        Duration::from_millis(self.deadline_ms)
-    }
-
-    /// How long a mail belongs to the worker that took it.
-    pub fn lease(&self) -> Duration {
-        Duration::from_millis(self.lease_ms)
+        Limits { concurrency, deadline_ms, lease_ms, poll_ms, first_pause_ms, longest_pause_ms }
     }
 }
 
@@ -207,8 +197,8 @@ mod tests {
 
     #[test]
     fn a_lease_outlasts_sending_and_its_recording() {
-        assert!(WorkerSettings::default().check().is_ok());
+        assert!(WorkerSettings::default().limits().check().is_ok());
         let short = WorkerSettings { lease_ms: 31_000, ..WorkerSettings::default() };
-        assert!(short.check().unwrap_err().to_string().contains("worker.lease_ms"));
+        assert!(short.limits().check().unwrap_err().to_string().contains("worker.lease_ms"));
     }
 }

@@ -28,7 +28,8 @@ const WATCH: Duration = Duration::from_secs(5);
 pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     mails::describe_metrics();
     let settings = service.settings.worker;
-    settings.check()?;
+    let limits = settings.limits();
+    limits.check()?;
     let smtp = service.settings.smtp(service.common.mode)?;
     let letterhead = Letterhead {
         from: smtp.from()?,
@@ -40,9 +41,7 @@ pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     let work = Arc::new(Notify::new());
     let worker = Worker {
         job: Delivery { pool: pool.clone(), mailer, letterhead, settings },
-        concurrency: settings.concurrency,
-        poll: Duration::from_millis(settings.poll_ms),
-        lease: settings.lease(),
+        limits,
         work: Arc::clone(&work),
         stop: service.stop.clone(),
     };

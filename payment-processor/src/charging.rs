@@ -31,7 +31,7 @@ impl Job for Charging {
     type Row = Work;
 
     async fn take(&self, limit: usize) -> Result<Vec<Work>, sqlx::Error> {
-        work::take(&self.pool, limit, self.settings.lease()).await
+        work::take(&self.pool, limit, self.settings.limits().lease()).await
     }
 
     async fn perform(&self, work: Work) -> Option<Duration> {

@@ -1,7 +1,5 @@
 //! The settings that only this service has.
 
-use std::time::Duration;
-
 use anyhow::Context;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -77,26 +75,11 @@ impl Settings {
 }
 
 impl WorkerSettings {
-    /// Refuses settings that contradict each other; an error names what to set.
-    pub fn check(&self) -> anyhow::Result<()> {
+    /// The numbers of the worker itself.
+    pub fn limits(&self) -> Limits {
         let Self { concurrency, deadline_ms, lease_ms, poll_ms, first_pause_ms, longest_pause_ms, .. } =
             *self;
-        Limits { concurrency, deadline_ms, lease_ms, poll_ms, first_pause_ms, longest_pause_ms }.check()
-    }
-
-    /// How long a call may take.
-    pub fn deadline(&self) -> Duration {
-        Duration::from_millis(self.deadline_ms)
-    }
-
-    /// How long a payment belongs to the worker that took it.
-    pub fn lease(&self) -> Duration {
-        Duration::from_millis(self.lease_ms)
-    }
-
-    /// How often to look for payments that are due.
-    pub fn poll(&self) -> Duration {
-        Duration::from_millis(self.poll_ms)
+        Limits { concurrency, deadline_ms, lease_ms, poll_ms, first_pause_ms, longest_pause_ms }
     }
 }
 
@@ -106,12 +89,12 @@ mod tests {
 
     #[test]
     fn a_lease_outlasts_a_call_and_its_recording() {
-        assert!(WorkerSettings::default().check().is_ok());
+        assert!(WorkerSettings::default().limits().check().is_ok());
         let short = WorkerSettings { lease_ms: 9_000, ..WorkerSettings::default() };
-        assert!(short.check().unwrap_err().to_string().contains("worker.lease_ms"));
+        assert!(short.limits().check().unwrap_err().to_string().contains("worker.lease_ms"));
         let endless = WorkerSettings { lease_ms: u64::MAX, ..WorkerSettings::default() };
-        assert!(endless.check().unwrap_err().to_string().contains("APP__WORKER__LEASE_MS"));
+        assert!(endless.limits().check().unwrap_err().to_string().contains("APP__WORKER__LEASE_MS"));
         let breathless = WorkerSettings { first_pause_ms: 0, ..WorkerSettings::default() };
-        assert!(breathless.check().unwrap_err().to_string().contains("APP__WORKER__FIRST_PAUSE_MS"));
+        assert!(breathless.limits().check().unwrap_err().to_string().contains("APP__WORKER__FIRST_PAUSE_MS"));
     }
 }

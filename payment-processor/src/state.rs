@@ -25,8 +25,9 @@ const WATCH: Duration = Duration::from_secs(5);
 pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     payments::describe_metrics();
     let settings = service.settings.worker;
-    settings.check()?;
-    let provider = Provider::new(service.settings.provider()?, settings.deadline())?;
+    let limits = settings.limits();
+    limits.check()?;
+    let provider = Provider::new(service.settings.provider()?, limits.deadline())?;
     let (work, announced) = (Arc::new(Notify::new()), service.outbox_notifier()?);
     let job = Charging {
         pool: service.further_pool("worker", WORKER_CONNECTIONS, &[])?,
@@ -34,14 +35,7 @@ pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
         settings,
         announced: announced.clone(),
     };
-    let worker = Worker {
-        job,
-        concurrency: settings.concurrency,
-        poll: settings.poll(),
-        lease: settings.lease(),
-        work: Arc::clone(&work),
-        stop: service.stop.clone(),
-    };
+    let worker = Worker { job, limits, work: Arc::clone(&work), stop: service.stop.clone() };
     service.background("the worker", worker.run());
     let is_well = Arc::new(AtomicBool::new(true));
     let watch = watch(service.pool()?, settings.overdue_seconds, Arc::clone(&is_well));

@@ -35,12 +35,8 @@ pub trait Job: Clone + Send + Sync + 'static {
 pub struct Worker<J> {
     /// What it does.
     pub job: J,
-    /// With how many rows at once.
-    pub concurrency: usize,
-    /// How often to look for rows that are due.
-    pub poll: Duration,
-    /// How long a row that was taken belongs to this process. To take or to do what takes longer is given up.
-    pub lease: Duration,
+    /// With how many rows at once, and for how long. To take or to do what takes longer than the lease is given up.
+    pub limits: Limits,
     /// Notified when a row may be due.
     pub work: Arc<Notify>,
     /// Ends the worker.
@@ -50,7 +46,7 @@ pub struct Worker<J> {
 impl<J: Job> Worker<J> {
     /// Works until it is told to stop; what was begun is finished.
     pub async fn run(self) {
-        let permits = Arc::new(Semaphore::new(self.concurrency));
+        let permits = Arc::new(Semaphore::new(self.limits.concurrency));
         let running = TaskTracker::new();
         while !self.stop.is_cancelled() {
             let pause = self.take(&permits, &running).await;
@@ -72,36 +68,39 @@ impl<J: Job> Worker<J> {
         }
         if free.is_empty() {
             // The end of each row notifies.
-            return self.poll;
+            return self.limits.poll();
         }
         // A connection that was cut without a word answers never.
-        match timeout(self.lease, self.job.take(free.len())).await {
+        match timeout(self.limits.lease(), self.job.take(free.len())).await {
             Ok(Ok(taken)) => {
                 for (row, permit) in taken.into_iter().zip(free) {
                     running.spawn(self.clone().perform(row, permit));
                 }
-                self.poll
+                self.limits.poll()
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "no work can be taken");
                 PAUSE
             }
             Err(_elapsed) => {
-                tracing::warn!("no work can be taken: the database did not answer in {:?}", self.lease);
+                tracing::warn!(
+                    "no work can be taken: the database did not answer in {:?}",
+                    self.limits.lease()
+                );
                 PAUSE
             }
         }
     }
 
     async fn perform(self, row: J::Row, permit: OwnedSemaphorePermit) {
-        let again = timeout(self.lease, self.job.perform(row)).await.unwrap_or_else(|_elapsed| {
+        let again = timeout(self.limits.lease(), self.job.perform(row)).await.unwrap_or_else(|_elapsed| {
             tracing::warn!("a row's lease has ended before its outcome was recorded: it is done again");
             None
         });
         drop(permit);
         self.work.notify_one();
         // A row that is due later than that is found by a poll.
-        if let Some(pause) = again.filter(|pause| *pause < self.poll) {
+        if let Some(pause) = again.filter(|pause| *pause < self.limits.poll()) {
             let (due, end) = (self.work, self.stop);
             tokio::spawn(async move {
                 end.run_until_cancelled(tokio::time::sleep(pause)).await;
@@ -122,9 +121,9 @@ pub struct Limits {
     pub lease_ms: u64,
     /// How often to look for rows that are due.
     pub poll_ms: u64,
-    /// The first pause of [`pause_after`].
+    /// The first pause after a try that came to nothing; it doubles with each further one.
     pub first_pause_ms: u64,
-    /// Its longest pause.
+    /// The longest such pause.
     pub longest_pause_ms: u64,
 }
 
@@ -150,12 +149,27 @@ impl Limits {
         );
         Ok(())
     }
-}
 
-/// The pause after a try that came to nothing: the first one, doubled with each further try, up to the longest.
-pub fn pause_after(tries: i32, first_ms: u64, longest_ms: u64) -> Duration {
-    let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(0).min(20);
-    Duration::from_millis(first_ms.saturating_mul(1 << doublings).min(longest_ms))
+    /// The longest that the effect may take.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    /// How long a row that was taken belongs to its worker.
+    pub fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
+    }
+
+    /// How often to look for rows that are due.
+    pub fn poll(&self) -> Duration {
+        Duration::from_millis(self.poll_ms)
+    }
+
+    /// The pause after so many tries that came to nothing.
+    pub fn pause_after(&self, tries: i32) -> Duration {
+        let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or(0).min(20);
+        Duration::from_millis(self.first_pause_ms.saturating_mul(1 << doublings).min(self.longest_pause_ms))
+    }
 }
 
 /// A lease as PostgreSQL takes it, in milliseconds.
@@ -170,6 +184,14 @@ mod tests {
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(20);
+    const LIMITS: Limits = Limits {
+        concurrency: 4,
+        deadline_ms: 10,
+        lease_ms: 20,
+        poll_ms: 20,
+        first_pause_ms: 200,
+        longest_pause_ms: 1_000,
+    };
 
     /// Rows of which the first is never taken, and the second never done.
     #[derive(Clone, Default)]
@@ -200,12 +222,9 @@ mod tests {
     #[tokio::test]
     async fn a_database_that_never_answers_stops_no_work() {
         let (job, stop) = (Stuck::default(), CancellationToken::new());
-        let moment = Duration::from_millis(20);
         let worker = Worker {
             job: job.clone(),
-            concurrency: 1,
-            poll: moment,
-            lease: moment,
+            limits: Limits { concurrency: 1, ..LIMITS },
             work: Arc::new(Notify::new()),
             stop: stop.clone(),
         };
@@ -217,7 +236,7 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest() {
-        let pauses = [0, 1, 2, 3, 4, i32::MAX].map(|tries| pause_after(tries, 200, 1_000).as_millis());
+        let pauses = [0, 1, 2, 3, 4, i32::MAX].map(|tries| LIMITS.pause_after(tries).as_millis());
         assert_eq!(pauses, [200, 200, 400, 800, 1_000, 1_000]);
     }
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use service_kit::worker::pause_after;
-
 use super::{Amount, Charge, Currency, State};
 use crate::settings::WorkerSettings;
 
@@ -153,7 +151,7 @@ fn ask_again(
     is_wrong: bool,
     settings: &WorkerSettings,
 ) -> Step {
-    let pause = pause_after(facts.tries, settings.first_pause_ms, settings.longest_pause_ms);
+    let pause = settings.limits().pause_after(facts.tries);
     let wanted = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
     Step::AskAgain { problem, pause: pause.max(wanted), is_wrong }
 }
