@@ -3,8 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use accounts_api::subscriptions::{Forget, Register};
-use chrono::Utc;
-use event_bus::{Handler, Received, TraceContext};
+use event_bus::{Handler, Received};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use service_kit::link_token::{DEVELOPMENT_SECRET as LINKS, LinkKey, LinkSettings};
@@ -133,15 +132,11 @@ pub(crate) fn links() -> LinkKey {
 
 pub(crate) fn received<P: serde::de::DeserializeOwned>(id: Uuid) -> Received<P> {
     Received {
-        id: Uuid::now_v7(),
         source: "/accounts".to_owned(),
-        key: id.to_string(),
-        generation: 1,
-        version: 1,
-        is_newest: true,
-        occurred_at: Utc::now(),
-        redelivered: false,
-        trace: TraceContext::default(),
-        data: serde_json::from_value(json!({"userId": id})).expect("the payload that the handler reads"),
+        ..Received::new(
+            id.to_string(),
+            1,
+            serde_json::from_value(json!({"userId": id})).expect("the payload that the handler reads"),
+        )
     }
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
-use event_bus::{BatchHandler, Received, TraceContext};
+use event_bus::{BatchHandler, Received};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -145,16 +144,12 @@ pub(crate) fn received<P: serde::de::DeserializeOwned>(
     data: Value,
 ) -> Received<P> {
     Received {
-        id: Uuid::now_v7(),
         source: "/catalog".to_owned(),
-        key: product.to_string(),
-        generation: 1,
-        version,
-        is_newest: true,
-        occurred_at: Utc::now(),
-        redelivered: false,
-        trace: TraceContext::default(),
-        data: serde_json::from_value(data).expect("the payload that the handler reads"),
+        ..Received::new(
+            product.to_string(),
+            version,
+            serde_json::from_value(data).expect("the payload that the handler reads"),
+        )
     }
 }
 

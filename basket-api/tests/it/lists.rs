@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use basket_api::subscriptions::{EraseBuyer, GiveFirstList};
-use chrono::Utc;
-use event_bus::{BatchHandler, Received, TraceContext};
+use event_bus::{BatchHandler, Received};
 use futures_util::future::join_all;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -15,19 +14,13 @@ use crate::app::{TestApp, add_product, handle, problem, reprice};
 
 fn about<H: BatchHandler>(_: &H, user: Uuid) -> Received<H::Payload> {
     Received {
-        id: Uuid::now_v7(),
         source: "/accounts".to_owned(),
-        key: user.to_string(),
-        generation: 1,
-        version: 1,
-        is_newest: true,
-        occurred_at: Utc::now(),
-        redelivered: false,
-        trace: TraceContext::default(),
-        data: serde_json::from_value(
-            json!({"userId": user, "userName": "Ann", "email": "ann@buyers.example"}),
+        ..Received::new(
+            user.to_string(),
+            1,
+            serde_json::from_value(json!({"userId": user, "userName": "Ann", "email": "ann@buyers.example"}))
+                .unwrap(),
         )
-        .unwrap(),
     }
 }
 

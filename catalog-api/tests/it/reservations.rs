@@ -1,8 +1,7 @@
 //! Stock for orders.
 
 use catalog_api::reservations::{ReleaseStock, ReserveStock, SellStock};
-use chrono::Utc;
-use event_bus::{BatchHandler, HandleError, Received, TraceContext};
+use event_bus::{BatchHandler, HandleError, Received};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -21,16 +20,8 @@ async fn happens<H: BatchHandler>(
     data: Value,
 ) -> Result<(), HandleError> {
     let event = Received {
-        id: Uuid::now_v7(),
         source: "/ordering".to_owned(),
-        key: order.to_string(),
-        generation: 1,
-        version: 1,
-        is_newest: true,
-        occurred_at: Utc::now(),
-        redelivered: false,
-        trace: TraceContext::default(),
-        data: serde_json::from_value(data).expect("a payload"),
+        ..Received::new(order.to_string(), 1, serde_json::from_value(data).expect("a payload"))
     };
     let mut tx = pool.begin().await.expect("a transaction");
     sqlx::query("set local role catalog_app").execute(&mut *tx).await.expect("a role");

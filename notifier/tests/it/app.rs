@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
-use event_bus::{HandleError, Handler, Received, TraceContext};
+use event_bus::{HandleError, Handler, Received};
 use notifier::subscriptions::{ForgetUser, Welcome};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -120,18 +119,8 @@ pub(crate) async fn handle<H: Handler>(
     key: &str,
     payload: Value,
 ) -> Result<Uuid, HandleError> {
-    let event = Received {
-        id: Uuid::now_v7(),
-        source: "/test".to_owned(),
-        key: key.to_owned(),
-        generation: 1,
-        version: 1,
-        is_newest: true,
-        occurred_at: Utc::now(),
-        redelivered: false,
-        trace: TraceContext::default(),
-        data: serde_json::from_value(payload).expect("the payload that the handler reads"),
-    };
+    let event =
+        Received::new(key, 1, serde_json::from_value(payload).expect("the payload that the handler reads"));
     let mut tx = pool.begin().await.unwrap();
     sqlx::query("set local role notifier_app").execute(&mut *tx).await.unwrap();
     handler.handle(&mut tx, &event).await?;

@@ -1,7 +1,6 @@
 //! The service under test, and what tests do with it.
 
-use chrono::Utc;
-use event_bus::{BatchHandler, HandleError, Received, TraceContext};
+use event_bus::{BatchHandler, HandleError, Received};
 use ordering_api::subscriptions::{
     AddProduct, CompleteOrder, ConfirmStock, EndGracePeriod, RemoveProduct, RepriceProduct,
 };
@@ -176,16 +175,12 @@ pub(crate) fn received<P: DeserializeOwned>(
     data: Value,
 ) -> Received<P> {
     Received {
-        id: Uuid::now_v7(),
         source: source.to_owned(),
-        key: key.to_owned(),
-        generation: 1,
-        version,
-        is_newest: true,
-        occurred_at: Utc::now(),
-        redelivered: false,
-        trace: TraceContext::default(),
-        data: serde_json::from_value(data).expect("the payload that the handler reads"),
+        ..Received::new(
+            key,
+            version,
+            serde_json::from_value(data).expect("the payload that the handler reads"),
+        )
     }
 }
 

@@ -2,15 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
-use chrono::Utc;
-use event_bus::{Handler, Received, TraceContext};
+use event_bus::{Handler, Received};
 use payment_processor::subscriptions::{CancelPayment, RequestPayment};
 use reqwest::{Method, RequestBuilder};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use test_kit::{Running, app_url, eventually, token};
-use uuid::Uuid;
 
 /// How long anything may take that a test waits for.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -95,16 +93,8 @@ pub(crate) fn requested(order: &str, amount: &str, token: &str) -> Value {
 
 fn received<P: DeserializeOwned>(order: &str, data: Value) -> Received<P> {
     Received {
-        id: Uuid::now_v7(),
         source: "/ordering".to_owned(),
-        key: order.to_owned(),
-        generation: 1,
-        version: 1,
-        is_newest: true,
-        occurred_at: Utc::now(),
-        redelivered: false,
-        trace: TraceContext::default(),
-        data: serde_json::from_value(data).expect("the payload that the handler reads"),
+        ..Received::new(order, 1, serde_json::from_value(data).expect("the payload that the handler reads"))
     }
 }
 

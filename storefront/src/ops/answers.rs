@@ -180,9 +180,13 @@ pub(super) struct Receipt {
     pub(super) received_at: DateTime<Utc>,
     pub(super) redelivered: bool,
     pub(super) applied: bool,
-    /// An older relay does not say it.
-    #[serde(default)]
+    #[serde(default = "no_effect")]
     pub(super) effect: String,
+}
+
+/// An older relay does not say why there is none.
+fn no_effect() -> String {
+    "no effect until now".to_owned()
 }
 
 /// The first dead letters of a subscriber, and how many there are.
