@@ -1,13 +1,12 @@
 //! Erasure: the user's data goes here, and everywhere else by an event.
 
 use event_bus::{TraceContext, outbox};
+use service_kit::change::ChangeError;
 use service_kit::database;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
-use super::events::UserDeleted;
-use service_kit::change::ChangeError;
-
 use super::UserId;
+use super::events::UserDeleted;
 
 /// The most rejected registrations that are forgotten at once.
 const FORGOTTEN: i64 = 100;

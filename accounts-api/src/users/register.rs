@@ -1,13 +1,12 @@
 //! Registration: the request, and the command that does it.
 
 use event_bus::{TraceContext, crash_point, outbox};
+use service_kit::change::ChangeError;
 use service_kit::database;
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::events::{RegisterUser, RegistrationRejected, UserRegistered};
-use service_kit::change::ChangeError;
-
 use super::{Email, UserId, UserName, erase};
 
 /// Asks for a registration.

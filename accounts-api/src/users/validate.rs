@@ -1,12 +1,11 @@
 //! The proof that an address is the user's: whoever has the link from the mail has read it.
 
 use event_bus::{TraceContext, outbox};
+use service_kit::change::ChangeError;
 use service_kit::database;
 use sqlx::PgPool;
 
 use super::events::UserValidated;
-use service_kit::change::ChangeError;
-
 use super::{Email, UserId, UserName};
 
 /// Validates the address of a user whose link was checked.

@@ -25,11 +25,7 @@ async fn an_erased_user_leaves_an_id_and_nothing_else(pool: PgPool) {
     assert_eq!(app.sign_in("alice@example.org", PASSWORD).await.status(), 401);
     assert_eq!(app.announced(id).await[2], ("user_deleted".to_owned(), json!({"userId": id})));
 
-    // Once all is published, and the event of the erasure has come back.
-    sqlx::query("update integration_event_log set state = 'Published', published_at = now()")
-        .execute(&pool)
-        .await
-        .unwrap();
+    // Once the event of the erasure has come back; the relay may not have marked what it has published yet.
     app.forget(id).await;
     app.forget(id).await;
     assert_eq!(app.announced(rejected[0]).await.last().unwrap().0, "user_deleted");

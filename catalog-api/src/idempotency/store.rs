@@ -74,15 +74,26 @@ pub async fn keep(tx: &mut PgConnection, request: &Request, answer: &Answer) -> 
     Ok(())
 }
 
-/// Removes up to 1,000 answers that are older than 24 hours; returns how many.
+/// Removes answers that are older than 24 hours, a thousand at a time; returns how many.
 pub async fn remove_old(pool: &PgPool) -> Result<u64, sqlx::Error> {
+    let mut total = 0;
+    loop {
+        let removed = remove_batch(pool).await?;
+        total += removed;
+        if removed < BATCH.unsigned_abs() {
+            return Ok(total);
+        }
+    }
+}
+
+async fn remove_batch(pool: &PgPool) -> Result<u64, sqlx::Error> {
     let removed = retried(|| async {
         sqlx::query(
             "delete from idempotency
           where (subject, operation, key) in (
                 select subject, operation, key
                   from idempotency
-                 where created_at < clock_timestamp() - interval '24 hours'
+                 where created_at < statement_timestamp() - interval '24 hours'
                  order by created_at
                  limit $1)",
         )

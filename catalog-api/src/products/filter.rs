@@ -64,30 +64,16 @@ pub(super) enum FilterError {
 
 /// The beginning of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NamePrefix(String);
+pub(super) struct NamePrefix(pub(super) String);
 
 /// Ids with commas between.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct IdList(Vec<ProductId>);
+pub(super) struct IdList(pub(super) Vec<ProductId>);
 
 impl Filter {
     /// Which page of the products.
     pub(super) fn window(&self) -> Window {
         Window::new(self.page_index, self.page_size, 10)
-    }
-}
-
-impl NamePrefix {
-    /// The prefix as text.
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl IdList {
-    /// The ids, in the order of the query.
-    pub(super) fn as_slice(&self) -> &[ProductId] {
-        &self.0
     }
 }
 

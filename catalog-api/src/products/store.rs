@@ -279,8 +279,8 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     if let Some(prefix) = &filter.name {
         // A range instead of `like`: nothing to escape, and a plan made for any prefix can use the
         // index. No name goes on with the last of all characters.
-        query.push(" and lower(name) ~>=~ lower(").push_bind(prefix.as_str().to_owned());
-        query.push(") and lower(name) ~<~ (lower(").push_bind(prefix.as_str().to_owned());
+        query.push(" and lower(name) ~>=~ lower(").push_bind(prefix.0.clone());
+        query.push(") and lower(name) ~<~ (lower(").push_bind(prefix.0.clone());
         query.push(") || chr(1114111))");
     }
     if let Some(id) = filter.type_id {
@@ -290,6 +290,6 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
         query.push(" and product_brand_id = ").push_bind(id);
     }
     if let Some(ids) = &filter.ids {
-        query.push(" and product_id = any(").push_bind(ids.as_slice().to_vec()).push(")");
+        query.push(" and product_id = any(").push_bind(ids.0.clone()).push(")");
     }
 }

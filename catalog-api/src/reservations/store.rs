@@ -32,19 +32,23 @@ pub(super) enum State {
 
 /// Reserves all of an order's stock or nothing, once for each order, and appends the answer.
 ///
-/// An order whose stock was released before it was asked for gets none: it was cancelled.
+/// Who asks again is told again what is reserved: ordering, restored from a backup, has forgotten the answer. An order
+/// whose stock was released before it was asked for gets none: it was cancelled.
 pub(super) async fn reserve(
     tx: &mut Transaction<'_, Postgres>,
     order: OrderId,
     items: &[Item],
     trace: &TraceContext,
 ) -> Result<(), ChangeError> {
+    let reserved = StockReserved { order_id: order, items: items.to_vec() };
     // Of repeats, and of a release that came earlier, one has the row; too little stock makes it `Rejected` below.
     if !claim(tx, order, State::Reserved).await? {
+        if let State::Reserved | State::Sold = lock(tx, order).await? {
+            outbox::append_traced(tx, &reserved, trace).await?;
+        }
         return Ok(());
     }
     if event_bus::without!("reservation") {
-        let reserved = StockReserved { order_id: order, items: items.to_vec() };
         outbox::append_traced(tx, &reserved, trace).await?;
         return Ok(());
     }
@@ -72,7 +76,6 @@ pub(super) async fn reserve(
     .bind(&pieces)
     .execute(&mut **tx)
     .await?;
-    let reserved = StockReserved { order_id: order, items: items.to_vec() };
     outbox::append_traced(tx, &reserved, trace).await?;
     crash_point!("catalog.stock_reserved");
     Ok(())

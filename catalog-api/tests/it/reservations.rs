@@ -136,7 +136,21 @@ async fn an_order_reserves_once_and_gives_back_once(pool: PgPool) {
     }
     request(&pool, order, &[(product, 2)]).await;
     assert_eq!(stock(&app, product).await, (5, 0), "what was given back is not reserved again");
-    assert_eq!(answers(&pool, order).await.0, ["stock_reserved"]);
+    assert_eq!(answers(&pool, order).await.0, ["stock_reserved", "stock_reserved"]);
+}
+
+#[sqlx::test(migrator = "catalog_api::MIGRATIONS")]
+async fn who_asks_again_is_told_again_that_the_stock_is_there(pool: PgPool) {
+    let app = App::spawn(pool.clone()).await;
+    let product = product_with(&app, 5).await;
+    let order = Uuid::new_v4();
+    request(&pool, order, &[(product, 2)]).await;
+    sell(&pool, order).await.expect("handled");
+    request(&pool, order, &[(product, 2)]).await;
+    let (names, last) = answers(&pool, order).await;
+    assert_eq!(names, ["stock_reserved", "stock_reserved"]);
+    assert_eq!(last.expect("a payload"), items(order, &[(product, 2)]));
+    assert_eq!(stock(&app, product).await, (3, 0), "nothing more is taken");
 }
 
 #[sqlx::test(migrator = "catalog_api::MIGRATIONS")]

@@ -41,12 +41,6 @@ impl TryFrom<String> for Currency {
     }
 }
 
-impl AsRef<str> for Currency {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
 /// The order that is paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(try_from = "String")]
@@ -60,12 +54,6 @@ impl TryFrom<String> for OrderId {
     fn try_from(id: String) -> Result<Self, ValueError> {
         let is_id = (1..=100).contains(&id.chars().count()) && !id.chars().any(char::is_control);
         if is_id { Ok(Self(id)) } else { Err(ValueError::OrderId) }
-    }
-}
-
-impl AsRef<str> for OrderId {
-    fn as_ref(&self) -> &str {
-        &self.0
     }
 }
 

@@ -82,7 +82,7 @@ pub async fn list(
     let page = retried(|| async {
         sqlx::query_as(bodies!(
             "where ($1::text is null or state = $1) and ($2::text is null or order_id = $2)
-             order by payment_id desc offset $3 limit $4"
+             order by created_at desc, payment_id desc offset $3 limit $4"
         ))
         .bind(filter.state)
         .bind(&filter.order_id)

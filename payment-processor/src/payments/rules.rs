@@ -156,6 +156,16 @@ fn ask_again(
     Step::AskAgain { problem, pause: pause.max(wanted), is_wrong }
 }
 
+/// What was told of a payment in this state, where that was the last word.
+pub fn announced(state: State) -> Option<Announcement> {
+    match state {
+        State::Succeeded => Some(Announcement::Succeeded),
+        State::Failed => Some(Announcement::Failed),
+        State::Refunded => Some(Announcement::Refunded),
+        State::Requested | State::Cancelled | State::Refunding | State::Held => None,
+    }
+}
+
 /// What the cancellation of the order does to a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancellation {

@@ -75,21 +75,29 @@ impl Row {
     }
 }
 
+/// The id of an order's payment, which is the provider's idempotency key for the charge. It follows from the order: a
+/// payment that a restored database has forgotten gets the same key when it is asked for again, and no second charge.
+fn payment_id(order: &OrderId) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("urn:shop:payment:{order}").as_bytes())
+}
+
 /// Writes the row of work for a payment. An order is paid once: where it has a payment, that one stays, also when it
-/// is one that was cancelled before it was asked for.
+/// is one that was cancelled before it was asked for. What has come of it is then told again: ordering, restored from a
+/// backup, has forgotten that.
 ///
 /// A payment without a token fails at once.
 pub async fn request(tx: &mut Transaction<'_, Postgres>, requested: &Requested) -> Result<(), ChangeError> {
     let state = if requested.token.is_some() { State::Requested } else { State::Failed };
     let reason = requested.token.is_none().then_some("the payment token is none");
-    let inserted: Option<Uuid> = sqlx::query_scalar(
+    let payment_id = payment_id(&requested.order_id);
+    let inserted = sqlx::query(
         "insert into payment (payment_id, order_id, amount, currency, token, state, reason, due, asked_since, trace, version)
          values ($1, $2, $3, $4, $5, $6, $7,
                  case when $6 = 'requested' then now() end, case when $6 = 'requested' then now() end, $8,
                  case when $6 = 'requested' then 0 else 1 end)
-         on conflict (order_id) do nothing returning payment_id",
+         on conflict (order_id) do nothing",
     )
-    .bind(Uuid::now_v7())
+    .bind(payment_id)
     .bind(&requested.order_id)
     .bind(requested.amount)
     .bind(&requested.currency)
@@ -97,12 +105,12 @@ pub async fn request(tx: &mut Transaction<'_, Postgres>, requested: &Requested) 
     .bind(state)
     .bind(reason)
     .bind(serde_json::to_string(&requested.trace).unwrap_or_default())
-    .fetch_optional(&mut **tx)
+    .execute(&mut **tx)
     .await?;
-    let Some(payment_id) = inserted else {
+    if inserted.rows_affected() == 0 {
         tracing::info!(order = %requested.order_id, "the order has its payment already");
-        return Ok(());
-    };
+        return tell_again(tx, requested).await;
+    }
     event_bus::crash_point!("payment.row_written");
     if let Some(reason) = reason {
         let payment = Payment {
@@ -118,6 +126,29 @@ pub async fn request(tx: &mut Transaction<'_, Postgres>, requested: &Requested) 
     Ok(())
 }
 
+/// Announces once more what has come of an order's payment, if anything has.
+async fn tell_again(tx: &mut Transaction<'_, Postgres>, requested: &Requested) -> Result<(), ChangeError> {
+    let query = concat!("select ", columns!(), " from payment where order_id = $1 for update");
+    let row: Row = sqlx::query_as(query).bind(&requested.order_id).fetch_one(&mut **tx).await?;
+    let Some(announcement) = rules::announced(row.state) else { return Ok(()) };
+    let (version, reason): (i64, Option<String>) = sqlx::query_as(
+        "update payment set version = version + 1 where payment_id = $1 returning version, reason",
+    )
+    .bind(row.payment_id)
+    .fetch_one(&mut **tx)
+    .await?;
+    let payment = Payment {
+        order_id: row.order_id,
+        payment_id: row.payment_id,
+        amount: row.amount,
+        currency: row.currency,
+        reason,
+        version,
+    };
+    events::append(tx, announcement, payment, &requested.trace).await?;
+    Ok(())
+}
+
 /// Cancels the payment of an order: see [`rules::cancelled`]. One that was not asked for yet never will be charged.
 pub async fn cancel(
     tx: &mut Transaction<'_, Postgres>,
@@ -127,7 +158,7 @@ pub async fn cancel(
         "insert into payment (payment_id, order_id, amount, currency, state, cancelled_at, trace)
          values ($1, $2, $3, $4, 'cancelled', now(), $5) on conflict (order_id) do nothing",
     )
-    .bind(Uuid::now_v7())
+    .bind(payment_id(&requested.order_id))
     .bind(&requested.order_id)
     .bind(requested.amount)
     .bind(&requested.currency)

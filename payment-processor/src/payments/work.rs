@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use service_kit::change::ChangeError;
+use service_kit::database::begin;
 use service_kit::retry::retried;
 use service_kit::worker::millis;
 use sqlx::{PgConnection, PgPool};
@@ -81,7 +82,7 @@ pub async fn record(
     settings: &WorkerSettings,
 ) -> Result<Option<Step>, ChangeError> {
     retried(|| async {
-        let mut tx = pool.begin().await?;
+        let mut tx = begin(pool).await?;
         let query =
             concat!("select ", columns!(), " from payment where payment_id = $1 and tries = $2 for update");
         let row: Option<Row> =

@@ -83,11 +83,38 @@ async fn an_order_has_one_payment_however_often_it_is_asked_for(pool: PgPool) {
         request(&pool, "order-1", amount, "tok_ok").await;
     }
     until(&pool, "order-1", "succeeded").await;
-    request(&pool, "order-1", "12.50", "tok_ok").await;
     request(&pool, "order-2", "1.00", "tok_ok").await;
     until(&pool, "order-2", "succeeded").await;
     assert_eq!(sandbox.ledger("order-1").await, [("12.50".to_owned(), false)]);
     assert_eq!(told(&pool, "order-1").await, ["payment_succeeded"]);
+}
+
+#[sqlx::test(migrator = "payment_processor::MIGRATIONS")]
+async fn who_asks_again_is_told_again_what_has_come_of_the_payment(pool: PgPool) {
+    let sandbox = Sandbox::start(None);
+    let _app = TestApp::spawn(&pool, &sandbox.url());
+    for (order, token, state) in [("order-1", "tok_ok", "succeeded"), ("order-2", "tok_declined", "failed")] {
+        request(&pool, order, "12.50", token).await;
+        until(&pool, order, state).await;
+        request(&pool, order, "12.50", token).await;
+        assert_eq!(told(&pool, order).await, [format!("payment_{state}"), format!("payment_{state}")]);
+    }
+    let all = announced(&pool).await;
+    assert_eq!(all[0], all[1]);
+    assert_eq!(all[2], all[3], "the reason as well");
+    assert_eq!(sandbox.ledger("order-1").await, [("12.50".to_owned(), false)]);
+}
+
+#[sqlx::test(migrator = "payment_processor::MIGRATIONS")]
+async fn a_payment_that_a_restored_database_has_forgotten_is_not_charged_again(pool: PgPool) {
+    let sandbox = Sandbox::start(None);
+    let _app = TestApp::spawn(&pool, &sandbox.url());
+    request(&pool, "order-1", "12.50", "tok_ok").await;
+    until(&pool, "order-1", "succeeded").await;
+    sqlx::query("delete from payment").execute(&pool).await.unwrap();
+    request(&pool, "order-1", "12.50", "tok_ok").await;
+    until(&pool, "order-1", "succeeded").await;
+    assert_eq!(sandbox.ledger("order-1").await, [("12.50".to_owned(), false)]);
 }
 
 #[sqlx::test(migrator = "payment_processor::MIGRATIONS")]
@@ -139,7 +166,7 @@ async fn a_new_payment_does_not_wait_behind_those_that_are_never_answered(pool: 
     request(&pool, "new", "12.50", "tok_ok").await;
     for order in ["new", "hangs-longer", "hangs"] {
         let taken = take(&pool, 1, Duration::from_mins(1)).await.unwrap();
-        assert_eq!(taken[0].order_id.as_ref(), order);
+        assert_eq!(taken[0].order_id.to_string(), order);
     }
 }
 
