@@ -27,7 +27,8 @@ pub enum DatabaseErrorKind {
 impl DatabaseErrorKind {
     /// Reads an error's code (PostgreSQL's manual, appendix A).
     ///
-    /// After an error of outdated prepared statements, [`is_outdated`] is true of the connections that there are.
+    /// After an error of outdated prepared statements, or of a server that is read-only, [`is_outdated`] is true of the
+    /// connections that there are.
     pub fn of(error: &sqlx::Error) -> Self {
         use sqlx::Error as E;
         let code = match error {
@@ -44,13 +45,18 @@ impl DatabaseErrorKind {
         let Some(code) = code.as_deref() else { return Self::Statement };
         match code {
             _ if has_outdated_statements(error) => {
-                *OUTDATED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                note_outdated(Duration::ZERO);
                 Self::Conflict
             }
             // Lock not available, statement cancelled by its timeout.
             "55P03" | "57014" => Self::Conflict,
-            // Read-only (a standby, or a disk that is full), idle-in-transaction time-out.
-            "25006" | "25P03" => Self::Unavailable,
+            // Read-only: after a failover a new connection leads to another server.
+            "25006" => {
+                note_outdated(READ_ONLY_PAUSE);
+                Self::Unavailable
+            }
+            // Idle-in-transaction time-out.
+            "25P03" => Self::Unavailable,
             // Undefined table, column, function or other object, a constraint that `on conflict` needs, insufficient privilege,
             // undefined schema: also while a dump is being restored.
             "42P01" | "42703" | "42883" | "42704" | "42P10" | "42501" | "3F000" => Self::NotPrepared,
@@ -80,8 +86,16 @@ impl DatabaseErrorKind {
     }
 }
 
-/// Whether a connection gave this error because its prepared statements have become useless: it is to be closed.
-pub(crate) fn has_outdated_statements(error: &sqlx::Error) -> bool {
+/// Whether a connection that gave this error is to be closed, with those that are as old: its prepared statements have
+/// become useless, or it leads to a server that is read-only.
+#[cfg(feature = "rabbitmq")]
+pub(crate) fn is_of_outdated_connection(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    has_outdated_statements(error) || code.as_deref() == Some("25006")
+}
+
+/// Whether a connection gave this error because its prepared statements have become useless.
+fn has_outdated_statements(error: &sqlx::Error) -> bool {
     let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     error.is_some_and(|error| match error.code() {
         // A prepared statement that is gone.
@@ -93,11 +107,23 @@ pub(crate) fn has_outdated_statements(error: &sqlx::Error) -> bool {
     })
 }
 
-/// When this process last met a connection whose prepared statements had become useless.
+/// When this process last found that the connections that there were are outdated.
 static OUTDATED: Mutex<Option<Instant>> = Mutex::new(None);
 
+/// How often all connections are replaced, at most, while the server is read-only: new ones may lead to it again.
+const READ_ONLY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Notes that the connections that there are now are outdated, unless that was noted less than `pause` ago.
+fn note_outdated(pause: Duration) {
+    let mut outdated = OUTDATED.lock().unwrap_or_else(PoisonError::into_inner);
+    if outdated.is_none_or(|since| since.elapsed() >= pause) {
+        *outdated = Some(Instant::now());
+    }
+}
+
 /// Says whether a connection of this age is from before a change that made prepared statements useless, such as
-/// `alter table`. A pool that asks this before it hands a connection out (`before_acquire`) closes it instead.
+/// `alter table`, or before a statement failed because the server was read-only. A pool that asks this before it hands a
+/// connection out (`before_acquire`) closes it instead.
 pub fn is_outdated(age: Duration) -> bool {
     let outdated = *OUTDATED.lock().unwrap_or_else(PoisonError::into_inner);
     outdated.is_some_and(|since| since.elapsed() <= age)

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     DatabaseErrorKind,
-    database::has_outdated_statements,
+    database::is_of_outdated_connection,
     error::chain,
     inbox::{Delivery, Receipt, ReceiveError, receive, waiting},
     span::Span,
@@ -247,7 +247,9 @@ async fn attempt(shared: &Shared, messages: &[&Message], timeout: Duration) -> R
     match &outcome {
         // A connection in the middle of a statement must not return to the pool.
         Err(Failed::TimedOut) => db.close_on_drop(),
-        Err(Failed::Handling(HandleError::Database(error))) if has_outdated_statements(error) => {
+        Err(
+            Failed::Handling(HandleError::Database(error)) | Failed::Undecided(Undecided::Database(error)),
+        ) if is_of_outdated_connection(error) => {
             db.close_on_drop();
             close_idle(&shared.pool);
         }
@@ -261,8 +263,8 @@ async fn attempt(shared: &Shared, messages: &[&Message], timeout: Duration) -> R
     outcome
 }
 
-/// Closes the connections that nobody uses: those of a pool that does not ask [`is_outdated`](crate::is_outdated) have
-/// useless prepared statements as well.
+/// Closes the connections that nobody uses: those of a pool that does not ask [`is_outdated`](crate::is_outdated) are of no
+/// use either.
 fn close_idle(pool: &PgPool) {
     for _ in 0..pool.num_idle() {
         let Some(mut idle) = pool.try_acquire() else { return };

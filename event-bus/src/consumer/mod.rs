@@ -27,6 +27,7 @@ mod forward;
 mod handler;
 mod health;
 mod message;
+mod refuse;
 mod retry;
 mod runs;
 mod session;

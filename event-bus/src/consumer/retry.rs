@@ -13,18 +13,18 @@ use uuid::Uuid;
 use super::{
     Shared,
     batch::{Undecided, acquire, close_returned, handle},
-    failure::{Failure, NOT_PREPARED, PUT_OFF, kept},
-    forward::Forwarder,
+    failure::{PUT_OFF, kept},
     handler::{HandleError, can_commit},
+    refuse::{dead_letter, refuse, refuse_anew},
     steps,
 };
 use crate::{
     DatabaseErrorKind,
-    database::has_outdated_statements,
+    database::is_of_outdated_connection,
     error::chain,
     inbox::{
         self, Order,
-        waiting::{self, Next, Settled, Waiting},
+        waiting::{self, Settled, Waiting},
     },
     span::Span,
 };
@@ -67,11 +67,15 @@ pub(super) async fn retry(shared: &Shared, stop: &CancellationToken) {
     let latest_wins = of_handlers.filter(|(_, handler)| handler.order() == Order::LatestWins);
     let latest_wins: Vec<&str> = latest_wins.map(|(event_type, _)| *event_type).collect();
     let mut heads_started = None;
+    let mut is_noted = false;
     while !stop.is_cancelled() {
+        if !is_noted && shared.health.has_subscribed() {
+            is_noted = soon(inbox::note_subscribed(&shared.pool, &shared.consumer)).await.is_ok();
+        }
         let outcome = pass(shared, stop, &latest_wins, &mut heads_started).await;
         if let Err(error) = &outcome {
             tracing::debug!(consumer = %shared.consumer, reason = %error, "cannot try what waits; will try again");
-            if matches!(error, Undecided::Database(error) if has_outdated_statements(error)) {
+            if matches!(error, Undecided::Database(error) if is_of_outdated_connection(error)) {
                 close_returned(shared).await;
             }
         }
@@ -125,7 +129,7 @@ async fn pass(
 }
 
 /// A statement that takes too long counts as unavailable.
-async fn soon<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Undecided> {
+pub(super) async fn soon<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Undecided> {
     let outcome = tokio::time::timeout(SOON, statement).await;
     Ok(outcome.ok().ok_or(Undecided::NoAnswer(SOON))??)
 }
@@ -143,7 +147,13 @@ async fn try_first(shared: &Shared) -> Result<bool, Undecided> {
     }
     drop(db);
     match (outcome, tried.waiting) {
-        (Ok(Ok(())), waiting) => Ok(waiting.is_some()),
+        (Ok(Ok(())), None) => Ok(false),
+        (Ok(Ok(())), Some(waiting)) => {
+            if let Some(error) = tried.error {
+                dead_letter(shared, &waiting, &error).await?;
+            }
+            Ok(true)
+        }
         (Ok(Err(error)), Some(waiting)) => {
             match (tried.error, DatabaseErrorKind::of(&error)) {
                 (Some(error), _) => refuse_anew(shared, &waiting, &error).await?,
@@ -178,34 +188,11 @@ async fn put_off(shared: &Shared, event_id: Uuid, by: Duration, reason: &str) ->
     }
 }
 
-/// Records why an event had no effect where the server has ended the connection that it was tried on, because of what its
-/// handler did.
-async fn refuse_anew(shared: &Shared, waiting: &Waiting, error: &HandleError) -> Result<(), Undecided> {
-    let mut db = acquire(shared).await?;
-    let recorded = soon(async {
-        let mut tx = db.begin().await?;
-        // Its lock went with the connection: another process may have settled it by now.
-        if !waiting::lock(&mut tx, &shared.consumer, waiting.event.id).await? {
-            return Ok(None);
-        }
-        let failure = refuse(&mut tx, shared, waiting, error).await?;
-        tx.commit().await.map(|()| failure)
-    });
-    let recorded = recorded.await;
-    if recorded.is_err() {
-        db.close_on_drop();
-    }
-    if let Some(failure) = recorded? {
-        failure.report();
-    }
-    Ok(())
-}
-
 /// The event that is tried, known also if it takes too long, and whether the connection must not be used again.
 #[derive(Default)]
 struct Tried {
     waiting: Option<Waiting>,
-    /// Of the handler, where the connection did not outlast it.
+    /// Of the handler, where the connection did not outlast it, or the event is to be dead-lettered.
     error: Option<HandleError>,
     spoils_connection: bool,
 }
@@ -233,12 +220,13 @@ async fn attempt(db: &mut PgConnection, shared: &Shared, tried: &mut Tried) -> R
         Err(error) => {
             span.fail(steps::kind(&error));
             tried.spoils_connection =
-                matches!(&error, HandleError::Database(error) if has_outdated_statements(error));
+                matches!(&error, HandleError::Database(error) if is_of_outdated_connection(error));
             if let Err(gone) = effect.rollback().await {
                 tried.error = error.is_of_handler().then_some(error);
                 return Err(gone);
             }
             failure = refuse(&mut tx, shared, waiting, &error).await?;
+            tried.error = matches!(error, HandleError::Reject(_)).then_some(error);
         }
     }
     tx.commit().await?;
@@ -272,52 +260,4 @@ async fn apply(
     handle(&**handler, effect, vec![decoded]).await?;
     can_commit(effect).await?;
     Ok(Settled::Applied)
-}
-
-/// Records why an event had no effect; returns the failure if it counts as one.
-async fn refuse<'a>(
-    tx: &mut PgConnection,
-    shared: &'a Shared,
-    waiting: &'a Waiting,
-    error: &HandleError,
-) -> Result<Option<Failure<'a>>, sqlx::Error> {
-    let consumer = shared.consumer.as_str();
-    match error {
-        HandleError::Reject(reason) => {
-            let mut forwarder = Forwarder::new(&shared.broker, &shared.topology, consumer);
-            let outcome = forwarder.dead_letter_event(waiting, &chain(&**reason)).await;
-            forwarder.close().await;
-            match outcome {
-                Ok(()) => waiting::settle(tx, consumer, waiting, Settled::Dead).await?,
-                Err(error) => {
-                    let reason = format!("cannot be dead-lettered now: {}", chain(&error));
-                    tracing::debug!(consumer, reason, "will try again");
-                    waiting::put_off(tx, consumer, waiting.event.id, PUT_OFF, &kept(&reason)).await?;
-                }
-            }
-            Ok(None)
-        }
-        HandleError::Database(cause) if !error.is_of_handler() => {
-            // No failure. Where the database is gone this fails, and nothing is changed.
-            let pause = match DatabaseErrorKind::of(cause) {
-                DatabaseErrorKind::NotPrepared => NOT_PREPARED,
-                _ => PUT_OFF,
-            };
-            waiting::put_off(tx, consumer, waiting.event.id, pause, &kept(&chain(cause))).await?;
-            Ok(None)
-        }
-        error => {
-            let failures = waiting.failures.saturating_add(1);
-            let failure = Failure::of(shared, &waiting.event, failures, &chain(error));
-            let reason = failure.reason.as_str();
-            match failure.next {
-                Next::Skip => {
-                    let skipped = Settled::Skipped { by: consumer, reason };
-                    waiting::settle(tx, consumer, waiting, skipped).await?;
-                }
-                next => waiting::fail(tx, consumer, waiting, reason, next).await?,
-            }
-            Ok(Some(failure))
-        }
-    }
 }

@@ -1,7 +1,8 @@
 //! The idempotent inbox: an event has its effect once, however often it is delivered.
 //!
 //! Three tables, all written in the transaction of the effect. `inbox` holds the events that a consumer received.
-//! `inbox_version` holds the newest version of each key whose effect it had, for each source and type of event.
+//! `inbox_version` holds the newest version of each key whose effect it had, for each source and type of event, and a row
+//! without a key once the queue was bound.
 //! `inbox_waiting` holds the events that failed, and those of their keys behind them.
 //!
 //! A [`Subscriber`](crate::Subscriber) does all of this by itself. [`advance`] is for facts that arrive in another way
@@ -27,6 +28,8 @@ pub mod operate;
 mod receive;
 #[cfg(feature = "rabbitmq")]
 mod retention;
+#[cfg(feature = "rabbitmq")]
+mod subscribed;
 #[cfg_attr(not(feature = "rabbitmq"), allow(dead_code, reason = "for a subscriber"))]
 pub(crate) mod waiting;
 
@@ -36,6 +39,8 @@ pub use receive::Order;
 pub(crate) use receive::{Delivery, Receipt, ReceiveError, receive};
 #[cfg(feature = "rabbitmq")]
 pub(crate) use retention::purge;
+#[cfg(feature = "rabbitmq")]
+pub(crate) use subscribed::note_subscribed;
 pub use waiting::{WaitingSummary, summary};
 
 crate::migration::migrations! {
@@ -46,4 +51,5 @@ crate::migration::migrations! {
     202_611_291_000 "keep waiting messages" "202611291000_keep_waiting_messages.sql",
     202_611_300_200 "index waiting by key" "202611300200_index_waiting_by_key.sql",
     202_611_300_510 "index generations" "202611300510_index_generations.sql",
+    202_611_300_870 "index inbox by age" "202611300870_index_inbox_by_age.sql",
 }

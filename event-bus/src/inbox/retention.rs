@@ -30,7 +30,7 @@ pub(crate) async fn purge(pool: &PgPool, consumer: &str, older_than: Duration) -
         let deleted = tokio::time::timeout(DEADLINE, delete).await;
         let rows = deleted.unwrap_or(Err(sqlx::Error::PoolTimedOut))?.rows_affected();
         total += rows;
-        if rows == 0 {
+        if rows < BATCH_SIZE.unsigned_abs() {
             return Ok(total);
         }
     }

@@ -221,6 +221,52 @@ async fn messages_that_the_broker_does_not_take_back_are_not_taken_again_before_
 }
 
 #[sqlx::test(migrations = false)]
+async fn an_event_that_cannot_be_dead_lettered_for_long_holds_no_other_up(pool: PgPool) {
+    let mut stage = Stage::set(pool).await;
+    for (key, wish) in [("a", "wait, then reject"), ("b", "wait")] {
+        stage.hold(key).await;
+        stage.send(&raised(key, 1, wish)).await;
+    }
+    stage.until_waiting(2).await;
+    stage.stop.cancel();
+    (&mut stage.running).await.unwrap();
+    for (key, due) in [("a", "-1 s"), ("b", "0 s")] {
+        stage.release(key).await;
+        sqlx::query("update inbox_waiting set next_attempt_at = now() + $2::text::interval where key = $1")
+            .bind(key)
+            .bind(due)
+            .execute(&stage.pool)
+            .await
+            .unwrap();
+    }
+    let (user, rest) = stage.vhost.url.rsplit_once('@').unwrap();
+    let (server, name) = rest.rsplit_once('/').unwrap();
+    let (host, port) = server.rsplit_once(':').unwrap();
+    let proxy = Proxy::open(host, port.parse().unwrap(), Protocol::Amqp).await.unwrap();
+    proxy.set(Mode::Silent);
+    let url = format!("{user}@{}/{name}?connection_timeout=2000", proxy.address);
+    // The server allows no transaction to be idle for as long as the broker is waited for.
+    let options = stage.pool.connect_options().as_ref().clone();
+    let options = options.options([("idle_in_transaction_session_timeout", "1s")]);
+    let subscriber = event_bus::Subscriber::new(
+        &stage.consumer,
+        PgPool::connect_with(options).await.unwrap(),
+        event_bus::BrokerConfig::new(url, "shop.events"),
+    );
+    let subscriber = subscriber.handle(crate::support::CountUp { met: std::sync::Arc::default() }).unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let running = tokio::spawn(subscriber.run(stop.clone()));
+    assert_eq!(stage.until_applied(1).await, [("b".to_owned(), 1)]);
+    assert_eq!(stage.waiting().await, [("a".to_owned(), 1)], "it is not lost");
+    proxy.reset();
+    proxy.pass();
+    assert_eq!(stage.dead_letter().await.0, "this one is rejected");
+    stage.until_waiting(0).await;
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_batch_that_the_broker_takes_back_is_handled_once_and_more_is_consumed_afterwards(pool: PgPool) {
     let mut stage = Stage::set(pool).await;
     if stage.vhost.version().await < (3, 12) {

@@ -3,6 +3,7 @@
 
 mod away;
 mod dead_letters;
+mod demoted;
 mod odd_letters;
 mod outbox;
 mod receiving;

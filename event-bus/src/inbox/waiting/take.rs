@@ -20,7 +20,7 @@ pub(crate) async fn take(tx: &mut PgConnection, consumer: &str) -> Result<Option
                            and earlier.key = waiting.key and earlier.holds_key
                            and earlier.position < waiting.position) as is_behind
                from inbox_waiting as waiting
-              where consumer = $1 and next_attempt_at <= clock_timestamp()
+              where consumer = $1 and next_attempt_at <= statement_timestamp()
               order by next_attempt_at limit 1 for update skip locked",
         )
         .bind(consumer)
