@@ -27,6 +27,7 @@ pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     let pool = service.pool()?;
     // A thousand streams that read the same price change do not stand in the way of requests.
     let stream_pool = service.further_pool("streams", STREAM_CONNECTIONS, &[])?;
+    service.settings.streams.check()?;
     let hub = Hub::new(service.settings.streams);
     service.background("the poller of alerts", hub.clone().run(stream_pool.clone(), service.stop.clone()));
 

@@ -17,6 +17,7 @@ const STREAM_CONNECTIONS: u32 = 4;
 pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     orders::describe_metrics();
     service.settings.orders.check()?;
+    service.settings.streams.check()?;
     stream::describe_metrics();
     look_up::describe_metrics();
     let pool = service.pool()?;

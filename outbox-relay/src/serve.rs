@@ -28,6 +28,7 @@ pub(crate) async fn run(settings: Settings, sources: Sources) -> anyhow::Result<
     telemetry::init(&settings.log)?;
     let traces = traces::export(&settings.traces, ABOUT.name, ABOUT.version)?;
     let stop = shutdown::on_signal()?;
+    settings.relay.check()?;
     let broker = settings.broker.config()?;
     let verifier = Verifier::new(&settings.auth, settings.mode)?;
     let subscribers = web::Data::new(subscribers(&settings.consumers)?);

@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, num::NonZeroU16};
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use service_kit::settings::{AuthSettings, BrokerSettings, HttpSettings, LogSettings, Mode, TracesSettings};
+use service_kit::settings::{
+    AuthSettings, BrokerSettings, HttpSettings, LogSettings, Mode, TracesSettings, check_ranges,
+};
 use utoipa::ToSchema;
 
 /// The settings of the relay and of its operator's commands.
@@ -86,6 +88,13 @@ const THOUSAND: NonZeroU16 = NonZeroU16::MIN.saturating_add(999);
 impl Default for RelaySettings {
     fn default() -> Self {
         Self { name: None, batch_size: THOUSAND, max_in_flight: THOUSAND, retention_days: 14 }
+    }
+}
+
+impl RelaySettings {
+    /// Refuses more days than a time of the database has; an error names what to set.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        check_ranges(&[("relay.retention_days", self.retention_days.into(), 0, 3_650)])
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use event_bus::DatabaseErrorKind;
 use secrecy::ExposeSecret;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::error::DatabaseError;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 
@@ -26,6 +27,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How long after an abandoned beginning the connection that it left behind may still be on its way back.
 const SUSPICION: Duration = Duration::from_mins(1);
+/// The pause before a migration tries again to get a table for itself.
+const LOCK_PAUSE: Duration = Duration::from_secs(2);
 /// When a connection is replaced, so that a server's memory of it does not grow for ever.
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
 
@@ -67,19 +70,35 @@ pub fn connect_with(options: PgConnectOptions, max_connections: u32) -> PgPool {
 
 /// Runs the migrations on the database of `settings`, with one connection of the owner's.
 ///
-/// Several processes may do so at once: they take turns, and the later ones find nothing to do.
+/// Several processes may do so at once: they take turns, and the later ones find nothing to do. While somebody uses a table
+/// that a migration needs for itself, it tries again every few seconds, and lets others use the table meanwhile.
 pub async fn migrate(settings: &DatabaseSettings, migrator: &Migrator) -> anyhow::Result<()> {
     let options = options(settings, "migrate")?;
     let mut connection = tokio::time::timeout(COMMAND_TIMEOUT, PgConnection::connect_with(&options))
         .await
         .with_context(|| format!("the database did not answer within {} seconds", COMMAND_TIMEOUT.as_secs()))?
         .context("cannot connect to the database")?;
-    migrator.run(&mut connection).await.context("cannot migrate the database")?;
+    // Whoever needs a table waits behind a migration that waits for it, say for the end of a backup.
+    sqlx::raw_sql("set lock_timeout = '1s'").execute(&mut connection).await.context("cannot limit a wait")?;
+    while let Err(error) = migrator.run(&mut connection).await {
+        if !waited_for_lock(&error) {
+            return Err(error).context("cannot migrate the database");
+        }
+        tracing::warn!(%error, "somebody uses a table, or migrates: will try again");
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
     sqlx::raw_sql(GRANTS)
         .execute(&mut connection)
         .await
         .context("cannot grant the rights of the service's roles")?;
     connection.close().await.context("cannot close the connection")
+}
+
+fn waited_for_lock(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    error.as_database_error().and_then(DatabaseError::code).as_deref() == Some("55P03")
 }
 
 /// What the roles of a service may do with its outbox and inbox.
@@ -104,20 +123,21 @@ pub fn migrations(own: Migrator, parts: &[&[event_bus::Migration]]) -> Migrator 
     Migrator { migrations: all.into(), ignore_missing: true, ..own }
 }
 
-/// Says whether the database answers and has every migration that this build knows.
+/// Says whether the database answers and has every migration that this build knows; an error names those that it lacks.
 pub async fn is_ready(pool: &PgPool, migrator: &Migrator) -> anyhow::Result<()> {
-    let wanted = migrator.iter().map(|migration| migration.version).max().unwrap_or(0);
     let query = retried(|| async {
-        sqlx::query_scalar::<_, Option<i64>>("select max(version) from _sqlx_migrations where success")
-            .fetch_one(pool)
+        sqlx::query_scalar::<_, i64>("select version from _sqlx_migrations where success")
+            .fetch_all(pool)
             .await
     });
-    let found = tokio::time::timeout(ACQUIRE_TIMEOUT, query)
+    let applied = tokio::time::timeout(ACQUIRE_TIMEOUT, query)
         .await
         .context("the database does not answer")?
-        .context("the database cannot be asked for its migrations")?
-        .unwrap_or(0);
-    anyhow::ensure!(found >= wanted, "the database is at migration {found}, {wanted} is needed: run migrate");
+        .context("the database cannot be asked for its migrations")?;
+    let wanted = migrator.iter().map(|migration| migration.version);
+    let missing: Vec<String> =
+        wanted.filter(|version| !applied.contains(version)).map(|version| version.to_string()).collect();
+    anyhow::ensure!(missing.is_empty(), "the database lacks migration {}: run migrate", missing.join(", "));
     Ok(())
 }
 

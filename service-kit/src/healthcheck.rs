@@ -1,5 +1,6 @@
 //! The `healthcheck` subcommand: asks the running service whether it is ready.
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -11,15 +12,42 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks the service on the configured port whether it is ready; an error says why it is not.
 pub async fn run(settings: &HttpSettings, default_port: u16) -> anyhow::Result<()> {
-    // A service that listens everywhere is asked on this machine.
-    let host = match settings.host.as_str() {
-        "0.0.0.0" => "127.0.0.1",
-        "::" | "[::]" => "[::1]",
-        host => host,
-    };
-    let url = format!("http://{host}:{}/health/ready", settings.port.unwrap_or(default_port));
+    let url = url(settings, default_port);
     let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build().context("cannot ask")?;
     let answer = client.get(&url).send().await.with_context(|| format!("no answer from {url}"))?;
     ensure!(answer.status().is_success(), "{url} answered {}", answer.status());
     Ok(())
+}
+
+fn url(settings: &HttpSettings, default_port: u16) -> String {
+    // A service that listens everywhere is asked on this machine.
+    let host = match settings.host.as_str() {
+        "0.0.0.0" => "127.0.0.1".to_owned(),
+        "::" | "[::]" => "[::1]".to_owned(),
+        host if host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]"),
+        host => host.to_owned(),
+    };
+    format!("http://{host}:{}/health/ready", settings.port.unwrap_or(default_port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_asked_where_it_listens() {
+        for (host, asked) in [
+            ("127.0.0.1", "127.0.0.1"),
+            ("0.0.0.0", "127.0.0.1"),
+            ("::", "[::1]"),
+            ("::1", "[::1]"),
+            ("fd00::7", "[fd00::7]"),
+            ("basket", "basket"),
+        ] {
+            let settings = HttpSettings { host: host.to_owned(), ..HttpSettings::default() };
+            let url = url(&settings, 5102);
+            assert_eq!(url, format!("http://{asked}:5102/health/ready"));
+            assert!(reqwest::Url::parse(&url).is_ok(), "{url}");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! table. It says until when it counts, and for which user. That it counts only once is for the checking service to
 //! remember: a token alone cannot know.
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,7 +16,7 @@ use sha2::Sha256;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::settings::Mode;
+use crate::settings::{Mode, check_secret};
 
 /// How long a link counts.
 pub const LIFETIME: TimeDelta = TimeDelta::hours(24);
@@ -25,8 +25,6 @@ pub const LIFETIME: TimeDelta = TimeDelta::hours(24);
 /// production mode refuses it.
 pub const DEVELOPMENT_SECRET: &str = "shop-development-links-not-for-production";
 
-/// The shortest secret that is accepted, in bytes.
-const MIN_SECRET: usize = 32;
 /// The longest token that is looked at, in bytes.
 const MAX_TOKEN: usize = 128;
 /// What is signed begins with this: the secret makes no other sort of token.
@@ -64,16 +62,7 @@ impl LinkKey {
             .as_ref()
             .context("setting links.secret is missing: set APP__LINKS__SECRET or APP__LINKS__SECRET_FILE")?;
         let secret = secret.expose_secret();
-        ensure!(
-            secret.len() >= MIN_SECRET,
-            "setting links.secret has {} bytes, at least {MIN_SECRET} are needed",
-            secret.len()
-        );
-        ensure!(
-            mode == Mode::Development || secret != DEVELOPMENT_SECRET,
-            "setting links.secret is the published development secret: set a secret of your own, or \
-             APP__MODE=development"
-        );
+        check_secret("links.secret", secret, DEVELOPMENT_SECRET, mode)?;
         Ok(Self(Hmac::new_from_slice(secret.as_bytes()).context("setting links.secret")?))
     }
 

@@ -18,6 +18,9 @@ use crate::settings::check_ranges;
 /// The pause after the database could not be used.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long after a stop what was begun may go on. A process has 10 s to end, and its pools need some of that.
+const FINISH: Duration = Duration::from_secs(8);
+
 /// What a worker does.
 pub trait Job: Clone + Send + Sync + 'static {
     /// A row that was taken.
@@ -44,8 +47,23 @@ pub struct Worker<J> {
 }
 
 impl<J: Job> Worker<J> {
-    /// Works until it is told to stop; what was begun is finished.
+    /// Works until it is told to stop. What was begun is finished, if that takes no longer than 8 s; otherwise another worker
+    /// does it again when its lease has ended.
     pub async fn run(self) {
+        let stop = self.stop.clone();
+        let too_late = async {
+            stop.cancelled().await;
+            tokio::time::sleep(FINISH).await;
+        };
+        tokio::select! {
+            () = self.work_until_stop() => {}
+            () = too_late => {
+                tracing::warn!("stopped with rows under way: they are done again when their leases have ended");
+            }
+        }
+    }
+
+    async fn work_until_stop(self) {
         let permits = Arc::new(Semaphore::new(self.limits.concurrency));
         let running = TaskTracker::new();
         while !self.stop.is_cancelled() {
@@ -232,6 +250,36 @@ mod tests {
         timeout(PATIENCE, job.done.notified()).await.expect("the work goes on");
         stop.cancel();
         timeout(PATIENCE, running).await.expect("the worker ends").unwrap();
+    }
+
+    /// Rows that are never done.
+    #[derive(Clone, Default)]
+    struct Endless {
+        begun: Arc<Notify>,
+    }
+
+    impl Job for Endless {
+        type Row = ();
+
+        async fn take(&self, _limit: usize) -> Result<Vec<()>, sqlx::Error> {
+            Ok(vec![()])
+        }
+
+        async fn perform(&self, (): ()) -> Option<Duration> {
+            self.begun.notify_one();
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_row_that_takes_long_does_not_hold_a_stop_up_for_as_long() {
+        let (job, stop) = (Endless::default(), CancellationToken::new());
+        let limits = Limits { concurrency: 1, lease_ms: 60_000, ..LIMITS };
+        let worker = Worker { job: job.clone(), limits, work: Arc::default(), stop: stop.clone() };
+        let running = tokio::spawn(worker.run());
+        timeout(PATIENCE, job.begun.notified()).await.expect("it is begun");
+        stop.cancel();
+        timeout(FINISH + PAUSE, running).await.expect("the worker ends").unwrap();
     }
 
     #[test]

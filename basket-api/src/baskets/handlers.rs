@@ -141,7 +141,7 @@ async fn delete_item(
     if_match: IfMatch,
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
-    taken(store::delete_item(&pool, &buyer.id, product, &if_match).await?, &if_match)
+    taken(store::delete(&pool, &buyer.id, Some(product), &if_match).await?, &if_match)
 }
 
 /// Takes everything out of the basket. Alerts stay.
@@ -164,7 +164,7 @@ async fn delete_basket(
     if_match: IfMatch,
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
-    taken(store::clear(&pool, &buyer.id, &if_match).await?, &if_match)
+    taken(store::delete(&pool, &buyer.id, None, &if_match).await?, &if_match)
 }
 
 fn taken(outcome: Taken, if_match: &IfMatch) -> Result<HttpResponse, Problem> {

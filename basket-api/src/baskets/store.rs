@@ -149,22 +149,8 @@ pub async fn put_item(
     .await
 }
 
-/// Takes one product out of the cart.
-pub async fn delete_item(
-    pool: &PgPool,
-    buyer: &BuyerId,
-    product: ProductId,
-    if_match: &IfMatch,
-) -> Result<Taken, sqlx::Error> {
-    delete_lines(pool, buyer, Some(product), if_match).await
-}
-
-/// Takes everything out of the cart. The buyer's alerts stay: they are history.
-pub async fn clear(pool: &PgPool, buyer: &BuyerId, if_match: &IfMatch) -> Result<Taken, sqlx::Error> {
-    delete_lines(pool, buyer, None, if_match).await
-}
-
-async fn delete_lines(
+/// Takes one product out of the cart, or everything. The buyer's alerts stay: they are history.
+pub async fn delete(
     pool: &PgPool,
     buyer: &BuyerId,
     product: Option<ProductId>,

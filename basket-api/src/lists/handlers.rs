@@ -91,12 +91,11 @@ async fn create_list(
     let list = retried(|| async {
         let mut tx = database::begin(&pool).await?;
         let list = store::create(&mut tx, &buyer.id, &wanted.value).await?.ok_or_else(too_many)?;
-        let event = ListEvent::Changed(list);
-        listeners.tell(&mut tx, &event).await?;
+        listeners.tell(&mut tx, &ListEvent::Changed(list.clone())).await?;
         tx.commit().await?;
-        Ok::<_, Problem>(event)
+        Ok::<_, Problem>(list)
     });
-    let ListEvent::Changed(list) = list.await? else { return Err(no_such_list()) };
+    let list = list.await?;
     let location = format!("/api/v1/basket/{}/lists/{}", buyer.id, list.list_id);
     let mut answer = HttpResponse::Created();
     Ok(answer.insert_header((LOCATION, location)).insert_header(etag::of(list.version)).json(list))

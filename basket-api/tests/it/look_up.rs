@@ -17,9 +17,12 @@ use test_kit::{
     eventually,
 };
 
-use crate::app::{
-    SOON, Setup, TestApp, add_product, added, handle, problem, received, remove_product, repriced,
-    subscribed_before,
+use crate::{
+    announced::consuming,
+    app::{
+        SOON, Setup, TestApp, add_product, added, handle, problem, received, remove_product, repriced,
+        subscribed_before,
+    },
 };
 
 async fn spawn(pool: &PgPool) -> (TestApp, TestCatalog) {
@@ -67,6 +70,21 @@ async fn nothing_is_looked_up_before_the_queue_was_ever_bound(pool: PgPool) {
     subscribed_before(&pool).await;
     assert_eq!(app.put("alice", 7, 1).await.status(), 200);
     app.ready().await;
+}
+
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
+async fn once_its_queue_was_bound_it_is_ready_without_a_broker_also_before_the_first_event(pool: PgPool) {
+    let vhost = test_kit::vhost().await;
+    let app = consuming(Setup::of(&pool), &vhost).await;
+    eventually("it is remembered", SOON, async || {
+        let query = "select exists (select from inbox_version where consumer = 'basket')";
+        let is_remembered: bool = sqlx::query_scalar(query).fetch_one(&pool).await.unwrap();
+        is_remembered.then_some(())
+    })
+    .await;
+    app.stop();
+    // The broker of this one is an address where nobody listens.
+    TestApp::spawn(&pool).ready().await;
 }
 
 #[sqlx::test(migrator = "basket_api::MIGRATIONS")]

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sqlx::types::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -12,7 +11,7 @@ use super::{BuyerId, OrderId, Reason, Status};
 use crate::products::{Amount, ProductId};
 
 /// An order, as its buyer and the shop's merchants see it.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, sqlx::FromRow, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     /// Its id.
@@ -22,6 +21,7 @@ pub struct Order {
     /// Where it stands.
     pub status: Status,
     /// What was ordered, at the prices of the checkout.
+    #[sqlx(json)]
     pub items: Vec<Item>,
     /// What it costs, with two decimal places.
     pub total: Amount,
@@ -29,6 +29,8 @@ pub struct Order {
     #[schema(example = "EUR")]
     pub currency: String,
     /// Where it goes.
+    // As it is kept: earlier versions took some that are refused now.
+    #[sqlx(json)]
     #[schema(value_type = Address)]
     pub address: Box<RawValue>,
     /// When it was placed.
@@ -38,6 +40,7 @@ pub struct Order {
     /// What is known of that beyond the reason, for people.
     pub detail: Option<String>,
     /// Every status that it has had, oldest first.
+    #[sqlx(json)]
     pub history: Vec<Change>,
     /// Rises with every change; the number in the entity tag.
     #[schema(minimum = 1)]
@@ -81,41 +84,4 @@ pub struct Accepted {
     pub order_id: OrderId,
     /// Where it stands.
     pub status: Status,
-}
-
-/// An order as its row, with its lines and history as JSON.
-#[derive(Debug, sqlx::FromRow)]
-pub(super) struct Row {
-    order_id: OrderId,
-    buyer_id: BuyerId,
-    status: Status,
-    items: Json<Vec<Item>>,
-    total: Amount,
-    currency: String,
-    // As it is kept: earlier versions took some that are refused now.
-    address: Json<Box<RawValue>>,
-    placed_at: DateTime<Utc>,
-    reason: Option<Reason>,
-    detail: Option<String>,
-    history: Json<Vec<Change>>,
-    version: i64,
-}
-
-impl From<Row> for Order {
-    fn from(row: Row) -> Self {
-        Self {
-            order_id: row.order_id,
-            buyer_id: row.buyer_id,
-            status: row.status,
-            items: row.items.0,
-            total: row.total,
-            currency: row.currency,
-            address: row.address.0,
-            placed_at: row.placed_at,
-            reason: row.reason,
-            detail: row.detail,
-            history: row.history.0,
-            version: row.version,
-        }
-    }
 }

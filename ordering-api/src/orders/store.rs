@@ -4,7 +4,7 @@ use service_kit::page::Window;
 use service_kit::retry::retried;
 use sqlx::{PgPool, Postgres, QueryBuilder};
 
-use super::body::{Order, Row};
+use super::body::Order;
 use super::{BuyerId, OrderId, Status};
 
 /// Whose orders, and which.
@@ -29,14 +29,13 @@ const ORDER: &str = "
 
 /// Finds an order; with a buyer, only if it is theirs.
 pub async fn find(pool: &PgPool, id: OrderId, buyer: Option<&BuyerId>) -> Result<Option<Order>, sqlx::Error> {
-    let row: Option<Row> = retried(|| async {
+    retried(|| async {
         let mut query = QueryBuilder::<Postgres>::new(ORDER);
         query.push(" and order_id = ").push_bind(id);
         push_buyer(&mut query, buyer);
         query.build_query_as().fetch_optional(pool).await
     })
-    .await?;
-    Ok(row.map(Order::from))
+    .await
 }
 
 /// Finds a page of orders, newest first, and counts those of all pages.
@@ -50,8 +49,7 @@ pub async fn list(pool: &PgPool, filter: &Filter, window: Window) -> Result<(i64
         push_filter(&mut query, filter);
         query.push(" order by placed_at desc, order_id desc limit ").push_bind(window.limit());
         query.push(" offset ").push_bind(window.offset());
-        let rows: Vec<Row> = query.build_query_as().fetch_all(pool).await?;
-        Ok((count, rows.into_iter().map(Order::from).collect()))
+        Ok((count, query.build_query_as().fetch_all(pool).await?))
     })
     .await
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Sources;
 use crate::{
     source::Source,
-    store::{check, within},
+    store::{StoreError, check, within},
 };
 
 /// One thing that was checked.
@@ -38,50 +38,37 @@ pub(crate) async fn check(sources: &Sources, broker: &BrokerConfig) -> Vec<Check
 }
 
 async fn of_database(source: &Source) -> Vec<Check> {
-    let check = |what, problem| Check { of: source.name.clone(), what, problem };
+    let check = |what, problem: Result<Option<String>, StoreError>| {
+        let problem = problem.unwrap_or_else(|error| Some(error.to_string()));
+        Check { of: source.name.clone(), what, problem }
+    };
     let parts = match within("look for the tables", check::missing_parts(&source.pool)).await {
         Ok(parts) => parts,
-        Err(error) => return vec![check("connection", Some(error.to_string()))],
+        Err(error) => return vec![check("connection", Err(error))],
     };
-    let mut checks = vec![check("connection", None)];
-    if !parts.is_empty() {
+    let tables = (!parts.is_empty()).then(|| {
         let missing = parts.join(", ");
-        let problem = format!("missing: {missing}; run `outbox-relay migrate` as the database's owner");
-        checks.push(check("tables", Some(problem)));
+        format!("missing: {missing}; run `outbox-relay migrate` as the database's owner")
+    });
+    let mut checks = vec![check("connection", Ok(None)), check("tables", Ok(tables))];
+    if !parts.is_empty() {
         return checks;
     }
-    checks.push(check("tables", None));
     let rights = within("read the role's rights", check::missing_rights(&source.pool)).await;
-    checks.push(check(
-        "rights",
-        match rights {
-            Ok(missing) if missing.is_empty() => None,
-            Ok(missing) => Some(missing.join("; ")),
-            Err(error) => Some(error.to_string()),
-        },
-    ));
-    let missing = within("count the rows of the relay's tables", check::missing_rows(&source.pool)).await;
-    checks.push(check(
-        "rows",
-        match missing {
-            Ok(missing) if missing.is_empty() => None,
-            Ok(missing) => {
-                Some(format!("emptied by somebody: as the database's owner run {}", missing.join("; ")))
-            }
-            Err(error) => Some(error.to_string()),
-        },
-    ));
-    let misplaced = within("compare partitions with keys", check::misplaced(&source.pool)).await;
-    checks.push(check(
-        "partitions",
-        match misplaced {
-            Ok(0) => None,
-            Ok(count) => Some(format!(
-                "{count} of the pending events that were looked at are in another partition than their key's: is the trigger \
-                 integration_event_log_complete enabled?"
-            )),
-            Err(error) => Some(error.to_string()),
-        },
-    ));
+    let rights = rights.map(|missing| (!missing.is_empty()).then(|| missing.join("; ")));
+    let rows = within("count the rows of the relay's tables", check::missing_rows(&source.pool)).await;
+    let rows = rows.map(|missing| {
+        let inserts = missing.join("; ");
+        (!missing.is_empty()).then(|| format!("emptied by somebody: as the database's owner run {inserts}"))
+    });
+    let partitions = within("compare partitions with keys", check::misplaced(&source.pool)).await;
+    let partitions = partitions.map(|misplaced| match misplaced {
+        0 => None,
+        count => Some(format!(
+            "{count} of the pending events that were looked at are in another partition than their key's: is the trigger \
+             integration_event_log_complete enabled?"
+        )),
+    });
+    checks.extend([check("rights", rights), check("rows", rows), check("partitions", partitions)]);
     checks
 }

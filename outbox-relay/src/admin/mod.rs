@@ -66,13 +66,6 @@ pub(crate) struct SourceStatus {
     pub(crate) relay: Option<PublisherStatus>,
 }
 
-impl SourceStatus {
-    /// Whether an operator should act.
-    pub(crate) fn needs_attention(&self) -> bool {
-        !self.problems.is_empty()
-    }
-}
-
 /// Asks all databases for their status, side by side.
 pub(crate) async fn status(sources: &Sources, with_relay: bool) -> Vec<SourceStatus> {
     let ask = sources.iter().map(|source| async move {
@@ -82,16 +75,13 @@ pub(crate) async fn status(sources: &Sources, with_relay: bool) -> Vec<SourceSta
             let relays = read_within("read the relay registry", || relays::list(&source.pool)).await?;
             let overdue = within("count overdue events", store::scheduled::overdue(&source.pool)).await?;
             let problems = problems(&log, &relays, overdue);
-            Ok((log, progress, problems))
+            Ok::<_, StoreError>((log, progress, problems))
         };
-        let (figures, problem) = answer_or_problem(asked.await);
+        let (log, progress, mut problems, problem) = match asked.await {
+            Ok((log, progress, problems)) => (Some(log), Some(progress), problems, None),
+            Err(error) => (None, None, vec![error.to_string()], Some(error.to_string())),
+        };
         let relay = with_relay.then(|| source.status());
-        let mut problems: Vec<String> = problem.iter().cloned().collect();
-        let (mut log, mut progress) = (None, None);
-        if let Some((figures, ends, found)) = figures {
-            (log, progress) = (Some(figures), Some(ends));
-            problems.extend(found);
-        }
         for own in relay.iter().flat_map(PublisherStatus::problems) {
             // The registry has it as well, with the relay's name.
             if !problems.iter().any(|problem| problem.ends_with(&own)) {
@@ -157,18 +147,14 @@ pub(crate) struct SourceRelays {
 /// Asks all databases for their relays, side by side.
 pub(crate) async fn relays(sources: &Sources) -> Vec<SourceRelays> {
     let ask = sources.iter().map(|source| async move {
-        let asked = read_within("read the relay registry", || relays::list(&source.pool)).await;
-        let (relays, problem) = answer_or_problem(asked);
-        SourceRelays { database: source.name.clone(), relays: relays.unwrap_or_default(), problem }
+        let (relays, problem) =
+            match read_within("read the relay registry", || relays::list(&source.pool)).await {
+                Ok(relays) => (relays, None),
+                Err(error) => (Vec::new(), Some(error.to_string())),
+            };
+        SourceRelays { database: source.name.clone(), relays, problem }
     });
     futures_util::future::join_all(ask).await
-}
-
-fn answer_or_problem<T>(asked: Result<T, StoreError>) -> (Option<T>, Option<String>) {
-    match asked {
-        Ok(answer) => (Some(answer), None),
-        Err(error) => (None, Some(error.to_string())),
-    }
 }
 
 /// An event, and the database that has it.
@@ -205,7 +191,7 @@ pub(crate) async fn list(
         Some(id) => Some(place(sources, id).await?.ok_or(ListError::NoSuchEvent(id))?),
         None => None,
     };
-    let (mut logs, mut last_error, mut answered) = (Vec::new(), None, false);
+    let (mut logs, mut last_error) = (Vec::new(), None);
     for source in sources {
         let before = match &place {
             None => Before::End,
@@ -213,17 +199,14 @@ pub(crate) async fn list(
             Some((_, _, time)) => Before::Time(*time),
         };
         match read_within("list events", || events::list(&source.pool, filter, before, limit)).await {
-            Ok(events) => {
-                answered = true;
-                logs.push((source.name.as_str(), events.into_iter().peekable()));
-            }
+            Ok(events) => logs.push((source.name.as_str(), events.into_iter().peekable())),
             Err(error) => {
                 tracing::warn!(database = source.name, %error, "left out of a list of events");
                 last_error = Some(error);
             }
         }
     }
-    if let Some(error) = last_error.filter(|_| !answered) {
+    if let Some(error) = last_error.filter(|_| logs.is_empty()) {
         return Err(error.into());
     }
     let newest = move || {
@@ -249,11 +232,7 @@ async fn place(sources: &Sources, id: Uuid) -> Result<Option<(String, i64, DateT
 
 /// The event with this id, in whichever database. An error if no database that answers has it and another did
 /// not answer.
-pub(crate) async fn find(sources: &Sources, id: Uuid) -> Result<Option<Found>, StoreError> {
-    Ok(locate(sources, id).await?.map(|(_, found)| found))
-}
-
-async fn locate(sources: &Sources, id: Uuid) -> Result<Option<(&Source, Found)>, StoreError> {
+async fn find(sources: &Sources, id: Uuid) -> Result<Option<(&Source, Found)>, StoreError> {
     let mut last_error = None;
     for source in sources {
         match read_within("find an event", || events::find(&source.pool, id)).await {
@@ -296,7 +275,7 @@ pub(crate) async fn decide(
     id: Uuid,
     decision: &Decision<'_>,
 ) -> Result<Decided, StoreError> {
-    let Some((source, found)) = locate(sources, id).await? else { return Ok(Decided::Unknown) };
+    let Some((source, found)) = find(sources, id).await? else { return Ok(Decided::Unknown) };
     let done = match decision {
         Decision::Requeue => within("requeue an event", events::requeue(&source.pool, &[id])).await?,
         Decision::Skip { by, reason } => {

@@ -31,7 +31,7 @@ pub(crate) async fn restore(
 ) -> anyhow::Result<Restored> {
     let source = one(sources, database)?;
     let generation = within("begin a generation", generation::begin(&source.pool)).await?;
-    let mut report = Report::new(from, subscribers.iter().map(|subscriber| subscriber.name.as_str()));
+    let mut report = Report::new(from, subscribers);
     unknown::find(source, subscribers, from, &mut report).await?;
     Ok(Restored { database: source.name.clone(), generation, report })
 }

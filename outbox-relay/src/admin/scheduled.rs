@@ -33,7 +33,7 @@ pub(crate) struct ScheduledEvents {
 /// The scheduled events that are due first, at most `limit` of them. An error if no database answers.
 pub(crate) async fn list(sources: &Sources, limit: i64) -> Result<ScheduledEvents, StoreError> {
     let mut all = ScheduledEvents { count: 0, data: Vec::new(), problems: Vec::new() };
-    let (mut last_error, mut answered) = (None, false);
+    let mut last_error = None;
     for source in sources {
         let ask = async {
             let count = read_within("count scheduled events", || scheduled::count(&source.pool)).await?;
@@ -41,7 +41,6 @@ pub(crate) async fn list(sources: &Sources, limit: i64) -> Result<ScheduledEvent
         };
         match ask.await {
             Ok((count, events)) => {
-                answered = true;
                 all.count += count;
                 let named = |event| Scheduled { database: source.name.clone(), event };
                 all.data.extend(events.into_iter().map(named));
@@ -52,7 +51,7 @@ pub(crate) async fn list(sources: &Sources, limit: i64) -> Result<ScheduledEvent
             }
         }
     }
-    if let Some(error) = last_error.filter(|_| !answered) {
+    if let Some(error) = last_error.filter(|_| all.problems.len() == sources.len()) {
         return Err(error);
     }
     all.data.sort_by_key(|scheduled| scheduled.event.due);

@@ -26,7 +26,7 @@ impl Timeline {
         sources: &Sources,
         subscribers: &[Subscriber],
     ) -> Result<Option<Self>, StoreError> {
-        let Some(found) = find(sources, id).await? else { return Ok(None) };
+        let Some((_, found)) = find(sources, id).await? else { return Ok(None) };
         let deliveries = deliveries(subscribers, id, &found.event.event_type).await;
         Ok(Some(Self { found, deliveries }))
     }

@@ -59,7 +59,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status => {
             let status = admin::status(&sources, false).await;
             say(&if cli.json { tables::json(&status)? } else { tables::status(&status) })?;
-            if status.iter().any(admin::SourceStatus::needs_attention) {
+            if status.iter().any(|status| !status.problems.is_empty()) {
                 return Ok(ExitCode::FAILURE);
             }
         }

@@ -143,6 +143,7 @@ async fn a_setting_that_can_never_work_ends_the_relay_at_its_start(pool: PgPool)
         ("databases.test.source", "APP__DATABASES__TEST__SOURCE", &"x".repeat(256)),
         ("databases.test.url", "APP__DATABASES__TEST__URL", "postgres://localhost:port/shop"),
         ("databases.test.url", "APP__DATABASES__TEST__URL", "postgres://localhost/shop?colour=red"),
+        ("relay.retention_days", "APP__RELAY__RETENTION_DAYS", "2500000"),
     ] {
         let (code, _, error) = stage.relay().env(name, value).output(&["run"]);
         assert!(code == 1 && error.contains(setting), "{value}: {code} {error}");

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, get, post, web};
 use event_bus::rabbitmq::{
-    DeadLetter, DeadLetterError, DeadLetterProgress, DeadLetterSelection, DeadLetters, PublishError,
+    DeadLetter, DeadLetterError, DeadLetterProgress, DeadLetterSelection, DeadLetters,
 };
 use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -50,7 +50,7 @@ async fn list_dead_letters(
     inbox: web::Data<Inbox>,
 ) -> Result<web::Json<DeadLetters>, Problem> {
     let limit = page::limit(query.0.limit.unwrap_or(20), LETTERS_LIMIT)?;
-    inbox.queue_admin.dead_letters(limit).await.map(web::Json).map_err(|error| unfinished(&error))
+    Ok(web::Json(inbox.queue_admin.dead_letters(limit).await?))
 }
 
 /// Puts a dead letter back into this service's queue, as if it were new; what the service has had already
@@ -66,12 +66,7 @@ async fn replay_dead_letter(
     id: web::Path<String>,
     inbox: web::Data<Inbox>,
 ) -> Result<HttpResponse, Problem> {
-    let letter = inbox
-        .queue_admin
-        .replay(&id)
-        .await
-        .map_err(|error| unfinished(&error))?
-        .ok_or_else(|| unknown(&id))?;
+    let letter = inbox.queue_admin.replay(&id).await?.ok_or_else(|| unknown(&id))?;
     let by = &operator.identity.subject;
     tracing::info!(letter = letter.id, reason = letter.reason, by, "put a dead letter back into its queue");
     Ok(HttpResponse::Ok().json(letter))
@@ -100,12 +95,7 @@ async fn discard_dead_letter(
     inbox: web::Data<Inbox>,
 ) -> Result<HttpResponse, Problem> {
     let why = reason::of_body(Some(&body.value.reason), "reason")?;
-    let letter = inbox
-        .queue_admin
-        .discard(&id)
-        .await
-        .map_err(|error| unfinished(&error))?
-        .ok_or_else(|| unknown(&id))?;
+    let letter = inbox.queue_admin.discard(&id).await?.ok_or_else(|| unknown(&id))?;
     let by = &operator.identity.subject;
     tracing::warn!(letter = letter.id, reason = letter.reason, by, why, "threw a dead letter away");
     Ok(HttpResponse::Ok().json(letter))
@@ -159,8 +149,7 @@ async fn replay_dead_letters(
     let BulkBody { which, dry_run, .. } = body.value;
     let shown = format!("{which:?}");
     let admin = &inbox.queue_admin;
-    let progress = if dry_run { admin.count(which).await } else { admin.replay_all(which, limit).await };
-    let progress = progress.map_err(|error| unfinished(&error))?;
+    let progress = if dry_run { admin.count(which).await? } else { admin.replay_all(which, limit).await? };
     let by = &operator.identity.subject;
     tracing::info!(
         done = progress.done,
@@ -191,23 +180,24 @@ async fn discard_dead_letters(
     let why = if dry_run { "" } else { reason::of_body(why.as_deref(), "why")? };
     let shown = format!("{which:?}");
     let admin = &inbox.queue_admin;
-    let progress = if dry_run { admin.count(which).await } else { admin.discard_all(which, limit).await };
-    let progress = progress.map_err(|error| unfinished(&error))?;
+    let progress = if dry_run { admin.count(which).await? } else { admin.discard_all(which, limit).await? };
     let by = &operator.identity.subject;
     tracing::warn!(done = progress.done, which = shown, by, why, dry_run, "threw dead letters away");
     Ok(web::Json(progress))
 }
 
-fn unavailable(error: &PublishError) -> Problem {
-    tracing::warn!(error = error as &dyn std::error::Error, "an operator's request failed");
-    Problem::unavailable("the broker cannot be used now, try again", 1)
-}
-
-fn unfinished(error: &DeadLetterError) -> Problem {
-    match error {
-        DeadLetterError::Broker(error) => unavailable(error),
-        DeadLetterError::Unreceivable { .. } => Problem::unavailable(error.to_string(), 60),
-        error => Problem::unavailable(format!("{error}: try again, or replay or discard those before it"), 1),
+impl From<DeadLetterError> for Problem {
+    fn from(error: DeadLetterError) -> Self {
+        match error {
+            DeadLetterError::Broker(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "an operator's request failed");
+                Self::unavailable("the broker cannot be used now, try again", 1)
+            }
+            DeadLetterError::Unreceivable { .. } => Self::unavailable(error.to_string(), 60),
+            error => {
+                Self::unavailable(format!("{error}: try again, or replay or discard those before it"), 1)
+            }
+        }
     }
 }
 
@@ -221,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_letter_that_there_was_no_time_to_find_is_not_said_to_be_absent() {
-        let problem = unfinished(&DeadLetterError::OutOfTime { looked_at: 7_000, count: 20_000 });
+        let problem = Problem::from(DeadLetterError::OutOfTime { looked_at: 7_000, count: 20_000 });
         assert_eq!(problem.status().as_u16(), 503);
         let detail = problem.reason().unwrap_or_default();
         assert!(detail.contains("first 7000 of 20000 dead letters"), "{detail}");

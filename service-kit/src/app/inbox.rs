@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use actix_web::{get, web};
 use event_bus::consumer::Receipts;
@@ -20,30 +19,13 @@ use crate::auth::{Authorized, Ops};
 pub type ReadFigure = fn(PgPool) -> Pin<Box<dyn Future<Output = Result<i64, sqlx::Error>> + Send>>;
 
 /// The figures that a service adds, by their names in JSON.
-#[derive(Clone, Default)]
-pub(super) struct Figures(pub(super) Vec<(&'static str, ReadFigure)>);
+pub(super) type Figures = Vec<(&'static str, ReadFigure)>;
 
 /// What the operator's routes of a consumer share.
-#[derive(Clone)]
 pub(super) struct Inbox {
-    subscription: Subscription,
-    pub(super) queue_admin: Arc<QueueAdmin>,
-    figures: Figures,
-}
-
-pub(super) fn state(
-    subscription: Subscription,
-    queue_admin: QueueAdmin,
-    figures: Figures,
-) -> web::Data<Inbox> {
-    web::Data::new(Inbox { subscription, queue_admin: Arc::new(queue_admin), figures })
-}
-
-impl Inbox {
-    /// The consumer's name.
-    pub(super) fn consumer(&self) -> &'static str {
-        self.subscription.consumer
-    }
+    pub(super) subscription: Subscription,
+    pub(super) queue_admin: QueueAdmin,
+    pub(super) figures: Figures,
 }
 
 /// Adds all routes of a consumer.
@@ -87,13 +69,14 @@ async fn inbox_status(
     inbox: web::Data<Inbox>,
     pool: web::Data<PgPool>,
 ) -> web::Json<InboxStatus> {
-    let figures = inbox.figures.0.iter().map(|(name, read)| {
+    let figures = inbox.figures.iter().map(|(name, read)| {
         let figure = read(pool.as_ref().clone());
         async move { (*name, figure.await) }
     });
-    let waiting = event_bus::inbox::summary(&pool, inbox.subscription.consumer);
+    let (consumer, health) = (inbox.subscription.consumer, &inbox.subscription.health);
+    let waiting = event_bus::inbox::summary(&pool, consumer);
     let (queues, figures, waiting) = tokio::join!(inbox.queue_admin.depths(), join_all(figures), waiting);
-    let mut problems: Vec<String> = inbox.subscription.problem().into_iter().collect();
+    let mut problems: Vec<String> = health.problem().into_iter().collect();
     let waiting = waiting.inspect_err(|error| {
         tracing::warn!(%error, "what waits cannot be read");
         problems.push("the database cannot be used now".to_owned());
@@ -108,10 +91,10 @@ async fn inbox_status(
     });
     let figures = figures.collect();
     web::Json(InboxStatus {
-        consumer: inbox.subscription.consumer,
-        connected: inbox.subscription.is_connected(),
-        in_hand: inbox.subscription.in_hand(),
-        receipts: inbox.subscription.receipts(),
+        consumer,
+        connected: health.is_connected(),
+        in_hand: health.in_hand(),
+        receipts: health.receipts(),
         waiting,
         queues: queues.map_err(|error| problems.push(format!("{:#}", anyhow::Error::new(error)))).ok(),
         figures,

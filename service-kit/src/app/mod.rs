@@ -141,7 +141,7 @@ impl<S: DeserializeOwned + ToSchema + 'static> ServiceApp<S> {
             consumer: None,
             seed: None,
             commands: Vec::new(),
-            state: |_| Ok(Data::none()),
+            state: |_| Ok(Data::new(|_| {})),
         }
     }
 

@@ -13,7 +13,7 @@ use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use tokio_util::sync::CancellationToken;
 
-use super::inbox::Figures;
+use super::inbox::{Figures, Inbox};
 use super::service::Task;
 use super::{Consumer, Service, ServiceApp, Subscription, inbox};
 use crate::auth::Verifier;
@@ -84,7 +84,8 @@ impl<S: DeserializeOwned + 'static> ServiceApp<S> {
         let subscription = service.subscription.clone().map(web::Data::new);
         let inbox = service.subscription.clone().zip(queue_admin);
         let inbox = inbox.map(|(subscription, queue_admin)| {
-            inbox::state(subscription, queue_admin, std::mem::take(&mut service.figures))
+            let figures = std::mem::take(&mut service.figures);
+            web::Data::new(Inbox { subscription, queue_admin, figures })
         });
         let readiness = readiness(service.pool.as_ref().zip(self.migrations), service.subscription.as_ref());
         let warnings = std::mem::take(&mut service.warnings).into_iter();
@@ -199,7 +200,8 @@ fn readiness(
         });
     }
     if let Some(subscription) = subscription {
-        let (asked, shown, blocked) = (subscription.clone(), subscription.clone(), subscription.clone());
+        let asked = subscription.clone();
+        let (shown, blocked) = (subscription.health.clone(), subscription.health.clone());
         readiness = readiness
             .check("subscription", move || {
                 let subscription = asked.clone();

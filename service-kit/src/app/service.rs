@@ -27,11 +27,6 @@ impl Data {
         Self(Arc::new(add))
     }
 
-    /// Nothing is shared.
-    pub fn none() -> Self {
-        Self::new(|_| {})
-    }
-
     pub(super) fn add(&self, config: &mut ServiceConfig<'_>) {
         (self.0)(config);
     }
@@ -103,7 +98,7 @@ impl<S> Service<S> {
 
     /// Adds a figure of the service's own to `GET /api/v1/inbox/status`.
     pub fn inbox_figure(&mut self, name: &'static str, read: ReadFigure) {
-        self.figures.0.push((name, read));
+        self.figures.push((name, read));
     }
 
     /// Shows `name`, such as `no_held_payments`, beside the checks of readiness while `is_well` says no: something waits

@@ -1,6 +1,6 @@
 //! Whether the queue of a consumer has ever been bound.
 
-use event_bus::consumer::{ConsumerHealth, Receipts};
+use event_bus::consumer::ConsumerHealth;
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use crate::retry::retried;
 #[derive(Debug, Clone)]
 pub struct Subscription {
     pub(super) consumer: &'static str,
-    health: ConsumerHealth,
+    pub(super) health: ConsumerHealth,
     pool: PgPool,
 }
 
@@ -23,17 +23,13 @@ impl Subscription {
         Self { consumer, health, pool }
     }
 
-    /// Whether events are arriving in this process, as far as is known.
-    pub fn is_connected(&self) -> bool {
-        self.health.is_connected()
-    }
-
     /// Whether the queue has been bound, by this process or by one before it.
     pub async fn is_established(&self) -> Result<bool, sqlx::Error> {
         if self.health.has_subscribed() {
             return Ok(true);
         }
-        // The guard has rows once anything had its effect, and keeps them for ever. What had none yet waits.
+        // The guard keeps for ever that the queue was bound. Before releases that note this it has rows once anything had
+        // its effect; what had none yet waits.
         retried(|| async {
             sqlx::query_scalar(
                 "select exists (select from inbox_version where consumer = $1)
@@ -59,23 +55,5 @@ impl Subscription {
             .await
         })
         .await
-    }
-
-    /// How many keys wait for an operator; seconds old.
-    pub(super) fn blocked_keys(&self) -> i64 {
-        self.health.blocked_keys()
-    }
-
-    /// Why no events arrive, while none do.
-    pub(super) fn problem(&self) -> Option<String> {
-        self.health.problem()
-    }
-
-    pub(super) fn in_hand(&self) -> u64 {
-        self.health.in_hand()
-    }
-
-    pub(super) fn receipts(&self) -> Receipts {
-        self.health.receipts()
     }
 }

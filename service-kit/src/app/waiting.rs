@@ -55,7 +55,7 @@ async fn list_waiting(
     let blocked_only = blocked.unwrap_or_default();
     let selection =
         WaitingSelection { all: true, source, key, event_type: r#type, event_id: None, blocked_only };
-    let consumer = inbox.consumer();
+    let consumer = inbox.subscription.consumer;
     let count = operate::count(&pool, consumer, &selection).await?;
     let data = operate::list(&pool, consumer, &selection, window.offset(), window.limit()).await?;
     Ok(web::Json(window.page(count, data)))
@@ -128,14 +128,13 @@ async fn requeue_waiting(
     inbox: web::Data<Inbox>,
     pool: web::Data<PgPool>,
 ) -> Result<web::Json<Done>, Problem> {
-    let (body, consumer) = (body.value, inbox.consumer());
+    let (body, consumer) = (body.value, inbox.subscription.consumer);
     let selection = body.selection()?;
-    let count = if body.dry_run {
-        counted(&pool, consumer, &selection).await?
-    } else {
-        operate::requeue(&pool, consumer, &selection).await?
-    };
-    if !body.dry_run && count > 0 {
+    if body.dry_run {
+        return done(counted(&pool, consumer, &selection).await?, &body);
+    }
+    let count = operate::requeue(&pool, consumer, &selection).await?;
+    if count > 0 {
         let by = &operator.identity.subject;
         tracing::info!(consumer, ?selection, count, by, "requeued keys that waited");
     }
@@ -156,7 +155,7 @@ async fn skip_waiting(
     inbox: web::Data<Inbox>,
     pool: web::Data<PgPool>,
 ) -> Result<web::Json<Done>, Problem> {
-    let (body, consumer) = (body.value, inbox.consumer());
+    let (body, consumer) = (body.value, inbox.subscription.consumer);
     let selection = body.selection()?;
     if body.dry_run {
         return done(counted(&pool, consumer, &selection).await?, &body);

@@ -26,13 +26,6 @@ pub struct Identity {
     pub expires_at: DateTime<Utc>,
 }
 
-impl Identity {
-    /// Refuses with 403 unless the token has the scope.
-    pub fn require_scope(&self, scope: &str) -> Result<(), Problem> {
-        if self.scopes.contains(scope) { Ok(()) } else { Err(Problem::forbidden(scope)) }
-    }
-}
-
 impl FromRequest for Identity {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
@@ -97,7 +90,9 @@ impl<S: Scope> FromRequest for Authorized<S> {
         let identity = Identity::from_request(request, payload);
         Box::pin(async move {
             let identity = identity.await?;
-            identity.require_scope(S::NAME)?;
+            if !identity.scopes.contains(S::NAME) {
+                return Err(Problem::forbidden(S::NAME));
+            }
             Ok(Self { identity, scope: PhantomData })
         })
     }

@@ -1,6 +1,7 @@
 //! The issuer's published keys: fetched with a deadline, kept, and looked up again when one is new.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -19,7 +20,8 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 const EARLY: Duration = Duration::from_secs(15);
 /// What unknown ids may use of that in advance: five questions at once. A new key is found although there were some.
 const EARLY_BURST: Duration = Duration::from_mins(1);
-/// The age at which keys are fetched again although nothing new was seen: a withdrawn key goes.
+/// The age at which keys are fetched again although nothing new was seen: a withdrawn key goes, after the requests that come
+/// before the answer.
 const MAX_AGE: Duration = Duration::from_mins(10);
 /// The largest document that is read, in bytes.
 const MAX_DOCUMENT: usize = 256 * 1024;
@@ -30,7 +32,7 @@ pub(super) struct Jwks {
     client: reqwest::Client,
     known: RwLock<Known>,
     /// Held by the one who asks: tokens with a known key do not wait for the issuer.
-    asking: Mutex<()>,
+    asking: Arc<Mutex<()>>,
 }
 
 struct Known {
@@ -86,22 +88,27 @@ impl Jwks {
         let client = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
             .build()
             .context("cannot make an HTTP client")?;
-        Ok(Self { url, client, known: RwLock::new(Known::new(Instant::now())), asking: Mutex::default() })
+        Ok(Self { url, client, known: RwLock::new(Known::new(Instant::now())), asking: Arc::default() })
     }
 
     /// The key with this id; without an id, the only key there is for the algorithm.
-    pub(super) async fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Result<DecodingKey, KeyError> {
+    pub(super) async fn find(
+        self: &Arc<Self>,
+        id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<DecodingKey, KeyError> {
         let began = Instant::now();
         let (key, may_ask) = self.look(id, algorithm).await;
         match key {
-            Ok(key) if !may_ask => return Ok(key),
-            // One asks whether an old key still counts.
-            Ok(key) => match self.asking.try_lock() {
-                Ok(_asking) => self.ask().await,
-                Err(_others_ask) => return Ok(key),
-            },
+            Ok(key) => {
+                if may_ask {
+                    self.ask_meanwhile();
+                }
+                return Ok(key);
+            }
             Err(error) if !may_ask => return Err(error),
             // One asks, the others wait for the answer here.
             Err(_) => {
@@ -122,6 +129,16 @@ impl Jwks {
         let key = known.find(id, algorithm).ok_or_else(|| known.absence(now));
         let may_ask = known.may_ask(key.is_ok(), now);
         (key, may_ask)
+    }
+
+    /// Asks whether old keys still count, unless somebody asks already. Nobody waits for the answer.
+    fn ask_meanwhile(self: &Arc<Self>) {
+        let Ok(asking) = Arc::clone(&self.asking).try_lock_owned() else { return };
+        let jwks = Arc::clone(self);
+        tokio::spawn(async move {
+            jwks.ask().await;
+            drop(asking);
+        });
     }
 
     async fn ask(&self) {
@@ -226,4 +243,31 @@ fn usable(jwk: Value) -> Option<(String, Key)> {
     };
     let key = DecodingKey::from_jwk(&jwk).ok()?;
     Some((jwk.common.key_id.clone().unwrap_or_default(), Key { algorithm, key }))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_old_key_is_had_at_once_while_one_question_about_it_hangs() {
+        // It lets everybody connect, and answers nobody.
+        let issuer = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", issuer.local_addr().unwrap());
+        let jwks = Arc::new(Jwks::new(&url).unwrap());
+        let algorithm = Algorithm::EdDSA;
+        let key = Key { algorithm, key: DecodingKey::from_ed_der(&[1; 32]) };
+        let keys = HashMap::from([(("old".to_owned(), algorithm), key)]);
+        jwks.known.write().await.answered(keys, Instant::now().checked_sub(MAX_AGE).unwrap());
+        let find = async || timeout(Duration::from_secs(1), jwks.find(Some("old"), algorithm)).await;
+        assert!(find().await.expect("at once").is_ok());
+        let _asked = timeout(TIMEOUT, issuer.accept()).await.expect("it is asked").unwrap();
+        // From then on another question would be due.
+        tokio::time::sleep(2 * RETRY.0).await;
+        assert!(find().await.expect("at once").is_ok());
+        timeout(RETRY.0, issuer.accept()).await.expect_err("one question at a time");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use chrono::Utc;
 use jsonwebtoken::crypto::verify;
 use jsonwebtoken::dangerous::insecure_decode_claims;
@@ -15,10 +15,8 @@ use super::claims::{Checked, Claims};
 use super::jwks::{Jwks, KeyError};
 use super::{DEVELOPMENT_SECRET, Identity};
 use crate::problem::Problem;
-use crate::settings::{AuthSettings, Mode};
+use crate::settings::{AuthSettings, Mode, check_secret};
 
-/// The shortest secret that is accepted, in bytes: as long as what HS256 makes of it.
-const MIN_SECRET: usize = 32;
 /// The longest token that is looked at, in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
 
@@ -35,7 +33,7 @@ struct Inner {
 
 enum Keys {
     Secret(DecodingKey),
-    Published(Box<Jwks>),
+    Published(Arc<Jwks>),
 }
 
 impl Verifier {
@@ -49,19 +47,10 @@ impl Verifier {
             ),
             (Some(secret), None) => {
                 let secret = secret.expose_secret();
-                ensure!(
-                    secret.len() >= MIN_SECRET,
-                    "setting auth.secret has {} bytes, at least {MIN_SECRET} are needed",
-                    secret.len()
-                );
-                ensure!(
-                    mode == Mode::Development || secret != DEVELOPMENT_SECRET,
-                    "setting auth.secret is the published development secret: set a secret of your own, \
-                     or APP__MODE=development"
-                );
+                check_secret("auth.secret", secret, DEVELOPMENT_SECRET, mode)?;
                 (Keys::Secret(DecodingKey::from_secret(secret.as_bytes())), vec![Algorithm::HS256])
             }
-            (None, Some(url)) => (Keys::Published(Box::new(Jwks::new(url)?)), Jwks::ALGORITHMS.to_vec()),
+            (None, Some(url)) => (Keys::Published(Arc::new(Jwks::new(url)?)), Jwks::ALGORITHMS.to_vec()),
         };
         let (issuer, audience) = (settings.issuer.clone(), settings.audience.clone());
         Ok(Self(Arc::new(Inner { keys, algorithms, issuer, audience })))

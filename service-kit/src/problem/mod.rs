@@ -146,11 +146,6 @@ impl Problem {
         self.0.status
     }
 
-    /// The kind in words.
-    pub fn title(&self) -> &str {
-        &self.0.body.title
-    }
-
     /// What is wrong with this request, where that was said.
     pub fn reason(&self) -> Option<&str> {
         self.0.body.detail.as_deref()

@@ -53,8 +53,9 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(settings: &HttpSettings) -> Self {
-        let idle = settings.idle_timeout() + settings.header_timeout();
-        Self { open: Arc::default(), unread: settings.unread_timeout(), idle }
+        let unread = Duration::from_millis(settings.unread_timeout_ms);
+        let idle = Duration::from_millis(settings.idle_timeout_ms + settings.header_timeout_ms);
+        Self { open: Arc::default(), unread, idle }
     }
 
     /// Takes a connection in that has just been made.

@@ -27,24 +27,6 @@ use crate::trace::{RequestTrace, X_REQUEST_ID};
 /// An answer that is no longer than this is with the client's kernel, or on its way there, as good as at once.
 const SHORT: u64 = 16 * 1024;
 
-/// What one request may take.
-#[derive(Debug, Clone)]
-pub(super) struct Limits {
-    body: usize,
-    body_time: Duration,
-    request_time: Duration,
-}
-
-impl Limits {
-    pub(super) fn new(settings: &HttpSettings) -> Self {
-        Self {
-            body: settings.body_limit_bytes,
-            body_time: settings.body_timeout(),
-            request_time: settings.request_timeout(),
-        }
-    }
-}
-
 /// Serves one request: names it, bounds it, measures it, and gives its answer the common headers.
 pub(super) async fn serve(
     mut request: ServiceRequest,
@@ -115,18 +97,20 @@ pub(super) async fn serve(
     }
 }
 
-/// Reads the body and calls the service, both within their time.
+/// Reads the body and calls the service, both within their limits.
 async fn bounded(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Problem> {
-    let Some(limits) = request.app_data::<Limits>().cloned() else {
+    let Some(limits) = request.app_data::<HttpSettings>() else {
         return Err(Problem::internal(&"the server has no limits"));
     };
-    if let Err(answer) = body::buffer(&mut request, limits.body, limits.body_time).await {
+    let (body_limit, body_time) = (limits.body_limit_bytes, Duration::from_millis(limits.body_timeout_ms));
+    let request_time = Duration::from_millis(limits.request_timeout_ms);
+    if let Err(answer) = body::buffer(&mut request, body_limit, body_time).await {
         return Ok(ServiceResponse::new(request.into_parts().0, answer));
     }
-    match tokio::time::timeout(limits.request_time, next.call(request)).await {
+    match tokio::time::timeout(request_time, next.call(request)).await {
         Ok(Ok(answer)) => Ok(answer.map_into_boxed_body()),
         Ok(Err(error)) => Err(as_problem(&error)),
         Err(_elapsed) => {

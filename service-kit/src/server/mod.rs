@@ -89,10 +89,9 @@ impl Server {
         settings.check()?;
         let recorder = telemetry::recorder()?;
         telemetry::build_info(about.version);
-        let limits = edge::Limits::new(settings);
+        let limits = settings.clone();
         let shared = (web::Data::new(verifier), web::Data::new(readiness), web::Data::new(recorder.clone()));
         let stopping = Stopping(stop.clone());
-        let body_limit = settings.body_limit_bytes;
         let server = HttpServer::new(move || {
             let routes = routes.clone();
             let (verifier, readiness, recorder) = shared.clone();
@@ -105,7 +104,7 @@ impl Server {
                 .app_data(web::Data::new(stopping.clone()))
                 .app_data(problem::path_config())
                 // The edge has checked the length already; actix's own lower limit must not apply.
-                .app_data(web::PayloadConfig::new(body_limit))
+                .app_data(web::PayloadConfig::new(limits.body_limit_bytes))
                 .configure(routes)
                 .configure(operations::routes)
                 .split_for_parts();
@@ -130,9 +129,9 @@ impl Server {
             .workers(workers)
             .max_connections((connections::make_room(settings.max_connections) / workers).max(1))
             .on_connect(move |stream, data| entrance.enter(stream, data))
-            .client_request_timeout(settings.header_timeout())
+            .client_request_timeout(Duration::from_millis(settings.header_timeout_ms))
             .client_disconnect_timeout(LINGER)
-            .keep_alive(settings.idle_timeout())
+            .keep_alive(Duration::from_millis(settings.idle_timeout_ms))
             .shutdown_timeout(settings.shutdown_timeout_seconds)
             .shutdown_signal(stop.clone().cancelled_owned())
             .bind(addresses.as_slice())

@@ -12,7 +12,7 @@ mod service;
 use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use config::{Config, Environment, File, FileFormat};
 use serde::de::DeserializeOwned;
 
@@ -31,15 +31,14 @@ const SEPARATOR: &str = "__";
 const FILE_SUFFIX: &str = "_FILE";
 /// The largest secret file that is read, in bytes.
 const MAX_SECRET_FILE: u64 = 64 * 1024;
+/// The shortest secret that is accepted, in bytes: as long as what SHA-256 makes of it.
+const MIN_SECRET: usize = 32;
 
 /// Reads the settings of this process.
 ///
 /// The error names the setting that is missing, unknown or wrong.
 pub fn load<T: DeserializeOwned>(file: Option<&Path>) -> anyhow::Result<T> {
-    load_from(
-        file,
-        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))),
-    )
+    load_from(file, environment())
 }
 
 /// Reads settings from a file and from the given variables instead of the process's environment.
@@ -48,6 +47,11 @@ pub fn load_from<T: DeserializeOwned>(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> anyhow::Result<T> {
     deserialize(read(file, variables)?)
+}
+
+/// The variables of this process, but for those that are no text.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
 }
 
 /// Reads file and variables, without looking at what is in them.
@@ -89,6 +93,20 @@ pub fn check_ranges(numbers: &[(&str, u64, u64, u64)]) -> anyhow::Result<()> {
             bail!("setting {setting} ({}): {value} is not from {least} to {most}", variable(setting));
         }
     }
+    Ok(())
+}
+
+/// Refuses a secret that is too short, and outside of development mode the published one. The error names the setting.
+pub(crate) fn check_secret(setting: &str, secret: &str, published: &str, mode: Mode) -> anyhow::Result<()> {
+    ensure!(
+        secret.len() >= MIN_SECRET,
+        "setting {setting} has {} bytes, at least {MIN_SECRET} are needed",
+        secret.len()
+    );
+    ensure!(
+        mode == Mode::Development || secret != published,
+        "setting {setting} is the published development secret: set a secret of your own, or APP__MODE=development"
+    );
     Ok(())
 }
 

@@ -1,7 +1,5 @@
 //! The sections that services put together into their settings.
 
-use std::time::Duration;
-
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -93,31 +91,6 @@ impl HttpSettings {
     pub fn worker_count(&self) -> usize {
         let available = || std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(4);
         self.workers.unwrap_or_else(available)
-    }
-
-    /// How long a client may take to send its request line and headers.
-    pub fn header_timeout(&self) -> Duration {
-        Duration::from_millis(self.header_timeout_ms)
-    }
-
-    /// How long a client may take to send its body.
-    pub fn body_timeout(&self) -> Duration {
-        Duration::from_millis(self.body_timeout_ms)
-    }
-
-    /// How long a client may leave unread what it is sent.
-    pub fn unread_timeout(&self) -> Duration {
-        Duration::from_millis(self.unread_timeout_ms)
-    }
-
-    /// How long a connection is kept for the client's next request.
-    pub fn idle_timeout(&self) -> Duration {
-        Duration::from_millis(self.idle_timeout_ms)
-    }
-
-    /// How long a request may take until its answer begins.
-    pub fn request_timeout(&self) -> Duration {
-        Duration::from_millis(self.request_timeout_ms)
     }
 }
 

@@ -66,10 +66,7 @@ impl CommonSettings {
 
 /// Reads the settings of this process, as [`load`](super::load) does.
 pub fn load_service<S: DeserializeOwned>(file: Option<&Path>) -> anyhow::Result<ServiceSettings<S>> {
-    load_service_from(
-        file,
-        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))),
-    )
+    load_service_from(file, super::environment())
 }
 
 /// Reads settings from a file and from the given variables instead of the process's environment.

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::OpenStreams;
+use crate::settings::check_ranges;
 
 /// How long after a failure the database is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -26,6 +27,17 @@ pub struct StreamSettings {
 impl Default for StreamSettings {
     fn default() -> Self {
         Self { max: 5_000, max_per_buyer: 16 }
+    }
+}
+
+impl StreamSettings {
+    /// Refuses numbers with which no stream would be served; an error names what to set.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        check_ranges(&[
+            ("streams.max", number(self.max), 1, 1_000_000),
+            ("streams.max_per_buyer", number(self.max_per_buyer), 1, 1_000_000),
+        ])
     }
 }
 

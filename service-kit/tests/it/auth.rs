@@ -1,5 +1,7 @@
 //! Which tokens count. The matrix of proof.md, section 5, as far as it is the kit's.
 
+use std::process::Command;
+
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
 use serde_json::{Value, json};
 use service_kit::auth::{DEVELOPMENT_SECRET, Verifier};
@@ -209,4 +211,15 @@ fn weak_and_published_secrets_are_refused_at_start() {
         assert!(error.contains(names), "{error}");
         assert!(!error.contains(SECRET) && !error.contains("only-31"), "a secret is not repeated: {error}");
     }
+}
+
+#[test]
+fn the_issuers_keys_are_not_fetched_through_a_proxy_of_the_environment() {
+    // The environment of this process stays as it is: another test runs once more in one of its own.
+    let test = "jwks::a_key_that_the_issuer_has_just_published_counts_at_once";
+    let mut again = Command::new(std::env::current_exe().expect("this program"));
+    again.args(["--exact", test]).env("HTTP_PROXY", "http://127.0.0.1:1");
+    let output = again.env_remove("NO_PROXY").env_remove("no_proxy").output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }

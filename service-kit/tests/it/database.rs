@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use service_kit::database;
+use service_kit::settings::DatabaseSettings;
+use sqlx::SqlStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::{Connection, PgConnection};
 use test_kit::eventually;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -172,6 +176,31 @@ async fn errors_that_pass_are_told_from_those_that_stay(pool: PgPool) {
     }
 }
 
+#[sqlx::test(migrations = false)]
+async fn sessions_to_a_server_that_was_demoted_are_replaced_soon(pool: PgPool) {
+    sqlx::raw_sql("create table note ()").execute(&pool).await.expect("a table");
+    let server = std::env::var("DATABASE_URL").expect("the test server");
+    let mut administrator = PgConnection::connect(&server).await.expect("a connection");
+    let name = pool.connect_options().get_database().expect("a name").to_owned();
+    let mut set = async |how: &str| {
+        let set = format!("alter database \"{name}\" {how}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(set)).execute(&mut administrator).await.expect("set");
+    };
+    // Sessions that begin now are read-only for as long as they last, as those to a standby are.
+    set("set default_transaction_read_only = on").await;
+    let ours = database::connect_with(pool.connect_options().as_ref().clone(), 2);
+    let write = async || sqlx::query("insert into note default values").execute(&ours).await;
+    let (one, other) = tokio::join!(write(), write());
+    for outcome in [one, other] {
+        assert!(database::is_away(&outcome.expect_err("read-only")));
+    }
+    set("reset default_transaction_read_only").await;
+    eventually("notes are written", Duration::from_secs(5), async || {
+        write().await.inspect_err(|error| assert!(database::is_away(error), "{error}")).ok()
+    })
+    .await;
+}
+
 #[test]
 fn a_part_that_a_service_takes_up_later_gets_versions_that_are_free() {
     let own = |version| {
@@ -202,4 +231,50 @@ async fn an_older_release_migrates_a_database_of_a_newer_one_and_changes_nothing
     older.run(&pool).await.expect("the older release finds nothing to do");
     database::is_ready(&pool, &older).await.expect("the older release serves");
     database::is_ready(&pool, &newer).await.expect("nothing was taken back");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_database_that_lacks_one_migration_is_not_ready_though_it_has_the_newest(pool: PgPool) {
+    let all = database::migrations(sqlx::migrate::Migrator::DEFAULT, &[event_bus::inbox::MIGRATIONS]);
+    all.run(&pool).await.expect("migrated");
+    let lacking = event_bus::inbox::MIGRATIONS[1].version;
+    let forget = sqlx::query("delete from _sqlx_migrations where version = $1").bind(lacking);
+    forget.execute(&pool).await.expect("forgotten");
+    let error = database::is_ready(&pool, &all).await.expect_err("not ready");
+    assert!(error.to_string().contains(&lacking.to_string()), "{error}");
+    assert!(!error.to_string().contains(','), "and no other: {error}");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_migration_that_waits_for_a_table_lets_others_use_it(pool: PgPool) {
+    let one = |version, sql| {
+        Migration::new(version, "one".into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+    };
+    let migrator = Migrator {
+        migrations: vec![one(1, "create table tent ()"), one(2, "alter table tent add column price int")]
+            .into(),
+        ..Migrator::DEFAULT
+    };
+    let first = Migrator { migrations: migrator.migrations[..1].to_vec().into(), ..Migrator::DEFAULT };
+    first.run(&pool).await.expect("the table is made");
+    let mut backup = pool.begin().await.expect("begun");
+    sqlx::raw_sql("lock table tent in access share mode").execute(&mut *backup).await.expect("locked");
+    let name = pool.connect_options().get_database().expect("a name").to_owned();
+    let server = std::env::var("DATABASE_URL").expect("run the tests with `cargo shop test`");
+    let (server, _) = server.rsplit_once('/').expect("a database");
+    let settings = DatabaseSettings { url: format!("{server}/{name}").into(), max_connections: 1 };
+    let others = async {
+        eventually("it waits", Duration::from_secs(10), async || {
+            let waiting = "select count(*) from pg_locks where not granted and relation = 'tent'::regclass";
+            let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&pool).await.expect("locks");
+            (waiting > 0).then_some(())
+        })
+        .await;
+        let read = sqlx::query("select from tent").execute(&pool);
+        tokio::time::timeout(Duration::from_secs(5), read).await.expect("soon").expect("read");
+        backup.commit().await.expect("done");
+    };
+    let (migrated, ()) = tokio::join!(database::migrate(&settings, &migrator), others);
+    migrated.expect("migrated");
+    sqlx::query("select price from tent").execute(&pool).await.expect("it has the column");
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use service_kit::settings::{
     AuthSettings, DatabaseSettings, HttpSettings, LogFormat, LogSettings, Mode, load_from,
 };
+use service_kit::sse::StreamSettings;
 use tempfile::NamedTempFile;
 
 #[derive(Debug, Deserialize)]
@@ -109,6 +110,18 @@ fn a_number_with_which_nothing_would_be_served_or_limited_is_named() {
     ] {
         let settings = load(None, &[DATABASE, (variable, value)]).expect("numbers");
         let error = settings.http.check().and_then(|()| settings.database.check()).expect_err(variable);
+        assert!(error.to_string().contains(variable), "{error}");
+    }
+}
+
+#[test]
+fn limits_with_which_no_stream_would_be_served_are_named() {
+    assert!(StreamSettings::default().check().is_ok());
+    for (settings, variable) in [
+        (StreamSettings { max: 0, max_per_buyer: 16 }, "(APP__STREAMS__MAX)"),
+        (StreamSettings { max: 5_000, max_per_buyer: 0 }, "(APP__STREAMS__MAX_PER_BUYER)"),
+    ] {
+        let error = settings.check().expect_err(variable);
         assert!(error.to_string().contains(variable), "{error}");
     }
 }

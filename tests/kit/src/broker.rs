@@ -239,8 +239,11 @@ impl Vhost {
         let channel: Channel = connection.create_channel().await.unwrap();
         let taken = match channel.basic_get(queue.into(), BasicGetOptions::default()).await {
             Ok(taken) => taken,
-            // A queue that is not declared yet has nothing in it.
-            Err(error) if error.to_string().contains("NOT_FOUND") => None,
+            // A queue that is not declared yet has nothing in it; nor has one that is known and whose process is just being
+            // started.
+            Err(error) if ["NOT_FOUND", "noproc"].iter().any(|why| error.to_string().contains(why)) => {
+                return None;
+            }
             Err(error) => panic!("cannot take a message from {queue}: {error}"),
         };
         if let Some(message) = &taken {

@@ -10,7 +10,7 @@ pub(crate) mod unknown;
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use event_bus::{BrokerConfig, rabbitmq::Depths, relay::depths};
+use event_bus::{BrokerConfig, rabbitmq::Depths, relay};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -58,7 +58,7 @@ pub(crate) async fn audit(
     broker: &BrokerConfig,
     from: DateTime<Utc>,
 ) -> anyhow::Result<Report> {
-    let mut report = Report::new(from, subscribers.iter().map(|subscriber| subscriber.name.as_str()));
+    let mut report = Report::new(from, subscribers);
     let mut absent: Vec<Absent> = subscribers.iter().map(|_| Absent::default()).collect();
     for source in sources {
         unpublished(source, &mut report).await?;
@@ -158,11 +158,11 @@ async fn settle(
     absent.ids.retain(|(_, event_type)| absent.counts.contains_key(event_type));
     let arrived_by = Instant::now() + ARRIVAL;
     let name = "outbox-relay audit";
-    let mut depths = depths(broker, &subscriber.name, name).await?;
+    let mut depths = relay::depths(broker, &subscriber.name, name).await?;
     while is_unexplained(&absent, &depths) && Instant::now() < arrived_by {
         tokio::time::sleep(ARRIVAL_POLL).await;
         check_again(subscriber, &mut absent, report).await?;
-        depths = event_bus::relay::depths(broker, &subscriber.name, name).await?;
+        depths = relay::depths(broker, &subscriber.name, name).await?;
     }
     let (mut in_dead, mut in_line) = (depths.dead, depths.ready);
     for (event_type, count) in absent.counts {

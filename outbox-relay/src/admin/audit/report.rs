@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::unknown::UnknownEvent;
-use crate::store::counters::{Settled, Unpublished};
+use crate::{
+    admin::subscribers::Subscriber,
+    store::counters::{Settled, Unpublished},
+};
 
 /// What became of the events, for each type.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -48,14 +51,14 @@ pub(crate) struct TypeReport {
 }
 
 impl Report {
-    pub(crate) fn new<'a>(from: DateTime<Utc>, consumers: impl Iterator<Item = &'a str>) -> Self {
+    pub(crate) fn new(from: DateTime<Utc>, subscribers: &[Subscriber]) -> Self {
         Self {
             from,
             types: Vec::new(),
             missing: 0,
             unknown: 0,
             unknown_events: Vec::new(),
-            consumers: consumers.map(str::to_owned).collect(),
+            consumers: subscribers.iter().map(|subscriber| subscriber.name.clone()).collect(),
         }
     }
 

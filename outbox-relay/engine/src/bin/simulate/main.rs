@@ -126,58 +126,27 @@ mod tests {
         (1..=20_000).any(|seed| World::new(seed, Some(flaw)).run().violation.is_some())
     }
 
-    #[test]
-    fn a_relay_that_marks_unconfirmed_events_is_detected() {
-        assert!(is_detected(Flaw::MarksUnconfirmed));
+    /// A test for each broken promise.
+    macro_rules! detected {
+        ($($test:ident: $flaw:ident)*) => {
+            $(#[test]
+            fn $test() {
+                assert!(is_detected(Flaw::$flaw));
+            })*
+        };
     }
 
-    #[test]
-    fn a_broker_that_loses_confirmed_events_is_detected() {
-        assert!(is_detected(Flaw::ConfirmsAndLoses));
-    }
-
-    #[test]
-    fn a_poll_that_trusts_positions_while_transactions_are_open_is_detected() {
-        assert!(is_detected(Flaw::TrustsPositions));
-    }
-
-    #[test]
-    fn a_poll_that_misses_a_requeued_event_is_detected() {
-        assert!(is_detected(Flaw::IgnoresRequeues));
-    }
-
-    #[test]
-    fn a_relay_that_blames_all_events_in_flight_for_a_closed_channel_is_detected() {
-        assert!(is_detected(Flaw::BlamesAll));
-    }
-
-    #[test]
-    fn a_relay_that_takes_a_closed_channel_for_a_lost_connection_is_detected() {
-        assert!(is_detected(Flaw::BlamesConnection));
-    }
-
-    #[test]
-    fn a_relay_that_stops_for_one_full_queue_is_detected() {
-        assert!(is_detected(Flaw::PausesEverything));
-    }
-
-    #[test]
-    fn a_relay_that_owns_partitions_without_a_broker_is_detected() {
-        assert!(is_detected(Flaw::OwnsWithoutBroker));
-    }
-
-    #[test]
-    fn a_relay_that_forgets_scheduled_events_is_detected() {
-        assert!(is_detected(Flaw::ForgetsScheduled));
-    }
-
-    #[test]
-    fn a_scheduled_event_that_is_announced_early_is_detected() {
-        assert!(is_detected(Flaw::MovesEarly));
-    }
-
-    #[test]
-    fn a_scheduled_event_that_is_announced_twice_is_detected() {
-        assert!(is_detected(Flaw::MovesTwice));
+    detected! {
+        a_relay_that_marks_unconfirmed_events_is_detected: MarksUnconfirmed
+        a_broker_that_loses_confirmed_events_is_detected: ConfirmsAndLoses
+        a_poll_that_trusts_positions_while_transactions_are_open_is_detected: TrustsPositions
+        a_poll_that_misses_a_requeued_event_is_detected: IgnoresRequeues
+        a_relay_that_blames_all_events_in_flight_for_a_closed_channel_is_detected: BlamesAll
+        a_relay_that_takes_a_closed_channel_for_a_lost_connection_is_detected: BlamesConnection
+        a_relay_that_stops_for_one_full_queue_is_detected: PausesEverything
+        a_relay_that_owns_partitions_without_a_broker_is_detected: OwnsWithoutBroker
+        a_relay_that_forgets_scheduled_events_is_detected: ForgetsScheduled
+        a_scheduled_event_that_is_announced_early_is_detected: MovesEarly
+        a_scheduled_event_that_is_announced_twice_is_detected: MovesTwice
     }
 }
