@@ -37,7 +37,7 @@ pub async fn forget(tx: &mut PgConnection, user_id: &str) -> Result<(), sqlx::Er
     sqlx::query("delete from addressee where user_id = $1").bind(user_id).execute(&mut *tx).await?;
     sqlx::query(
         "update mail set state = case state when 'sent' then 'sent' else 'erased' end, email = null, content = null,
-                due = null, problem = null, changed_at = now()
+                due = null, problem = null, discard_reason = null, changed_at = now()
           where user_id = $1 and state <> 'erased'",
     )
     .bind(user_id)

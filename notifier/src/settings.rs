@@ -7,7 +7,7 @@ use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use service_kit::link_token::LinkSettings;
-use service_kit::settings::Mode;
+use service_kit::settings::{Mode, check_ranges};
 use service_kit::worker::Limits;
 use url::Url;
 use utoipa::ToSchema;
@@ -72,7 +72,7 @@ pub struct WorkerSettings {
     pub refusals: i32,
     /// After how many seconds a mail that was not sent is reported as a problem. Default 300.
     pub overdue_seconds: u32,
-    /// For how many days it is remembered that a mail was sent. Default 30.
+    /// For how many days it is remembered what became of a mail; one that has failed is then forgotten too. Default 30.
     pub remember_days: u32,
 }
 
@@ -149,6 +149,17 @@ impl SmtpSettings {
 }
 
 impl WorkerSettings {
+    /// Refuses numbers that cannot be, and those that contradict each other; an error names what to set.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.limits().check()?;
+        let refusals = self.refusals;
+        ensure!(
+            refusals > 0,
+            "setting worker.refusals (APP__WORKER__REFUSALS): {refusals} is not at least 1"
+        );
+        check_ranges(&[("worker.remember_days", self.remember_days.into(), 1, 3_650)])
+    }
+
     /// The numbers of the worker itself.
     pub fn limits(&self) -> Limits {
         let Self { concurrency, deadline_ms, lease_ms, poll_ms, first_pause_ms, longest_pause_ms, .. } =
@@ -197,8 +208,21 @@ mod tests {
 
     #[test]
     fn a_lease_outlasts_sending_and_its_recording() {
-        assert!(WorkerSettings::default().limits().check().is_ok());
+        assert!(WorkerSettings::default().check().is_ok());
         let short = WorkerSettings { lease_ms: 31_000, ..WorkerSettings::default() };
-        assert!(short.limits().check().unwrap_err().to_string().contains("worker.lease_ms"));
+        assert!(short.check().unwrap_err().to_string().contains("worker.lease_ms"));
+    }
+
+    #[test]
+    fn numbers_with_which_no_mail_is_sent_or_forgotten_are_named() {
+        let usual = WorkerSettings::default();
+        for (wrong, variable) in [
+            (WorkerSettings { refusals: 0, ..usual }, "APP__WORKER__REFUSALS"),
+            (WorkerSettings { refusals: -1, ..usual }, "APP__WORKER__REFUSALS"),
+            (WorkerSettings { remember_days: 0, ..usual }, "APP__WORKER__REMEMBER_DAYS"),
+            (WorkerSettings { remember_days: u32::MAX, ..usual }, "APP__WORKER__REMEMBER_DAYS"),
+        ] {
+            assert!(wrong.check().unwrap_err().to_string().contains(variable), "{wrong:?}");
+        }
     }
 }

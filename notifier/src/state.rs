@@ -28,8 +28,8 @@ const WATCH: Duration = Duration::from_secs(5);
 pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     mails::describe_metrics();
     let settings = service.settings.worker;
+    settings.check()?;
     let limits = settings.limits();
-    limits.check()?;
     let smtp = service.settings.smtp(service.common.mode)?;
     let letterhead = Letterhead {
         from: smtp.from()?,

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, get, post, web};
 use askama::Template;
 use secrecy::SecretString;
 use serde::Deserialize;
+use service_kit::auth::BuyerId;
 use service_kit::problem::{Problem, Query};
 
 use crate::pages::{Answer, Frame, Section, Visit, html, local, refused, see_other};
@@ -125,8 +126,7 @@ async fn sign_out(visit: Visit, _: Posted<Nothing>) -> Answer {
 const NO_NAME: &str = "A name, or a token's subject, is 1 to 64 letters, digits and -_.@+:| without spaces, \
                        and not dots alone.";
 
-/// Whether basket-api accepts this name as a buyer's id. Dots alone mean another place in a path.
+/// Whether services take this name for a buyer's id.
 fn is_name(name: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+:|".contains(&byte);
-    (1..=64).contains(&name.len()) && name.bytes().all(is_allowed) && name.bytes().any(|byte| byte != b'.')
+    name.parse::<BuyerId>().is_ok()
 }

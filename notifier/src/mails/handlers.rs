@@ -7,7 +7,8 @@ use actix_web::{HttpResponse, get, post, web};
 use serde::{Deserialize, Serialize};
 use service_kit::auth::{Authorized, Ops};
 use service_kit::page::{Page, PageSize, Window};
-use service_kit::problem::{Problem, Query};
+use service_kit::problem::{Json, Problem, Query};
+use service_kit::reason;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use utoipa::{IntoParams, ToSchema};
@@ -31,7 +32,7 @@ pub struct Operations {
 
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(mails_status).service(list_mails).service(requeue_mail);
+    config.service(mails_status).service(list_mails).service(requeue_mail).service(discard_mail);
 }
 
 /// Which mails to list.
@@ -95,6 +96,42 @@ async fn requeue_mail(
     tracing::info!(mail = %id, by = operator.identity.subject, "an operator has a mail sent again");
     operations.work.notify_one();
     Ok(HttpResponse::Accepted().finish())
+}
+
+/// Why a mail is given up.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DiscardMailBody {
+    /// For whoever reads it later; 1 to 500 characters.
+    reason: String,
+}
+
+/// Gives up a mail that has failed: it is never sent. Who did so, and why, is kept with it.
+#[utoipa::path(tag = "mails", params(("id" = Uuid, Path, description = "which mail")),
+    request_body = DiscardMailBody, security(("bearer" = ["ops"])), responses(
+    (status = 204, description = "it is discarded"),
+    (status = 400, description = "no id, or no reason"),
+    (status = 404, description = "no such mail"),
+    (status = 409, description = "it has not failed"),
+))]
+#[post("/api/v1/mails/{id}/discard")]
+async fn discard_mail(
+    operator: Authorized<Ops>,
+    id: web::Path<Uuid>,
+    body: Json<DiscardMailBody>,
+    pool: web::Data<PgPool>,
+) -> Result<HttpResponse, Problem> {
+    let reason = reason::of_body(Some(&body.value.reason), "reason")?;
+    let by = operator.identity.subject.as_str();
+    if !store::discard(&pool, *id, by, reason).await? {
+        return Err(if read::exists(&pool, *id).await? {
+            Problem::conflict("this mail has not failed: only one that has failed is discarded")
+        } else {
+            Problem::not_found("there is no such mail")
+        });
+    }
+    tracing::warn!(mail = %id, by, "an operator has discarded a mail");
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// The mails by state, and what an operator should act on.

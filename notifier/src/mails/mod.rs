@@ -27,6 +27,8 @@ pub enum State {
     Sent,
     /// The server does not take it.
     Failed,
+    /// It has failed, and an operator has given it up. Its address and its words are no longer kept here.
+    Discarded,
     /// No address of its user is known; it is sent if one comes.
     Unaddressed,
     /// Its user is gone.

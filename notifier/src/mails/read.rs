@@ -29,6 +29,10 @@ pub struct MailBody {
     tries: i32,
     /// When it is tried next.
     due: Option<DateTime<Utc>>,
+    /// Who has discarded it.
+    discarded_by: Option<String>,
+    /// Why it was discarded.
+    discard_reason: Option<String>,
     created_at: DateTime<Utc>,
     changed_at: DateTime<Utc>,
 }
@@ -47,7 +51,9 @@ pub async fn list(
     });
     let page = retried(|| async {
         sqlx::query_as(
-            "select mail_id, kind, user_id, state, problem, tries, due, created_at, changed_at from mail
+            "select mail_id, kind, user_id, state, problem, tries, due, discarded_by, discard_reason, created_at,
+                    changed_at
+               from mail
               where $1::text is null or state = $1 order by created_at desc, mail_id desc offset $2 limit $3",
         )
         .bind(state)

@@ -178,12 +178,31 @@ pub async fn requeue(pool: &PgPool, mail_id: Uuid) -> Result<bool, sqlx::Error> 
     Ok(update.await?.rows_affected() == 1)
 }
 
-/// Forgets mails that need not be remembered any more; returns how many.
+/// Gives up a mail that has failed: it is never sent, and its address and words go. Who decided that, and why, is kept.
+/// `false`: there is no such mail, or it has not failed.
+pub async fn discard(pool: &PgPool, mail_id: Uuid, by: &str, reason: &str) -> Result<bool, sqlx::Error> {
+    let update = retried(|| async {
+        sqlx::query(
+            "update mail
+                set state = 'discarded', email = null, content = null, discarded_by = $2, discard_reason = $3,
+                    changed_at = now()
+              where mail_id = $1 and state = 'failed'",
+        )
+        .bind(mail_id)
+        .bind(by)
+        .bind(reason)
+        .execute(pool)
+        .await
+    });
+    Ok(update.await?.rows_affected() == 1)
+}
+
+/// Forgets mails that need not be remembered any more, also failed ones; returns how many.
 pub async fn forget_old(pool: &PgPool, days: u32) -> Result<u64, sqlx::Error> {
     let delete = sqlx::query(
         "delete from mail where mail_id in (
              select mail_id from mail
-              where state in ('sent', 'unaddressed', 'erased') and changed_at < now() - $1 * interval '1 day' limit $2)",
+              where state <> 'waiting' and changed_at < now() - $1 * interval '1 day' limit $2)",
     );
     Ok(delete.bind(i64::from(days)).bind(FORGOTTEN).execute(pool).await?.rows_affected())
 }

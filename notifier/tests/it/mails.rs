@@ -1,5 +1,6 @@
 //! What mails say, and to whom.
 
+use notifier::mails::store;
 use notifier::subscriptions::{ConfirmOrder, SayCancelled, SayShipped, SayTaken, Welcome};
 use serde_json::{Value, json};
 use service_kit::link_token::{LinkKey, LinkSettings};
@@ -111,11 +112,15 @@ async fn a_user_who_is_gone_is_forgotten_and_hears_nothing_more(pool: PgPool) {
     let user = Uuid::now_v7();
     let event = register(&pool, user, "Ann", ANN).await;
     until(&pool, event, "failed").await;
-    delete(&pool, user).await;
     let order = json!({"orderId": "order-7", "buyerId": user});
+    let discarded = handle(&pool, &SayShipped, "order-7", order.clone()).await.unwrap();
+    until(&pool, discarded, "failed").await;
+    assert!(store::discard(&pool, discarded, "olga", "ann@ has moved").await.unwrap());
+    delete(&pool, user).await;
     let later = handle(&pool, &ConfirmOrder, "order-7", order).await.unwrap();
 
     assert_eq!([state_of(&pool, event).await, state_of(&pool, later).await], ["erased", "unaddressed"]);
+    assert_eq!(state_of(&pool, discarded).await, "erased");
     let rows: String = sqlx::query_scalar(
         "select coalesce((select json_agg(mail)::text from mail), '') || coalesce((select json_agg(a)::text from addressee a), '')",
     )

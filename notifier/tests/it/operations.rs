@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use notifier::mails::read;
 use notifier::mails::store::{self, Outcome};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -38,6 +39,65 @@ async fn operators_see_mails_by_state_and_have_them_sent_again(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "notifier::MIGRATIONS")]
+async fn a_failed_mail_that_is_discarded_with_a_reason_is_no_problem_any_more(pool: PgPool) {
+    let mailbox = Mailbox::start().await;
+    let app = TestApp::spawn(&pool, &mailbox.smtp);
+    mailbox.fault(json!({"fault": "refuse", "code": 550, "times": 1})).await;
+    let failed = register_ann(&pool).await;
+    until(&pool, failed, "failed").await;
+    let sent = register_ann(&pool).await;
+    until(&pool, sent, "sent").await;
+    assert!(read::waits_for_an_operator(&pool, 300).await.unwrap());
+
+    let discard = async |mail: Uuid, reason: &str| {
+        let request = app.operate(Method::POST, &format!("/api/v1/mails/{mail}/discard"));
+        request.json(&json!({"reason": reason})).send().await.unwrap().status()
+    };
+    assert_eq!(discard(failed, " ").await, 400, "no reason");
+    assert_eq!(discard(Uuid::now_v7(), "a mistake").await, 404);
+    assert_eq!(discard(sent, "a mistake").await, 409, "it is sent");
+    assert_eq!(discard(failed, " no such address ").await, 204);
+    assert_eq!(discard(failed, "another reason").await, 409, "the first one is kept");
+
+    assert!(!read::waits_for_an_operator(&pool, 300).await.unwrap());
+    let status = app.see("/api/v1/mails/status").await;
+    assert_eq!(status["states"], json!({"discarded": 1, "sent": 1}));
+    assert_eq!(status["problems"], json!([]));
+    let listed = app.see("/api/v1/mails?state=discarded").await;
+    let mail = &listed["data"][0];
+    assert_eq!((&listed["count"], &mail["mailId"]), (&json!(1), &json!(failed)));
+    assert_eq!(
+        (&mail["discardedBy"], &mail["discardReason"]),
+        (&json!("olga"), &json!("no such address")),
+        "{mail}"
+    );
+    let kept = sqlx::query_scalar("select count(*) from mail where email is not null or content is not null");
+    let kept: i64 = kept.fetch_one(&pool).await.unwrap();
+    assert_eq!(kept, 0, "whom it was for, and what it said, is not kept");
+    assert!(!store::requeue(&pool, failed).await.unwrap(), "it is never sent");
+}
+
+#[sqlx::test(migrator = "notifier::MIGRATIONS")]
+async fn a_mail_that_is_sent_discarded_or_failed_is_forgotten_after_its_time(pool: PgPool) {
+    for _ in 0..4 {
+        register_ann(&pool).await;
+    }
+    let taken = store::take(&pool, 3, Duration::from_mins(1)).await.unwrap();
+    let failed = Outcome::Failed("550".to_owned());
+    for (work, outcome) in taken.iter().zip([&Outcome::Sent, &failed, &failed]) {
+        assert!(store::record(&pool, work, outcome).await.unwrap());
+    }
+    assert!(store::discard(&pool, taken[2].mail_id, "olga", "no such address").await.unwrap());
+    for (days, forgotten) in [(29_i64, 0), (31, 3)] {
+        let update = sqlx::query("update mail set changed_at = now() - $1 * interval '1 day'");
+        update.bind(days).execute(&pool).await.unwrap();
+        assert_eq!(store::forget_old(&pool, 30).await.unwrap(), forgotten, "after {days} days");
+    }
+    let left: Vec<String> = sqlx::query_scalar("select state from mail").fetch_all(&pool).await.unwrap();
+    assert_eq!(left, ["waiting"], "what is to be sent is not forgotten");
+}
+
+#[sqlx::test(migrator = "notifier::MIGRATIONS")]
 async fn a_mail_that_a_worker_has_right_now_is_not_sent_twice_for_an_operator(pool: PgPool) {
     let mail = register_ann(&pool).await;
     let lease = Duration::from_mins(1);
@@ -63,10 +123,12 @@ async fn a_mail_that_a_worker_has_right_now_is_not_sent_twice_for_an_operator(po
 async fn mails_are_for_operators_alone_and_wrong_questions_are_refused(pool: PgPool) {
     let app = TestApp::spawn(&pool, "smtp://127.0.0.1:1");
     let requeue = format!("/api/v1/mails/{}/requeue", Uuid::now_v7());
+    let discard = format!("/api/v1/mails/{}/discard", Uuid::now_v7());
     let routes = [
         (Method::GET, "/api/v1/mails"),
         (Method::GET, "/api/v1/mails/status"),
         (Method::POST, requeue.as_str()),
+        (Method::POST, discard.as_str()),
     ];
     for (method, path) in routes {
         let stranger = app.request(method.clone(), path).send().await.unwrap();

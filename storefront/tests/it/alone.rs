@@ -158,7 +158,7 @@ async fn prices_are_accepted_of_the_alerts_that_a_form_names_and_of_all_only_whe
     }
 }
 
-async fn operator_page(storefront: &Process, path: &str) -> String {
+pub(crate) async fn operator_page(storefront: &Process, path: &str) -> String {
     let request = reqwest::Client::new().get(format!("{}{path}", storefront.url));
     let session = format!("shop-session={}", test_kit::token("olga", "ops"));
     let answer = request.header("cookie", session).send().await.unwrap();

@@ -3,4 +3,5 @@
 
 mod accounts;
 mod alone;
+mod bulk;
 mod program;

@@ -110,11 +110,15 @@ async fn start(visit: Visit, Posted(plan): Posted<Plan>, batches: web::Data<Batc
             plan.percent.parse().map_err(|error: PercentError| Problem::unprocessable(error.to_string()))?;
         let items =
             collect(&visit.shop.catalog, &plan.products.filter()).await.map_err(Problem::unprocessable)?;
-        let batch = batches.keep(Batch::new(id, &user.name, percent, &items));
-        let batch = batch.ok_or_else(|| {
-            Problem::conflict("Too many batches are running: wait until one of them is complete.")
-        })?;
-        run(&visit, &batches, &batch, false)?;
+        match batches.keep(Batch::new(id, &user.name, percent, &items)) {
+            Some(batch) => run(&visit, &batches, &batch, false)?,
+            // Another click has started the batch meanwhile.
+            None if batches.find(id, &user.name).is_some() => {}
+            None => {
+                let detail = "Too many batches are running: wait until one of them is complete.";
+                return Err(Problem::conflict(detail));
+            }
+        }
     }
     Ok(see_other(&format!("/merchant/batches/{id}")))
 }

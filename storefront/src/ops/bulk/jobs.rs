@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::order::{Order, Step};
+use crate::clients::ClientError;
 use crate::ops::api::OpsApi;
 use crate::session::User;
 
@@ -80,6 +81,13 @@ impl Job {
                             "there is more than can be looked through at once".to_owned(),
                         );
                     }
+                }
+                Err(error @ ClientError::Unavailable { .. }) if !self.order.is_repeatable() => {
+                    break Outcome::Stopped(format!(
+                        "{} It may have skipped these events: see which keys still wait, and count again before \
+                         you skip more.",
+                        error.message()
+                    ));
                 }
                 Err(error) if error.is_unavailable() && tries < TRIES => {
                     tokio::time::sleep(PAUSE * 2_u32.pow(tries - 1)).await;

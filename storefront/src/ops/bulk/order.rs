@@ -106,6 +106,12 @@ impl Order {
         matches!(self.action, "skip" | "discard")
     }
 
+    /// Whether a call whose outcome is unknown may be repeated. A skip of waiting keys gives up the first event of each
+    /// key: repeated, it would give up the next one too.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.kind != Kind::Waiting || self.action != "skip"
+    }
+
     /// Where the operator came from.
     pub(crate) fn page(&self) -> &'static str {
         match self.kind {

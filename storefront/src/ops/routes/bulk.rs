@@ -76,10 +76,16 @@ pub(super) async fn start(Posted(form): Posted<Confirmed>, operator: Operator) -
             reason::of_body(Some(&form.reason), "reason")?;
         }
         let found = order.count(&room.api, &user).await?;
-        let job = room.jobs.keep(Job::new(id, &user.name, order, &form.reason, found));
-        let job = job.ok_or_else(|| Problem::conflict("Too many orders are being carried out: wait."))?;
-        tracing::info!(order = ?job.order, total = job.total, by = user.name, "an operator decides about many");
-        actix_web::rt::spawn(async move { job.run(&room.api, &user).await });
+        match room.jobs.keep(Job::new(id, &user.name, order, &form.reason, found)) {
+            Some(job) => {
+                let (order, total, by) = (&job.order, job.total, &user.name);
+                tracing::info!(?order, total, by, "an operator decides about many");
+                actix_web::rt::spawn(async move { job.run(&room.api, &user).await });
+            }
+            // Another click has started the order meanwhile.
+            None if room.jobs.find(id, &user.name).is_some() => {}
+            None => return Err(Problem::conflict("Too many orders are being carried out: wait.")),
+        }
     }
     Ok(see_other(&format!("/ops/bulk/{id}")))
 }
