@@ -20,14 +20,6 @@ impl Figure {
     }
 }
 
-/// The value that this share of the values is not above.
-pub(crate) fn percentile(values: &[f64], share: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let index = (sorted.len() as f64 * share).ceil() as usize;
-    sorted.get(index.saturating_sub(1)).copied().unwrap_or_default()
-}
-
 /// The straight line through values that were taken at equal distances: where it begins, and where it ends.
 pub(crate) fn trend(values: &[f64]) -> (f64, f64) {
     let count = values.len().max(1) as f64;
@@ -99,8 +91,7 @@ impl Row {
         foreign_cpu: f64,
     ) -> Self {
         let ceiling = Some((Figure::of(ceiling), what));
-        let (name, ours) = (name.into(), Figure::of(ours));
-        Self { name, unit, ours, ceiling, target, foreign_cpu, growth: Vec::new() }
+        Self { ceiling, ..Self::alone(name, unit, ours, target, foreign_cpu) }
     }
 
     /// A row without a ceiling: its target is about the figure itself.
@@ -140,12 +131,6 @@ mod tests {
         let figure = Figure::of(&[3.0, 1.0, 2.0]);
         assert_eq!((figure.low.to_bits(), figure.high.to_bits()), (1.0_f64.to_bits(), 3.0_f64.to_bits()));
         assert_eq!(figure.median.to_bits(), 2.0_f64.to_bits());
-    }
-
-    #[test]
-    fn the_99th_percentile_of_a_hundred_is_the_one_before_the_last() {
-        let values: Vec<f64> = (1..=100).map(f64::from).collect();
-        assert_eq!(percentile(&values, 0.99).to_bits(), 99.0_f64.to_bits());
     }
 
     #[test]

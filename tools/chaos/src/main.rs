@@ -26,7 +26,7 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use serde::Serialize;
-use shop::terminal::{Interrupt, Interrupted};
+use shop::terminal::{Interrupt, Interrupted, complain, say};
 
 use crate::{
     cli::{Cli, Command, ReportArgs},
@@ -44,7 +44,7 @@ async fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) if error.is::<Interrupted>() => ExitCode::from(130),
         Err(error) => {
-            harness::complain!("error: {error:#}");
+            complain(format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -55,7 +55,7 @@ async fn run(cli: Cli) -> Result<bool> {
     match cli.command {
         Command::List => {
             for fault in faults::all().iter().chain(faults::UPGRADE) {
-                harness::say!("{:32} {:10} {}", fault.name, fault.group, fault.about);
+                say(format!("{:32} {:10} {}", fault.name, fault.group, fault.about));
             }
             Ok(true)
         }
@@ -94,7 +94,7 @@ async fn run(cli: Cli) -> Result<bool> {
 
 fn show(args: &ReportArgs, rows: &impl Serialize, print: impl FnOnce()) -> Result<()> {
     if args.json {
-        harness::say!("{}", serde_json::to_string_pretty(rows)?);
+        say(serde_json::to_string_pretty(rows)?);
     } else {
         print();
     }
@@ -140,7 +140,7 @@ fn show_outcomes(outcomes: &[Outcome], faults: &[Fault], args: &ReportArgs) -> R
     }
     show(args, &Report { seed, faults: outcomes }, || {
         print_table(outcomes);
-        harness::say!("seed {seed}");
+        say(format!("seed {seed}"));
     })?;
     Interrupt::install()?.check()?;
     Ok(outcomes.len() == faults.len() && outcomes.iter().all(|outcome| outcome.verdict == Verdict::Pass))

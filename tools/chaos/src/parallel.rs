@@ -12,7 +12,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use shop::{registry::CLUSTER, terminal::Interrupt};
+use shop::{
+    registry::CLUSTER,
+    terminal::{Interrupt, complain},
+};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -54,7 +57,7 @@ impl ParallelEnvironments {
         older: Option<Programs>,
     ) -> Result<Self> {
         let seed = args.seed;
-        harness::complain!("  seed {seed}");
+        complain(format!("  seed {seed}"));
         let interrupt = Interrupt::install()?;
         let mut runners = Vec::new();
         // One after the other: two that choose free ports at the same moment choose the same.
@@ -98,7 +101,7 @@ impl ParallelEnvironments {
             while interrupt.check().is_ok() {
                 let index = next.fetch_add(1, Ordering::SeqCst);
                 let Some(fault) = faults.get(index) else { break };
-                harness::complain!("  … {}/{} {}: {}", index + 1, faults.len(), fault.name, fault.about);
+                complain(format!("  … {}/{} {}: {}", index + 1, faults.len(), fault.name, fault.about));
                 let outcome = runtime.block_on(repeated(runner, fault, args.repeat));
                 tell(&outcome);
                 let has_failed = outcome.verdict == Verdict::Fail;
@@ -107,12 +110,12 @@ impl ParallelEnvironments {
                     && interrupt.check().is_ok()
                     && let Err(error) = runtime.block_on(replace(runner, fault.name, args))
                 {
-                    harness::complain!("  environment {number}: there is no new environment: {error:#}");
+                    complain(format!("  environment {number}: there is no new environment: {error:#}"));
                     break;
                 }
             }
             if let Err(error) = keep_logs(runner, &format!("environment-{number}"), args) {
-                harness::complain!("  environment {number}: {error:#}");
+                complain(format!("  environment {number}: {error:#}"));
             }
         };
         thread::scope(|scope| {
@@ -162,7 +165,7 @@ fn tell(outcome: &Outcome) {
         text.push_str(violation);
     }
     // In one piece: another environment may report as well.
-    harness::complain!("{text}");
+    complain(text);
 }
 
 /// Opens a new environment after a fault that was not survived, so that the next fault begins with a healthy one.

@@ -2,23 +2,25 @@
 //!
 //! | module | its job |
 //! |---|---|
-//! | [`Environment`] | private servers, and services as real processes, optionally behind proxies |
+//! | [`Environment`] | private servers, and services as real processes, optionally behind proxies; each has its [`Name`] |
 //! | [`Process`] | one process of a service: start, readiness, signals, memory, open files |
 //! | [`proxy`] | a TCP proxy that delays, silences, cuts, drops confirmations and records statements |
 //! | [`Broker`] | RabbitMQ with the administrator's rights: management API, publishing, reading queues |
 //! | [`until`], [`eventually`] | waiting for a value with a deadline |
-//! | [`output`] | lines for a reader that may be gone |
+//! | [`percentile`](percentile()) | figures of what was measured |
 //! | [`token`] | development tokens |
 
 mod broker;
 mod environment;
-pub mod output;
+mod percentile;
 mod process;
 pub mod proxy;
 pub mod token;
 mod wait;
 
 pub use broker::{Broker, Message, Node, QueueState};
-pub use environment::{Build, Environment, Options, Programs, Service};
+pub use environment::{Build, Environment, Options, Programs};
+pub use percentile::percentile;
 pub use process::{Process, beside_this_program, memory, open_files};
+pub use shop::registry::Name;
 pub use wait::{eventually, until};

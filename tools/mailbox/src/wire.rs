@@ -32,7 +32,7 @@ impl Wire {
         if line.pop() != Some(b'\n') {
             let is_long = line.len() as u64 + 1 >= LINE;
             return Err(if is_long {
-                refused("a line is too long")
+                Error::new(ErrorKind::InvalidData, "a line is too long")
             } else {
                 ErrorKind::UnexpectedEof.into()
             });
@@ -72,8 +72,4 @@ impl Wire {
 
 async fn in_time<T>(limit: Duration, part: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(limit, part).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
-}
-
-fn refused(why: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidData, why)
 }

@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use event_bus::outbox::Notifier;
 use futures_util::{FutureExt, StreamExt};
-use lapin::options::{BasicAckOptions, BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+use lapin::options::{BasicAckOptions, ConfirmSelectOptions};
+use lapin::{Channel, Connection, ConnectionProperties};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::environment::{EXCHANGE, Environment, FIRST, PRODUCTS, Queue};
+use super::publisher::{confirmed, send};
+use crate::environment::{Environment, FIRST, PRODUCTS, Queue};
 
 const EVENT_TYPE: &str = "shop.bench.bare_changed.v1";
 const CHANNEL: &str = "bench_log";
@@ -27,6 +28,13 @@ pub(crate) enum Effect {
     None,
     /// Inbox, product, carts, alerts, in a transaction for each batch.
     Cart,
+}
+
+/// A price change.
+pub(crate) struct Change {
+    pub(crate) id: Uuid,
+    pub(crate) begun: Instant,
+    pub(crate) committed: Instant,
 }
 
 /// When each event had its effect.
@@ -84,8 +92,8 @@ impl Bare {
         Ok(Self { catalog: environment.catalog.clone(), notifier, done, stop })
     }
 
-    /// Changes the price of the n-th product; returns the event's id, when this began and when it was committed.
-    pub(crate) async fn change(&self, n: usize) -> Result<(Uuid, Instant, Instant)> {
+    /// Changes the price of the n-th product.
+    pub(crate) async fn change(&self, n: usize) -> Result<Change> {
         let (id, event_id) = (FIRST + n as i64 % PRODUCTS, Uuid::now_v7());
         let begun = Instant::now();
         let mut tx = self.catalog.begin().await?;
@@ -120,7 +128,7 @@ impl Bare {
         tx.commit().await?;
         let committed = Instant::now();
         self.notifier.notify();
-        Ok((event_id, begun, committed))
+        Ok(Change { id: event_id, begun, committed })
     }
 
     /// When these events had their effect; waits until all had.
@@ -156,14 +164,10 @@ async fn publish_pending(pool: &PgPool, channel: &Channel) -> Result<usize> {
     .await?;
     let mut confirms = Vec::with_capacity(rows.len());
     for (event_id, payload) in &rows {
-        let properties =
-            BasicProperties::default().with_delivery_mode(2).with_message_id(event_id.to_string().into());
-        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-        let (exchange, key) = (EXCHANGE.into(), EVENT_TYPE.into());
-        confirms.push(channel.basic_publish(exchange, key, options, payload.as_bytes(), properties).await?);
+        confirms.push(send(channel, EVENT_TYPE, *event_id, payload.as_bytes()).await?);
     }
     for confirm in confirms {
-        ensure!(matches!(confirm.await?, Confirmation::Ack(None)), "the broker did not take a message");
+        confirmed(confirm).await?;
     }
     if !rows.is_empty() {
         sqlx::query(

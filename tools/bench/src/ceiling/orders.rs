@@ -5,17 +5,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use futures_util::StreamExt;
-use harness::Service;
-use lapin::options::{BasicAckOptions, BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+use harness::Name;
+use lapin::options::{BasicAckOptions, ConfirmSelectOptions};
+use lapin::{Channel, Connection, ConnectionProperties};
 use sqlx::PgPool;
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::environment::{Client, EXCHANGE, Environment, FIRST, PRODUCTS, Queue};
+use super::publisher::{confirmed, send};
+use crate::environment::{Client, Environment, FIRST, PRODUCTS, Queue};
 
 const EVENT_TYPE: &str = "shop.bench.order_moved.v1";
 
@@ -178,7 +179,7 @@ impl BareOrders {
         tokio::spawn(stop.clone().run_until_cancelled_owned(consume(queue, Arc::clone(&waiting))));
         let (give, take) = mpsc::unbounded_channel();
         for _ in 0..CALLS {
-            give.send(Client::connect(environment.port(Service::Sandbox)?).await?)?;
+            give.send(Client::connect(environment.port(Name::SANDBOX)?).await?)?;
         }
         let provider = (give, AsyncMutex::new(take));
         Ok(Self { ordering, catalog, payment, channel, _publisher: publisher, waiting, provider, stop })
@@ -234,22 +235,12 @@ impl BareOrders {
     }
 
     async fn publish(&self, id: Uuid) -> Result<()> {
-        let properties =
-            BasicProperties::default().with_delivery_mode(2).with_message_id(id.to_string().into());
-        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-        let (exchange, key, body) = (EXCHANGE.into(), EVENT_TYPE.into(), [b'x'; 400]);
-        let confirm = self.channel.basic_publish(exchange, key, options, &body, properties).await?;
-        ensure!(matches!(confirm.await?, Confirmation::Ack(None)), "the broker did not take a message");
-        Ok(())
+        confirmed(send(&self.channel, EVENT_TYPE, id, &[b'x'; 400]).await?).await
     }
 
     async fn charge(&self, order: Uuid) -> Result<()> {
         let body = format!(r#"{{"orderId":"{order}","amount":"10.00","currency":"EUR","token":"tok_ok"}}"#);
-        let request = format!(
-            "POST /charges HTTP/1.1\r\nhost: bench\r\nidempotency-key: {order}\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n{body}",
-            body.len()
-        );
+        let request = Client::request("POST", "/charges", &format!("idempotency-key: {order}\r\n"), &body);
         let mut client = self.provider.1.lock().await.recv().await.context("no client")?;
         client.call(&request).await?;
         self.provider.0.send(client)?;

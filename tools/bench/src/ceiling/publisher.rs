@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties, PublisherConfirm};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, PublisherConfirm};
 use uuid::Uuid;
 
 use crate::environment::EXCHANGE;
@@ -28,14 +28,7 @@ pub(crate) async fn publish(amqp: &str, event_type: &str, count: i64, size: usiz
         {
             confirmed(oldest).await?;
         }
-        let properties = BasicProperties::default()
-            .with_delivery_mode(2)
-            .with_content_type("application/cloudevents+json".into())
-            .with_message_id(Uuid::now_v7().to_string().into());
-        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-        window.push_back(
-            channel.basic_publish(EXCHANGE.into(), event_type.into(), options, &body, properties).await?,
-        );
+        window.push_back(send(&channel, event_type, Uuid::now_v7(), &body).await?);
     }
     for confirm in window {
         confirmed(confirm).await?;
@@ -45,7 +38,23 @@ pub(crate) async fn publish(amqp: &str, event_type: &str, count: i64, size: usiz
     Ok(rate)
 }
 
-async fn confirmed(confirm: PublisherConfirm) -> Result<()> {
+/// Sends a persistent, mandatory message; returns the confirmation that is to come.
+pub(super) async fn send(
+    channel: &Channel,
+    event_type: &str,
+    id: Uuid,
+    body: &[u8],
+) -> Result<PublisherConfirm> {
+    let properties = BasicProperties::default()
+        .with_delivery_mode(2)
+        .with_content_type("application/cloudevents+json".into())
+        .with_message_id(id.to_string().into());
+    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+    Ok(channel.basic_publish(EXCHANGE.into(), event_type.into(), options, body, properties).await?)
+}
+
+/// Waits until the broker has taken a message.
+pub(super) async fn confirmed(confirm: PublisherConfirm) -> Result<()> {
     ensure!(matches!(confirm.await?, Confirmation::Ack(None)), "the broker did not take a message");
     Ok(())
 }

@@ -20,14 +20,14 @@ impl Client {
         Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
     }
 
-    /// A request, ready to be sent.
-    pub(crate) fn request(method: &str, path: &str, token: &str, body: &str) -> String {
+    /// A request, ready to be sent. Each of its headers is a line.
+    pub(crate) fn request(method: &str, path: &str, headers: &str, body: &str) -> String {
         let body = if body.is_empty() {
             "\r\n".to_owned()
         } else {
             format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
         };
-        format!("{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n{body}")
+        format!("{method} {path} HTTP/1.1\r\nhost: bench\r\n{headers}{body}")
     }
 
     /// Sends a request and reads the answer; returns its head. Anything but 200 and 202 is an error.
@@ -58,6 +58,11 @@ impl Client {
         }
         Ok(text)
     }
+}
+
+/// The header of a request by which its sender is known.
+pub(crate) fn bearer(token: &str) -> String {
+    format!("authorization: Bearer {token}\r\n")
 }
 
 /// A header of an answer's head, which is in lower case.

@@ -1,11 +1,12 @@
 //! Products, carts and backlogs, put straight into the databases.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use event_bus::relay;
+use harness::until;
 
-use super::Environment;
+use super::{Environment, POLL};
 
 /// Products that are changed, from this number on.
 pub(crate) const FIRST: i64 = 10_001;
@@ -104,21 +105,15 @@ impl Environment {
     /// Waits until everything is published. Reads the newest first: from the other end, each query would pass all
     /// index entries that are dead and not vacuumed yet.
     pub(crate) async fn until_published(&self) -> Result<()> {
-        let begun = Instant::now();
-        loop {
-            let pending: Option<i64> = sqlx::query_scalar(
-                "select position from integration_event_log where state = 'NotPublished'
-                  order by position desc limit 1",
-            )
-            .fetch_optional(&self.catalog)
-            .await?;
-            if pending.is_none() {
-                return Ok(());
-            }
+        let newest = "select position from integration_event_log where state = 'NotPublished'
+                       order by position desc limit 1";
+        let published = async || {
             self.interrupt.check()?;
-            ensure!(begun.elapsed() < LIMIT, "the backlog was not drained in {} s", LIMIT.as_secs());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            let pending: Option<i64> = sqlx::query_scalar(newest).fetch_optional(&self.catalog).await?;
+            Ok(pending.is_none().then_some(()))
+        };
+        let published = until(LIMIT, POLL, published).await?;
+        published.with_context(|| format!("the backlog was not drained in {} s", LIMIT.as_secs()))
     }
 
     /// Forgets all events.

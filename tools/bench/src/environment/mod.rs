@@ -10,15 +10,17 @@ use std::{
 };
 
 use anyhow::Result;
-use harness::{Environment as Harness, Options};
-use shop::registry::Name;
+use harness::{Environment as Harness, Name, Options};
 use shop::terminal::Interrupt;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-pub(crate) use self::client::{Client, Load, answers, closed_loop, header, repeat};
+pub(crate) use self::client::{Client, Load, answers, bearer, closed_loop, header, repeat};
 pub(crate) use self::data::{BACKLOG_TYPE, CARTS, FIRST, PRODUCTS};
 pub(crate) use self::queue::{EXCHANGE, Queue};
+
+/// Between two polls of what is waited for.
+const POLL: Duration = Duration::from_millis(20);
 
 /// The harness's environment, with products and carts.
 pub(crate) struct Environment {

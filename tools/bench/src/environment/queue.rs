@@ -1,14 +1,17 @@
 //! A queue of the bench's own.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use harness::until;
 use lapin::options::{
     BasicConsumeOptions, BasicGetOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
     QueueDeclareOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer, ExchangeKind};
+
+use super::POLL;
 
 /// The exchange of all events.
 pub(crate) const EXCHANGE: &str = "shop.events";
@@ -57,12 +60,9 @@ impl Queue {
 
     /// Waits until there are so many.
     pub(crate) async fn until(&self, depth: u32, limit: Duration) -> Result<()> {
-        let begun = Instant::now();
-        while self.depth().await? < depth {
-            ensure!(begun.elapsed() < limit, "{} never held {depth} messages", self.name);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
+        let holds = async || Ok((self.depth().await? >= depth).then_some(()));
+        let holds = until(limit, POLL, holds).await?;
+        holds.with_context(|| format!("{} never held {depth} messages", self.name))
     }
 
     /// The size of one message's body, which is taken away.

@@ -5,6 +5,7 @@ mod chart;
 use anyhow::Result;
 use comfy_table::{Cell, Table};
 use serde_json::{Value, json};
+use shop::terminal::say;
 
 use crate::cli::Cli;
 use crate::figures::Row;
@@ -16,10 +17,8 @@ pub(crate) fn print(rows: &[Row], cli: &Cli) -> Result<()> {
         chart::write(rows)?;
     }
     if cli.json {
-        harness::say!(
-            "{:#}",
-            json!({"machine": description(), "rows": rows.iter().map(as_json).collect::<Vec<_>>()})
-        );
+        let rows: Vec<Value> = rows.iter().map(as_json).collect();
+        say(format!("{:#}", json!({"machine": description(), "rows": rows})));
         return Ok(());
     }
     let mut table = Table::new();
@@ -38,11 +37,9 @@ pub(crate) fn print(rows: &[Row], cli: &Cli) -> Result<()> {
             Cell::new(format!("{:.0} %{mark}", row.foreign_cpu * 100.0)),
         ]);
     }
-    harness::say!("{table}\n{}", description());
+    say(format!("{table}\n{}", description()));
     if rows.iter().any(|row| row.foreign_cpu > QUIET) {
-        harness::say!(
-            "! other processes kept the machine busy meanwhile: take these figures for what they are"
-        );
+        say("! other processes kept the machine busy meanwhile: take these figures for what they are");
     }
     Ok(())
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use harness::Service;
+use harness::Name;
 use uuid::Uuid;
 
 use super::committed::{self, CLIENTS};
-use super::latency::milliseconds;
+use super::latency::of_bare;
 use super::writes::change_price;
-use super::{latencies, paced, rounds, warm_up};
-use crate::ceiling::{Bare, Effect};
+use super::{latencies, rounds, warm_up};
+use crate::ceiling::{Bare, Change, Effect};
 use crate::cli::Cli;
 use crate::environment::{Environment, Load, answers, header, repeat};
 use crate::figures::{Row, Target};
@@ -19,19 +19,23 @@ use crate::figures::{Row, Target};
 /// How long the last effects may take.
 const LIMIT: Duration = Duration::from_mins(1);
 
+/// Changes a second where the time of each is measured.
+const RATE: u32 = 100;
+
 pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
     environment.clear_log().await?;
     environment.reset_carts(1).await?;
-    environment.run_only(&[Service::Catalog, Service::Basket(1), Service::Relay(1)]).await?;
+    environment.run_only(&[Name::CATALOG, Name::BASKET, Name::RELAY]).await?;
     let bare = Arc::new(Bare::start(environment, Effect::Cart).await?);
     let time = Duration::from_secs(cli.seconds());
     let environment: &Environment = environment;
-    warm_up(async || at_a_rate(environment, 100, time / 2).await).await?;
-    bare_at_a_rate(&bare, 100, time / 2).await?;
-    let ours = async || at_a_rate(environment, 100, time).await;
-    let ceiling = async || bare_at_a_rate(&bare, 100, time).await;
-    let name = "request → cart and alert at 100/s";
-    let mut rows = latencies(environment, cli, name, [1.5, 2.0], ours, ceiling).await?.to_vec();
+    let begun = |change: &Change| change.begun;
+    warm_up(async || at_a_rate(environment, time / 2).await).await?;
+    of_bare(&bare, RATE, time / 2, begun).await?;
+    let ours = async || at_a_rate(environment, time).await;
+    let ceiling = async || of_bare(&bare, RATE, time, begun).await;
+    let name = format!("request → cart and alert at {RATE}/s");
+    let mut rows = latencies(environment, cli, &name, [1.5, 2.0], ours, ceiling).await?.to_vec();
 
     let ours = async || sustained(environment, time).await;
     let (ours, ceiling, foreign) =
@@ -52,29 +56,18 @@ fn event_of(head: &str) -> Result<Uuid> {
 }
 
 /// Changes prices and returns how long it took each until its alert was committed, in ms.
-async fn at_a_rate(environment: &Environment, rate: u32, time: Duration) -> Result<Vec<f64>> {
-    let port = environment.port(Service::Catalog)?;
+async fn at_a_rate(environment: &Environment, time: Duration) -> Result<Vec<f64>> {
+    let port = environment.port(Name::CATALOG)?;
     let request = |n| change_price(&environment.token, n);
-    let sent = committed::sent(port, rate, time, request, event_of).await?;
+    let sent = committed::sent(port, RATE, time, request, event_of).await?;
     let alerts = "select event_id, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 from alert
                    where event_id = any($1)";
     committed::latencies(&sent, &environment.basket, alerts, LIMIT).await
 }
 
-async fn bare_at_a_rate(bare: &Arc<Bare>, rate: u32, time: Duration) -> Result<Vec<f64>> {
-    let before = bare.until_done(0, LIMIT).await?.len();
-    let sent = paced(rate, time, |n| {
-        let bare = Arc::clone(bare);
-        async move { bare.change(n).await }
-    })
-    .await?;
-    let done = bare.until_done(before + sent.len(), LIMIT).await?;
-    Ok(sent.iter().filter_map(|(id, begun, _)| Some(milliseconds(*begun, *done.get(id)?))).collect())
-}
-
 /// Changes as fast as it goes for this time; returns changes a second, until the last alert was committed.
 pub(super) async fn sustained(environment: &Environment, time: Duration) -> Result<f64> {
-    let (port, token) = (environment.port(Service::Catalog)?, environment.token.clone());
+    let (port, token) = (environment.port(Name::CATALOG)?, environment.token.clone());
     let changes = answers(port, Load { clients: CLIENTS, time }, move |n| change_price(&token, n));
     committed::rate(changes, &environment.basket, "select count(*) from alert", LIMIT).await
 }

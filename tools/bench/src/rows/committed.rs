@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use harness::until;
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -54,15 +55,14 @@ pub(super) async fn latencies(
     limit: Duration,
 ) -> Result<Vec<f64>> {
     let ids: Vec<Uuid> = sent.iter().map(|(id, _)| *id).collect();
-    let begun = Instant::now();
-    let committed = loop {
+    let mut count = 0;
+    let all = async || {
         let rows: Vec<(Uuid, f64)> = sqlx::query_as(query).bind(&ids).fetch_all(pool).await?;
-        if rows.len() >= ids.len() {
-            break rows.into_iter().collect::<HashMap<_, _>>();
-        }
-        ensure!(begun.elapsed() < limit, "{} of {} effects were committed", rows.len(), ids.len());
-        tokio::time::sleep(PAUSE).await;
+        count = rows.len();
+        Ok((count >= ids.len()).then(|| rows.into_iter().collect::<HashMap<_, _>>()))
     };
+    let all = until(limit, PAUSE, all).await?;
+    let committed = all.with_context(|| format!("{count} of {} effects were committed", ids.len()))?;
     Ok(sent.iter().filter_map(|(id, begun)| Some((committed.get(id)? - begun) * 1_000.0)).collect())
 }
 
@@ -76,13 +76,12 @@ pub(super) async fn rate(
     let effects = async || anyhow::Ok(sqlx::query_scalar::<_, i64>(query).fetch_one(pool).await?);
     let (before, begun) = (effects().await?, Instant::now());
     let total = requests.await? as i64;
-    let sent = Instant::now();
-    loop {
-        let committed = effects().await? - before;
-        if committed >= total {
-            return Ok(total as f64 / begun.elapsed().as_secs_f64());
-        }
-        ensure!(sent.elapsed() < limit, "{committed} of {total} effects were committed");
-        tokio::time::sleep(PAUSE).await;
-    }
+    let mut committed = 0;
+    let all = async || {
+        committed = effects().await? - before;
+        Ok((committed >= total).then_some(()))
+    };
+    let all = until(limit, PAUSE, all).await?;
+    all.with_context(|| format!("{committed} of {total} effects were committed"))?;
+    Ok(total as f64 / begun.elapsed().as_secs_f64())
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use futures_util::StreamExt;
-use harness::Service;
+use harness::Name;
 
 use crate::ceiling::publish;
 use crate::cli::Cli;
@@ -19,7 +19,7 @@ const SHARED: Duration = Duration::from_secs(4);
 pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
     let count = cli.scaled(50_000);
     let queue = Queue::declare(&environment.broker.url, "bench.backlog", BACKLOG_TYPE).await?;
-    environment.run_only(&[Service::Relay(1)]).await?;
+    environment.run_only(&[Name::RELAY]).await?;
     // Warm-up: also tells how large a message is.
     drain(environment, &queue, count / 5).await?;
     let size = queue.size().await?;
@@ -40,12 +40,12 @@ pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<
         environment.clear_log().await?;
         alone.push(drain(environment, &queue, count).await?);
         queue.purge().await?;
-        environment.run_only(&[Service::Relay(1), Service::Relay(2), Service::Relay(3)]).await?;
+        environment.run_only(&[Name::RELAY, Name::Relay(2), Name::Relay(3)]).await?;
         tokio::time::sleep(SHARED).await;
         environment.clear_log().await?;
         three.push(drain(environment, &queue, count).await?);
         check_order(&queue, count).await?;
-        environment.run_only(&[Service::Relay(1)]).await?;
+        environment.run_only(&[Name::RELAY]).await?;
         tokio::time::sleep(SHARED).await;
     }
     let least = Target::AtLeast(0.8);

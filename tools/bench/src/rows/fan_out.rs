@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use harness::Service;
+use harness::{Name, until};
 use uuid::Uuid;
 
 use crate::cli::Cli;
@@ -23,7 +23,7 @@ pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<
     let sizes: Vec<i64> = [1, 100, 10_000, 100_000].into_iter().filter(|size| *size <= widest).collect();
     fill(environment, &sizes).await?;
     environment.clear_log().await?;
-    environment.run_only(&[Service::Catalog, Service::Basket(1), Service::Relay(1)]).await?;
+    environment.run_only(&[Name::CATALOG, Name::BASKET, Name::RELAY]).await?;
     let meter = Meter::start();
     let mut measured = Vec::new();
     for (place, carts) in sizes.iter().enumerate() {
@@ -67,7 +67,7 @@ async fn very_wide(environment: &Environment, cli: &Cli) -> Result<Row> {
     let id = change(environment, product).await?;
     let committed = "select extract(epoch from pg_xact_commit_timestamp(xmin))::float8
                        from alert where event_id = $1 limit 1";
-    let took = until(environment, committed, id).await? - begun;
+    let took = answer(environment, committed, id).await? - begun;
     let alerts: i64 = sqlx::query_scalar("select count(*) from alert where event_id = $1")
         .bind(id)
         .fetch_one(&environment.basket)
@@ -115,7 +115,7 @@ async fn through_the_service(environment: &Environment, product: i64) -> Result<
     let id = change(environment, product).await?;
     let lasted = "select extract(epoch from pg_xact_commit_timestamp(xmin) - created_at)::float8 * 1000
                     from alert where event_id = $1 limit 1";
-    until(environment, lasted, id).await
+    answer(environment, lasted, id).await
 }
 
 /// The same effect by nothing but the statements; returns how long they took, in ms.
@@ -153,7 +153,7 @@ async fn bare(environment: &Environment, product: i64, round: usize) -> Result<f
 async fn bystanders(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
     environment.clear_log().await?;
     environment.reset_carts(0).await?;
-    environment.run_only(&[Service::Catalog, Service::Basket(1), Service::Relay(1)]).await?;
+    environment.run_only(&[Name::CATALOG, Name::BASKET, Name::RELAY]).await?;
     let meter = Meter::start();
     let mut none = unnoticed_rounds(environment, cli).await?;
     let lines = cli.scaled(1_000_000);
@@ -193,27 +193,23 @@ async fn unnoticed(environment: &Environment, product: i64, times: usize) -> Res
         let question =
             "select extract(epoch from pg_xact_commit_timestamp(xmin) - received_at)::float8 * 1000
                           from inbox where event_id = $1";
-        lasted.push(until(environment, question, id).await?);
+        lasted.push(answer(environment, question, id).await?);
     }
     Ok(Figure::of(&lasted).median)
 }
 
 async fn change(environment: &Environment, product: i64) -> Result<Uuid> {
-    let mut client = Client::connect(environment.port(Service::Catalog)?).await?;
+    let mut client = Client::connect(environment.port(Name::CATALOG)?).await?;
     let n = usize::try_from(product - FIRST)?;
     let head = client.call(&super::writes::change_price(&environment.token, n)).await?;
     Ok(header(&head, "event-id").context("no event")?.parse()?)
 }
 
 /// Asks again and again about this event, until there is an answer.
-async fn until(environment: &Environment, question: &'static str, event_id: Uuid) -> Result<f64> {
-    let begun = Instant::now();
-    loop {
-        let found = sqlx::query_scalar(question).bind(event_id).fetch_optional(&environment.basket).await?;
-        if let Some(found) = found {
-            return Ok(found);
-        }
-        ensure!(begun.elapsed() < LIMIT, "the event had no effect");
-        tokio::time::sleep(Duration::from_millis(3)).await;
-    }
+async fn answer(environment: &Environment, question: &'static str, event_id: Uuid) -> Result<f64> {
+    let ask = async || {
+        let asked = sqlx::query_scalar::<_, f64>(question).bind(event_id);
+        Ok(asked.fetch_optional(&environment.basket).await?)
+    };
+    until(LIMIT, Duration::from_millis(3), ask).await?.context("the event had no effect")
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use harness::Service;
+use harness::Name;
 
 use super::drain::drain;
 use crate::cli::Cli;
@@ -22,7 +22,7 @@ pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<
     let (count, rounds) = (cli.scaled(50_000), cli.rounds().min(ROUNDS));
     let least = Target::AtLeast(0.9);
     let queue = Queue::declare(&environment.broker.url, "bench.backlog", BACKLOG_TYPE).await?;
-    environment.run_only(&[Service::Relay(1)]).await?;
+    environment.run_only(&[Name::RELAY]).await?;
     drain(environment, &queue, count / 5).await?;
 
     let meter = Meter::start();
@@ -54,17 +54,17 @@ pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<
     let meter = Meter::start();
     let million = cli.scaled(1_000_000);
     let mut pending = Vec::new();
-    environment.stop(Service::Relay(1)).await?;
+    environment.stop(Name::RELAY).await?;
     environment.clear_log().await?;
     queue.purge().await?;
     environment.add_backlog(million, BACKLOG_TYPE).await?;
-    environment.start(Service::Relay(1)).await?;
+    environment.start(Name::RELAY).await?;
     for round in 1..=rounds {
         let (already, begun) = (queue.depth().await?, Instant::now());
         queue.until(already + u32::try_from(count)?, Duration::from_mins(2)).await?;
         pending.push(f64::from(queue.depth().await? - already) / begun.elapsed().as_secs_f64());
         if round == rounds {
-            environment.stop(Service::Relay(1)).await?;
+            environment.stop(Name::RELAY).await?;
         }
     }
     let name = format!("drain with {million} pending");
@@ -90,13 +90,13 @@ async fn memory(environment: &mut Environment, cli: &Cli, million: i64) -> Resul
     .await?;
     environment.reset_carts(0).await?;
     let meter = Meter::start();
-    environment.run_only(&[Service::Basket(1), Service::Relay(1)]).await?;
+    environment.run_only(&[Name::BASKET, Name::RELAY]).await?;
     let (mut relay, mut basket) = (Vec::new(), Vec::new());
     for _ in 0..cli.seconds() * 10 {
         environment.interrupt.check()?;
         tokio::time::sleep(Duration::from_millis(500)).await;
-        relay.push(mebibytes(environment.pid(Service::Relay(1))?));
-        basket.push(mebibytes(environment.pid(Service::Basket(1))?));
+        relay.push(mebibytes(environment.pid(Name::RELAY)?));
+        basket.push(mebibytes(environment.pid(Name::BASKET)?));
     }
     environment.run_only(&[]).await?;
     let foreign = meter.foreign();
@@ -133,7 +133,7 @@ async fn with_history(environment: &mut Environment, cli: &Cli, queue: &Queue, e
     };
     tokio::try_join!(half(1, published / 2), half(published / 2 + 1, published))?;
     sqlx::raw_sql("vacuum analyze integration_event_log").execute(&environment.catalog).await?;
-    environment.run_only(&[Service::Relay(1)]).await?;
+    environment.run_only(&[Name::RELAY]).await?;
     let meter = Meter::start();
     let mut long = Vec::new();
     for _ in 0..cli.rounds().min(ROUNDS) {

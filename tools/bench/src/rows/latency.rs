@@ -8,19 +8,19 @@ use anyhow::{Result, ensure};
 use event_bus::Event;
 use event_bus::outbox::{self, Notifier};
 use futures_util::StreamExt;
-use harness::Service;
+use harness::Name;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{latencies, paced};
-use crate::ceiling::{Bare, Effect};
+use crate::ceiling::{Bare, Change, Effect};
 use crate::cli::Cli;
 use crate::environment::{Environment, Queue};
 use crate::figures::Row;
 
 /// How long the last events may take.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Serialize)]
 struct Ticked {
@@ -42,23 +42,30 @@ impl Event for Ticked {
 
 pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
     environment.clear_log().await?;
-    environment.run_only(&[Service::Relay(1)]).await?;
+    environment.run_only(&[Name::RELAY]).await?;
     let bare = Arc::new(Bare::start(environment, Effect::None).await?);
     let mut rows = Vec::new();
     for rate in [100, 1_000] {
         let time = Duration::from_secs(cli.seconds());
         let environment: &Environment = environment;
         of_relay(environment, rate, time / 2).await?;
-        of_bare(&bare, rate, time / 2).await?;
+        let committed = |change: &Change| change.committed;
+        of_bare(&bare, rate, time / 2, committed).await?;
         let ours = async || of_relay(environment, rate, time).await;
-        let ceiling = async || of_bare(&bare, rate, time).await;
+        let ceiling = async || of_bare(&bare, rate, time, committed).await;
         let name = format!("commit → consumer at {rate}/s");
         rows.extend(latencies(environment, cli, &name, [2.0, 3.0], ours, ceiling).await?);
     }
     Ok(rows)
 }
 
-async fn of_bare(bare: &Arc<Bare>, rate: u32, time: Duration) -> Result<Vec<f64>> {
+/// Has the bare loop change prices; returns how long it took each until its effect, in ms, since one of its moments.
+pub(super) async fn of_bare(
+    bare: &Arc<Bare>,
+    rate: u32,
+    time: Duration,
+    since: fn(&Change) -> Instant,
+) -> Result<Vec<f64>> {
     let before = bare.until_done(0, LIMIT).await?.len();
     let sent = paced(rate, time, |n| {
         let bare = Arc::clone(bare);
@@ -66,7 +73,7 @@ async fn of_bare(bare: &Arc<Bare>, rate: u32, time: Duration) -> Result<Vec<f64>
     })
     .await?;
     let done = bare.until_done(before + sent.len(), LIMIT).await?;
-    Ok(sent.iter().filter_map(|(id, _, committed)| Some(milliseconds(*committed, *done.get(id)?))).collect())
+    Ok(sent.iter().filter_map(|change| Some(milliseconds(since(change), *done.get(&change.id)?))).collect())
 }
 
 async fn of_relay(environment: &Environment, rate: u32, time: Duration) -> Result<Vec<f64>> {
@@ -110,6 +117,6 @@ async fn of_relay(environment: &Environment, rate: u32, time: Duration) -> Resul
 }
 
 /// Zero where the consumer was faster than the commit's answer.
-pub(super) fn milliseconds(from: Instant, to: Instant) -> f64 {
+fn milliseconds(from: Instant, to: Instant) -> f64 {
     to.saturating_duration_since(from).as_secs_f64() * 1_000.0
 }

@@ -16,13 +16,14 @@ mod writes;
 use std::time::Duration;
 
 use anyhow::Result;
+use harness::percentile;
 use shop::terminal::Progress;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::cli::{Cli, Section};
 use crate::environment::Environment;
-use crate::figures::{Row, Target, percentile};
+use crate::figures::{Row, Target};
 use crate::machine::Meter;
 use crate::report;
 
@@ -103,8 +104,9 @@ async fn latencies(
     bare: impl AsyncFn() -> Result<Vec<f64>>,
 ) -> Result<[Row; 2]> {
     let (ours, bare, foreign) = rounds(environment, cli, ours, bare).await?;
-    let row = |label: &str, share: f64, most: f64| {
-        let each = |all: &[Vec<f64>]| all.iter().map(|one| percentile(one, share)).collect::<Vec<_>>();
+    let row = |label: &str, percent: usize, most: f64| {
+        let each =
+            |all: &[Vec<f64>]| all.iter().filter_map(|one| percentile(one, percent)).collect::<Vec<_>>();
         let (ours, bare) = (each(&ours), each(&bare));
         Row::against(
             format!("{name}, {label}"),
@@ -115,7 +117,7 @@ async fn latencies(
             foreign,
         )
     };
-    Ok([row("p50", 0.5, most[0]), row("p99", 0.99, most[1])])
+    Ok([row("p50", 50, most[0]), row("p99", 99, most[1])])
 }
 
 /// Does something until it works once: a service that has just started opens its connections first, which

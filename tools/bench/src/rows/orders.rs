@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use harness::{Service, memory, token::token};
+use harness::{Name, token::token};
 use uuid::Uuid;
 
 use super::committed::{self, CLIENTS};
 use super::{latencies, paced, rounds, warm_up};
 use crate::ceiling::BareOrders;
 use crate::cli::Cli;
-use crate::environment::{Environment, FIRST, Load, PRODUCTS, answers, header, repeat};
+use crate::environment::{Client, Environment, FIRST, Load, PRODUCTS, answers, bearer, header, repeat};
 use crate::figures::{Row, Target};
+use crate::machine::mebibytes;
 
 /// How long the last orders may take.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -23,15 +24,14 @@ const RATE: u32 = 50;
 /// Orders on their way at once in the bare loop.
 const BARE: usize = 64;
 
-const SERVICES: [Service; 5] =
-    [Service::Catalog, Service::Ordering, Service::Payment, Service::Sandbox, Service::Relay(1)];
+const SERVICES: [Name; 5] = [Name::CATALOG, Name::ORDERING, Name::PAYMENT, Name::SANDBOX, Name::RELAY];
 
 /// Buyers, each with a token.
 const BUYERS: usize = 500;
 
 pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
     environment.clear_log().await?;
-    environment.settings.push((Service::Ordering, "APP__ORDERS__GRACE_PERIOD_S", "0"));
+    environment.settings.push((Name::ORDERING, "APP__ORDERS__GRACE_PERIOD_S", "0"));
     environment.run_only(&SERVICES).await?;
     offer(environment).await?;
     let tokens = (0..BUYERS).map(|n| token(&format!("bench-buyer-{n}"), ""));
@@ -58,8 +58,8 @@ pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<
         least,
         foreign,
     ));
-    for service in [Service::Ordering, Service::Payment] {
-        let mib = memory(environment.pid(service)?) as f64 / (1024.0 * 1024.0);
+    for service in [Name::ORDERING, Name::PAYMENT] {
+        let mib = mebibytes(environment.pid(service)?);
         let name = format!("memory of {service} after these orders");
         rows.push(Row::alone(name, "MiB", &[mib], Target::AtMost(64.0), foreign));
     }
@@ -87,12 +87,8 @@ fn checkout(token: &str, n: usize) -> String {
         r#"{{"items":[{{"productId":{},"quantity":1}}],"payment":{{"token":"tok_ok"}},"expectedTotal":"10.00","address":{{"name":"Kim","street":"Mill Road 1","postcode":"12345","city":"Moor","country":"IE"}}}}"#,
         FIRST + n as i64 % PRODUCTS
     );
-    format!(
-        "POST /api/v1/orders HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\nidempotency-key: {}\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        Uuid::now_v7(),
-        body.len()
-    )
+    let headers = format!("{}idempotency-key: {}\r\n", bearer(token), Uuid::now_v7());
+    Client::request("POST", "/api/v1/orders", &headers, &body)
 }
 
 fn order_of(head: &str) -> Result<Uuid> {
@@ -102,7 +98,7 @@ fn order_of(head: &str) -> Result<Uuid> {
 
 /// Places orders and returns how long it took each until `paid` was committed, in ms.
 async fn at_a_rate(environment: &Environment, tokens: &[String], time: Duration) -> Result<Vec<f64>> {
-    let port = environment.port(Service::Ordering)?;
+    let port = environment.port(Name::ORDERING)?;
     let request = |n: usize| checkout(&tokens[n % BUYERS], n);
     let sent = committed::sent(port, RATE, time, request, order_of).await?;
     let paid = "select order_id, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 from order_change
@@ -120,7 +116,7 @@ async fn bare_at_a_rate(bare: &Arc<BareOrders>, time: Duration) -> Result<Vec<f6
 
 /// Orders as fast as it goes for this time; returns orders a second, until the last was paid.
 async fn sustained(environment: &Environment, tokens: &Arc<Vec<String>>, time: Duration) -> Result<f64> {
-    let (port, tokens) = (environment.port(Service::Ordering)?, Arc::clone(tokens));
+    let (port, tokens) = (environment.port(Name::ORDERING)?, Arc::clone(tokens));
     let next = move |n: usize| checkout(&tokens[n % BUYERS], n);
     let orders = answers(port, Load { clients: CLIENTS, time }, next);
     let paid = "select count(*) from order_change where status = 'paid'";

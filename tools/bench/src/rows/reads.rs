@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use harness::Service;
+use harness::{Name, token::token};
 
 use super::{rounds, warm_up};
 use crate::ceiling::pgbench;
 use crate::cli::Cli;
-use crate::environment::{CARTS, Client, Environment, FIRST, Load, PRODUCTS, closed_loop};
+use crate::environment::{CARTS, Client, Environment, FIRST, Load, PRODUCTS, bearer, closed_loop};
 use crate::figures::{Row, Target};
 
 const PAGE: &str = "\\set page random(0, 99)
@@ -39,21 +39,20 @@ select cart.version, line.product_id, product.name as product_name, line.unit_pr
 
 pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
     environment.reset_carts(3).await?;
-    environment.run_only(&[Service::Catalog, Service::Basket(1)]).await?;
-    let tokens =
-        (0..CARTS).map(|n| harness::token::token(&format!("buyer-{n}"), "")).collect::<Result<Vec<_>>>()?;
+    environment.run_only(&[Name::CATALOG, Name::BASKET]).await?;
+    let buyers = (0..CARTS).map(|n| Ok(bearer(&token(&format!("buyer-{n}"), "")?)));
+    let buyers = buyers.collect::<Result<Vec<_>>>()?;
     let page = |n: usize| get(&format!("/api/v1/catalog/items?pageIndex={}&pageSize=10", n % 100), "");
     let product = |n: usize| get(&format!("/api/v1/catalog/items/{}", FIRST + n as i64 % PRODUCTS), "");
     let cart = move |n: usize| {
-        let n = n % tokens.len();
-        get(&format!("/api/v1/basket/buyer-{n}"), &tokens[n])
+        let n = n % buyers.len();
+        get(&format!("/api/v1/basket/buyer-{n}"), &buyers[n])
     };
-    let catalog = (Service::Catalog, "catalog");
+    let catalog = (Name::CATALOG, "catalog");
     Ok(vec![
         row(environment, cli, ("catalog page of 10 of 1,100", 0.5), catalog, PAGE, page).await?,
         row(environment, cli, ("one product", 0.4), catalog, PRODUCT, product).await?,
-        row(environment, cli, ("a cart with 3 lines", 0.4), (Service::Basket(1), "basket"), CART, cart)
-            .await?,
+        row(environment, cli, ("a cart with 3 lines", 0.4), (Name::BASKET, "basket"), CART, cart).await?,
     ])
 }
 
@@ -61,7 +60,7 @@ async fn row(
     environment: &Environment,
     cli: &Cli,
     (name, floor): (&str, f64),
-    (service, database): (Service, &str),
+    (service, database): (Name, &str),
     script: &str,
     next: impl Fn(usize) -> String + Clone + Send + 'static,
 ) -> Result<Row> {
@@ -81,9 +80,6 @@ async fn row(
     ))
 }
 
-fn get(path: &str, token: &str) -> String {
-    if token.is_empty() {
-        return format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n");
-    }
-    Client::request("GET", path, token, "")
+fn get(path: &str, headers: &str) -> String {
+    Client::request("GET", path, headers, "")
 }

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use harness::Service;
+use harness::Name;
 
 use crate::cli::Cli;
 use crate::environment::Environment;
 use crate::figures::{Row, Target};
 use crate::machine::{Meter, ticks_of};
 
-const SERVICES: [Service; 3] = [Service::Catalog, Service::Basket(1), Service::Relay(1)];
+const SERVICES: [Name; 3] = [Name::CATALOG, Name::BASKET, Name::RELAY];
 
 /// A session that has gone quiet publishes its counts after ten seconds.
 const SETTLED: Duration = Duration::from_secs(12);
@@ -27,7 +27,7 @@ pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<
             environment.start(name).await?;
             took.push(begun.elapsed().as_secs_f64());
         }
-        let what = format!("{} ready after its start", name.binary());
+        let what = format!("{} ready after its start", environment.binary(name)?);
         rows.push(Row::alone(what, "s", &took, Target::AtMost(1.0), meter.foreign()));
     }
 
@@ -49,7 +49,7 @@ pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<
     }
     for ((name, pid), before) in pids.into_iter().zip(ticks) {
         let share = (ticks_of(pid) - before) as f64 / elapsed;
-        let what = format!("processor at rest, {}", name.binary());
+        let what = format!("processor at rest, {}", environment.binary(name)?);
         rows.push(Row::alone(what, "% of a core", &[share], Target::AtMost(1.0), foreign));
     }
     Ok(rows)

@@ -9,7 +9,7 @@ use actix_web::{App, HttpResponse, HttpServer};
 use anyhow::{Context, Result, ensure};
 use event_bus::TraceContext;
 use event_bus::span::{Span, SpanKind};
-use harness::Service;
+use harness::Name;
 
 use super::warm_up;
 use super::writes::change_price;
@@ -70,9 +70,9 @@ async fn price_changes(
 ) -> Result<(f64, f64)> {
     environment.clear_log().await?;
     environment.run_only(&[]).await?;
-    environment.launch(Service::Catalog, settings)?;
-    environment.service(Service::Catalog)?.until_ready().await?;
-    let (port, pid) = (environment.port(Service::Catalog)?, environment.pid(Service::Catalog)?);
+    environment.launch(Name::CATALOG, settings)?;
+    environment.service(Name::CATALOG)?.until_ready().await?;
+    let (port, pid) = (environment.port(Name::CATALOG)?, environment.pid(Name::CATALOG)?);
     let load = Load { clients: CLIENTS, time: Duration::from_secs(cli.seconds()) };
     let token = environment.token.clone();
     let next = move |n| change_price(&token, n);

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use harness::Service;
+use harness::Name;
 
 use super::{rounds, warm_up};
 use crate::ceiling::pgbench;
 use crate::cli::Cli;
-use crate::environment::{Client, Environment, FIRST, Load, PRODUCTS, closed_loop};
+use crate::environment::{Client, Environment, FIRST, Load, PRODUCTS, bearer, closed_loop};
 use crate::figures::{Row, Target};
 
 /// The statements of a price change, in one transaction as the route has them. Texts stay as they are in the row:
@@ -34,8 +34,8 @@ commit;
 
 pub(super) async fn measure(environment: &mut Environment, cli: &Cli) -> Result<Vec<Row>> {
     environment.clear_log().await?;
-    environment.run_only(&[Service::Catalog]).await?;
-    let port = environment.port(Service::Catalog)?;
+    environment.run_only(&[Name::CATALOG]).await?;
+    let port = environment.port(Name::CATALOG)?;
     let mut rows = Vec::new();
     for clients in [16, 32] {
         let load = Load { clients, time: Duration::from_secs(cli.seconds()) };
@@ -70,5 +70,5 @@ pub(super) fn change_price(token: &str, n: usize) -> String {
     let id = FIRST + n as i64 % PRODUCTS;
     let cents = CENTS.fetch_add(1, Ordering::Relaxed) % 900_000 + 100_000;
     let body = format!("{{\"price\":\"{}.{:02}\"}}", cents / 100, cents % 100);
-    Client::request("PUT", &format!("/api/v1/catalog/items/{id}/price"), token, &body)
+    Client::request("PUT", &format!("/api/v1/catalog/items/{id}/price"), &bearer(token), &body)
 }

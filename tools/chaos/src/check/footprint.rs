@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use harness::{Environment, Service, memory, open_files};
+use harness::{Environment, Name, memory, open_files};
 
 /// How much more of each a run may leave behind: pools grow under workload and keep what they have.
 const MORE_MEMORY: u64 = 48 * 1024 * 1024;
@@ -44,7 +44,7 @@ impl Footprint {
         .await?;
         let overview = environment.broker.manage(reqwest::Method::GET, "overview", &Value::Null).await?;
         let logs = environment.registry().publishers().count();
-        let of_one = |service| if matches!(service, Service::Relay(_)) { logs } else { CONNECTIONS_EACH };
+        let of_one = |service| if matches!(service, Name::Relay(_)) { logs } else { CONNECTIONS_EACH };
         let usual: usize = environment.services().map(|(service, _)| of_one(service)).sum();
         let total = |name: &str| overview["object_totals"][name].as_i64().unwrap_or(0);
         Ok(Self {

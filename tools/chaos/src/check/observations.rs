@@ -49,7 +49,7 @@ pub(crate) struct DeadLetter {
 pub(crate) const POISON: &str = "x-chaos-poison";
 
 impl DeadLetter {
-    fn of(message: &Message) -> Self {
+    pub(super) fn of(message: &Message) -> Self {
         let headers = message.properties.headers().as_ref();
         Self {
             message_id: message.properties.message_id().as_ref().map(ToString::to_string),
@@ -167,9 +167,7 @@ impl Observations {
             inbox,
         })
     }
-}
 
-impl Observations {
     /// How long after `healed` (seconds since 1970) the last event arrived that had been committed before;
     /// zero, if all had. `None` if nothing had been committed before, or nothing arrived.
     pub(crate) fn recovery(&self, healed: f64) -> Option<f64> {

@@ -1,15 +1,18 @@
 //! What the orders of a run have left behind, read from every place that keeps something.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
-use harness::{Environment, Service, until};
+use harness::{Environment, Name, until};
 use serde::Deserialize;
 use sqlx::types::chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    observations::POISON,
+    observations::DeadLetter,
     orders::{Charge, Logged, Order, Orders, Stock},
     recorder::Publication,
 };
@@ -34,15 +37,7 @@ pub(crate) struct OrderMark {
 
 #[derive(Deserialize)]
 struct Ledger {
-    charges: Vec<LedgerCharge>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LedgerCharge {
-    order_id: String,
-    amount: String,
-    refunded: bool,
+    charges: Vec<Charge>,
 }
 
 impl OrderMark {
@@ -101,12 +96,13 @@ impl OrderMark {
         Ok(missing.first().map(|first| format!("{} events not received, such as {first}", missing.len())))
     }
 
-    /// Reads it all. To be called at rest.
+    /// Reads it all; `undone` are events that a restored log no longer has. To be called at rest.
     pub(crate) async fn read(
         &self,
         environment: &Environment,
         shopping: &Shopping,
         publications: Vec<Publication>,
+        undone: &HashSet<Uuid>,
     ) -> Result<Orders> {
         let (purchases, shipped) = shopping.promised();
         let logs = self.logs(environment).await?;
@@ -116,6 +112,7 @@ impl OrderMark {
             placed: self.orders(environment).await?,
             missing,
             logs: logs.into_iter().map(|(_, log)| log).collect(),
+            undone: undone.clone(),
             dead: dead(environment).await?,
             charges: charges(environment).await?,
             stock: (self.stock.clone(), stock(environment).await?),
@@ -141,7 +138,7 @@ impl OrderMark {
         let mut missing = Vec::new();
         // Those that an environment does not run take nothing.
         let subscribers = environment.registry().subscribers();
-        for subscriber in subscribers.filter(|subscriber| environment.runs(subscriber.name)) {
+        for subscriber in subscribers.filter(|subscriber| environment.runs(Name::Service(subscriber.name))) {
             let is_wanted = |row: &&Logged| subscriber.subscribes.contains(&row.event_type);
             let wanted = logs.iter().flat_map(|(_, log)| log).filter(is_wanted);
             let ids: Vec<Uuid> = wanted.map(|row| row.event_id).collect();
@@ -205,28 +202,21 @@ async fn dead(environment: &Environment) -> Result<Vec<String>> {
     for service in SERVICES {
         // Poison of earlier runs may come to a service that did not run then.
         let letters = environment.broker.take_all(&format!("{service}.events.dead")).await?;
-        let innocents = letters.iter().filter(|letter| {
-            let headers = letter.properties.headers().as_ref();
-            !headers.is_some_and(|headers| headers.inner().contains_key(POISON))
-        });
-        dead.extend(innocents.map(|letter| {
-            let reason = letter.header("x-reason").unwrap_or_default();
-            format!("{} at {service}, {reason}", letter.routing_key)
-        }));
+        for letter in letters {
+            let DeadLetter { reason, is_poison, .. } = DeadLetter::of(&letter);
+            if !is_poison {
+                dead.push(format!("{} at {service}, {reason}", letter.routing_key));
+            }
+        }
     }
     Ok(dead)
 }
 
 async fn charges(environment: &Environment) -> Result<Vec<Charge>> {
-    let url = format!("{}/ledger", environment.url(Service::Sandbox)?);
+    let url = format!("{}/ledger", environment.url(Name::SANDBOX)?);
     let client = reqwest::Client::builder().timeout(LIMIT).no_proxy().build()?;
     let ledger: Ledger = client.get(url).send().await?.error_for_status()?.json().await?;
-    let charge = |LedgerCharge { order_id, amount, refunded }| Charge {
-        order: order_id,
-        amount,
-        is_refunded: refunded,
-    };
-    Ok(ledger.charges.into_iter().map(charge).collect())
+    Ok(ledger.charges)
 }
 
 async fn carts(environment: &Environment) -> Result<HashMap<String, Vec<Item>>> {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
@@ -40,10 +41,12 @@ pub(crate) struct Order {
 }
 
 /// A charge in the provider's ledger.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Charge {
+    #[serde(rename = "orderId")]
     pub(crate) order: String,
     pub(crate) amount: String,
+    #[serde(rename = "refunded")]
     pub(crate) is_refunded: bool,
 }
 
@@ -76,6 +79,8 @@ pub(crate) struct Orders {
     pub(crate) placed: Vec<Order>,
     /// The outboxes of the services that take part.
     pub(crate) logs: Vec<Vec<Logged>>,
+    /// Events that a restored log no longer has.
+    pub(crate) undone: HashSet<Uuid>,
     /// Committed events that a subscriber has not had, in words.
     pub(crate) missing: Vec<String>,
     /// Innocent events that were dead-lettered, in words.
@@ -211,9 +216,10 @@ fn carts(orders: &Orders, findings: &mut Findings) {
     findings.found.wrong_at_rest += findings.note("orders, another cart", wrong);
 }
 
-/// Each status of the history follows from the one before, and has one event, which is in a log.
+/// Each status of the history follows from the one before, and has one event, which is in a log, or was before a restore.
 fn history(orders: &Orders, findings: &mut Findings) {
-    let logged: HashSet<Uuid> = orders.logs.iter().flatten().map(|row| row.event_id).collect();
+    let logged = orders.logs.iter().flatten().map(|row| row.event_id);
+    let logged: HashSet<Uuid> = logged.chain(orders.undone.iter().copied()).collect();
     let wrong = orders.placed.iter().filter_map(|order| {
         let mut statuses: Vec<&str> = order.history.iter().map(|(status, _)| &**status).collect();
         let events: HashSet<Uuid> = order.history.iter().map(|(_, event)| *event).collect();

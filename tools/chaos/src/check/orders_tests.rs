@@ -147,6 +147,15 @@ fn a_history_with_a_gap_or_without_its_event_is_noticed() {
 }
 
 #[test]
+fn a_change_may_have_an_event_that_a_restored_log_has_lost() {
+    let found = found(|orders| {
+        orders.placed[0].history[1].1 = id(7);
+        orders.undone.insert(id(7));
+    });
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
 fn a_change_that_is_told_twice_or_never_is_noticed() {
     let is_paid = |row: &Logged| row.event_type == "shop.ordering.order_paid.v1";
     is_noticed("orders, told otherwise than once", |orders| {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Context, Result};
-use harness::{Environment, Service};
+use harness::{Environment, Name};
 use serde::Deserialize;
 use sqlx::types::chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -111,7 +111,7 @@ impl UserMark {
 }
 
 async fn mails(environment: &Environment) -> Result<Vec<Mail>> {
-    let url = format!("{}/api/messages?limit={MAILS}", environment.url(Service::Mailbox)?);
+    let url = format!("{}/api/messages?limit={MAILS}", environment.url(Name::MAILBOX)?);
     let client = reqwest::Client::builder().timeout(LIMIT).no_proxy().build()?;
     let mails: Mails = client.get(url).send().await?.error_for_status()?.json().await?;
     Ok(mails.messages)

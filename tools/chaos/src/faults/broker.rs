@@ -6,15 +6,14 @@ use anyhow::{Context, Result};
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use shop::registry::Name;
 use tokio::time::Instant;
 
 use super::{
     Fault, Injection, Target, injection,
-    process::{server_frozen, server_killed, server_restarted},
+    process::{frozen, server_killed, server_restarted},
 };
 use crate::check::Expected;
-use harness::{Broker, Service, proxy::Protocol, until};
+use harness::{Broker, Name, proxy::Protocol, until};
 
 /// How long the basket may take to consume again: it pauses for longer after many failures.
 const BACK: Duration = Duration::from_secs(30);
@@ -24,7 +23,7 @@ pub(super) const FAULTS: &[Fault] = faults! {
     broker: "broker-restarted" [2, 1]
         "RabbitMQ is restarted as an operator would" => server_restarted(Name::RABBITMQ);
     broker: "broker-frozen" [1, 1]
-        "RabbitMQ stands still for longer than its heartbeats allow" => server_frozen(Name::RABBITMQ, 12.0..=14.0);
+        "RabbitMQ stands still for longer than its heartbeats allow" => frozen(Name::RABBITMQ, 12.0..=14.0);
     broker: "broker-frozen-and-killed" [1, 1]
         "RabbitMQ stands still, then is killed with what it was sent" => frozen_and_killed;
     broker: "broker-memory-alarm" [1, 1] "RabbitMQ is short of memory and blocks publishers"
@@ -43,7 +42,7 @@ pub(super) const FAULTS: &[Fault] = faults! {
 };
 
 async fn frozen_and_killed(target: &mut Target<'_>) -> Result<Injection> {
-    target.environment.signal_server(Name::RABBITMQ, Signal::STOP)?;
+    target.environment.signal(Name::RABBITMQ, Signal::STOP)?;
     target.hold(1.0..=2.0).await;
     server_killed(target, Name::RABBITMQ).await
 }
@@ -81,10 +80,10 @@ pub(crate) async fn bind_full_queue(broker: &Broker, event_type: &str) -> Result
 
 async fn queue_deleted(target: &mut Target<'_>) -> Result<Injection> {
     // With messages in it: the basket stands still, so that they cannot go anywhere.
-    target.environment.signal(Service::Basket(1), Signal::STOP)?;
+    target.environment.signal(Name::BASKET, Signal::STOP)?;
     target.workload.until_done(10, Duration::from_secs(20)).await?;
     target.environment.broker.delete("queues/shop/basket.events").await?;
-    target.environment.signal(Service::Basket(1), Signal::CONT)?;
+    target.environment.signal(Name::BASKET, Signal::CONT)?;
     let healed = Instant::now();
     target.hold(1.0..=2.0).await;
     // What is replayed before the basket has made its queue again is not for it.
@@ -128,7 +127,7 @@ pub(super) async fn close_connections(broker: &Broker, user: &str) -> Result<()>
 
 async fn absent_at_start(target: &mut Target<'_>) -> Result<Injection> {
     use harness::proxy::Mode::{Pass, Refused};
-    let absent = [Service::Relay(1), Service::Basket(1)];
+    let absent = [Name::RELAY, Name::BASKET];
     for service in absent {
         target.environment.kill(service)?;
         let proxy = target.environment.proxy(service, Protocol::Amqp)?;

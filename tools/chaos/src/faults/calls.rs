@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Fault, Injection, Target, injection};
 use harness::{
-    Service,
+    Name,
     proxy::{
         Cut,
         Protocol::{self, Amqp, Postgres},
@@ -32,27 +32,27 @@ enum For {
 
 pub(super) const FAULTS: &[Fault] = faults! {
     calls: "every-call-of-relay-to-postgres" [1, 1]
-        "each call in turn, from the start on, until an event has arrived" => every(Service::Relay(1), Postgres, For::PriceChange);
+        "each call in turn, from the start on, until an event has arrived" => every(Name::RELAY, Postgres, For::PriceChange);
     calls: "every-call-of-relay-to-broker" [1, 1]
-        "each call in turn, from the start on, until an event has arrived" => every(Service::Relay(1), Amqp, For::PriceChange);
+        "each call in turn, from the start on, until an event has arrived" => every(Name::RELAY, Amqp, For::PriceChange);
     calls: "every-call-of-basket-to-postgres" [1, 1]
-        "each call in turn, from the start on, until an event has arrived" => every(Service::Basket(1), Postgres, For::PriceChange);
+        "each call in turn, from the start on, until an event has arrived" => every(Name::BASKET, Postgres, For::PriceChange);
     calls: "every-call-of-basket-to-broker" [1, 1]
-        "each call in turn, from the start on, until an event has arrived" => every(Service::Basket(1), Amqp, For::PriceChange);
+        "each call in turn, from the start on, until an event has arrived" => every(Name::BASKET, Amqp, For::PriceChange);
     calls: "every-call-of-catalog-to-postgres" [1, 1]
-        "each call in turn, from the start on, until an event has arrived" => every(Service::Catalog, Postgres, For::PriceChange);
+        "each call in turn, from the start on, until an event has arrived" => every(Name::CATALOG, Postgres, For::PriceChange);
     calls: "every-call-of-ordering-to-postgres" [1, 1, orders]
-        "each call in turn, from the start on, until an order is over" => every(Service::Ordering, Postgres, For::Order);
+        "each call in turn, from the start on, until an order is over" => every(Name::ORDERING, Postgres, For::Order);
     calls: "every-call-of-ordering-to-broker" [1, 1, orders]
-        "each call in turn, from the start on, until an order is over" => every(Service::Ordering, Amqp, For::Order);
+        "each call in turn, from the start on, until an order is over" => every(Name::ORDERING, Amqp, For::Order);
     calls: "every-call-of-payment-to-postgres" [1, 1, orders]
-        "each call in turn, from the start on, until an order is over" => every(Service::Payment, Postgres, For::Order);
+        "each call in turn, from the start on, until an order is over" => every(Name::PAYMENT, Postgres, For::Order);
     calls: "every-call-of-payment-to-broker" [1, 1, orders]
-        "each call in turn, from the start on, until an order is over" => every(Service::Payment, Amqp, For::Order);
+        "each call in turn, from the start on, until an order is over" => every(Name::PAYMENT, Amqp, For::Order);
     calls: "every-call-of-stock-to-postgres" [1, 1, orders]
-        "each call of the catalog in turn, until an order is over" => every(Service::Catalog, Postgres, For::Order);
+        "each call of the catalog in turn, until an order is over" => every(Name::CATALOG, Postgres, For::Order);
     calls: "every-call-of-stock-to-broker" [1, 1, orders]
-        "each call of the catalog in turn, until an order is over" => every(Service::Catalog, Amqp, For::Order);
+        "each call of the catalog in turn, until an order is over" => every(Name::CATALOG, Amqp, For::Order);
 };
 
 /// Nobody has time to think again: an order is soon over.
@@ -62,13 +62,13 @@ const AT_ONCE: (&str, &str) = ("APP__ORDERS__GRACE_PERIOD_S", "0");
 /// before its answer reaches the service, as the schedule wants. Over once an event has come through with no call left to cut.
 async fn every(
     target: &mut Target<'_>,
-    service: Service,
+    service: Name,
     protocol: Protocol,
     purpose: For,
 ) -> Result<Injection> {
-    let settings: &[_] = if service == Service::Ordering { &[AT_ONCE] } else { &[] };
+    let settings: &[_] = if service == Name::ORDERING { &[AT_ONCE] } else { &[] };
     if matches!(purpose, For::Order) {
-        target.environment.launch(Service::Ordering, &[AT_ONCE])?;
+        target.environment.launch(Name::ORDERING, &[AT_ONCE])?;
     }
     for n in 1..=MOST {
         let cut = if target.rng.bool() { Cut::Before(n) } else { Cut::After(n) };
@@ -90,7 +90,7 @@ async fn every(
         proxy.never_cut();
         if is_over {
             if matches!(purpose, For::Order) {
-                target.environment.launch(Service::Ordering, &[])?;
+                target.environment.launch(Name::ORDERING, &[])?;
             }
             return Ok(injection(n - 1, Instant::now()));
         }

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use super::{Fault, Injection, Target, injection};
 use crate::workload::{PRODUCTS, change_price};
-use harness::{Environment, Service, until};
+use harness::{Environment, Name, until};
 
-/// Service gets a wrong clock; the second relay keeps the right one.
-const WRONG: [Service; 3] = [Service::Catalog, Service::Relay(1), Service::Basket(1)];
+/// What gets a wrong clock; the second relay keeps the right one.
+const WRONG: [Name; 3] = [Name::CATALOG, Name::RELAY, Name::BASKET];
 
 /// How long an event may take from one wrong clock past another to a third.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(20);
@@ -71,7 +71,7 @@ async fn arrives(target: &mut Target<'_>) -> Result<()> {
 }
 
 /// Whether a service's answers are dated at least half an hour away from now.
-async fn is_wrong(environment: &Environment, service: Service) -> Result<bool> {
+async fn is_wrong(environment: &Environment, service: Name) -> Result<bool> {
     let answer = reqwest::get(format!("{}/health/live", environment.url(service)?)).await?;
     let date = answer.headers().get("date").context("an answer without a date")?.to_str()?;
     let date = DateTime::parse_from_rfc2822(date).context("an answer's date that is none")?;

@@ -6,11 +6,11 @@ use anyhow::{Context, Result, ensure};
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::Value;
-use shop::registry::{CLUSTER, Name};
+use shop::registry::CLUSTER;
 use tokio::time::Instant;
 
 use super::{Fault, Injection, Target, injection};
-use harness::until;
+use harness::{Name, until};
 
 /// What these faults are called together; their environment has a cluster.
 pub(super) const GROUP: &str = "cluster";
@@ -91,10 +91,10 @@ async fn cut_off(target: &mut Target<'_>) -> Result<Injection> {
 /// operator restarts the node.
 async fn frozen(target: &mut Target<'_>) -> Result<Injection> {
     let node = Name::Rabbitmq(leader(target).await?);
-    target.environment.signal_server(node, Signal::STOP)?;
+    target.environment.signal(node, Signal::STOP)?;
     let flows = target.one_arrives(FLOWS).await;
     target.hold(AWAY).await;
-    target.environment.signal_server(node, Signal::CONT)?;
+    target.environment.signal(node, Signal::CONT)?;
     flows.context("while a node is frozen")?;
     target.one_arrives(FLOWS).await.context("after a node was frozen")?;
     if until_whole(target, BY_ITSELF).await.is_err() {

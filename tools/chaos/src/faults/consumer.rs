@@ -9,13 +9,13 @@ use super::{
     Fault, Injection, Target, injection,
     process::{crash_loop, frozen, killed, restarted},
 };
-use harness::Service;
+use harness::Name;
 
-const ONE: Service = Service::Basket(1);
+const ONE: Name = Name::BASKET;
 
 pub(super) const FAULTS: &[Fault] = faults! {
     around: "calm" [3, 2] "nothing is broken: nothing may be published twice either" => calm;
-    consumer: "consumer-killed" [1, 1] "the basket is killed while it handles events" => killed(ONE);
+    consumer: "consumer-killed" [1, 1] "the basket is killed while it handles events" => killed(ONE, 0.5..=2.0);
     consumer: "consumer-killed-with-standby" [1, 2]
         "one of two baskets is killed and is not restarted" => one_killed;
     consumer: "consumer-crash-loop" [1, 1]
@@ -26,7 +26,7 @@ pub(super) const FAULTS: &[Fault] = faults! {
     around: "catalog-killed" [1, 1]
         "the catalog is killed again and again while prices change" => catalog_killed;
     around: "catalog-frozen" [1, 1]
-        "the catalog stands still for longer than clients wait" => frozen(Service::Catalog, 5.0..=6.0);
+        "the catalog stands still for longer than clients wait" => frozen(Name::CATALOG, 5.0..=6.0);
 };
 
 async fn calm(target: &mut Target<'_>) -> Result<Injection> {
@@ -37,9 +37,9 @@ async fn calm(target: &mut Target<'_>) -> Result<Injection> {
 }
 
 async fn one_killed(target: &mut Target<'_>) -> Result<Injection> {
-    target.environment.kill(Service::Basket(2))?;
+    target.environment.kill(Name::basket(2))?;
     target.hold(0.5..=1.0).await;
-    target.environment.start(Service::Basket(2)).await?;
+    target.environment.start(Name::basket(2)).await?;
     target.environment.kill(ONE)?;
     let healed = Instant::now();
     target.hold(2.0..=3.0).await;
@@ -49,8 +49,8 @@ async fn one_killed(target: &mut Target<'_>) -> Result<Injection> {
 
 async fn catalog_killed(target: &mut Target<'_>) -> Result<Injection> {
     for _ in 0..6 {
-        target.environment.kill(Service::Catalog)?;
-        target.environment.start(Service::Catalog).await?;
+        target.environment.kill(Name::CATALOG)?;
+        target.environment.start(Name::CATALOG).await?;
         target.hold(0.1..=0.8).await;
     }
     Ok(injection(6, Instant::now()))

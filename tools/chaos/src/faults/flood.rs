@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use shop::terminal::complain;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use crate::{
     check::ONLY_RECORDED,
     run::{pending, strike_relays},
 };
-use harness::{Environment, Service, memory, until};
+use harness::{Environment, Name, memory, until};
 
 /// Rows of one transaction.
 const AT_ONCE: u32 = 10_000;
@@ -51,7 +52,7 @@ async fn inject(target: &mut Target<'_>) -> Result<Injection> {
         written += some;
     }
     let waiting = pending(target.environment).await?;
-    harness::complain!("    {written} events written, {waiting} of them pending");
+    complain(format!("    {written} events written, {waiting} of them pending"));
     let deadline = Instant::now() + LIMIT * (events / 1_000);
     let (mut injected, mut told) = (0, Instant::now());
     while pending(target.environment).await? > i64::from(AT_ONCE / 2) {
@@ -62,10 +63,10 @@ async fn inject(target: &mut Target<'_>) -> Result<Injection> {
         injected += 1;
         if told.elapsed() > Duration::from_secs(30) {
             told = Instant::now();
-            harness::complain!(
+            complain(format!(
                 "    {injected} relays injected, {} events pending",
                 pending(target.environment).await?
-            );
+            ));
         }
     }
     let healed = Instant::now();
@@ -84,7 +85,7 @@ async fn inject(target: &mut Target<'_>) -> Result<Injection> {
 
 /// Notes how much memory relays and baskets have just now.
 fn weigh(target: &mut Target<'_>) {
-    let services = target.environment.services().filter(|(service, _)| *service != Service::Catalog);
+    let services = target.environment.services().filter(|(service, _)| *service != Name::CATALOG);
     let heaviest = services.map(|(_, process)| memory(process.identity.pid)).max();
     *target.heaviest = (*target.heaviest).max(heaviest.unwrap_or(0));
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::check::ONLY_RECORDED;
 use harness::{
-    Broker, Service,
+    Broker, Name,
     proxy::{Mode, Protocol::Amqp},
     until,
 };
@@ -103,7 +103,7 @@ async fn type_held_back(target: &mut Target<'_>) -> Result<Injection> {
 }
 
 async fn wrong_password(target: &mut Target<'_>) -> Result<Injection> {
-    let broken = Service::Relay(3);
+    let broken = Name::Relay(3);
     target.environment.kill(broken)?;
     let url = &target.environment.broker.url;
     let (_, server) = url.rsplit_once('@').context("the broker's URL names no user")?;
@@ -126,7 +126,7 @@ async fn wrong_password(target: &mut Target<'_>) -> Result<Injection> {
 }
 
 async fn loses_broker(target: &mut Target<'_>) -> Result<Injection> {
-    let broken = Service::Relay(1);
+    let broken = Name::RELAY;
     for mode in [Mode::Refused, Mode::Silent] {
         until_owned(target, &["relay", "relay-2"], LIMIT).await?;
         let proxy = target.environment.proxy(broken, Amqp)?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Fault, Injection, Target, injection};
-use harness::{Service, proxy::Protocol::Amqp};
+use harness::{Name, proxy::Protocol::Amqp};
 
 pub(super) const FAULTS: &[Fault] = faults! {
     consumer: "consumer-database-locked-for-long" [1, 1]
@@ -34,7 +34,7 @@ async fn locked(target: &mut Target<'_>) -> Result<Injection> {
     short["definition"]["delivery-limit"] = json!(3);
     target.environment.broker.manage(Method::PUT, POLICY, &short).await?;
     target.environment.control_broker(&["eval", &timeouts(3_000, 500)])?;
-    target.environment.proxy(Service::Basket(1), Amqp)?.reset();
+    target.environment.proxy(Name::BASKET, Amqp)?.reset();
     target.one_arrives(LIMIT).await?;
     let before = timed_out(target)?;
     let mut inbox = target.environment.basket.begin().await?;
@@ -46,7 +46,7 @@ async fn locked(target: &mut Target<'_>) -> Result<Injection> {
     target.one_arrives(LIMIT).await?;
     // The broker's own defaults.
     target.environment.control_broker(&["eval", &timeouts(1_800_000, 60_000)])?;
-    target.environment.proxy(Service::Basket(1), Amqp)?.reset();
+    target.environment.proxy(Name::BASKET, Amqp)?.reset();
     target.environment.broker.manage(Method::PUT, POLICY, &usual).await?;
     Ok(injection(seen, healed))
 }

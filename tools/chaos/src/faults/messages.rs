@@ -17,10 +17,10 @@ use uuid::Uuid;
 use super::{Fault, Injection, Target, injection};
 use crate::{
     check::{Expected, POISON},
-    run::set,
+    run::{pending, set},
     workload::PRODUCTS,
 };
-use harness::{Service, until};
+use harness::{Name, until};
 
 pub(super) const FAULTS: &[Fault] = faults! {
     messages: "message-not-json" [1, 1] "messages that are not JSON" => poison(|_| Some(b"{not json".to_vec())
@@ -112,7 +112,7 @@ async fn storm(target: &mut Target<'_>) -> Result<Injection> {
             .await?
             .context("the basket handles nothing")?;
     }
-    let has_ended = target.environment.service(Service::Basket(1))?.ended()?.is_some();
+    let has_ended = target.environment.service(Name::BASKET)?.ended()?.is_some();
     ensure!(!has_ended, "the basket has ended by itself");
     let expected = Expected { poison: sent, ..Expected::default() };
     Ok(Injection { expected, ..injection(sent as u64, Instant::now()) })
@@ -195,7 +195,7 @@ async fn repeated(target: &mut Target<'_>) -> Result<Injection> {
 
 /// How many deliveries the basket has counted as this.
 async fn receipts(target: &Target<'_>, receipt: &str) -> Result<u64> {
-    let url = format!("{}/metrics", target.environment.url(Service::Basket(1))?);
+    let url = format!("{}/metrics", target.environment.url(Name::BASKET)?);
     let text = reqwest::get(url).await?.text().await?;
     let label = format!("receipt=\"{receipt}\"");
     let line = text.lines().find(|line| line.starts_with("inbox_deliveries_total") && line.contains(&label));
@@ -263,8 +263,7 @@ async fn backlog(target: &mut Target<'_>) -> Result<Injection> {
     .execute(&target.environment.catalog)
     .await?;
     let healed = Instant::now();
-    let pending = "select count(*) from integration_event_log where state = 'NotPublished'";
-    let seen: i64 = sqlx::query_scalar(pending).fetch_one(&target.environment.catalog).await?;
+    let seen = pending(target.environment).await?;
     let expected = Expected { unrouted: set(ids), ..Expected::default() };
     Ok(Injection { expected, ..injection(u64::try_from(seen).unwrap_or(0), healed) })
 }

@@ -77,7 +77,7 @@ use anyhow::{Context, Result};
 use futures_util::future::LocalBoxFuture;
 use shop::{
     servers::install_for_chaos,
-    terminal::{Interrupt, Progress},
+    terminal::{Interrupt, Progress, complain},
 };
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -227,7 +227,7 @@ fn tool(name: &str, interrupt: &Interrupt) -> bool {
     let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let installed = tokio::task::block_in_place(|| install_for_chaos(name, &Progress::new(), interrupt));
     if let Err(error) = &installed {
-        harness::complain!("    ! this fault needs Debian's package {name}: {error:#}");
+        complain(format!("    ! this fault needs Debian's package {name}: {error:#}"));
     }
     installed.is_ok()
 }

@@ -1,19 +1,15 @@
 //! Every crash point on an order's way: in ordering, where stock is reserved, and in the payments.
 
 use super::{Fault, points::die};
-use harness::Service;
+use harness::Name;
 
 /// Declares crash points: the process, the fault's name, the point, how often it is passed at most before the kill, what
 /// happens.
 macro_rules! points {
     ($($service:ident $name:literal $point:literal $most:literal $about:literal;)*) => {
-        faults! { $(points: $name [1, 1, orders] $about => die($service, $point, $most);)* }
+        faults! { $(points: $name [1, 1, orders] $about => die(Name::$service, $point, $most);)* }
     };
 }
-
-const ORDERING: Service = Service::Ordering;
-const CATALOG: Service = Service::Catalog;
-const PAYMENT: Service = Service::Payment;
 
 pub(super) const FAULTS: &[Fault] = points! {
     ORDERING "ordering.after_order_row" "ordering.after_order_row" 5

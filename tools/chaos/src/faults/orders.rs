@@ -7,21 +7,14 @@ use std::{
 
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
-use shop::registry::Name;
+use shop::terminal::complain;
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
     Fault, Injection, Target, injection,
-    process::{crash_loop, frozen, killed, server_killed},
+    process::{calm, crash_loop, frozen, killed, server_killed},
 };
-use harness::{Service, until};
-
-const CATALOG: Service = Service::Catalog;
-const BASKET: Service = Service::Basket(1);
-const RELAY: Service = Service::Relay(1);
-const ORDERING: Service = Service::Ordering;
-const PAYMENT: Service = Service::Payment;
-const SANDBOX: Service = Service::Sandbox;
+use harness::{Name, until};
 
 /// How many buyers order a great many orders, beside the usual ones; their numbers begin after these.
 const BUYERS: std::ops::Range<u64> = 50..62;
@@ -45,21 +38,21 @@ pub(super) const FAULTS: &[Fault] = faults! {
     orders: "orders-postgres-killed" [1, 1, orders]
         "PostgreSQL is killed while buyers order" => server_killed(Name::Postgres);
     orders: "orders-relay-killed" [2, 1, orders]
-        "one of two relays is killed again and again while buyers order" => crash_loop(RELAY, 4, 0.5..=1.5);
+        "one of two relays is killed again and again while buyers order" => crash_loop(Name::RELAY, 4, 0.5..=1.5);
     orders: "orders-ordering-killed" [1, 1, orders]
-        "ordering is killed again and again while buyers order" => crash_loop(ORDERING, 4, 0.8..=2.0);
+        "ordering is killed again and again while buyers order" => crash_loop(Name::ORDERING, 4, 0.8..=2.0);
     orders: "orders-payment-killed" [1, 1, orders]
-        "the payments are killed again and again while buyers order" => crash_loop(PAYMENT, 4, 0.8..=2.0);
+        "the payments are killed again and again while buyers order" => crash_loop(Name::PAYMENT, 4, 0.8..=2.0);
     orders: "orders-catalog-killed" [1, 1, orders]
-        "the catalog is killed again and again while buyers order" => crash_loop(CATALOG, 4, 0.8..=2.0);
+        "the catalog is killed again and again while buyers order" => crash_loop(Name::CATALOG, 4, 0.8..=2.0);
     orders: "orders-basket-killed" [1, 1, orders]
-        "the basket is killed while buyers order" => killed(BASKET);
+        "the basket is killed while buyers order" => killed(Name::BASKET, 0.5..=2.0);
     orders: "orders-ordering-frozen" [1, 1, orders]
-        "ordering stands still while buyers order" => frozen(ORDERING, 5.0..=6.0);
+        "ordering stands still while buyers order" => frozen(Name::ORDERING, 5.0..=6.0);
     orders: "orders-provider-frozen" [1, 1, orders]
-        "the payment provider does not answer, and then all at once" => frozen(SANDBOX, 5.0..=6.0);
+        "the payment provider does not answer, and then all at once" => frozen(Name::SANDBOX, 5.0..=6.0);
     orders: "orders-provider-killed" [1, 1, orders]
-        "the payment provider is killed again and again" => crash_loop(SANDBOX, 4, 0.5..=1.5);
+        "the payment provider is killed again and again" => crash_loop(Name::SANDBOX, 4, 0.5..=1.5);
     orders: "orders-calm" [1, 1, orders]
         "nothing is broken: orders are paid, declined, cancelled and shipped" => calm;
 };
@@ -69,22 +62,17 @@ pub(crate) fn many_orders_of(orders: usize) {
     ORDERS.store(orders, Ordering::Relaxed);
 }
 
-async fn calm(target: &mut Target<'_>) -> Result<Injection> {
-    target.hold(4.0..=5.0).await;
-    Ok(injection(1, Instant::now()))
-}
-
 /// Longer than a reply is waited for: orders are cancelled, and what they asked for is taken back.
 async fn without_provider(target: &mut Target<'_>) -> Result<Injection> {
     let overdue = "select count(*) from customer_order where detail = 'the payment did not come in time'";
     let ordering = target.environment.ordering.clone();
     let count = async || anyhow::Ok(sqlx::query_scalar::<_, i64>(overdue).fetch_one(&ordering).await?);
     let before = count().await?;
-    target.environment.kill(SANDBOX)?;
+    target.environment.kill(Name::SANDBOX)?;
     let is_overdue = async || Ok((count().await? > before).then_some(()));
     until(OVERDUE, Duration::from_millis(100), is_overdue).await?;
     let healed = Instant::now();
-    target.environment.start(SANDBOX).await?;
+    target.environment.start(Name::SANDBOX).await?;
     Ok(injection(u64::try_from(count().await? - before).unwrap_or(0), healed))
 }
 
@@ -104,7 +92,7 @@ async fn many(target: &mut Target<'_>) -> Result<Injection> {
         strikes += 1;
         if told.elapsed() > Duration::from_secs(30) {
             told = Instant::now();
-            harness::complain!("    {placed} orders placed, {strikes} processes killed");
+            complain(format!("    {placed} orders placed, {strikes} processes killed"));
         }
     }
     buyers.shutdown().await;
@@ -113,7 +101,7 @@ async fn many(target: &mut Target<'_>) -> Result<Injection> {
 
 /// Kills a relay, the payments or ordering, whose turn it is, and brings it back.
 async fn strike(target: &mut Target<'_>, turn: u64) -> Result<()> {
-    let service = [RELAY, PAYMENT, ORDERING, Service::Relay(2)][(turn % 4) as usize];
+    let service = [Name::RELAY, Name::PAYMENT, Name::ORDERING, Name::Relay(2)][(turn % 4) as usize];
     target.environment.kill(service)?;
     target.hold(0.0..=1.0).await;
     target.environment.start(service).await?;

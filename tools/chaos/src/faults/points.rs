@@ -14,7 +14,7 @@ use super::{
     waiting::{break_alerts, mend_alerts},
 };
 use harness::{
-    Service,
+    Name,
     proxy::{Mode, Protocol},
 };
 
@@ -27,13 +27,9 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// Declares crash points: the process, the point, how often it is passed at most before the kill, what happens.
 macro_rules! points {
     ($($service:ident $name:literal $most:literal $about:literal;)*) => {
-        faults! { $(points: $name [1, 1] $about => die($service, $name, $most);)* }
+        faults! { $(points: $name [1, 1] $about => die(Name::$service, $name, $most);)* }
     };
 }
-
-const CATALOG: Service = Service::Catalog;
-const RELAY: Service = Service::Relay(1);
-const BASKET: Service = Service::Basket(1);
 
 pub(super) const FAULTS: &[Fault] = points! {
     CATALOG "catalog.before_transaction" 5 "the catalog dies before a transaction";
@@ -62,12 +58,7 @@ pub(super) const FAULTS: &[Fault] = points! {
 };
 
 /// Has a service die at a point, again and again, each time after another number of passes.
-pub(super) async fn die(
-    target: &mut Target<'_>,
-    service: Service,
-    point: &str,
-    most: u64,
-) -> Result<Injection> {
+pub(super) async fn die(target: &mut Target<'_>, service: Name, point: &str, most: u64) -> Result<Injection> {
     target.environment.kill(service)?;
     if point.starts_with("waiting.") {
         break_alerts(&target.environment.basket, "random() < 0.1").await?;
@@ -92,7 +83,7 @@ pub(super) async fn die(
 }
 
 /// Brings a process that was just started to its point, where the workload alone does not.
-async fn provoke(target: &mut Target<'_>, service: Service, point: &str) -> Result<()> {
+async fn provoke(target: &mut Target<'_>, service: Name, point: &str) -> Result<()> {
     match point {
         "relay.while_renewing" => {
             // Leases are renewed while something is on its way, and agreed upon anew when nothing is.

@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use shop::registry::Name;
 use sqlx::{AssertSqlSafe, Connection, PgPool};
 use tokio::time::Instant;
 
 use super::{
     Fault, Injection, Target, injection,
-    process::{server_frozen, server_killed, server_restarted},
+    process::{frozen, server_killed, server_restarted},
 };
-use harness::Environment;
+use harness::{Environment, Name};
 
 /// How long what goes on may take.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -22,7 +21,7 @@ pub(super) const FAULTS: &[Fault] = faults! {
     postgres: "postgres-restarted" [2, 1]
         "PostgreSQL is restarted as an operator would" => server_restarted(Name::Postgres);
     postgres: "postgres-frozen" [1, 1]
-        "PostgreSQL stands still with all its sessions" => server_frozen(Name::Postgres, 9.0..=11.0);
+        "PostgreSQL stands still with all its sessions" => frozen(Name::Postgres, 9.0..=11.0);
     postgres: "postgres-backends-killed" [2, 1]
         "every session of a service is ended, again and again" => backends_ended;
     postgres: "postgres-connections-exhausted" [1, 1] "no role may open another connection" => exhausted;

@@ -3,17 +3,26 @@
 use std::ops::RangeInclusive;
 
 use anyhow::Result;
-use harness::Service;
+use harness::Name;
 use rustix::process::Signal;
-use shop::registry::Name;
 use tokio::time::Instant;
 
 use super::{Injection, Target, injection};
 
+/// Nothing happens to any.
+pub(super) async fn calm(target: &mut Target<'_>) -> Result<Injection> {
+    target.hold(4.0..=5.0).await;
+    Ok(injection(1, Instant::now()))
+}
+
 /// Kills a service, and starts it again after a while.
-pub(super) async fn killed(target: &mut Target<'_>, service: Service) -> Result<Injection> {
+pub(super) async fn killed(
+    target: &mut Target<'_>,
+    service: Name,
+    seconds: RangeInclusive<f64>,
+) -> Result<Injection> {
     target.environment.kill(service)?;
-    target.hold(0.5..=2.0).await;
+    target.hold(seconds).await;
     let healed = Instant::now();
     target.environment.start(service).await?;
     Ok(injection(1, healed))
@@ -22,7 +31,7 @@ pub(super) async fn killed(target: &mut Target<'_>, service: Service) -> Result<
 /// Kills a service as soon as it works, this often.
 pub(super) async fn crash_loop(
     target: &mut Target<'_>,
-    service: Service,
+    service: Name,
     times: u64,
     pause: RangeInclusive<f64>,
 ) -> Result<Injection> {
@@ -37,20 +46,20 @@ pub(super) async fn crash_loop(
     Ok(injection(times + 1, healed))
 }
 
-/// Stops a service where it is for a while (SIGSTOP), and lets it go on.
+/// Stops a process, a server with its children, where it is for a while (SIGSTOP), and lets it go on.
 pub(super) async fn frozen(
     target: &mut Target<'_>,
-    service: Service,
+    name: Name,
     seconds: RangeInclusive<f64>,
 ) -> Result<Injection> {
-    target.environment.signal(service, Signal::STOP)?;
+    target.environment.signal(name, Signal::STOP)?;
     target.hold(seconds).await;
-    target.environment.signal(service, Signal::CONT)?;
+    target.environment.signal(name, Signal::CONT)?;
     Ok(injection(1, Instant::now()))
 }
 
 /// Asks a service to end, and starts it again.
-pub(super) async fn restarted(target: &mut Target<'_>, service: Service) -> Result<Injection> {
+pub(super) async fn restarted(target: &mut Target<'_>, service: Name) -> Result<Injection> {
     target.environment.stop(service).await?;
     target.hold(0.2..=1.0).await;
     let healed = Instant::now();
@@ -70,16 +79,4 @@ pub(super) async fn server_restarted(target: &mut Target<'_>, server: Name) -> R
     target.environment.stop_server(server)?;
     target.hold(0.0..=1.0).await;
     Ok(injection(1, target.environment.start_server_and_watch(server)?))
-}
-
-/// Stops a server and its children where they are for a while.
-pub(super) async fn server_frozen(
-    target: &mut Target<'_>,
-    server: Name,
-    seconds: RangeInclusive<f64>,
-) -> Result<Injection> {
-    target.environment.signal_server(server, Signal::STOP)?;
-    target.hold(seconds).await;
-    target.environment.signal_server(server, Signal::CONT)?;
-    Ok(injection(1, Instant::now()))
 }

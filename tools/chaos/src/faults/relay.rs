@@ -9,12 +9,12 @@ use super::{
     Fault, Injection, Target, injection,
     process::{crash_loop, frozen, killed, restarted},
 };
-use harness::{Service, until};
+use harness::{Name, until};
 
-const ONE: Service = Service::Relay(1);
+const ONE: Name = Name::RELAY;
 
 pub(super) const FAULTS: &[Fault] = faults! {
-    relay: "relay-killed" [1, 1] "the only relay is killed, and started again" => killed(ONE);
+    relay: "relay-killed" [1, 1] "the only relay is killed, and started again" => killed(ONE, 0.5..=2.0);
     relay: "relay-killed-with-standby" [2, 1] "one of two relays is killed and is not restarted" => one_killed;
     relay: "relay-killed-of-three" [3, 1] "one of three relays is killed and is not restarted" => one_killed;
     relay: "relay-killed-again-and-again" [1, 1]
@@ -44,21 +44,21 @@ async fn one_killed(target: &mut Target<'_>) -> Result<Injection> {
 
 async fn rolling(target: &mut Target<'_>) -> Result<Injection> {
     for n in 1..=3 {
-        target.environment.stop(Service::Relay(n)).await?;
+        target.environment.stop(Name::Relay(n)).await?;
         target.hold(0.1..=0.5).await;
-        target.environment.start(Service::Relay(n)).await?;
+        target.environment.start(Name::Relay(n)).await?;
     }
     Ok(injection(3, Instant::now()))
 }
 
 async fn mixed(target: &mut Target<'_>) -> Result<Injection> {
     for n in 1..=3 {
-        target.environment.stop(Service::Relay(n)).await?;
-        target.environment.launch(Service::Relay(n), &POLLING)?;
+        target.environment.stop(Name::Relay(n)).await?;
+        target.environment.launch(Name::Relay(n), &POLLING)?;
     }
     for n in 1..=3 {
         three_share(target, i64::from(n) - 1).await?;
-        let service = Service::Relay(n);
+        let service = Name::Relay(n);
         // Some are asked to end, some are not.
         if target.rng.bool() {
             target.environment.stop(service).await?;

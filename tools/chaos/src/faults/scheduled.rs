@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Fault, Injection, Target, injection};
 use crate::{check::ONLY_RECORDED, run::set};
-use harness::{Environment, Service, until};
+use harness::{Environment, Name, until};
 
 /// How many events are scheduled, and how many of them a producer tries to cancel.
 const EVENTS: usize = 400;
@@ -35,7 +35,7 @@ async fn scheduled(target: &mut Target<'_>) -> Result<Injection> {
     for some in ids.chunks(EVENTS / CANCELLED).take(CANCELLED).collect::<Vec<_>>().chunks(CANCELLED / 8) {
         let first: Vec<Uuid> = some.iter().filter_map(|group| group.first().copied()).collect();
         cancelled.extend(cancel(target.environment, &first).await?);
-        let relay = Service::Relay(target.rng.u8(1..=RELAYS));
+        let relay = Name::Relay(target.rng.u8(1..=RELAYS));
         target.environment.kill(relay)?;
         target.hold(0.3..=0.8).await;
         target.environment.launch(relay, &[])?;

@@ -10,11 +10,10 @@ use std::{
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use shop::process::Identity;
-use shop::registry::Name;
 use tokio::time::Instant;
 
 use super::{Fault, Injection, Target, injection};
-use harness::until;
+use harness::{Name, until};
 
 /// How long each write is held up: as on a disk that turns, and is busy with other data.
 const HELD_UP: &str = "inject=fsync,fdatasync:delay_exit=60ms";

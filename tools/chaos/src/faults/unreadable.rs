@@ -17,11 +17,9 @@ use crate::{
     check::{ONLY_RECORDED, POISON},
     workload::PRODUCTS,
 };
-use harness::Service;
+use harness::Name;
 
 const LIMIT: Duration = Duration::from_secs(20);
-
-const RELAY: Service = Service::Relay(1);
 
 pub(super) const FAULTS: &[Fault] = faults! {
     messages: "message-large-headers" [1, 1]
@@ -77,8 +75,8 @@ async fn unreadable(target: &mut Target<'_>) -> Result<Injection> {
                    where state = 'PublishedFailed' and skipped_at is null and key like 'chaos-odd-%'";
     target.until_catalog_says(failed, 4, LIMIT).await?;
     target.one_arrives(LIMIT).await?;
-    target.environment.kill(RELAY)?;
-    target.environment.start(RELAY).await?;
+    target.environment.kill(Name::RELAY)?;
+    target.environment.start(Name::RELAY).await?;
     target.one_arrives(LIMIT).await.context("after a relay started with unreadable rows")?;
     target.environment.operate(&["list"])?;
     target.environment.operate(&["skip", "--type", ONLY_RECORDED, "--reason", "no time", "--by", "chaos"])?;
@@ -101,7 +99,7 @@ async fn dead_entries(target: &mut Target<'_>) -> Result<Injection> {
     let mut reader = pool.begin().await?;
     // It only reads: vacuum waits for it, and the relay does not.
     sqlx::raw_sql("set transaction isolation level repeatable read; select 1").execute(&mut *reader).await?;
-    target.environment.kill(RELAY)?;
+    target.environment.kill(Name::RELAY)?;
     sqlx::raw_sql(DEAD).execute(&pool).await.context("cannot make dead entries")?;
     let began = Instant::now();
     scan(target, None).await?;
@@ -111,16 +109,16 @@ async fn dead_entries(target: &mut Target<'_>) -> Result<Injection> {
     let role = |timeout: String| format!("alter role catalog_relay set statement_timeout = '{timeout}'");
     let timeout = role(format!("{}ms", limit.as_millis()));
     sqlx::raw_sql(AssertSqlSafe(timeout)).execute(&pool).await?;
-    target.environment.start(RELAY).await?;
+    target.environment.start(Name::RELAY).await?;
     let healed = Instant::now();
     for _ in 0..3 {
         target.one_arrives(LIMIT).await.context("behind dead entries")?;
     }
-    ensure!(target.environment.service(RELAY)?.ended()?.is_none(), "the relay has ended");
+    ensure!(target.environment.service(Name::RELAY)?.ended()?.is_none(), "the relay has ended");
     sqlx::raw_sql(AssertSqlSafe(role("5s".to_owned()))).execute(&pool).await?;
     reader.rollback().await?;
-    target.environment.kill(RELAY)?;
-    target.environment.start(RELAY).await?;
+    target.environment.kill(Name::RELAY)?;
+    target.environment.start(Name::RELAY).await?;
     sqlx::raw_sql("vacuum integration_event_log").execute(&pool).await?;
     Ok(injection(u64::from(is_cut), healed))
 }

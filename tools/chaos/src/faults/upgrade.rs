@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::time::Instant;
 
 use super::{Fault, Injection, Target, injection};
-use harness::{Build, Service};
+use harness::{Build, Name};
 
 /// How long a price change, or an order, may take while one process is replaced.
 const FLOWS: Duration = Duration::from_secs(30);
@@ -19,10 +19,10 @@ pub(crate) const FAULTS: &[Fault] = faults! {
 
 /// As docs/operations.md has it: the tables first, then subscribers before relays; back again in the other order.
 async fn there_and_back(target: &mut Target<'_>) -> Result<Injection> {
-    let mut services: Vec<Service> = target.environment.services().map(|(service, _)| service).collect();
-    services.retain(|service| !service.is_tool());
+    let mut services: Vec<Name> = target.environment.services().map(|(service, _)| service).collect();
+    services.retain(|service| !matches!(service, Name::Tool(_)));
     target.rng.shuffle(&mut services);
-    services.sort_by_key(|service| matches!(service, Service::Relay(_)));
+    services.sort_by_key(|service| matches!(service, Name::Relay(_)));
 
     target.environment.start_from(Build::This)?;
     target.environment.migrate().context("while the older release runs")?;
@@ -37,7 +37,7 @@ async fn there_and_back(target: &mut Target<'_>) -> Result<Injection> {
 }
 
 /// Replaces these processes one by one by programs of the other build; how many it were.
-async fn replace(target: &mut Target<'_>, services: &[Service]) -> Result<u64> {
+async fn replace(target: &mut Target<'_>, services: &[Name]) -> Result<u64> {
     let mut replaced = 0;
     for service in services.iter().copied() {
         ensure!(!target.environment.is_current(service)?, "{service} is of this build already");

@@ -4,23 +4,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use shop::registry::Name;
 use tokio::time::Instant;
 
 use super::{
     Fault, Injection, Target, injection,
-    process::{crash_loop, server_killed, server_restarted},
+    process::{calm, crash_loop, killed, server_killed, server_restarted},
 };
-use harness::{Service, until};
-
-const BASKET: Service = Service::Basket(1);
-const RELAY: Service = Service::Relay(1);
-const ACCOUNTS: Service = Service::Accounts;
-const NOTIFIER: Service = Service::Notifier;
+use harness::{Name, until};
 
 /// How many mails a faulty mail server has to be seen to miss, and how long that may take.
 const MISSED: i64 = 3;
 const LIMIT: Duration = Duration::from_secs(40);
+
+/// Longer than anything is waited for.
+const LONG: std::ops::RangeInclusive<f64> = 12.0..=15.0;
 
 pub(super) const FAULTS: &[Fault] = faults! {
     users: "users-mail-away" [1, 1, users]
@@ -32,15 +29,15 @@ pub(super) const FAULTS: &[Fault] = faults! {
     users: "users-mail-dies" [1, 1, users]
         "the mail server keeps mails and ends the connection without an answer" => mail(json!({"fault": "die"}));
     users: "users-notifier-down" [1, 1, users]
-        "the notifier is down for long" => down(NOTIFIER);
+        "the notifier is down for long" => killed(Name::NOTIFIER, LONG);
     users: "users-basket-down" [1, 1, users]
-        "the basket is down for long" => down(BASKET);
+        "the basket is down for long" => killed(Name::BASKET, LONG);
     users: "users-notifier-killed" [1, 1, users]
-        "the notifier is killed again and again" => crash_loop(NOTIFIER, 4, 0.8..=2.0);
+        "the notifier is killed again and again" => crash_loop(Name::NOTIFIER, 4, 0.8..=2.0);
     users: "users-accounts-killed" [1, 1, users]
-        "accounts is killed again and again" => crash_loop(ACCOUNTS, 4, 0.8..=2.0);
+        "accounts is killed again and again" => crash_loop(Name::ACCOUNTS, 4, 0.8..=2.0);
     users: "users-relay-killed" [2, 1, users]
-        "one of two relays is killed again and again" => crash_loop(RELAY, 4, 0.5..=1.5);
+        "one of two relays is killed again and again" => crash_loop(Name::RELAY, 4, 0.5..=1.5);
     users: "users-broker-restarted" [1, 1, users]
         "RabbitMQ is restarted while people register" => server_restarted(Name::RABBITMQ);
     users: "users-postgres-killed" [1, 1, users]
@@ -48,11 +45,6 @@ pub(super) const FAULTS: &[Fault] = faults! {
     users: "users-calm" [1, 1, users]
         "nothing is broken: people register, and are welcomed" => calm;
 };
-
-async fn calm(target: &mut Target<'_>) -> Result<Injection> {
-    target.hold(4.0..=5.0).await;
-    Ok(injection(1, Instant::now()))
-}
 
 /// Has the mail server do something wrong until it was seen to.
 async fn mail(target: &mut Target<'_>, fault: Value) -> Result<Injection> {
@@ -72,17 +64,8 @@ async fn mail(target: &mut Target<'_>, fault: Value) -> Result<Injection> {
 }
 
 async fn set_fault(target: &Target<'_>, fault: &Value) -> Result<()> {
-    let url = format!("{}/api/fault", target.environment.url(Service::Mailbox)?);
+    let url = format!("{}/api/fault", target.environment.url(Name::MAILBOX)?);
     let client = reqwest::Client::builder().timeout(LIMIT).no_proxy().build()?;
     client.put(url).json(fault).send().await?.error_for_status().context("no such fault")?;
     Ok(())
-}
-
-/// Longer than anything is waited for.
-async fn down(target: &mut Target<'_>, service: Service) -> Result<Injection> {
-    target.environment.kill(service)?;
-    target.hold(12.0..=15.0).await;
-    let healed = Instant::now();
-    target.environment.start(service).await?;
-    Ok(injection(1, healed))
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Fault, Injection, Target, injection};
 use crate::workload::PRODUCTS;
-use harness::{Service, token::token, until};
+use harness::{Name, token::token, until};
 
 /// How long failures may take to show.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How long an event of another key may take.
 const FLOWS: Duration = Duration::from_secs(5);
 
-const ONE: Service = Service::Basket(1);
+const ONE: Name = Name::BASKET;
 
 pub(super) const FAULTS: &[Fault] = faults! {
     consumer: "handler-fails" [1, 1]

@@ -1,6 +1,7 @@
 //! The table at the end.
 
 use comfy_table::{CellAlignment, Table, presets};
+use shop::terminal::say;
 
 use crate::run::{Broken, Outcome, Row, Verdict, totals};
 
@@ -29,14 +30,14 @@ pub(crate) fn print_table(outcomes: &[Outcome]) {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    harness::say!("{table}");
+    say(table.to_string());
     for outcome in outcomes.iter().filter(|outcome| outcome.verdict != Verdict::Pass) {
-        harness::say!("{}: {}", outcome.name, outcome.verdict);
+        say(format!("{}: {}", outcome.name, outcome.verdict));
         for violation in &outcome.violations {
-            harness::say!("    {violation}");
+            say(format!("    {violation}"));
         }
     }
-    harness::say!("{}", totals(outcomes));
+    say(totals(outcomes));
 }
 
 /// Prints what the suite has reached.
@@ -51,7 +52,7 @@ pub(crate) fn print_scoreboard(rows: &[Row]) {
             if row.met { "yes" } else { "no" }.to_owned(),
         ]);
     }
-    harness::say!("{table}");
+    say(table.to_string());
 }
 
 /// Prints whether each missing safety was noticed.
@@ -62,5 +63,5 @@ pub(crate) fn print_broken(all: &[Broken]) {
         let said = broken.violations.first().cloned().unwrap_or_default();
         table.add_row([broken.without.to_owned(), broken.fault.to_owned(), noticed.to_owned(), said]);
     }
-    harness::say!("{table}");
+    say(table.to_string());
 }

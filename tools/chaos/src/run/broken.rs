@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
+use shop::terminal::complain;
 use sqlx::{AssertSqlSafe, PgPool};
 
 use super::{Runner, Verdict};
@@ -65,19 +66,20 @@ impl Runner {
         let mut all = Vec::new();
         for (without, name, said) in SAFETIES.into_iter().filter(|(safety, ..)| is_chosen(safety)) {
             let fault = faults::named(name)?;
-            harness::complain!("  … without {without}: {}", fault.about);
-            self.environment.kill_all(vec![("WITHOUT".to_owned(), without.to_owned())]);
+            complain(format!("  … without {without}: {}", fault.about));
+            self.environment.kill_all();
+            self.environment.variables = vec![("WITHOUT".to_owned(), without.to_owned())];
             remove(&self.environment, without).await?;
             let limit = std::mem::replace(&mut self.limit, SHORT);
             let outcome = self.run(&fault, 0).await;
             self.limit = limit;
             let noticed =
                 outcome.verdict == Verdict::Fail && outcome.violations.iter().any(|text| text.contains(said));
-            harness::complain!(
+            complain(format!(
                 "  {} without {without}: {}",
                 if noticed { '✓' } else { '✗' },
                 outcome.violations.join("; ")
-            );
+            ));
             all.push(Broken { without, fault: fault.name, noticed, violations: outcome.violations });
             // What it has left behind, or a fault that was broken off, would break the next one.
             self.environment.variables.clear();

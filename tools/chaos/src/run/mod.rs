@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use shop::terminal::complain;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
@@ -32,7 +33,7 @@ use crate::{
     faults::{Fault, Target},
     workload::{Workload, fill_idle_carts},
 };
-use harness::{Environment, Service, until};
+use harness::{Environment, Name, until};
 
 /// Operations that must have been done before something is broken, and after it was mended.
 const WARM: u64 = 25;
@@ -107,7 +108,7 @@ impl Runner {
             Err(error) => {
                 let outcome = Outcome::failed(fault, format!("the run could not be ended: {error:#}"));
                 if let Err(error) = self.mend() {
-                    harness::complain!("  ! the environment cannot be mended: {error:#}");
+                    complain(format!("  ! the environment cannot be mended: {error:#}"));
                 }
                 outcome
             }
@@ -183,7 +184,8 @@ impl Runner {
         findings.found.committed = observations.log.len();
         if let Some(order_mark) = &order_mark {
             let publications = self.recorder.since(mark.publications);
-            let orders = order_mark.read(&self.environment, &shopping, publications).await?;
+            let orders =
+                order_mark.read(&self.environment, &shopping, publications, &expected.undone).await?;
             check_orders(&orders, &mut findings);
         }
         if let Some(mark) = &user_mark {
@@ -230,45 +232,44 @@ impl Runner {
         use rustix::process::Signal;
         for name in self.environment.all_servers() {
             // One that is gone cannot be thawed.
-            drop(self.environment.signal_server(name, Signal::CONT));
+            drop(self.environment.signal(name, Signal::CONT));
             if !self.environment.listens(name)? {
                 self.environment.start_server(name)?;
             }
         }
-        let variables = std::mem::take(&mut self.environment.variables);
-        self.environment.kill_all(variables);
+        self.environment.kill_all();
         Ok(())
     }
 }
 
 /// The catalog, so many relays and baskets, and, for orders, ordering, the payments and their provider; for users accounts,
 /// the notifier and a mail server.
-fn wanted(relays: u8, baskets: u8, has_orders: bool, has_users: bool) -> Vec<Service> {
-    let orders = [Service::Sandbox, Service::Ordering, Service::Payment];
-    let users = [Service::Mailbox, Service::Notifier, Service::Accounts];
-    std::iter::once(Service::Catalog)
+fn wanted(relays: u8, baskets: u8, has_orders: bool, has_users: bool) -> Vec<Name> {
+    let orders = [Name::SANDBOX, Name::ORDERING, Name::PAYMENT];
+    let users = [Name::MAILBOX, Name::NOTIFIER, Name::ACCOUNTS];
+    std::iter::once(Name::CATALOG)
         .chain(orders.into_iter().filter(|_| has_orders))
         .chain(users.into_iter().filter(|_| has_users))
-        .chain((1..=baskets).map(Service::Basket))
-        .chain((1..=relays).map(Service::Relay))
+        .chain((1..=baskets).map(Name::basket))
+        .chain((1..=relays).map(Name::Relay))
         .collect()
 }
 
 /// Orders that are soon over: the buyer has a second to think again, a payment is asked for again after two, and so is a
 /// mail sent. Passwords are hashed in no time: this build is slow at it.
-fn order_settings() -> Vec<(Service, &'static str, &'static str)> {
+fn order_settings() -> Vec<(Name, &'static str, &'static str)> {
     vec![
-        (Service::Ordering, "APP__ORDERS__GRACE_PERIOD_S", "1"),
-        (Service::Ordering, "APP__ORDERS__REPLY_DEADLINE_S", "12"),
-        (Service::Payment, "APP__WORKER__DEADLINE_MS", "2000"),
-        (Service::Payment, "APP__WORKER__LEASE_MS", "7000"),
-        (Service::Payment, "APP__WORKER__LONGEST_PAUSE_MS", "2000"),
-        (Service::Notifier, "APP__WORKER__DEADLINE_MS", "2000"),
-        (Service::Notifier, "APP__WORKER__LEASE_MS", "7000"),
-        (Service::Notifier, "APP__WORKER__LONGEST_PAUSE_MS", "2000"),
-        (Service::Notifier, "APP__WORKER__REFUSALS", "1000"),
-        (Service::Accounts, "APP__PASSWORDS__MEMORY_KIB", "64"),
-        (Service::Accounts, "APP__SIGN_IN__REGISTRATIONS_OF_CLIENT", "1000000"),
+        (Name::ORDERING, "APP__ORDERS__GRACE_PERIOD_S", "1"),
+        (Name::ORDERING, "APP__ORDERS__REPLY_DEADLINE_S", "12"),
+        (Name::PAYMENT, "APP__WORKER__DEADLINE_MS", "2000"),
+        (Name::PAYMENT, "APP__WORKER__LEASE_MS", "7000"),
+        (Name::PAYMENT, "APP__WORKER__LONGEST_PAUSE_MS", "2000"),
+        (Name::NOTIFIER, "APP__WORKER__DEADLINE_MS", "2000"),
+        (Name::NOTIFIER, "APP__WORKER__LEASE_MS", "7000"),
+        (Name::NOTIFIER, "APP__WORKER__LONGEST_PAUSE_MS", "2000"),
+        (Name::NOTIFIER, "APP__WORKER__REFUSALS", "1000"),
+        (Name::ACCOUNTS, "APP__PASSWORDS__MEMORY_KIB", "64"),
+        (Name::ACCOUNTS, "APP__SIGN_IN__REGISTRATIONS_OF_CLIENT", "1000000"),
     ]
 }
 

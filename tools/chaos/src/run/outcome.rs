@@ -9,6 +9,7 @@ use crate::{
     check::{Findings, Found, Repeats},
     faults::{Fault, Injection},
 };
+use harness::percentile;
 
 /// Operations that must have been done for a run to say anything.
 const ENOUGH: u64 = 40;
@@ -168,12 +169,4 @@ pub(crate) fn totals(outcomes: &[Outcome]) -> String {
     let with = |verdict| outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
     let (pass, fail, void) = (with(Verdict::Pass), with(Verdict::Fail), with(Verdict::Void));
     format!("{pass} passed, {fail} failed, {void} void")
-}
-
-/// The value below which so many per cent of the values are; the largest, where there are few.
-pub(crate) fn percentile(values: &[f64], percent: usize) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied()
 }

@@ -4,10 +4,11 @@ use std::{sync::OnceLock, time::Duration};
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
+use shop::terminal::complain;
 use tokio::time::Instant;
 
 use crate::faults::{Fault, Injection, Target, injection};
-use harness::Service;
+use harness::Name;
 
 /// How long, and with how many relays: a fault is a function without arguments.
 static SOAK: OnceLock<(Duration, u8)> = OnceLock::new();
@@ -39,11 +40,11 @@ async fn inject(target: &mut Target<'_>) -> Result<Injection> {
             told = Instant::now();
             let (ok, failed, unknown) = target.workload.counters.counts();
             let left = until.saturating_duration_since(Instant::now()).as_secs();
-            harness::complain!(
+            complain(format!(
                 "    {injected} kills, freezes and restarts; {ok} operations ok, {failed} failed, {unknown} \
                  unknown; {} messages seen; {left} s left",
                 target.recorder.len()
-            );
+            ));
         }
     }
     Ok(injection(injected, Instant::now()))
@@ -52,7 +53,7 @@ async fn inject(target: &mut Target<'_>) -> Result<Injection> {
 /// Kills one of so many relays, or freezes it, or has it end, and brings it back; then leaves all in peace for
 /// a moment.
 pub(crate) async fn strike_relays(target: &mut Target<'_>, relays: u8) -> Result<()> {
-    let service = Service::Relay(target.rng.u8(1..=relays));
+    let service = Name::Relay(target.rng.u8(1..=relays));
     match target.rng.u8(0..10) {
         0..5 => {
             target.environment.kill(service)?;

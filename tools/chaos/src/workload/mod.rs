@@ -26,7 +26,7 @@ pub(crate) use self::{
     shoppers::{PLENTY, SCARCE},
     shopping::{Item, Purchase, Shopping},
 };
-use harness::{Environment, Service, token::token, until};
+use harness::{Environment, Name, token::token, until};
 
 /// Whose prices change: products 1 to this.
 pub(crate) const PRODUCTS: i64 = 12;
@@ -71,7 +71,7 @@ impl Workload {
         for n in 0..MERCHANTS {
             let merchant = Merchant {
                 client: client()?,
-                url: format!("{}/api/v1/catalog/items", environment.url(Service::Catalog)?),
+                url: format!("{}/api/v1/catalog/items", environment.url(Name::CATALOG)?),
                 token: token("chaos-merchant", "catalog:write")?,
                 rng: fastrand::Rng::with_seed(seed ^ (n + 1)),
                 counters: Arc::clone(&counters),
@@ -82,7 +82,7 @@ impl Workload {
             let name = format!("chaos-buyer-{n}");
             let buyer = Buyer {
                 client: client()?,
-                url: format!("{}/api/v1/basket/{name}", environment.url(Service::Basket(1))?),
+                url: format!("{}/api/v1/basket/{name}", environment.url(Name::BASKET)?),
                 token: token(&name, "")?,
                 rng: fastrand::Rng::with_seed(seed ^ (n + 101)),
                 counters: Arc::clone(&counters),
@@ -112,7 +112,7 @@ impl Workload {
         for n in 0..REGISTRANTS {
             let registrant = Registrant {
                 client: client()?,
-                url: format!("{}/api/v1/users", environment.url(Service::Accounts)?),
+                url: format!("{}/api/v1/users", environment.url(Name::ACCOUNTS)?),
                 name: format!("{:x}-{n}", self.seed),
                 rng: fastrand::Rng::with_seed(self.seed ^ (n + 301)),
                 counters: Arc::clone(&self.counters),
@@ -167,8 +167,7 @@ pub(crate) async fn fill_idle_carts(environment: &Environment) -> Result<()> {
     let client = client()?;
     for (name, products) in IDLE_CARTS {
         for product in products {
-            let url =
-                format!("{}/api/v1/basket/{name}/items/{product}", environment.url(Service::Basket(1))?);
+            let url = format!("{}/api/v1/basket/{name}/items/{product}", environment.url(Name::BASKET)?);
             let token = token(name, "")?;
             let put = async || {
                 let request = client.request(Method::PUT, &url).json(&json!({"quantity": 1}));
@@ -184,7 +183,7 @@ pub(crate) async fn fill_idle_carts(environment: &Environment) -> Result<()> {
 
 /// Requests a new price for a product once; returns the id of its event.
 pub(crate) async fn change_price(environment: &Environment, product: i64, cents: u64) -> Result<uuid::Uuid> {
-    let url = format!("{}/api/v1/catalog/items/{product}/price", environment.url(Service::Catalog)?);
+    let url = format!("{}/api/v1/catalog/items/{product}/price", environment.url(Name::CATALOG)?);
     let request = client()?.put(url).bearer_auth(token("chaos-merchant", "catalog:write")?);
     let answer = request.json(&json!({"price": price(cents)})).send().await?.error_for_status()?;
     clients::event_id(&answer).context("the price was the same already")
@@ -195,7 +194,7 @@ pub(crate) async fn order(environment: &Environment, key: &str) -> Result<uuid::
     let product = PLENTY.start;
     let cost = "select price::text from product where product_id = $1";
     let total: String = sqlx::query_scalar(cost).bind(product).fetch_one(&environment.catalog).await?;
-    let url = format!("{}/api/v1/orders", environment.url(Service::Ordering)?);
+    let url = format!("{}/api/v1/orders", environment.url(Name::ORDERING)?);
     let request = client()?.post(url).bearer_auth(token(key, "")?).header("idempotency-key", key);
     let body = shoppers::checkout(&[(product, 1)], "tok_ok", &total);
     let answer: serde_json::Value = request.json(&body).send().await?.error_for_status()?.json().await?;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ops::Range, sync::Arc, time::Duration};
 
 use anyhow::Result;
-use harness::{Environment, Service, token::token};
+use harness::{Environment, Name, token::token};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -54,8 +54,8 @@ impl Shop {
         let prices = prices.into_iter().map(|(product, cents)| (product, cents.unsigned_abs()));
         Ok(Self {
             client: client()?,
-            basket: format!("{}/api/v1/basket", environment.url(Service::Basket(1))?),
-            orders: format!("{}/api/v1/orders", environment.url(Service::Ordering)?),
+            basket: format!("{}/api/v1/basket", environment.url(Name::BASKET)?),
+            orders: format!("{}/api/v1/orders", environment.url(Name::ORDERING)?),
             prices: Arc::new(prices.collect()),
             counters: Arc::clone(counters),
             shopping: Arc::clone(shopping),
@@ -196,6 +196,9 @@ impl Shopper {
         let pause = self.rng.u64(0..2_000);
         tokio::time::sleep(Duration::from_millis(pause)).await;
         for _ in 0..CANCELLATIONS {
+            if !self.shop.shopping.may_cancel() {
+                return false;
+            }
             let cancel = self.shop.client.post(format!("{}/{order}/cancel", self.shop.orders));
             match self.shop.send(cancel, token).await {
                 Ok(answer) if answer.status() == StatusCode::ACCEPTED => return true,

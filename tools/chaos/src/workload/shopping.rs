@@ -28,6 +28,8 @@ pub(crate) struct Shopping(Mutex<Promised>);
 struct Promised {
     purchases: Vec<Purchase>,
     shipped: Vec<Uuid>,
+    /// No buyer cancels any more.
+    is_final: bool,
 }
 
 impl Shopping {
@@ -37,6 +39,16 @@ impl Shopping {
 
     pub(super) fn shipped(&self, order: Uuid) {
         self.lock().shipped.push(order);
+    }
+
+    /// From now on no buyer asks for a cancellation.
+    pub(crate) fn end_cancellations(&self) {
+        self.lock().is_final = true;
+    }
+
+    /// Whether a buyer may ask for a cancellation.
+    pub(super) fn may_cancel(&self) -> bool {
+        !self.lock().is_final
     }
 
     /// How many orders were placed so far.

@@ -6,7 +6,6 @@ mod exchange;
 mod ports;
 mod programs;
 mod servers;
-mod service;
 
 use std::{
     collections::BTreeMap,
@@ -27,10 +26,7 @@ use shop::{
 };
 use sqlx::PgPool;
 
-pub use self::{
-    programs::{Build, Programs},
-    service::Service,
-};
+pub use self::programs::{Build, Programs};
 use crate::{
     Broker, Process,
     proxy::{Protocol, Proxy},
@@ -40,6 +36,10 @@ use crate::{
 /// The most relays, and the most baskets, that an environment runs.
 const RELAYS: u8 = 3;
 const BASKETS: u8 = 2;
+
+/// What is spoken with each server.
+const SERVERS: [(Protocol, Name); 2] =
+    [(Protocol::Postgres, Name::Postgres), (Protocol::Amqp, Name::RABBITMQ)];
 
 /// How an environment differs from others.
 #[derive(Debug, Clone)]
@@ -63,10 +63,8 @@ pub struct Options {
 /// Private servers and the services on them. All of it ends when this is dropped.
 pub struct Environment {
     /// Dropped before the servers are.
-    services: BTreeMap<Service, Process>,
-    proxies: BTreeMap<(Service, Protocol), Proxy>,
-    /// Where each service listens, however often it is started.
-    ports: BTreeMap<Service, u16>,
+    services: BTreeMap<Name, Process>,
+    proxies: BTreeMap<(Name, Protocol), Proxy>,
     /// The broker, past all proxies, with the administrator's rights.
     pub broker: Broker,
     /// The catalog's database, past all proxies, with the superuser's rights.
@@ -84,7 +82,7 @@ pub struct Environment {
     /// Variables that every service gets over the usual ones.
     pub variables: Vec<(String, String)>,
     /// Variables that one service gets over the usual ones, however often it is started.
-    pub settings: Vec<(Service, &'static str, &'static str)>,
+    pub settings: Vec<(Name, &'static str, &'static str)>,
     /// The user's wish to stop.
     pub interrupt: Interrupt,
     /// The directory of PostgreSQL's programs.
@@ -98,11 +96,11 @@ impl Environment {
     /// Starts the servers, migrates, seeds, and opens the proxies. No service runs yet.
     pub async fn open(options: Options, interrupt: &Interrupt) -> Result<Self> {
         let progress = Progress::new();
-        // The suite's own configuration asks for these; services listen elsewhere, see `ports`.
         let registry = Registry::of_checkout()?;
         let counts = Counts { brokers: options.brokers, relays: RELAYS, baskets: BASKETS };
         let nodes = (2..=counts.brokers).map(Name::Rabbitmq);
-        let further: Vec<Name> = registry.programs(counts).into_iter().chain(nodes).collect();
+        let programs = registry.programs(counts);
+        let further: Vec<Name> = programs.iter().copied().chain(nodes).collect();
         let purpose = options.purpose;
         let (servers, tools) = tokio::task::block_in_place(|| {
             let tools = Tools::find_or_install(&Choice::of_the_environment(), &progress, interrupt)?;
@@ -113,15 +111,14 @@ impl Environment {
             )?;
             anyhow::Ok((servers, tools))
         })?;
-        let (ports, secrets) = (servers.ports().clone(), servers.secrets().clone());
-        let broker = broker::of(&ports, &secrets, options.brokers)?;
+        let broker = broker::of(servers.ports(), servers.secrets(), options.brokers)?;
         let build = if options.older.is_some() { Build::Older } else { Build::This };
-        let suite = servers.suite(programs::of(build, &options, &registry)?);
+        let mut suite = servers.suite(programs::of(build, &options, &registry)?);
+        ports::choose(&mut suite.ports, &programs, options.number)?;
         tokio::task::block_in_place(|| suite.prepare(interrupt))?;
         let mut environment = Self {
             services: BTreeMap::new(),
             proxies: BTreeMap::new(),
-            ports: ports::choose(Service::all(RELAYS, BASKETS), options.number)?,
             broker,
             catalog: databases::pool(&suite, &options, "catalog")?,
             basket: databases::pool(&suite, &options, "basket")?,
@@ -138,7 +135,7 @@ impl Environment {
             servers,
         };
         if environment.options.is_proxied {
-            environment.open_proxies().await?;
+            environment.open_proxies(&programs).await?;
         }
         Ok(environment)
     }
@@ -151,65 +148,50 @@ impl Environment {
         Ok(other)
     }
 
-    async fn open_proxies(&mut self) -> Result<()> {
-        let (postgres, amqp) = (self.suite.ports.of(Name::Postgres)?, self.suite.ports.of(Name::RABBITMQ)?);
-        for service in Service::all(RELAYS, BASKETS).filter(|service| !service.is_tool()) {
-            for (protocol, target) in [(Protocol::Postgres, postgres), (Protocol::Amqp, amqp)] {
-                self.proxies.insert((service, protocol), Proxy::open("127.0.0.1", target, protocol).await?);
+    async fn open_proxies(&mut self, services: &[Name]) -> Result<()> {
+        for service in services {
+            for (protocol, server) in SERVERS {
+                let proxy = Proxy::open("127.0.0.1", self.suite.ports.of(server)?, protocol).await?;
+                self.proxies.insert((*service, protocol), proxy);
             }
         }
         Ok(())
     }
 
     /// The proxy between a service and one of its servers.
-    pub fn proxy(&self, service: Service, protocol: Protocol) -> Result<&Proxy> {
+    pub fn proxy(&self, service: Name, protocol: Protocol) -> Result<&Proxy> {
         self.proxies.get(&(service, protocol)).with_context(|| format!("{service} has no proxy"))
     }
 
     /// A service that runs, or has ended and was not replaced.
-    pub fn service(&mut self, service: Service) -> Result<&mut Process> {
+    pub fn service(&mut self, service: Name) -> Result<&mut Process> {
         self.services.get_mut(&service).with_context(|| format!("{service} was not started"))
     }
 
     /// All services that were started and not stopped.
-    pub fn services(&self) -> impl Iterator<Item = (Service, &Process)> {
+    pub fn services(&self) -> impl Iterator<Item = (Name, &Process)> {
         self.services.iter().map(|(service, process)| (*service, process))
     }
 
     /// The process id of a service.
-    pub fn pid(&self, service: Service) -> Result<u32> {
-        Ok(self.running(service)?.identity.pid)
-    }
-
-    fn running(&self, service: Service) -> Result<&Process> {
-        self.services.get(&service).with_context(|| format!("{service} was not started"))
+    pub fn pid(&self, service: Name) -> Result<u32> {
+        let process = self.services.get(&service);
+        Ok(process.with_context(|| format!("{service} was not started"))?.identity.pid)
     }
 
     /// Starts a service without waiting for it, in place of one that runs or has ended. `settings` are
     /// variables over the usual ones.
-    pub fn launch(&mut self, service: Service, settings: &[(&str, &str)]) -> Result<()> {
+    pub fn launch(&mut self, service: Name, settings: &[(&str, &str)]) -> Result<()> {
         self.services.remove(&service);
-        let mut variables = self.suite.configuration(service.name())?;
+        let mut variables = self.suite.configuration(service)?;
         token::expect_secret(&mut variables);
-        for ((of, protocol), proxy) in &self.proxies {
-            if *of == service {
-                let server = match protocol {
-                    Protocol::Postgres => self.suite.ports.of(Name::Postgres)?,
-                    Protocol::Amqp => self.suite.ports.of(Name::RABBITMQ)?,
-                };
-                let (direct, proxied) = (format!("127.0.0.1:{server}/"), format!("{}/", proxy.address));
-                for (_, value) in &mut variables {
-                    *value = value.replace(&direct, &proxied);
-                }
+        for (protocol, server) in SERVERS {
+            let Some(proxy) = self.proxies.get(&(service, protocol)) else { continue };
+            let direct = format!("127.0.0.1:{}/", self.suite.ports.of(server)?);
+            let proxied = format!("{}/", proxy.address);
+            for (_, value) in &mut variables {
+                *value = value.replace(&direct, &proxied);
             }
-        }
-        let port = self.port(service)?;
-        variables.push(("APP__HTTP__PORT".to_owned(), port.to_string()));
-        if let Service::Basket(_) | Service::Ordering = service {
-            variables.push(("APP__CATALOG__URL".to_owned(), self.url(Service::Catalog)?));
-        }
-        if service == Service::Payment {
-            variables.push(("APP__PROVIDER__URL".to_owned(), self.url(Service::Sandbox)?));
         }
         let own =
             self.settings.iter().filter(|(of, ..)| *of == service).map(|(_, name, value)| (*name, *value));
@@ -217,9 +199,9 @@ impl Environment {
         variables.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
         variables.extend(self.variables.iter().cloned());
         let home = self.servers.home();
-        let log = home.logs().join(format!("{service}.log"));
-        let launch = Launch::new(self.suite.plan.binary(service.binary())?, &log).envs(variables);
-        let process = Process::start(service.to_string(), launch, &log, Some(port))?;
+        let log = home.log(service);
+        let launch = Launch::new(self.suite.plan.binary(self.binary(service)?)?, &log).envs(variables);
+        let process = Process::start(service.to_string(), launch, &log, Some(self.port(service)?))?;
         // By this record the process is found and ended even after the harness itself was killed.
         Record { process: process.identity.clone() }.write(&home.run(), &process.name)?;
         self.services.insert(service, process);
@@ -227,41 +209,45 @@ impl Environment {
     }
 
     /// Starts a service and waits until it is ready.
-    pub async fn start(&mut self, service: Service) -> Result<()> {
+    pub async fn start(&mut self, service: Name) -> Result<()> {
         self.launch(service, &[])?;
         self.service(service)?.until_ready().await
     }
 
     /// Kills a service without warning.
-    pub fn kill(&mut self, service: Service) -> Result<()> {
+    pub fn kill(&mut self, service: Name) -> Result<()> {
         self.service(service)?.kill()
     }
 
-    /// Signals a service.
-    pub fn signal(&self, service: Service, signal: Signal) -> Result<()> {
-        ensure!(self.running(service)?.signal(signal)?, "{service} has ended by itself");
+    /// Signals a service, or a server with all its processes.
+    pub fn signal(&self, name: Name, signal: Signal) -> Result<()> {
+        let process = self.identity(name)?;
+        ensure!(process.signal(signal)?, "{name} has ended by itself");
+        for child in process.children() {
+            // A session may have ended since it was listed.
+            child.signal(signal)?;
+        }
         Ok(())
     }
 
     /// Stops a service, if it was started.
-    pub async fn stop(&mut self, service: Service) -> Result<()> {
+    pub async fn stop(&mut self, service: Name) -> Result<()> {
         let Some(mut process) = self.services.remove(&service) else { return Ok(()) };
         let status = process.stop().await?;
         ensure!(status.success(), "{service} ended badly when asked to: {status}");
         Ok(())
     }
 
-    /// Kills every service. Those that are started from now on get these variables.
-    pub fn kill_all(&mut self, variables: Vec<(String, String)>) {
+    /// Kills every service.
+    pub fn kill_all(&mut self) {
         self.services.clear();
-        self.variables = variables;
     }
 
     /// Runs exactly these services, with proxies that only pass on: stops what is left over, replaces what has
     /// ended, and waits until all are ready.
-    pub async fn run_only(&mut self, wanted: &[Service]) -> Result<()> {
+    pub async fn run_only(&mut self, wanted: &[Name]) -> Result<()> {
         self.proxies.values().for_each(Proxy::pass);
-        let running: Vec<Service> = self.services.keys().copied().collect();
+        let running: Vec<Name> = self.services.keys().copied().collect();
         for service in running.into_iter().filter(|service| !wanted.contains(service)) {
             self.stop(service).await?;
         }
@@ -292,8 +278,8 @@ impl Environment {
     }
 
     /// Whether a process of this service was started, and not stopped.
-    pub fn runs(&self, service: &str) -> bool {
-        self.services.keys().any(|started| started.name().to_string() == service)
+    pub fn runs(&self, service: Name) -> bool {
+        self.services.contains_key(&service)
     }
 
     /// The services of the shop.
@@ -318,12 +304,12 @@ impl Environment {
     }
 
     /// The base address of a service's HTTP side.
-    pub fn url(&self, service: Service) -> Result<String> {
-        Ok(format!("http://127.0.0.1:{}", self.port(service)?))
+    pub fn url(&self, service: Name) -> Result<String> {
+        self.suite.url(service)
     }
 
     /// The port of a service's HTTP side.
-    pub fn port(&self, service: Service) -> Result<u16> {
-        self.ports.get(&service).copied().with_context(|| format!("{service} has no port"))
+    pub fn port(&self, service: Name) -> Result<u16> {
+        self.suite.ports.of(service)
     }
 }

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result};
-use shop::registry::Registry;
+use shop::registry::{Name, Registry};
 
-use super::{Environment, Options, Service};
+use super::{Environment, Options};
 use crate::beside_this_program;
 
 /// Programs by name.
@@ -33,10 +33,16 @@ impl Environment {
     }
 
     /// Whether the process of a service is of the build that is started from.
-    pub fn is_current(&self, service: Service) -> Result<bool> {
+    pub fn is_current(&self, service: Name) -> Result<bool> {
         let program = std::fs::read_link(format!("/proc/{}/exe", self.pid(service)?))
             .with_context(|| format!("{service} has no program"))?;
-        Ok(program == self.suite.plan.binary(service.binary())?.canonicalize()?)
+        Ok(program == self.suite.plan.binary(self.binary(service)?)?.canonicalize()?)
+    }
+
+    /// The name of the program that a service runs.
+    pub fn binary(&self, service: Name) -> Result<&str> {
+        let program = self.registry().program(service);
+        Ok(&program.with_context(|| format!("{service} has no program"))?.binary)
     }
 }
 

@@ -23,7 +23,7 @@ const OPENING: Duration = Duration::from_secs(150);
 impl Environment {
     /// Kills a server without warning, and waits until it is gone.
     pub fn kill_server(&self, name: Name) -> Result<()> {
-        let server = self.server(name)?;
+        let server = self.identity(name)?;
         kill(&server)?;
         reap(&server)
     }
@@ -31,7 +31,7 @@ impl Environment {
     /// Has a server end as an operator would, and waits until it has.
     pub fn stop_server(&self, name: Name) -> Result<()> {
         let signal = if name == Name::Postgres { Signal::INT } else { Signal::TERM };
-        let server = self.server(name)?;
+        let server = self.identity(name)?;
         let ending = tokio::task::block_in_place(|| end(&server, signal, LIMIT, &self.interrupt))?;
         reap(&server)?;
         anyhow::ensure!(ending == Ending::Clean, "{name} did not end when asked to");
@@ -76,18 +76,9 @@ impl Environment {
         })
     }
 
-    /// Freezes a server with all its processes (`STOP`), or lets it go on (`CONT`).
-    pub fn signal_server(&self, name: Name, signal: Signal) -> Result<()> {
-        for process in self.processes_of(name)? {
-            // A session may have ended since it was listed.
-            process.signal(signal)?;
-        }
-        Ok(())
-    }
-
     /// A server's process, and its children.
     pub fn processes_of(&self, name: Name) -> Result<Vec<Identity>> {
-        let server = self.server(name)?;
+        let server = self.identity(name)?;
         let children = server.children();
         Ok([server].into_iter().chain(children).collect())
     }
@@ -107,7 +98,8 @@ impl Environment {
         tokio::task::block_in_place(|| self.servers.rabbitmq()?.node(node)?.control(args))
     }
 
-    fn server(&self, name: Name) -> Result<Identity> {
+    /// The process of a server, or of a service that was started, as its record has it.
+    pub(super) fn identity(&self, name: Name) -> Result<Identity> {
         let record = Record::read(&self.servers.home().run(), &name.to_string())?;
         Ok(record.with_context(|| format!("{name} has no record"))?.process)
     }

@@ -1,7 +1,5 @@
 //! One file a subcommand.
 
-mod bench;
-mod chaos;
 mod demo;
 mod down;
 mod freeze;
@@ -9,6 +7,7 @@ mod fuzz;
 mod generate;
 mod kill;
 mod logs;
+mod measure;
 mod pictures;
 mod reset;
 mod simulate;
@@ -45,11 +44,11 @@ pub fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Test(args) => test::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Generate => generate::run(),
-        Command::Bench { options } => bench::run(&options),
+        Command::Bench { options } => measure::bench(&options),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::SupplyChain(args) => supply_chain::run(&args),
         Command::Demo => demo::run(),
-        Command::Chaos { args } => chaos::run(&args),
+        Command::Chaos { args } => measure::chaos(&args),
     }
 }
 

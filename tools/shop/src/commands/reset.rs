@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::home::{Home, Lock, Ports, Secrets};
+use crate::home::{Home, Lock, Plan};
 use crate::servers::Place;
-use crate::suite::Suite;
+use crate::suite::stop_recorded;
 use crate::terminal::{self, Interrupt, Progress};
 
 /// Stops everything and removes `.shop/`, and the servers' data if that lies elsewhere.
@@ -18,15 +18,10 @@ pub(super) fn run() -> Result<ExitCode> {
     }
     let interrupt = Interrupt::install()?;
     let _lock = Lock::take(&home, &interrupt)?;
-    // Nothing in these is needed to stop a shop, and a damaged one must not keep it from being cleared.
-    if Ports::load(&home).is_err() {
-        Ports::default().save(&home)?;
-    }
-    Secrets::forget_if_damaged(&home)?;
-    if let Some(suite) = Suite::of_home(&home)? {
-        suite.stop(&Progress::new(), &interrupt)?;
-        Place::clear(&suite.plan.servers)?;
-    }
+    let servers = Plan::servers(&home)?;
+    // What it leaves it has named: that must not keep the shop from being cleared.
+    stop_recorded(&home, &servers, &Progress::new(), &interrupt)?;
+    Place::clear(&servers)?;
     Place::clear(home.dir())?;
     terminal::say("cleared: the next cargo shop up begins with an empty shop");
     Ok(ExitCode::SUCCESS)

@@ -12,12 +12,12 @@ use crate::servers::{Choice, Tools};
 use crate::suite::{State, Suite};
 use crate::terminal::{self, Interrupt, Progress};
 
-/// Starts one process of a suite that is up, and returns when it is ready.
+/// Starts one process of a suite that is up, and returns when it is ready. One that takes too long for that goes on.
 pub(super) fn run(name: Name, servers: &Choice) -> Result<ExitCode> {
     let suite = Suite::open()?;
     check_exists(&suite, name)?;
     let interrupt = Interrupt::install()?;
-    let _lock = Lock::take(&Home::of_checkout(), &interrupt)?;
+    let lock = Lock::take(&Home::of_checkout(), &interrupt)?;
     match suite.state(name)? {
         State::Running(process) => {
             terminal::say(format!("{name} already runs (pid {})", process.pid));
@@ -29,15 +29,18 @@ pub(super) fn run(name: Name, servers: &Choice) -> Result<ExitCode> {
 
     let began = Instant::now();
     let progress = Progress::new();
-    let running = match name {
-        Name::Postgres => {
-            suite.start_postgres(&Tools::find_or_install(servers, &progress, &interrupt)?, &interrupt)?
-        }
-        Name::Rabbitmq(node) => {
-            suite.start_node(node, &Tools::find_or_install(servers, &progress, &interrupt)?, &interrupt)?
-        }
-        _ => suite.start_service(name, &interrupt)?,
-    };
+    let tools = || Tools::find_or_install(servers, &progress, &interrupt);
+    // What it waits for may have to be started as well, by another command.
+    let started = suite.start_alone(name, &tools, &interrupt, || drop(lock));
+    if started.is_err()
+        && let State::Running(process) = suite.state(name)?
+    {
+        let pid = process.pid;
+        terminal::complain(format!(
+            "  … {name} (pid {pid}) goes on: cargo shop status says when it is ready"
+        ));
+    }
+    let running = started?;
     terminal::say(format!(
         "{name} runs (pid {}), ready after {:.1} s",
         running.process.pid,

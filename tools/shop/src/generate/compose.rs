@@ -72,7 +72,7 @@ fn service_block(registry: &Registry, service: &Service) -> String {
         Some(_) => "      rabbitmq: { condition: service_healthy }\n",
         None => "",
     };
-    let mut called = each(called(registry, service), healthy);
+    let mut called = each(registry.called_by(service), healthy);
     called.push_str(&each(registry.tools_of(service), |tool| {
         format!("      {}: {{ condition: service_healthy }}\n", tool.program.binary)
     }));
@@ -115,7 +115,7 @@ fn settings(registry: &Registry, service: &Service, role: &str) -> String {
         }
         None => String::new(),
     };
-    let called = each(called(registry, service), |called| {
+    let called = each(registry.called_by(service), |called| {
         format!("      APP__{}__URL: {}\n", called.name.to_uppercase(), address(called))
     });
     let tools = each(registry.tools_of(service), |tool| {
@@ -170,10 +170,6 @@ fn tool_block(tool: &Tool) -> String {
 
 "
     )
-}
-
-fn called<'a>(registry: &'a Registry, service: &'a Service) -> impl Iterator<Item = &'a Service> {
-    registry.services.iter().filter(|other| service.calls.iter().any(|called| called == other.name))
 }
 
 fn after_migration(service: &Service) -> String {

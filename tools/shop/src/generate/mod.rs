@@ -26,6 +26,7 @@ pub fn files(registry: &Registry) -> Vec<(String, String)> {
         ("deploy/postgres/provision.sql", provision_sql(registry)),
         ("deploy/rabbitmq/definitions.json", broker_definitions(registry)),
         ("deploy/prometheus/prometheus.yml", prometheus::prometheus(registry)),
+        ("deploy/prometheus/rules/programs.yml", prometheus::programs(registry)),
         ("contracts/asyncapi.json", asyncapi::asyncapi(registry)),
     ];
     let single = single.into_iter().map(|(path, text)| (path.to_owned(), text));

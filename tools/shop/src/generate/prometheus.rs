@@ -12,3 +12,22 @@ pub(super) fn prometheus(registry: &Registry) -> String {
     let programs = programs.chain([&registry.relay, &registry.storefront]);
     fill(include_str!("templates/prometheus.yml"), &[("jobs", each(programs, job))])
 }
+
+/// `deploy/prometheus/rules/programs.yml`: one alert for each program. That of the relays is in `shop.yml`.
+pub(super) fn programs(registry: &Registry) -> String {
+    let alert = |Program { binary, .. }: &Program| {
+        format!(
+            "      - alert: NoProcess
+        expr: absent(up{{job=\"{binary}\"}} == 1)
+        for: 2m
+        labels: {{ severity: page, job: {binary} }}
+        annotations:
+          summary: No process of {binary} answers
+          runbook: docs/runbook.md#no-process-of-a-program-answers
+"
+        )
+    };
+    let programs = registry.services.iter().map(|service| &service.program);
+    let alerts = each(programs.chain([&registry.storefront]), alert);
+    fill(include_str!("templates/programs.yml"), &[("alerts", alerts)])
+}

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Home, read_if_there, write_private};
 use crate::registry::Counts;
+use crate::terminal;
 
 /// How many of each run, from which files everything runs, and where the servers have their data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,14 +28,33 @@ pub struct Plan {
 impl Plan {
     /// Reads it; `None` if there has been no `up` since the last `reset`.
     pub fn load(home: &Home) -> Result<Option<Self>> {
-        let Some(plan) = read_if_there::<Self>(&path(home), "remove it")? else { return Ok(None) };
-        // A checkout that was moved has taken it along; a copy knows the processes and the data of the other one.
-        let is_elsewhere = !plan.home.as_os_str().is_empty() && plan.home != home.dir();
-        if is_elsewhere && path(&Home::at(&plan.home)).is_file() {
-            let (copy, other) = (home.dir().display(), plan.home.display());
+        let remedy = "cargo shop down stops what runs; then remove it";
+        let plan = read_if_there::<Self>(&path(home), remedy)?;
+        plan.map(|plan| plan.unless_copied(home)).transpose()
+    }
+
+    /// Where the servers have their data, for a command that only stops or clears. A plan that cannot be read is as good as
+    /// none, which is said: the data is then looked for in the home.
+    pub fn servers(home: &Home) -> Result<PathBuf> {
+        let consequence = "data that its servers have elsewhere, in /var/tmp/shop-*, is not found";
+        let plan = read_if_there::<Self>(&path(home), consequence).unwrap_or_else(|error| {
+            terminal::complain(format!("  ! {error:#}"));
+            None
+        });
+        match plan {
+            Some(plan) => Ok(plan.unless_copied(home)?.servers),
+            None => Ok(home.dir().join("servers")),
+        }
+    }
+
+    /// A checkout that was moved has taken it along; a copy knows the processes and the data of the other one.
+    fn unless_copied(self, home: &Home) -> Result<Self> {
+        let is_elsewhere = !self.home.as_os_str().is_empty() && self.home != home.dir();
+        if is_elsewhere && path(&Home::at(&self.home)).is_file() {
+            let (copy, other) = (home.dir().display(), self.home.display());
             bail!("{copy} is a copy of {other}, and would stop and clear what is that one's: remove it");
         }
-        Ok(Some(plan))
+        Ok(self)
     }
 
     /// Writes it down.

@@ -118,6 +118,11 @@ impl Ports {
         Ok(())
     }
 
+    /// Gives a listener this port.
+    pub fn set(&mut self, listener: impl Into<Port>, port: u16) {
+        self.0.insert(listener.into().to_string(), port);
+    }
+
     /// The port of one listener; fails if none was assigned.
     pub fn of(&self, listener: impl Into<Port>) -> Result<u16> {
         let key = listener.into().to_string();

@@ -1,7 +1,7 @@
 //! Passwords of the private servers, made up once per checkout.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -25,17 +25,6 @@ impl Secrets {
             secrets.save(home)?;
         }
         Ok(secrets)
-    }
-
-    /// Forgets passwords that cannot be read.
-    pub fn forget_if_damaged(home: &Home) -> Result<()> {
-        let path = path(home);
-        match fs::read(&path) {
-            Ok(bytes) if serde_json::from_slice::<BTreeMap<String, String>>(&bytes).is_err() => {
-                fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Keeps them for the commands that come later.

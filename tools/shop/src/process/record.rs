@@ -1,5 +1,6 @@
 //! What `.shop/run/` says about a process that should be running.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,14 +26,22 @@ impl Record {
 
     /// Reads what is recorded under `name`; `None` if nothing is.
     pub fn read(run: &Path, name: &str) -> Result<Option<Self>> {
-        read_if_there(&json(run, name), "remove it, then run cargo shop down")
+        let remedy = "end its process, whose number is in the .pid file beside it, and remove both";
+        read_if_there(&json(run, name), remedy)
     }
 
-    /// Under which names something is recorded.
+    /// The number that is written down under `name`, which may be another process's by now; `None` if none is.
+    pub fn number(run: &Path, name: &str) -> Option<u32> {
+        fs::read_to_string(pid(run, name)).ok()?.trim().parse().ok()
+    }
+
+    /// Under which names something is recorded, be it a number alone.
     pub fn names(run: &Path) -> Vec<String> {
         let files = fs::read_dir(run).into_iter().flatten().flatten().map(|entry| entry.path());
-        let records = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-        records.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
+        let is_of_record = |path: &PathBuf| path.extension().is_some_and(|it| it == "json" || it == "pid");
+        let records = files.filter(is_of_record);
+        let names = records.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+        names.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Forgets what is recorded under `name`, if anything is.

@@ -213,6 +213,11 @@ impl Registry {
         self.tools.iter().filter(|tool| tool.smtp_port.is_some())
     }
 
+    /// The services that a service calls.
+    pub fn called_by(&self, service: &Service) -> impl Iterator<Item = &Service> {
+        self.services.iter().filter(|other| service.calls.iter().any(|called| called == other.name))
+    }
+
     /// The tools that a service uses.
     pub fn tools_of(&self, service: &Service) -> impl Iterator<Item = &Tool> {
         self.tools.iter().filter(|tool| service.calls.iter().any(|called| called == tool.name))

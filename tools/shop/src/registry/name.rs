@@ -24,6 +24,8 @@ pub enum Name {
 impl Name {
     /// The broker, or the first of its nodes.
     pub const RABBITMQ: Self = Self::Rabbitmq(1);
+    /// The relay, or the first of them.
+    pub const RELAY: Self = Self::Relay(1);
     /// The catalog, which the demo, the bench and chaos change prices in.
     pub const CATALOG: Self = Self::Service("catalog");
     /// The baskets, where they look for alerts.
@@ -34,6 +36,12 @@ impl Name {
     pub const PAYMENT: Self = Self::Service("payment");
     /// What stands for the payment provider, whose ledger the demo reads.
     pub const SANDBOX: Self = Self::Tool("sandbox");
+    /// Users, who register in chaos.
+    pub const ACCOUNTS: Self = Self::Service("accounts");
+    /// Their mails.
+    pub const NOTIFIER: Self = Self::Service("notifier");
+    /// What stands for a mail server, where chaos reads them.
+    pub const MAILBOX: Self = Self::Tool("mailbox");
 
     /// The n-th basket, from 1.
     pub const fn basket(n: u8) -> Self {

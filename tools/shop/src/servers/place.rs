@@ -27,14 +27,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of a checkout's servers: in its home, or else a new directory under /var/tmp.
+    /// The directory of a checkout's servers: in its home, or else a new directory under /var/tmp.
     ///
     /// It is elsewhere if the servers run as users who cannot get to the home (root has the checkout in a
     /// directory of its own, such as /root), and if the home's path has characters that the servers' start
-    /// scripts might take apart. `known` is the place that was chosen before.
-    pub fn choose(home: &Home, known: Option<&Path>, purpose: Purpose) -> Result<Self> {
+    /// scripts might take apart. `known` is the one that was chosen before.
+    pub fn choose(home: &Home, known: Option<&Path>) -> Result<PathBuf> {
         if let Some(known) = known.filter(|dir| dir.is_dir()) {
-            return Ok(Self { dir: known.to_owned(), purpose });
+            return Ok(known.to_owned());
         }
         let inside = home.dir().join("servers");
         let is_reachable = !rustix::process::geteuid().is_root() || is_open_to_all(home.dir());
@@ -44,7 +44,7 @@ impl Place {
             PathBuf::from(format!("/var/tmp/shop-{}", &random()?[..12]))
         };
         create_dir(&dir, 0o711)?;
-        Ok(Self { dir, purpose })
+        Ok(dir)
     }
 
     /// Removes it with everything in it.

@@ -1,8 +1,6 @@
 //! A private PostgreSQL.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::user::{give, server_user};
-use super::{Place, PostgresTools, Purpose};
+use super::{Place, PostgresTools, Purpose, first_byte};
 use crate::home::{Home, create_dir, write_private};
 use crate::process::{Launch, RunAs, Running, wait_until, without_foreign_settings};
 use crate::registry::Name;
@@ -49,26 +47,36 @@ impl Postgres {
 
     /// Starts it, after creating its data directory if there is none, and waits until it answers.
     pub fn start(&self, superuser_password: &str, interrupt: &Interrupt) -> Result<Running> {
+        let mut server = self.launch(superuser_password)?;
+        if let Err(error) = self.await_ready(&mut server, interrupt) {
+            crate::process::kill(&server.process)?;
+            return Err(error);
+        }
+        Ok(server)
+    }
+
+    /// Starts it, after creating its data directory if there is none, and records it as one that should run.
+    pub fn launch(&self, superuser_password: &str) -> Result<Running> {
         if self.data().is_dir() {
             self.check_version()?;
         } else {
             self.create(superuser_password)?;
         }
-        let mut server = self.launch()?;
+        self.run()
+    }
+
+    /// Waits until a server that was launched answers. One that found its predecessor still leaving is started once more.
+    pub fn await_ready(&self, server: &mut Running, interrupt: &Interrupt) -> Result<()> {
         let ready = wait_until("PostgreSQL's start", PATIENCE, interrupt, || {
             if server.ended()?.is_some() && self.found_predecessor() {
                 std::thread::sleep(SECOND_TRY);
-                server = self.launch()?;
+                *server = self.run()?;
             }
             server.must_run()?;
             Ok(self.is_ready().then_some(()))
         });
-        if let Err(error) = ready {
-            crate::process::kill(&server.process)?;
-            let log = self.home.log(Name::Postgres);
-            return Err(error.context(format!("PostgreSQL did not start; its log is {}", log.display())));
-        }
-        Ok(server)
+        let log = self.home.log(Name::Postgres);
+        ready.with_context(|| format!("PostgreSQL did not start; its log is {}", log.display()))
     }
 
     /// What `.shop/env`, services and tests connect with.
@@ -78,25 +86,16 @@ impl Postgres {
 
     /// Whether a PostgreSQL listens on this port (it may still be recovering).
     pub fn answers(port: u16) -> bool {
-        let ask = || -> std::io::Result<u8> {
-            let deadline = Duration::from_secs(2);
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let mut stream = TcpStream::connect_timeout(&address, deadline)?;
-            stream.set_read_timeout(Some(deadline))?;
-            // The protocol's SSLRequest; the answer is one letter.
-            stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47])?;
-            let mut letter = [0];
-            stream.read_exact(&mut letter)?;
-            Ok(letter[0])
-        };
-        ask().is_ok_and(|letter| matches!(letter, b'S' | b'N'))
+        // The protocol's SSLRequest; the answer is one letter.
+        let letter = first_byte(port, &[0, 0, 0, 8, 4, 210, 22, 47]);
+        letter.is_ok_and(|letter| matches!(letter, b'S' | b'N'))
     }
 
     fn data(&self) -> PathBuf {
         self.dir.join("data")
     }
 
-    fn launch(&self) -> Result<Running> {
+    fn run(&self) -> Result<Running> {
         let mut settings = vec![
             format!("port={}", self.port),
             "listen_addresses=127.0.0.1".to_owned(),

@@ -91,9 +91,7 @@ impl Suite {
         if let Some(user) = service.broker_user() {
             variables.push(("APP__BROKER__URL".to_owned(), self.broker(name, user)?));
         }
-        for called in
-            self.registry.services.iter().filter(|other| service.calls.iter().any(|one| one == other.name))
-        {
+        for called in self.registry.called_by(service) {
             let url = self.url(Name::Service(called.name))?;
             variables.push((format!("APP__{}__URL", called.name.to_uppercase()), url));
         }

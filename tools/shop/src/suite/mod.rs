@@ -9,6 +9,7 @@ mod summary;
 
 pub use build::{build, build_with, cargo, from_outside};
 pub use configuration::{DEVELOPMENT_LINKS, Variables};
+pub use lifecycle::{Stopped, stop_recorded};
 pub use state::State;
 pub use summary::addresses;
 

@@ -29,28 +29,22 @@ impl Suite {
 
     /// Whether anything of it should run: it was started, and was not stopped.
     pub fn is_recorded(&self) -> Result<bool> {
-        for name in self.names() {
-            if self.state(name)? != State::Stopped {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        self.any(|state| *state != State::Stopped)
     }
 
     /// Whether all of it was started: what was killed since counts, what was never started does not.
     pub fn is_whole(&self) -> Result<bool> {
-        for name in self.names() {
-            if self.state(name)? == State::Stopped {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        Ok(!self.any(|state| *state == State::Stopped)?)
     }
 
     /// Whether anything of it runs.
     pub fn is_up(&self) -> Result<bool> {
+        self.any(|state| matches!(state, State::Running(_)))
+    }
+
+    fn any(&self, is_it: impl Fn(&State) -> bool) -> Result<bool> {
         for name in self.names() {
-            if matches!(self.state(name)?, State::Running(_)) {
+            if is_it(&self.state(name)?) {
                 return Ok(true);
             }
         }

@@ -12,6 +12,8 @@ pub struct Interrupt {
     count: Arc<AtomicUsize>,
     terminate: Arc<AtomicUsize>,
     abandoned: Arc<AtomicBool>,
+    /// How many of the times it takes no notice of.
+    passed: usize,
 }
 
 /// The error of a wait that the user cut short.
@@ -46,7 +48,7 @@ impl Interrupt {
 
     /// How often the user has asked so far.
     pub fn count(&self) -> usize {
-        self.count.load(Ordering::SeqCst)
+        self.count.load(Ordering::SeqCst).saturating_sub(self.passed)
     }
 
     /// Whether one of the signals was meant for this process alone (anything but the terminal's Ctrl-C).
@@ -58,6 +60,13 @@ impl Interrupt {
     #[must_use]
     pub fn linked(&self) -> Self {
         Self { abandoned: Arc::default(), ..self.clone() }
+    }
+
+    /// One for what begins because the user has asked to stop: it takes no notice of the first time, and hears of the
+    /// second.
+    #[must_use]
+    pub fn second(&self) -> Self {
+        Self { passed: self.passed + 1, ..self.clone() }
     }
 
     /// Gives up what this one is for, as if the user had asked.

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use shop::process::{Identity, Record, kill};
 
 /// A process that sleeps until it is killed.
-struct Sleeper(std::process::Child);
+pub(crate) struct Sleeper(std::process::Child);
 
 impl Sleeper {
-    fn start() -> (Self, Identity) {
+    pub(crate) fn start() -> (Self, Identity) {
         let child = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap();
         let identity = Identity::of(child.id()).unwrap();
         (Self(child), identity)

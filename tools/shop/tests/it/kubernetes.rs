@@ -55,10 +55,18 @@ fn under<'a>(value: &'a Value, key: &str) -> Vec<&'a Value> {
     }
 }
 
-/// The pods that Deployments and Jobs make.
+/// The pods that Deployments, Jobs and `CronJob`s make.
 fn pods(objects: &[Value]) -> Vec<(&str, &Value)> {
-    let make = |object: &&Value| object["kind"] == "Deployment" || object["kind"] == "Job";
-    objects.iter().filter(make).map(|object| (name(object), &object["spec"]["template"]["spec"])).collect()
+    let made = objects.iter().filter_map(|object| Some((name(object), &pod_template(object)?["spec"])));
+    made.collect()
+}
+
+fn pod_template(object: &Value) -> Option<&Value> {
+    match object["kind"].as_str() {
+        Some("Deployment" | "Job") => Some(&object["spec"]["template"]),
+        Some("CronJob") => Some(&object["spec"]["jobTemplate"]["spec"]["template"]),
+        _ => None,
+    }
 }
 
 #[test]
@@ -239,6 +247,20 @@ fn a_program_may_talk_to_what_the_registry_says_and_to_nothing_else() {
     assert_eq!(storefront, called.into_iter().chain([registry.relay.binary.clone()]).collect());
     let denied = objects.iter().find(|object| name(object) == "default-deny").unwrap();
     assert_eq!(denied["spec"]["podSelector"], Value::Object(serde_json::Map::new()));
+}
+
+#[test]
+fn a_daily_check_has_the_way_of_the_relay_and_is_not_taken_for_one() {
+    let registry = Registry::of_checkout().unwrap();
+    let objects = all_objects();
+    let checks: Vec<&Value> = objects.iter().filter(|object| object["kind"] == "CronJob").collect();
+    assert_eq!(checks.iter().map(|check| name(check)).collect::<Vec<_>>(), ["relay-status", "relay-audit"]);
+    for check in checks {
+        let labels = &pod_template(check).unwrap()["metadata"]["labels"];
+        assert_eq!(labels["app.kubernetes.io/name"], registry.relay.binary.as_str());
+        let component = labels["app.kubernetes.io/component"].as_str().unwrap();
+        assert!(!["service", "relay", "storefront"].contains(&component), "{component}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use harness::Service;
+use harness::Name;
 use rustix::process::Signal;
 
 use super::{OTHER_RELAY, RELAY};
@@ -18,7 +18,7 @@ const FROZEN: Duration = Duration::from_secs(12);
 /// Makes things go wrong, one after the other.
 pub(super) struct Faults {
     next: Instant,
-    frozen: Option<(Service, Instant)>,
+    frozen: Option<(Name, Instant)>,
     /// How many there were.
     pub(super) count: usize,
 }
@@ -47,7 +47,7 @@ impl Faults {
                             where backend_type = 'client backend' and usename <> 'postgres'";
                 sqlx::query(cut).execute(&environment.catalog).await?;
             }
-            2 => self.freeze(environment, Service::Basket(1))?,
+            2 => self.freeze(environment, Name::BASKET)?,
             _ => self.freeze(environment, RELAY)?,
         }
         self.count += 1;
@@ -55,7 +55,7 @@ impl Faults {
         Ok(())
     }
 
-    fn freeze(&mut self, environment: &Environment, name: Service) -> Result<()> {
+    fn freeze(&mut self, environment: &Environment, name: Name) -> Result<()> {
         environment.signal(name, Signal::STOP)?;
         self.frozen = Some((name, Instant::now() + FROZEN));
         Ok(())

@@ -7,7 +7,7 @@ mod sample;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use harness::Service;
+use harness::Name;
 use shop::terminal::Progress;
 
 use self::fault::Faults;
@@ -21,11 +21,11 @@ use crate::machine::Meter;
 
 const EVERY: Duration = Duration::from_secs(10);
 
-const RELAY: Service = Service::Relay(1);
+const RELAY: Name = Name::RELAY;
 /// Shares the work, and is killed now and then.
-const OTHER_RELAY: Service = Service::Relay(2);
+const OTHER_RELAY: Name = Name::Relay(2);
 /// Those whose memory and handles are watched: they live from the beginning to the end.
-const WATCHED: [Service; 3] = [Service::Catalog, Service::Basket(1), RELAY];
+const WATCHED: [Name; 3] = [Name::CATALOG, Name::BASKET, RELAY];
 
 pub(super) async fn measure(
     environment: &mut Environment,
@@ -34,13 +34,13 @@ pub(super) async fn measure(
 ) -> Result<Vec<Row>> {
     environment.clear_log().await?;
     environment.reset_carts(1).await?;
-    environment.run_only(&[Service::Catalog, Service::Basket(1), RELAY, OTHER_RELAY]).await?;
+    environment.run_only(&[Name::CATALOG, Name::BASKET, RELAY, OTHER_RELAY]).await?;
     let before: &Environment = environment;
     warm_up(async || sustained(before, Duration::from_secs(1)).await).await?;
     let rate = sustained(environment, Duration::from_secs(cli.seconds())).await? * 0.7;
     progress.say(format!("  … soaking at {rate:.0} changes a second for {} min", cli.minutes));
     let (meter, begun, time) = (Meter::start(), Instant::now(), Duration::from_mins(cli.minutes));
-    let load = tokio::spawn(load(environment.port(Service::Catalog)?, environment.token.clone(), rate, time));
+    let load = tokio::spawn(load(environment.port(Name::CATALOG)?, environment.token.clone(), rate, time));
     let (mut samples, mut last_sample, mut faults) = (Vec::new(), begun, Faults::start());
     while begun.elapsed() < time {
         environment.interrupt.check()?;

@@ -56,7 +56,7 @@ pub(super) async fn take(environment: &Environment, since: Duration) -> Result<S
     Ok(Sample { second: since.as_secs(), values })
 }
 
-/// Service, dead rows, bytes with indexes, and how many rows; less than 0 where that does not change.
+/// Table, dead rows, bytes with indexes, and how many rows; less than 0 where that does not change.
 async fn tables(pool: &PgPool) -> Result<Vec<(String, i64, i64, i64)>> {
     let sql = format!(
         "select relname::text, n_dead_tup, pg_total_relation_size(relid),

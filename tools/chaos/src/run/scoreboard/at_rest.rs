@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::Row;
 use crate::run::Runner;
-use harness::{Service, proxy::Protocol};
+use harness::{Name, proxy::Protocol};
 
 /// How long it is watched.
 const WATCHED: Duration = Duration::from_secs(20);
@@ -17,11 +17,11 @@ const SETTLED: Duration = Duration::from_secs(5);
 /// Queries a second that a process may ask its database.
 const MOST: f64 = 2.0;
 
-/// Service is watched, on the way to its database.
-const WATCHED_ARE: [(Service, &str); 3] = [
-    (Service::Relay(1), "queries a second at rest: the relay"),
-    (Service::Basket(1), "queries a second at rest: the basket"),
-    (Service::Catalog, "queries a second at rest: the catalog"),
+/// What is watched, on the way to its database.
+const WATCHED_ARE: [(Name, &str); 3] = [
+    (Name::RELAY, "queries a second at rest: the relay"),
+    (Name::BASKET, "queries a second at rest: the basket"),
+    (Name::CATALOG, "queries a second at rest: the catalog"),
 ];
 
 impl Runner {

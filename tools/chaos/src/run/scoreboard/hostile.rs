@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use shop::{home::checkout, terminal::complain};
 
 use super::Row;
 use crate::{
@@ -90,9 +91,9 @@ pub(super) fn ordered_events(events: u32) -> Result<Row> {
 /// Runs a test of the suite's that counts for itself: whether it passed, and the number that it has printed
 /// before `unit`, 0 where it has printed none.
 fn suite_test(name: &str, settings: &[(&str, u32)], unit: &str) -> Result<(bool, usize)> {
-    harness::complain!("  … cargo shop test {name}");
+    complain(format!("  … cargo shop test {name}"));
     let mut test = Command::new("cargo");
-    test.args(["shop", "test", name, "--", "--no-capture"]).current_dir(shop::home::checkout());
+    test.args(["shop", "test", name, "--", "--no-capture"]).current_dir(checkout());
     test.env("NEXTEST_PROFILE", "long").envs(settings.iter().map(|(name, value)| (name, value.to_string())));
     let output = test.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     let said = String::from_utf8_lossy(&output.stdout);

@@ -10,9 +10,9 @@ use super::{Row, recovery};
 use crate::{
     check::{Expected, Mark, ONLY_RECORDED, Observations, check},
     faults::{FULL, bind_full_queue, refuse, refuse_nothing, write},
-    run::{Runner, outcome::percentile, rest},
+    run::{Runner, rest},
 };
-use harness::until;
+use harness::{percentile, until};
 
 /// A type that the relay may not publish.
 const REFUSED: &str = "shop.catalog.shelf_labelled.v1";

@@ -9,6 +9,7 @@ mod survived;
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
+use shop::terminal::complain;
 
 use crate::{
     cli::{Part, ReportArgs, ScoreboardArgs},
@@ -35,13 +36,10 @@ impl Row {
     /// The line, after it was said: the next may take a while.
     fn told(self) -> Self {
         let sign = if self.met { '✓' } else { '✗' };
-        harness::complain!(
+        complain(format!(
             "  {sign} {}: {} of {} (must be {})",
-            self.name,
-            self.measured,
-            self.of,
-            self.must_be
-        );
+            self.name, self.measured, self.of, self.must_be
+        ));
         self
     }
 }

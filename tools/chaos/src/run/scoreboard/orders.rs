@@ -1,6 +1,7 @@
 //! A great many orders under faults, and their invariants.
 
 use anyhow::Result;
+use shop::terminal::complain;
 
 use super::Row;
 use crate::{
@@ -26,7 +27,7 @@ impl Runner {
             self.environment.interrupt.check()?;
             faults::many_orders_of(AT_ONCE.min(orders - placed));
             let outcome = self.run(&fault, run).await;
-            harness::complain!("    {} orders: {}", outcome.counts.found.orders, outcome.verdict);
+            complain(format!("    {} orders: {}", outcome.counts.found.orders, outcome.verdict));
             match &mut all {
                 Some(all) => all.add(outcome),
                 None => all = Some(outcome),
@@ -34,7 +35,7 @@ impl Runner {
         }
         let all = all.unwrap_or_else(|| Outcome::failed(&fault, "nothing was asked for".to_owned()));
         let (found, killed) = (all.counts.found, all.counts.seen);
-        harness::complain!("    {} orders, {killed} processes killed, {:.0} s", found.orders, all.seconds);
+        complain(format!("    {} orders, {killed} processes killed, {:.0} s", found.orders, all.seconds));
         let broken = all.violations.first().cloned();
         Ok(Row {
             name: "orders under faults: invariants broken",

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
-use shop::registry::Name;
+use shop::terminal::complain;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Row;
 use crate::{
-    run::{Runner, outcome::percentile},
+    run::Runner,
     workload::{PRODUCTS, change_price},
 };
 use harness::{
-    Service,
+    Name, percentile,
     proxy::{Mode, Protocol},
     until,
 };
@@ -69,9 +69,9 @@ impl Runner {
             What::WithoutBroker { hears_nothing } => self.without_broker(hears_nothing).await,
         };
         measured.unwrap_or_else(|error| {
-            harness::complain!("    not measured: {error:#}");
+            complain(format!("    not measured: {error:#}"));
             if let Err(error) = self.mend() {
-                harness::complain!("  ! the environment cannot be mended: {error:#}");
+                complain(format!("  ! the environment cannot be mended: {error:#}"));
             }
             f64::INFINITY
         })
@@ -79,34 +79,34 @@ impl Runner {
 
     async fn killed_with_standby(&mut self) -> Result<f64> {
         self.settle(2, 1).await?;
-        let product = self.product_of(Service::Relay(1)).await?;
-        self.environment.kill(Service::Relay(1))?;
+        let product = self.product_of(Name::RELAY).await?;
+        self.environment.kill(Name::RELAY)?;
         let killed = Instant::now();
         self.first_out(product, killed).await
     }
 
     async fn killed_and_started(&mut self) -> Result<f64> {
         self.settle(1, 1).await?;
-        self.environment.kill(Service::Relay(1))?;
+        self.environment.kill(Name::RELAY)?;
         let cents = self.cents();
         let id = change_price(&self.environment, 1, cents).await?;
-        self.environment.launch(Service::Relay(1), &[])?;
+        self.environment.launch(Name::RELAY, &[])?;
         let started = Instant::now();
         self.seen(id, started).await
     }
 
     async fn frozen(&mut self) -> Result<f64> {
         self.settle(2, 1).await?;
-        let product = self.product_of(Service::Relay(1)).await?;
-        self.environment.signal(Service::Relay(1), Signal::STOP)?;
+        let product = self.product_of(Name::RELAY).await?;
+        self.environment.signal(Name::RELAY, Signal::STOP)?;
         let frozen = Instant::now();
         let taken_over = self.first_out(product, frozen).await;
-        self.environment.signal(Service::Relay(1), Signal::CONT)?;
+        self.environment.signal(Name::RELAY, Signal::CONT)?;
         taken_over
     }
 
     async fn without_broker(&mut self, hears_nothing: bool) -> Result<f64> {
-        let relay = Service::Relay(1);
+        let relay = Name::RELAY;
         // The faults of the last measurement are over: connections of its time may still hear nothing.
         self.settle(2, 1).await?;
         let product = self.product_of(relay).await?;
@@ -154,7 +154,7 @@ impl Runner {
     }
 
     /// A product whose events this relay publishes, once everything is shared.
-    async fn product_of(&self, service: Service) -> Result<i64> {
+    async fn product_of(&self, service: Name) -> Result<i64> {
         let owned = async || {
             let keys = (1..=PRODUCTS).map(|product| product.to_string()).collect::<Vec<_>>();
             let product: Option<String> = sqlx::query_scalar(

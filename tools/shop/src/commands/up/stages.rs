@@ -9,7 +9,7 @@ use crate::cli::UpArgs;
 use crate::home::{Home, Plan, Port, Ports, Secrets};
 use crate::process::Running;
 use crate::registry::{Counts, Registry};
-use crate::servers::{Cluster, Place, Purpose, Tools};
+use crate::servers::{Cluster, Place, Tools};
 use crate::suite::Suite;
 use crate::terminal::{Interrupt, Progress};
 
@@ -43,7 +43,7 @@ fn decide(args: &UpArgs, home: &Home, progress: &Progress) -> Result<Suite> {
     let secrets = Secrets::load_or_create(home, &registry)?;
     let mut plan = Plan::load(home)?.unwrap_or_default();
     let known = Some(plan.servers.as_path()).filter(|dir| !dir.as_os_str().is_empty());
-    plan.servers = Place::choose(home, known, Purpose::Keep)?.dir;
+    plan.servers = Place::choose(home, known)?;
     let brokers = nodes(args.brokers, &plan)?;
     plan.counts = Counts { brokers, relays: args.relays, baskets: args.baskets };
     home.dir().clone_into(&mut plan.home);

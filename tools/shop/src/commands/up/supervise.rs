@@ -13,7 +13,8 @@ use crate::terminal::{self, Interrupt, Progress};
 /// Shows each process that ends, until the user asks to stop; then stops everything.
 ///
 /// A process that ended stays down until a command starts it. Returns also when another command
-/// (`cargo shop down`) has stopped the suite.
+/// (`cargo shop down`) has stopped the suite. While another command starts or stops something it waits for that; the
+/// user ends the wait by asking a second time.
 pub(super) fn supervise(
     suite: &Suite,
     mut children: Vec<Running>,
@@ -38,7 +39,9 @@ pub(super) fn supervise(
         terminal::pause();
     }
 
-    let _lock = Lock::take(&suite.home, &Interrupt::default())?;
+    let lock = Lock::take(&suite.home, &interrupt.second());
+    let _lock =
+        lock.inspect_err(|_| progress.say("  ! the shop was not stopped: cargo shop down stops it"))?;
     suite.stop(progress, interrupt)?;
     progress.say("the shop is down; its data is kept (cargo shop reset clears it)");
     Ok(())

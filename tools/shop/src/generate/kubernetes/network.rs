@@ -19,17 +19,18 @@ impl Egress<'_> {
     pub(super) fn rules(&self) -> String {
         let mut rules = String::new();
         if self.database {
-            rules.push_str(&rule(5432, "cnpg.io/cluster: postgres"));
+            rules.push_str(&rule(&[5432], "cnpg.io/cluster: postgres"));
         }
         if self.broker {
-            rules.push_str(&rule(5672, "app.kubernetes.io/name: rabbitmq"));
+            // The second one is that of TLS.
+            rules.push_str(&rule(&[5672, 5671], "app.kubernetes.io/name: rabbitmq"));
         }
         for program in &self.programs {
-            rules.push_str(&rule(program.port, &format!("app.kubernetes.io/name: {}", program.binary)));
+            rules.push_str(&rule(&[program.port], &format!("app.kubernetes.io/name: {}", program.binary)));
         }
         for tool in &self.tools {
             let name = format!("app.kubernetes.io/name: {}", tool.program.binary);
-            rules.push_str(&rule(tool.smtp_port.unwrap_or(tool.program.port), &name));
+            rules.push_str(&rule(&[tool.smtp_port.unwrap_or(tool.program.port)], &name));
             let ports =
                 if tool.smtp_port.is_some() { "{ port: 465 }, { port: 587 }" } else { "{ port: 443 }" };
             rules.push_str(&outside(ports));
@@ -50,10 +51,9 @@ fn outside(ports: &str) -> String {
     )
 }
 
-fn rule(port: u16, label: &str) -> String {
-    format!(
-        "    - ports: [{{ port: {port} }}]\n      to:\n        - podSelector: {{ matchLabels: {{ {label} }} }}\n"
-    )
+fn rule(ports: &[u16], label: &str) -> String {
+    let ports = ports.iter().map(|port| format!("{{ port: {port} }}")).collect::<Vec<_>>().join(", ");
+    format!("    - ports: [{ports}]\n      to:\n        - podSelector: {{ matchLabels: {{ {label} }} }}\n")
 }
 
 /// The peers that may call a program: the storefront, and services that say so.
@@ -94,8 +94,7 @@ pub(super) fn of_servers(registry: &Registry) -> String {
         binaries.chain(relay.clone()).collect::<Vec<_>>().join(", ")
     };
     let database_users = names(registry.services.iter().collect()) + ", provision";
-    let broker_users =
-        names(registry.services.iter().filter(|service| service.broker_user().is_some()).collect());
+    let broker_users = names(registry.subscribers().collect());
     fill(
         include_str!("../templates/kubernetes/network.yaml"),
         &[("database_users", database_users), ("broker_users", broker_users)],

@@ -16,7 +16,7 @@ pub(super) fn files(registry: &Registry) -> Vec<(String, String)> {
         ("components/autoscaling/kustomization.yaml", autoscaling(registry)),
         ("components/autoscaling/scaling.yaml", scaling(registry)),
         ("components/monitoring/kustomization.yaml", component(&["pods", "rules"])),
-        ("components/monitoring/rules.yaml", rules::rules()),
+        ("components/monitoring/rules.yaml", rules::rules(registry)),
         (
             "components/monitoring/pods.yaml",
             include_str!("../templates/kubernetes/monitoring.yaml").to_owned(),

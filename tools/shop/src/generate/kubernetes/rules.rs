@@ -1,16 +1,36 @@
 //! The alerts, for the Prometheus Operator.
 
 use super::each;
+use crate::generate::prometheus;
+use crate::registry::Registry;
 
-/// `deploy/prometheus/rules/shop.yml` for a Prometheus that scrapes others beside the shop.
-pub(super) fn rules() -> String {
-    let rules = include_str!("../../../../../deploy/prometheus/rules/shop.yml");
+/// How the metrics begin that alerts are about: of the programs, of their servers, and of what the cluster says of both.
+const METRICS: [&str; 12] = [
+    "amqp_",
+    "cnpg_",
+    "http_server_",
+    "inbox_",
+    "kube_job_",
+    "kubelet_volume_",
+    "mail_",
+    "mails_",
+    "outbox_",
+    "payment_",
+    "payments_",
+    "rabbitmq_",
+];
+
+/// The rules of `deploy/prometheus` for a Prometheus that scrapes others beside the shop.
+pub(super) fn rules(registry: &Registry) -> String {
+    let shop = include_str!("../../../../../deploy/prometheus/rules/shop.yml");
+    let servers = include_str!("../../../../../deploy/prometheus/kubernetes/servers.yml");
+    let rules = format!("{shop}\n{}\n{}", groups(&prometheus::programs(registry)), groups(servers));
     let indented = each(rules.lines(), |line| match line {
         "" => "\n".to_owned(),
         line => format!("  {}\n", of_the_shop(line)),
     });
     format!(
-        "# Written by `cargo shop generate` from deploy/prometheus/rules/shop.yml, for a Prometheus that scrapes others too.
+        "# Written by `cargo shop generate` from the rules in deploy/prometheus, for a Prometheus that scrapes others too.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
@@ -20,7 +40,12 @@ spec:
     )
 }
 
-/// A line in whose expression every metric that others expose too is the shop's.
+/// The groups of a file of rules.
+fn groups(file: &str) -> &str {
+    file.split_once("\ngroups:\n").map_or("", |(_, groups)| groups)
+}
+
+/// A line in whose expression every metric is the shop's.
 fn of_the_shop(line: &str) -> String {
     if ["#", "summary:", "runbook:"].iter().any(|start| line.trim_start().starts_with(start)) {
         return line.to_owned();
@@ -32,7 +57,7 @@ fn of_the_shop(line: &str) -> String {
         let (before, after) = rest.split_at(end);
         text.push_str(before);
         rest = after;
-        if is_shared(&before[start..]) {
+        if is_metric(&before[start..]) {
             let labels = after.strip_prefix('{');
             text.push_str(if labels.is_some() { "{namespace=\"shop\"," } else { "{namespace=\"shop\"}" });
             rest = labels.unwrap_or(after);
@@ -41,7 +66,7 @@ fn of_the_shop(line: &str) -> String {
     text + rest
 }
 
-/// Whether programs other than the shop's expose a metric of this name.
-fn is_shared(metric: &str) -> bool {
-    metric == "up" || metric.starts_with("http_server_") || metric.starts_with("rabbitmq_")
+/// Whether a word of a rule is the name of a metric; what a rule records is of the shop already.
+fn is_metric(word: &str) -> bool {
+    word == "up" || METRICS.iter().any(|start| word.starts_with(start))
 }

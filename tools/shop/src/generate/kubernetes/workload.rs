@@ -147,13 +147,16 @@ fn of_relay(registry: &Registry) -> String {
     settings.auth(registry);
     let programs = issuer(registry).collect();
     let egress = Egress { database: true, broker: true, programs, ..Egress::default() };
+    let checks = each([("status", "10 5 * * *"), ("audit", "20 5 * * *")], |(command, schedule)| {
+        daily(&registry.relay, command, schedule, &settings)
+    });
     workload(
         (&registry.relay, None),
         "relay",
         &settings,
         &callers(&[&registry.storefront.binary]),
         &egress,
-        "",
+        &checks,
     )
 }
 
@@ -183,8 +186,7 @@ fn of_storefront(registry: &Registry) -> String {
 fn settings_of(registry: &Registry, service: &Service, role: &str) -> Settings {
     let maps = vec!["services".to_owned()];
     let mut settings = Settings { maps, database: true, ..Settings::default() };
-    for called in registry.services.iter().filter(|other| service.calls.iter().any(|name| name == other.name))
-    {
+    for called in registry.called_by(service) {
         settings.values.push((format!("APP__{}__URL", called.name.to_uppercase()), address(&called.program)));
     }
     settings.secret("APP__DATABASE__URL_FILE", role_secret(role), "url");
@@ -267,6 +269,22 @@ fn reached(component: &str) -> &'static str {
     } else {
         ""
     }
+}
+
+/// A command of the relay's program that says once a day whether an operator has to look.
+fn daily(relay: &Program, command: &str, schedule: &str, settings: &Settings) -> String {
+    // A CronJob has its pod four columns deeper than a Deployment.
+    let deeper = |text: &str| each(text.lines(), |line| format!("    {line}\n"));
+    fill(
+        include_str!("../templates/kubernetes/cronjob.yaml"),
+        &[
+            ("binary", relay.binary.clone()),
+            ("command", command.to_owned()),
+            ("schedule", schedule.to_owned()),
+            ("settings", deeper(&settings.environment())),
+            ("mounts", deeper(&settings.mounts())),
+        ],
+    )
 }
 
 /// Something that a service's program does once, as the owner of the database.

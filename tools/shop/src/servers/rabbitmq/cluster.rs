@@ -90,6 +90,19 @@ impl Cluster {
         node.start(registry, secrets, interrupt)
     }
 
+    /// Starts one node, and records it as one that should run; it may wait for the node that ended last.
+    pub fn launch_node(
+        &self,
+        node: u8,
+        registry: &Registry,
+        secrets: &Secrets,
+        interrupt: &Interrupt,
+    ) -> Result<Running> {
+        let node = self.node(node)?;
+        node.prepare(interrupt)?;
+        node.launch(registry, secrets)
+    }
+
     /// Brings in what needs all nodes.
     fn complete(&self, registry: &Registry, secrets: &Secrets, interrupt: &Interrupt) -> Result<()> {
         if self.0.len() == 1 {

@@ -78,6 +78,16 @@ impl Rabbitmq {
 
     /// Starts it with the registry's users and rights, and waits until it answers as broker and as management interface.
     fn start(&self, registry: &Registry, secrets: &Secrets, interrupt: &Interrupt) -> Result<Running> {
+        let mut broker = self.launch(registry, secrets)?;
+        if let Err(error) = self.await_ready(&mut broker, secrets, interrupt) {
+            process::kill(&broker.process)?;
+            return Err(error);
+        }
+        Ok(broker)
+    }
+
+    /// Starts it with the registry's users and rights, and records it as one that should run.
+    fn launch(&self, registry: &Registry, secrets: &Secrets) -> Result<Running> {
         let (name, part) = (Name::Rabbitmq(self.node), Part::of(self.nodes));
         self.write_files(&definitions::with_passwords(registry, secrets, part)?)?;
 
@@ -86,19 +96,19 @@ impl Rabbitmq {
             .envs(self.environment())
             .directory(&self.dir)
             .run_as(self.user);
-        let admin = secrets.of("broker_admin")?;
-        let mut broker = Running::start(name, launch, &log)?;
+        let broker = Running::start(name, launch, &log)?;
         broker.record(&self.home)?;
-        let ready = wait_until(&format!("the start of {name}"), PATIENCE, interrupt, || {
+        Ok(broker)
+    }
+
+    /// Waits until a node that was launched answers as broker and as management interface.
+    pub fn await_ready(&self, broker: &mut Running, secrets: &Secrets, interrupt: &Interrupt) -> Result<()> {
+        let admin = secrets.of("broker_admin")?;
+        wait_until(&format!("the start of {}", broker.name), PATIENCE, interrupt, || {
             broker.must_run()?;
             let is_up = probe::speaks_amqp(self.amqp) && probe::has_vhost(self.management, admin);
             Ok(is_up.then_some(()))
-        });
-        if let Err(error) = ready {
-            process::kill(&broker.process)?;
-            return Err(error);
-        }
-        Ok(broker)
+        })
     }
 
     /// What a client connects to, as the administrator `admin` or one of the lesser users.

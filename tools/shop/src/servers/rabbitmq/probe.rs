@@ -1,7 +1,5 @@
 //! Whether a broker is up.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -11,6 +9,7 @@ use serde_json::Value;
 
 use super::VHOST;
 use crate::http;
+use crate::servers::first_byte;
 
 /// How long one question may take.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -21,17 +20,7 @@ const IMPORT: Duration = Duration::from_secs(30);
 /// Whether the port answers a protocol header with a method frame (`connection.start`), as a broker does
 /// that takes connections.
 pub(super) fn speaks_amqp(port: u16) -> bool {
-    let ask = || -> std::io::Result<u8> {
-        let mut stream =
-            TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), DEADLINE)?;
-        stream.set_read_timeout(Some(DEADLINE))?;
-        stream.set_write_timeout(Some(DEADLINE))?;
-        stream.write_all(b"AMQP\x00\x00\x09\x01")?;
-        let mut frame_type = [0];
-        stream.read_exact(&mut frame_type)?;
-        Ok(frame_type[0])
-    };
-    ask().is_ok_and(|frame_type| frame_type == 1)
+    first_byte(port, b"AMQP\x00\x00\x09\x01").is_ok_and(|frame_type| frame_type == 1)
 }
 
 /// How many nodes of the cluster run, as the one behind this port sees them.

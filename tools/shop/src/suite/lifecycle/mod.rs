@@ -3,3 +3,5 @@
 mod prepare;
 mod start;
 mod stop;
+
+pub use stop::{Stopped, stop_recorded};

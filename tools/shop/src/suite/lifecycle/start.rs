@@ -22,8 +22,55 @@ const FREED: Duration = Duration::from_secs(2);
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(150);
 
 impl Suite {
-    /// Starts a service, and waits until it says that it is ready.
+    /// Starts a service, and waits until it says that it is ready; one that does not become ready is killed.
     pub fn start_service(&self, name: Name, interrupt: &Interrupt) -> Result<Running> {
+        let mut service = self.launch_service(name, interrupt)?;
+        if let Err(error) = self.await_service(&mut service, interrupt) {
+            kill(&service.process)?;
+            return Err(error);
+        }
+        Ok(service)
+    }
+
+    /// Starts one process of a suite that is up, and waits until it is of use. `recorded` is called as soon as it is recorded
+    /// as one that should run: it may wait for others, which other commands start. One that is not of use in time goes on.
+    ///
+    /// `tools` finds the programs of a server.
+    pub fn start_alone(
+        &self,
+        name: Name,
+        tools: &dyn Fn() -> Result<Tools>,
+        interrupt: &Interrupt,
+        recorded: impl FnOnce(),
+    ) -> Result<Running> {
+        match name {
+            Name::Postgres => {
+                let tools = tools()?;
+                let server = self.postgres(&tools)?;
+                let mut running = server.launch(self.secrets.of("postgres")?)?;
+                recorded();
+                server.await_ready(&mut running, interrupt)?;
+                self.provision(&tools)?;
+                Ok(running)
+            }
+            Name::Rabbitmq(node) => {
+                let cluster = self.cluster(&tools()?)?;
+                let mut running = cluster.launch_node(node, &self.registry, &self.secrets, interrupt)?;
+                recorded();
+                cluster.node(node)?.await_ready(&mut running, &self.secrets, interrupt)?;
+                Ok(running)
+            }
+            _ => {
+                let mut running = self.launch_service(name, interrupt)?;
+                recorded();
+                self.await_service(&mut running, interrupt)?;
+                Ok(running)
+            }
+        }
+    }
+
+    /// Starts a service, and records it as one that should run.
+    fn launch_service(&self, name: Name, interrupt: &Interrupt) -> Result<Running> {
         let program = self.registry.program(name).context("a server is not a service")?;
         let log = self.home.log(name);
         let launch = Launch::new(self.plan.binary(&program.binary)?, &log)
@@ -38,8 +85,14 @@ impl Suite {
                 )
             },
         )?;
-        let mut service = Running::start(name, launch, &log)?;
+        let service = Running::start(name, launch, &log)?;
         service.record(&self.home)?;
+        Ok(service)
+    }
+
+    /// Waits until a service says that it is ready.
+    fn await_service(&self, service: &mut Running, interrupt: &Interrupt) -> Result<()> {
+        let (name, port) = (service.name, self.ports.of(service.name)?);
         let mut answer = Readiness::NoAnswer;
         let ready = wait_until(&format!("{name}'s start"), PATIENCE, interrupt, || {
             service.must_run()?;
@@ -50,36 +103,33 @@ impl Suite {
             }
             Ok((answer == Readiness::Ready).then_some(()))
         });
-        if let Err(error) = ready {
-            kill(&service.process)?;
+        ready.with_context(|| {
             let said = match answer {
                 Readiness::NotReady(status, text) => format!(" and last said {status} {text}"),
                 _ => String::new(),
             };
-            return Err(
-                error.context(format!("{name} did not become ready{said}; its log is {}", log.display()))
-            );
-        }
-        Ok(service)
+            format!("{name} did not become ready{said}; its log is {}", self.home.log(name).display())
+        })
     }
 
     /// Starts PostgreSQL, and brings its databases and roles up to date.
     pub fn start_postgres(&self, tools: &Tools, interrupt: &Interrupt) -> Result<Running> {
-        let port = self.ports.of(Name::Postgres)?;
-        let server = Postgres::new(&tools.postgres, &self.place(), &self.home, port)?;
-        let running = server.start(self.secrets.of("postgres")?, interrupt)?;
-        provision(&tools.postgres, &self.registry, port, &self.secrets)?;
+        let running = self.postgres(tools)?.start(self.secrets.of("postgres")?, interrupt)?;
+        self.provision(tools)?;
         Ok(running)
+    }
+
+    fn postgres(&self, tools: &Tools) -> Result<Postgres> {
+        Postgres::new(&tools.postgres, &self.place(), &self.home, self.ports.of(Name::Postgres)?)
+    }
+
+    fn provision(&self, tools: &Tools) -> Result<()> {
+        provision(&tools.postgres, &self.registry, self.ports.of(Name::Postgres)?, &self.secrets)
     }
 
     /// Starts RabbitMQ, all its nodes, with the registry's users and rights.
     pub fn start_rabbitmq(&self, tools: &Tools, interrupt: &Interrupt) -> Result<Vec<Running>> {
         self.cluster(tools)?.start(&self.registry, &self.secrets, interrupt)
-    }
-
-    /// Starts one node of RabbitMQ.
-    pub fn start_node(&self, node: u8, tools: &Tools, interrupt: &Interrupt) -> Result<Running> {
-        self.cluster(tools)?.start_node(node, &self.registry, &self.secrets, interrupt)
     }
 
     fn cluster(&self, tools: &Tools) -> Result<Cluster> {
