@@ -10,20 +10,20 @@ use super::Shop;
 
 const SOON: Duration = Duration::from_secs(20);
 const EMAIL: &str = "eve@example.org";
-const PASSWORD: &str = "correct horse battery";
+pub(super) const PASSWORD: &str = "correct horse battery";
 
-fn register(page: &Page, name: &str, password: &str) {
+pub(super) fn register(page: &Page, name: &str, email: &str, password: &str) {
     page.goto("/sign-in");
     page.click("text=Register");
     page.fill("#name", name);
-    page.fill("#email", EMAIL);
+    page.fill("#email", email);
     page.fill("#password", password);
     page.click("main button");
 }
 
-fn sign_in(page: &Page, password: &str) {
+pub(super) fn sign_in(page: &Page, email: &str, password: &str) {
     page.goto("/sign-in");
-    page.fill("#email", EMAIL);
+    page.fill("#email", email);
     page.fill("#password", password);
     page.click("main button");
 }
@@ -32,10 +32,10 @@ fn sign_in(page: &Page, password: &str) {
 async fn a_visitor_registers_validates_the_address_signs_in_and_is_erased() {
     let (shop, accounts) = Shop::with_accounts().await;
     let page = shop.visitor("eve");
-    register(&page, "x", "password123");
+    register(&page, "x", EMAIL, "password123");
     page.see("#fault", "tried first");
     // A name is text, whatever it is.
-    register(&page, "<script>alert(1)</script>", PASSWORD);
+    register(&page, "<script>alert(1)</script>", EMAIL, PASSWORD);
     page.see("#sent", EMAIL);
     let user = eventually("the registration is done", SOON, async || accounts.user(EMAIL).await).await;
     assert_eq!(user["status"], "registered");
@@ -54,10 +54,10 @@ async fn a_visitor_registers_validates_the_address_signs_in_and_is_erased() {
     page.click("main button");
     page.see("#fault", "used already");
 
-    sign_in(&page, "a wrong password");
+    sign_in(&page, EMAIL, "a wrong password");
     page.see("#fault", "No user has this address and this password");
     assert_eq!(page.value("#email"), EMAIL, "what was filled in stays");
-    sign_in(&page, PASSWORD);
+    sign_in(&page, EMAIL, PASSWORD);
     page.click("text=Your profile");
     page.see("#user-name", "<script>alert(1)</script>");
     page.see("#status", "Validated");
@@ -72,7 +72,7 @@ async fn a_visitor_registers_validates_the_address_signs_in_and_is_erased() {
     page.check("#sure");
     page.click("main .danger");
     page.see(".strip", "Your account is erased");
-    sign_in(&page, PASSWORD);
+    sign_in(&page, EMAIL, PASSWORD);
     page.see("#fault", "No user has this address and this password");
     assert!(accounts.user(EMAIL).await.is_none());
     eventually("the name is out of the log", SOON, async || {
@@ -87,7 +87,7 @@ async fn a_visitor_registers_validates_the_address_signs_in_and_is_erased() {
 async fn a_visitor_follows_the_link_in_the_mailbox_and_shows_a_list_to_another() {
     let (shop, accounts, _mail) = Shop::with_mail().await;
     let page = shop.visitor("eve");
-    register(&page, "Eve", PASSWORD);
+    register(&page, "Eve", EMAIL, PASSWORD);
     page.see("#sent", EMAIL);
     eventually("the mail is in the mailbox", SOON, async || {
         page.goto(&format!("/mail?to={EMAIL}"));
@@ -101,7 +101,7 @@ async fn a_visitor_follows_the_link_in_the_mailbox_and_shows_a_list_to_another()
     page.see("h1", "Your address is validated");
     assert_eq!(accounts.user(EMAIL).await.unwrap()["status"], "validated");
 
-    sign_in(&page, PASSWORD);
+    sign_in(&page, EMAIL, PASSWORD);
     page.see(".who", "Your profile");
     eventually("the first list is there", SOON, async || {
         page.goto("/lists");

@@ -10,6 +10,7 @@ mod keyboard;
 mod lists;
 mod merchant;
 mod orders;
+mod running;
 mod shop;
 mod unavailable;
 

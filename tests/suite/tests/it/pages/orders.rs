@@ -13,7 +13,7 @@ use super::{
 const LONG: Duration = Duration::from_secs(20);
 
 /// Orders what is in the cart, with this card.
-fn check_out(page: &Page, card: &str) {
+pub(super) fn check_out(page: &Page, card: &str) {
     page.goto("/checkout");
     for (field, text) in [
         ("name", "Alice"),
