@@ -1,12 +1,23 @@
 //! What events cost the database. Counted, not timed: exact on any machine.
 
+use std::time::Duration;
+
 use sqlx::PgPool;
-use test_kit::{Passed, eventually, recording, vhost};
+use test_kit::{Passed, Proxy, eventually, recording, vhost};
 
 use crate::{
     announced::{add, announce, change, consuming, taken_in},
     app::{SOON, Setup, app_url},
 };
+
+/// A wire to the server, and the address of the basket's database over it.
+async fn wire(pool: &PgPool) -> (Proxy, String) {
+    let options = pool.connect_options();
+    let (host, port) = (options.get_host(), options.get_port());
+    let wire = recording(host, port).await;
+    let url = app_url(pool).replace(&format!("{host}:{port}"), &wire.address.to_string());
+    (wire, format!("{url}&sslmode=disable"))
+}
 
 /// The transactions that passed the wire, each as its statements' beginnings, with its round trips.
 fn transactions(passed: Vec<Passed>) -> Vec<(Vec<String>, usize)> {
@@ -34,11 +45,8 @@ fn transactions(passed: Vec<Passed>) -> Vec<(Vec<String>, usize)> {
 #[sqlx::test(migrator = "basket_api::MIGRATIONS")]
 async fn a_batch_of_price_changes_costs_six_statements_and_as_many_round_trips_however_long(pool: PgPool) {
     let vhost = vhost().await;
-    let options = pool.connect_options();
-    let (host, port) = (options.get_host(), options.get_port());
-    let wire = recording(host, port).await;
-    let url = app_url(&pool).replace(&format!("{host}:{port}"), &wire.address.to_string());
-    let over_wire = || Setup::of(&pool).with("APP__DATABASE__URL", format!("{url}&sslmode=disable"));
+    let (wire, url) = wire(&pool).await;
+    let over_wire = || Setup::of(&pool).with("APP__DATABASE__URL", url.clone());
 
     let app = consuming(over_wire(), &vhost).await;
     let products = 1..=20;
@@ -80,6 +88,25 @@ async fn a_batch_of_price_changes_costs_six_statements_and_as_many_round_trips_h
         assert!(*round_trips <= statements.len() + 3, "{statements:?} in {round_trips} round trips");
     }
     assert_eq!(transactions.last().unwrap().0.last().unwrap(), "COMMIT");
+}
+
+#[sqlx::test(migrator = "basket_api::MIGRATIONS")]
+async fn a_basket_at_rest_asks_its_database_at_most_once_a_second(pool: PgPool) {
+    let vhost = vhost().await;
+    let (wire, url) = wire(&pool).await;
+    let app = consuming(Setup::of(&pool).with("APP__DATABASE__URL", url), &vhost).await;
+    let new = add(1, "10.00");
+    announce(&vhost, &new).await;
+    assert!(taken_in(&pool, &new).await);
+    // The effect is followed by one look at what waits.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(wire.take());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let asked: Vec<Passed> = wire.take().concat();
+    let asked = asked.into_iter().filter(|passed| matches!(passed, Passed::Statement(_)));
+    let asked: Vec<Passed> = asked.collect();
+    assert!((1..=5).contains(&asked.len()), "{} statements in 5 s: {asked:#?}", asked.len());
+    app.stop();
 }
 
 #[sqlx::test(migrator = "basket_api::MIGRATIONS")]

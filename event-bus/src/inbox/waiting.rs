@@ -39,9 +39,10 @@ pub async fn summary(pool: &PgPool, consumer: &str) -> Result<WaitingSummary, sq
         "select (select count(*) from inbox_waiting where consumer = $1) as events,
                 (select count(*) from inbox_waiting where consumer = $1 and blocked_at is not null) as blocked_keys,
                 -- An operator may have written a time that no calendar has, such as -infinity.
-                (select extract(epoch from least(greatest(min(next_attempt_at), '0001-01-01 00:00:00+00'),
+                (select extract(epoch from least(greatest(next_attempt_at, '0001-01-01 00:00:00+00'),
                                                  '9999-12-31 23:59:59+00') - clock_timestamp())::float8
-                   from inbox_waiting where consumer = $1 and next_attempt_at is not null) as next_try",
+                   from inbox_waiting where consumer = $1 and next_attempt_at is not null
+                  order by next_attempt_at limit 1) as next_try",
     )
     .bind(consumer)
     .fetch_one(pool)
