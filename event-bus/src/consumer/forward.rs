@@ -88,7 +88,9 @@ impl<'a> Forwarder<'a> {
             Some(publisher) => publisher,
             vacant => {
                 let name = format!("{} (redirect)", self.consumer);
-                vacant.insert(Publisher::to_exchange(self.settings, &name, &self.topology.redirect).await?)
+                vacant.insert(
+                    Publisher::to_exchange(self.settings, &name, &self.topology.redirect, None).await?,
+                )
             }
         };
         let confirm =

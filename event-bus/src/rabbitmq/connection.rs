@@ -136,9 +136,22 @@ impl Connected {
     /// Connects to the first address of the broker that answers, under a name that the broker shows to operators. The
     /// client library's automatic recovery stays off: it hides the outcome of messages in flight.
     pub(crate) async fn open(config: &BrokerConfig, name: &str) -> Result<Self, BrokerError> {
+        Self::open_with(config, name, None).await
+    }
+
+    /// The same; where the URL names no largest frame, frames have at most so many bytes. The client library keeps memory for
+    /// 64 of them.
+    pub(super) async fn open_with(
+        config: &BrokerConfig,
+        name: &str,
+        frame_max: Option<u32>,
+    ) -> Result<Self, BrokerError> {
         let failed = |source| BrokerError { doing: "connect to the broker", source };
-        let nodes =
+        let mut nodes =
             uri::parse_all(config.url.expose_secret()).map_err(|problem| failed(Cause::Url(problem)))?;
+        for node in &mut nodes {
+            node.query.frame_max = node.query.frame_max.or(frame_max);
+        }
         let dialled = dial::connect(&nodes, name).await.map_err(failed)?;
         let cluster = dialled.greeting.cluster();
         Ok(Self { connection: dialled.connection, channel: dialled.channel, cluster })
