@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use reqwest::Client;
 use serde_json::Value;
-use suite_tests::{Buyer, Merchant, Orders, Suite};
+use suite_tests::{Buyer, Database, Merchant, Orders, Suite};
 use test_kit::{Process, eventually};
 
 use super::{
@@ -78,6 +78,16 @@ impl Fixture {
         })
         .await;
         fixture.dead_letter = dead_letters["data"][0]["id"].as_str().unwrap().to_owned();
+        eventually("each subscriber has noted that its queue was bound", LONG, async || {
+            for database in fixture.databases() {
+                let noted = "select exists (select from inbox_version where key = '')";
+                if !sqlx::query_scalar::<_, bool>(noted).fetch_one(&database.pool).await.unwrap() {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await;
         eventually("everything is published, and the order is out of the cart", LONG, async || {
             for pool in [&fixture.suite.catalog.pool, &fixture.orders.database.pool] {
                 let pending = "select count(*) from integration_event_log where state <> 'Published'";
@@ -123,11 +133,13 @@ impl Fixture {
         all
     }
 
+    fn databases(&self) -> [&Database; 4] {
+        [&self.suite.catalog, &self.suite.basket, &self.orders.database, &self.orders.payments]
+    }
+
     async fn everything(&self) -> (Vec<Vec<(String, String)>>, Value) {
-        let databases =
-            [&self.suite.catalog, &self.suite.basket, &self.orders.database, &self.orders.payments];
         let mut all = Vec::new();
-        for database in databases {
+        for database in self.databases() {
             all.push(contents(&database.pool).await);
         }
         (all, self.dead_letters().await)
