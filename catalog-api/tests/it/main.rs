@@ -22,4 +22,5 @@ mod reading;
 mod reservations;
 mod roles;
 mod seeding;
+mod stock;
 mod writing;

@@ -12,15 +12,21 @@ use uuid::Uuid;
 
 use crate::app::{ANN, Mailbox, TestApp, register_ann, until};
 
+/// A notifier with a mail that was refused for good and one that was sent.
+async fn one_failed_and_one_sent(pool: &PgPool) -> (Mailbox, TestApp, [Uuid; 2]) {
+    let mailbox = Mailbox::start().await;
+    let app = TestApp::spawn(pool, &mailbox.smtp);
+    mailbox.fault(json!({"fault": "refuse", "code": 550, "times": 1})).await;
+    let failed = register_ann(pool).await;
+    until(pool, failed, "failed").await;
+    let sent = register_ann(pool).await;
+    until(pool, sent, "sent").await;
+    (mailbox, app, [failed, sent])
+}
+
 #[sqlx::test(migrator = "notifier::MIGRATIONS")]
 async fn operators_see_mails_by_state_and_have_them_sent_again(pool: PgPool) {
-    let mailbox = Mailbox::start().await;
-    let app = TestApp::spawn(&pool, &mailbox.smtp);
-    mailbox.fault(json!({"fault": "refuse", "code": 550, "times": 1})).await;
-    let failed = register_ann(&pool).await;
-    until(&pool, failed, "failed").await;
-    let sent = register_ann(&pool).await;
-    until(&pool, sent, "sent").await;
+    let (mailbox, app, [failed, sent]) = one_failed_and_one_sent(&pool).await;
 
     let all = app.see("/api/v1/mails").await;
     assert_eq!((&all["count"], &all["data"][0]["mailId"]), (&json!(2), &json!(sent)), "newest first: {all}");
@@ -40,13 +46,7 @@ async fn operators_see_mails_by_state_and_have_them_sent_again(pool: PgPool) {
 
 #[sqlx::test(migrator = "notifier::MIGRATIONS")]
 async fn a_failed_mail_that_is_discarded_with_a_reason_is_no_problem_any_more(pool: PgPool) {
-    let mailbox = Mailbox::start().await;
-    let app = TestApp::spawn(&pool, &mailbox.smtp);
-    mailbox.fault(json!({"fault": "refuse", "code": 550, "times": 1})).await;
-    let failed = register_ann(&pool).await;
-    until(&pool, failed, "failed").await;
-    let sent = register_ann(&pool).await;
-    until(&pool, sent, "sent").await;
+    let (_mailbox, app, [failed, sent]) = one_failed_and_one_sent(&pool).await;
     assert!(read::waits_for_an_operator(&pool, 300).await.unwrap());
 
     let discard = async |mail: Uuid, reason: &str| {

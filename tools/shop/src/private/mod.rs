@@ -93,7 +93,7 @@ impl PrivateServers {
 
     /// Starts a node of RabbitMQ, also again after it was ended, and waits until it answers.
     pub fn start_rabbitmq(&self, node: u8, interrupt: &Interrupt) -> Result<Running> {
-        self.rabbitmq()?.start_node(node, &self.registry, &self.secrets, interrupt)
+        self.rabbitmq()?.prepared(node, interrupt)?.start(&self.registry, &self.secrets, interrupt)
     }
 
     /// The broker of this run.

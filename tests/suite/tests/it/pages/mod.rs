@@ -10,8 +10,8 @@ mod keyboard;
 mod lists;
 mod merchant;
 mod orders;
-mod running;
 mod shop;
 mod unavailable;
+mod visit;
 
 use shop::Shop;

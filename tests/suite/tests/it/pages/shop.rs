@@ -57,6 +57,29 @@ impl Shop {
         (shop, accounts, mail)
     }
 
+    /// Opens one with everything that a shop has, from the registration to the payment.
+    pub(super) async fn whole() -> (Self, (Accounts, Orders, Mail)) {
+        let suite = Suite::set_up().await;
+        let catalog = suite.start_catalog(&[]);
+        let accounts = Accounts::open(&suite).await;
+        let trust = accounts.trust();
+        let trust = trust.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let orders = Orders::open_with(&suite, &trust).await;
+        let relay = Some(suite.start_relay(&[]));
+        let basket = suite.start_basket(&catalog, &trust);
+        let mailbox = Mail::start_mailbox();
+        let addresses = [
+            ("APP__SERVICES__ACCOUNTS__URL", accounts.accounts.url.as_str()),
+            ("APP__SERVICES__ORDERING__URL", &orders.ordering.url),
+            ("APP__MAILBOX__URL", &mailbox.url),
+        ];
+        let storefront = suite.start_storefront(&catalog, &basket, &[&addresses, &trust[..]].concat());
+        let mail = Mail::from_mailbox(&suite, mailbox, &storefront.url).await;
+        basket.until_ready(true).await;
+        let shop = Self { browser: Browser::start(), storefront, basket, relay, catalog, suite };
+        (shop, (accounts, orders, mail))
+    }
+
     async fn registering(pages: &[(&str, &str)]) -> (Self, Accounts) {
         let suite = Suite::set_up().await;
         let catalog = suite.start_catalog(&[]);

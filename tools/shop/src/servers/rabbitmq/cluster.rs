@@ -35,6 +35,14 @@ impl Cluster {
         index.and_then(|index| self.0.get(index)).with_context(|| format!("the broker has no node {n}"))
     }
 
+    /// The n-th node, ready to be started while others run.
+    pub fn prepared(&self, n: u8, interrupt: &Interrupt) -> Result<&Rabbitmq> {
+        let node = self.node(n)?;
+        node.share_cookie()?;
+        node.start_port_mapper(interrupt)?;
+        Ok(node)
+    }
+
     /// Whether a broker has left data in this place.
     pub fn has_data_in(place: &Path) -> bool {
         let data = place.join(DIRECTORY).join("data");
@@ -49,8 +57,7 @@ impl Cluster {
         secrets: &Secrets,
         interrupt: &Interrupt,
     ) -> Result<Vec<Running>> {
-        let first = self.node(1)?;
-        first.prepare(interrupt)?;
+        let first = self.prepared(1, interrupt)?;
         let started: Vec<Result<Running>> = thread::scope(|scope| {
             let start = |node: &'_ Rabbitmq| node.start(registry, secrets, interrupt);
             let nodes: Vec<_> = self.0.iter().map(|node| scope.spawn(move || start(node))).collect();
@@ -74,35 +81,6 @@ impl Cluster {
         Ok(running)
     }
 
-    /// Starts one node of a broker whose other nodes may run, and waits until it answers.
-    pub fn start_node(
-        &self,
-        node: u8,
-        registry: &Registry,
-        secrets: &Secrets,
-        interrupt: &Interrupt,
-    ) -> Result<Running> {
-        if self.0.len() == 1 {
-            return self.start(registry, secrets, interrupt)?.pop().context("the broker has no node");
-        }
-        let node = self.node(node)?;
-        node.prepare(interrupt)?;
-        node.start(registry, secrets, interrupt)
-    }
-
-    /// Starts one node, and records it as one that should run; it may wait for the node that ended last.
-    pub fn launch_node(
-        &self,
-        node: u8,
-        registry: &Registry,
-        secrets: &Secrets,
-        interrupt: &Interrupt,
-    ) -> Result<Running> {
-        let node = self.node(node)?;
-        node.prepare(interrupt)?;
-        node.launch(registry, secrets)
-    }
-
     /// Brings in what needs all nodes.
     fn complete(&self, registry: &Registry, secrets: &Secrets, interrupt: &Interrupt) -> Result<()> {
         if self.0.len() == 1 {
@@ -115,13 +93,5 @@ impl Cluster {
             Ok((probe::running_nodes(management, admin) == Some(self.0.len())).then_some(()))
         })?;
         probe::import(management, admin, &all)
-    }
-}
-
-impl Rabbitmq {
-    /// Makes sure of what all nodes share.
-    fn prepare(&self, interrupt: &Interrupt) -> Result<()> {
-        self.share_cookie()?;
-        self.start_port_mapper(interrupt)
     }
 }

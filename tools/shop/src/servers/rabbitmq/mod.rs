@@ -77,7 +77,7 @@ impl Rabbitmq {
     }
 
     /// Starts it with the registry's users and rights, and waits until it answers as broker and as management interface.
-    fn start(&self, registry: &Registry, secrets: &Secrets, interrupt: &Interrupt) -> Result<Running> {
+    pub fn start(&self, registry: &Registry, secrets: &Secrets, interrupt: &Interrupt) -> Result<Running> {
         let mut broker = self.launch(registry, secrets)?;
         if let Err(error) = self.await_ready(&mut broker, secrets, interrupt) {
             process::kill(&broker.process)?;
@@ -87,7 +87,7 @@ impl Rabbitmq {
     }
 
     /// Starts it with the registry's users and rights, and records it as one that should run.
-    fn launch(&self, registry: &Registry, secrets: &Secrets) -> Result<Running> {
+    pub fn launch(&self, registry: &Registry, secrets: &Secrets) -> Result<Running> {
         let (name, part) = (Name::Rabbitmq(self.node), Part::of(self.nodes));
         self.write_files(&definitions::with_passwords(registry, secrets, part)?)?;
 

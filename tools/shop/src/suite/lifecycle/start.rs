@@ -55,9 +55,10 @@ impl Suite {
             }
             Name::Rabbitmq(node) => {
                 let cluster = self.cluster(&tools()?)?;
-                let mut running = cluster.launch_node(node, &self.registry, &self.secrets, interrupt)?;
+                let node = cluster.prepared(node, interrupt)?;
+                let mut running = node.launch(&self.registry, &self.secrets)?;
                 recorded();
-                cluster.node(node)?.await_ready(&mut running, &self.secrets, interrupt)?;
+                node.await_ready(&mut running, &self.secrets, interrupt)?;
                 Ok(running)
             }
             _ => {
