@@ -43,20 +43,16 @@ impl DatabaseErrorKind {
             _ => return Self::Statement,
         };
         let Some(code) = code.as_deref() else { return Self::Statement };
+        let outdates = outdates(error);
+        if let Some(pause) = outdates {
+            note_outdated(pause);
+        }
         match code {
-            _ if has_outdated_statements(error) => {
-                note_outdated(Duration::ZERO);
-                Self::Conflict
-            }
             // Lock not available, statement cancelled by its timeout.
             "55P03" | "57014" => Self::Conflict,
-            // Read-only: after a failover a new connection leads to another server.
-            "25006" => {
-                note_outdated(READ_ONLY_PAUSE);
-                Self::Unavailable
-            }
-            // Idle-in-transaction time-out.
-            "25P03" => Self::Unavailable,
+            // Read-only, idle-in-transaction time-out.
+            "25006" | "25P03" => Self::Unavailable,
+            _ if outdates.is_some() => Self::Conflict,
             // Undefined table, column, function or other object, a constraint that `on conflict` needs, insufficient privilege,
             // undefined schema: also while a dump is being restored.
             "42P01" | "42703" | "42883" | "42704" | "42P10" | "42501" | "3F000" => Self::NotPrepared,
@@ -86,31 +82,32 @@ impl DatabaseErrorKind {
     }
 }
 
-/// Whether a connection that gave this error is to be closed, with those that are as old: its prepared statements have
-/// become useless, or it leads to a server that is read-only.
+/// Whether a connection that gave this error is to be closed, with those that are as old.
 #[cfg(feature = "rabbitmq")]
 pub(crate) fn is_of_outdated_connection(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    has_outdated_statements(error) || code.as_deref() == Some("25006")
+    outdates(error).is_some()
 }
 
-/// Whether a connection gave this error because its prepared statements have become useless.
-fn has_outdated_statements(error: &sqlx::Error) -> bool {
-    let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
-    error.is_some_and(|error| match error.code() {
+/// Whether a connection gave this error because it is outdated, with all that are as old; and if so, after which pause that
+/// can be so again.
+fn outdates(error: &sqlx::Error) -> Option<Duration> {
+    let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    match error.code() {
         // A prepared statement that is gone.
-        "26000" => true,
+        "26000" => Some(Duration::ZERO),
         // A cached plan whose result has another type now. The code is that of everything that is not supported; only the
         // place in the server tells it.
-        "0A000" => error.routine() == Some("RevalidateCachedQuery"),
-        _ => false,
-    })
+        "0A000" if error.routine() == Some("RevalidateCachedQuery") => Some(Duration::ZERO),
+        // The server is read-only: after a failover a new connection leads to another one.
+        "25006" => Some(READ_ONLY_PAUSE),
+        _ => None,
+    }
 }
 
 /// When this process last found that the connections that there were are outdated.
 static OUTDATED: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// How often all connections are replaced, at most, while the server is read-only: new ones may lead to it again.
+/// How often pools replace their connections, at most, while the server is read-only: new ones may lead to it again.
 const READ_ONLY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Notes that the connections that there are now are outdated, unless that was noted less than `pause` ago.

@@ -92,7 +92,7 @@ impl Default for RelaySettings {
 }
 
 impl RelaySettings {
-    /// Refuses more days than a time of the database has; an error names what to set.
+    /// Refuses more than ten years, which cannot be meant; an error names what to set.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         check_ranges(&[("relay.retention_days", self.retention_days.into(), 0, 3_650)])
     }

@@ -155,16 +155,11 @@ async fn defer(
 ) -> Result<Outcome, Undecided> {
     let Some(delivery) = message.delivery(shared) else { return Ok(Outcome::Done(Receipt::Repeated)) };
     let failure = Failure::of(shared, delivery.event, failures, reason);
-    let mut db = acquire(shared).await?;
-    let timeout = shared.config.batch_timeout();
-    let entered = tokio::time::timeout(timeout, async {
-        waiting::enter(&mut db, &shared.consumer, delivery, &message.original(shared), failure.kept()).await
+    let original = message.original(shared);
+    let entered = on_connection(shared, shared.config.batch_timeout(), async |db: &mut PgConnection| {
+        waiting::enter(db, &shared.consumer, delivery, &original, failure.kept()).await
     });
-    let entered = entered.await.ok().ok_or(Undecided::NoAnswer(timeout)).and_then(|entered| Ok(entered?));
-    if entered.is_err() {
-        db.close_on_drop();
-    }
-    match entered {
+    match entered.await {
         Ok(()) => {}
         Err(Undecided::Database(error)) if DatabaseErrorKind::of(&error) == DatabaseErrorKind::Statement => {
             return Ok(Outcome::Dead(format!("cannot be kept for another try after {reason}: {error}")));
@@ -174,6 +169,20 @@ async fn defer(
     failure.report();
     shared.retry.failed();
     Ok(Outcome::Done(Receipt::Waiting))
+}
+
+/// Runs statements on a connection of the pool. One on which they fail or take too long is not used again.
+pub(super) async fn on_connection<T>(
+    shared: &Shared,
+    limit: Duration,
+    statements: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+) -> Result<T, Undecided> {
+    let mut db = acquire(shared).await?;
+    let outcome = tokio::time::timeout(limit, statements(&mut db)).await;
+    if !matches!(outcome, Ok(Ok(_))) {
+        db.close_on_drop();
+    }
+    Ok(outcome.ok().ok_or(Undecided::NoAnswer(limit))??)
 }
 
 /// A connection to the database. Any error here is about the database, not about a message.

@@ -14,15 +14,13 @@ pub(super) const PUT_OFF: Duration = Duration::from_secs(2);
 /// The same, while a table, a column or a right is missing.
 pub(super) const NOT_PREPARED: Duration = Duration::from_secs(10);
 
+/// How long statements that handle no event may take.
+pub(super) const SOON: Duration = Duration::from_mins(1);
+
 /// The pause before the next try of an event that has failed so often: 0.5 s, doubling to 60 s.
 fn back_off(failures: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
     Duration::from_millis(500).saturating_mul(doubled).min(Duration::from_mins(1))
-}
-
-/// A reason, as the inbox keeps it: its beginning, without NUL, which PostgreSQL cannot store.
-pub(super) fn kept(reason: &str) -> String {
-    crate::rabbitmq::headers::shortened(reason).replace('\0', "")
 }
 
 /// A failure of an event, and what follows.
@@ -44,7 +42,7 @@ impl<'a> Failure<'a> {
             GiveUp::Block => Next::Block,
             GiveUp::Skip => Next::Skip,
         };
-        let reason = kept(reason);
+        let reason = waiting::storable(reason);
         Self { consumer: &shared.consumer, event, failures, reason, next }
     }
 

@@ -6,12 +6,11 @@ use uuid::Uuid;
 use super::message::Message;
 use crate::{
     envelope::{IncomingEvent, OutgoingEvent, WriteError},
+    error::shortened,
     inbox::waiting::Waiting,
     rabbitmq::{
         BrokerConfig, PublishError, SubscriberTopology,
-        headers::{
-            self, CONSUMER, FAILED_AT, FAILURES, REASON, carried, shortened, with_routing_key, without_copies,
-        },
+        headers::{self, CONSUMER, FAILED_AT, FAILURES, REASON, carried, with_routing_key, without_copies},
         publisher::{Confirm, Publisher, properties},
         topology,
     },
@@ -88,9 +87,7 @@ impl<'a> Forwarder<'a> {
             Some(publisher) => publisher,
             vacant => {
                 let name = format!("{} (redirect)", self.consumer);
-                vacant.insert(
-                    Publisher::to_exchange(self.settings, &name, &self.topology.redirect, None).await?,
-                )
+                vacant.insert(Publisher::to_exchange(self.settings, &name, &self.topology.redirect).await?)
             }
         };
         let confirm =

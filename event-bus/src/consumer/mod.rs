@@ -180,7 +180,7 @@ impl Subscriber {
     /// are logged once each.
     ///
     /// Returns when the batch under way is committed and acknowledged and the try of an event that waits is over: mostly at
-    /// once, at most after [`message_timeout_s`](SubscriberConfig::message_timeout_s) and some seconds. Dropping the future is
+    /// once, at most after [`message_timeout_s`](SubscriberConfig::message_timeout_s) and two minutes. Dropping the future is
     /// as a crash: what is not committed is rolled back, and the broker delivers it again.
     pub async fn run(self, stop: CancellationToken) {
         let shared = &self.0;

@@ -6,11 +6,10 @@ use sqlx::{Connection, PgConnection};
 
 use super::{
     Shared,
-    batch::{Undecided, acquire},
-    failure::{Failure, NOT_PREPARED, PUT_OFF, kept},
+    batch::{Undecided, on_connection},
+    failure::{Failure, NOT_PREPARED, PUT_OFF, SOON},
     forward::Forwarder,
     handler::HandleError,
-    retry::soon,
 };
 use crate::{
     DatabaseErrorKind,
@@ -18,31 +17,58 @@ use crate::{
     inbox::waiting::{self, Next, Settled, Waiting},
 };
 
-/// For how long nobody else tries an event that is being sent to the dead-letter queue: longer than that can take.
+/// How long it may take to send an event to the dead-letter queue.
 const DEAD_LETTERING: Duration = Duration::from_secs(30);
 
-/// Records why an event had no effect; returns the failure if it counts as one.
+/// For how long nobody else tries an event that is dead-lettered: until it is sent, and that is recorded.
+const UNTIL_RECORDED: Duration = DEAD_LETTERING.saturating_add(SOON);
+
+/// What was decided about an event that had no effect.
+pub(super) enum Refused<'a> {
+    /// It is tried again, which is no failure.
+    PutOff,
+    /// It has failed.
+    Failed(Failure<'a>),
+    /// It is put off until it is dead-lettered, for this reason.
+    Rejected(String),
+}
+
+impl Refused<'_> {
+    /// Reports a failure, now that it is committed; returns why the event is to be dead-lettered, if it is.
+    pub(super) fn committed(self) -> Option<String> {
+        match self {
+            Self::PutOff => None,
+            Self::Failed(failure) => {
+                failure.report();
+                None
+            }
+            Self::Rejected(reason) => Some(reason),
+        }
+    }
+}
+
+/// Records why an event had no effect.
 pub(super) async fn refuse<'a>(
     tx: &mut PgConnection,
     shared: &'a Shared,
     waiting: &'a Waiting,
     error: &HandleError,
-) -> Result<Option<Failure<'a>>, sqlx::Error> {
-    let consumer = shared.consumer.as_str();
+) -> Result<Refused<'a>, sqlx::Error> {
+    let (consumer, id) = (shared.consumer.as_str(), waiting.event.id);
     match error {
         HandleError::Reject(reason) => {
-            let reason = kept(&chain(&**reason));
-            waiting::put_off(tx, consumer, waiting.event.id, DEAD_LETTERING, &reason).await?;
-            Ok(None)
+            let reason = chain(&**reason);
+            waiting::put_off(tx, consumer, id, UNTIL_RECORDED, &reason).await?;
+            Ok(Refused::Rejected(reason))
         }
         HandleError::Database(cause) if !error.is_of_handler() => {
-            // No failure. Where the database is gone this fails, and nothing is changed.
+            // Where the database is gone this fails, and nothing is changed.
             let pause = match DatabaseErrorKind::of(cause) {
                 DatabaseErrorKind::NotPrepared => NOT_PREPARED,
                 _ => PUT_OFF,
             };
-            waiting::put_off(tx, consumer, waiting.event.id, pause, &kept(&chain(cause))).await?;
-            Ok(None)
+            waiting::put_off(tx, consumer, id, pause, &chain(cause)).await?;
+            Ok(Refused::PutOff)
         }
         error => {
             let failures = waiting.failures.saturating_add(1);
@@ -55,7 +81,7 @@ pub(super) async fn refuse<'a>(
                 }
                 next => waiting::fail(tx, consumer, waiting, reason, next).await?,
             }
-            Ok(Some(failure))
+            Ok(Refused::Failed(failure))
         }
     }
 }
@@ -67,59 +93,51 @@ pub(super) async fn refuse_anew(
     waiting: &Waiting,
     error: &HandleError,
 ) -> Result<(), Undecided> {
-    let mut db = acquire(shared).await?;
-    let recorded = soon(async {
+    let recorded = on_connection(shared, SOON, async |db: &mut PgConnection| {
         let mut tx = db.begin().await?;
         // Its lock went with the connection: another process may have settled it by now.
         if !waiting::lock(&mut tx, &shared.consumer, waiting.event.id).await? {
-            return Ok(false);
+            return Ok(None);
         }
-        let failure = refuse(&mut tx, shared, waiting, error).await?;
+        let refused = refuse(&mut tx, shared, waiting, error).await?;
         tx.commit().await?;
-        if let Some(failure) = failure {
-            failure.report();
-        }
-        Ok(true)
+        Ok(refused.committed())
     });
-    let recorded = recorded.await;
-    if recorded.is_err() {
-        db.close_on_drop();
+    match recorded.await? {
+        Some(reason) => dead_letter(shared, waiting, &reason).await,
+        None => Ok(()),
     }
-    drop(db);
-    if recorded? { dead_letter(shared, waiting, error).await } else { Ok(()) }
 }
 
 /// Sends a rejected event, which was put off, to the dead-letter queue, and takes it out of those that wait. No transaction
 /// is open while the broker is asked: it may take longer than the server lets one idle.
-pub(super) async fn dead_letter(
-    shared: &Shared,
-    waiting: &Waiting,
-    error: &HandleError,
-) -> Result<(), Undecided> {
-    let HandleError::Reject(reason) = error else { return Ok(()) };
+pub(super) async fn dead_letter(shared: &Shared, waiting: &Waiting, reason: &str) -> Result<(), Undecided> {
     let (consumer, id) = (shared.consumer.as_str(), waiting.event.id);
-    let mut forwarder = Forwarder::new(&shared.broker, &shared.topology, consumer);
-    let outcome = forwarder.dead_letter_event(waiting, &chain(&**reason)).await;
-    forwarder.close().await;
-    let mut db = acquire(shared).await?;
-    let recorded = soon(async {
+    let sent = tokio::time::timeout(DEAD_LETTERING, async {
+        let mut forwarder = Forwarder::new(&shared.broker, &shared.topology, consumer);
+        let outcome = forwarder.dead_letter_event(waiting, reason).await;
+        forwarder.close().await;
+        outcome
+    });
+    let problem = match sent.await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(chain(&error)),
+        Err(_) => Some(format!("it took longer than {} s", DEAD_LETTERING.as_secs())),
+    };
+    let problem = problem.map(|problem| format!("cannot be dead-lettered now: {problem}"));
+    if let Some(reason) = &problem {
+        tracing::debug!(consumer, reason, "will try again");
+    }
+    let recorded = on_connection(shared, SOON, async |db: &mut PgConnection| {
         let mut tx = db.begin().await?;
-        match &outcome {
-            Ok(()) if waiting::lock(&mut tx, consumer, id).await? => {
-                waiting::settle(&mut tx, consumer, waiting, Settled::Dead).await?;
-            }
-            Ok(()) => {}
-            Err(error) => {
-                let reason = format!("cannot be dead-lettered now: {}", chain(error));
-                tracing::debug!(consumer, reason, "will try again");
-                waiting::put_off(&mut tx, consumer, id, PUT_OFF, &kept(&reason)).await?;
+        // An operator may have decided about it meanwhile.
+        if waiting::lock(&mut tx, consumer, id).await? {
+            match &problem {
+                None => waiting::settle(&mut tx, consumer, waiting, Settled::Dead).await?,
+                Some(reason) => waiting::put_off(&mut tx, consumer, id, PUT_OFF, reason).await?,
             }
         }
         tx.commit().await
     });
-    let recorded = recorded.await;
-    if recorded.is_err() {
-        db.close_on_drop();
-    }
-    recorded
+    recorded.await
 }

@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 use super::{
     Shared,
-    batch::{Undecided, acquire, close_returned, handle},
-    failure::{PUT_OFF, kept},
+    batch::{Undecided, acquire, close_returned, handle, on_connection},
+    failure::{PUT_OFF, SOON},
     handler::{HandleError, can_commit},
-    refuse::{dead_letter, refuse, refuse_anew},
+    refuse::{Refused, dead_letter, refuse, refuse_anew},
     steps,
 };
 use crate::{
@@ -34,9 +34,6 @@ const POLL: Duration = Duration::from_secs(2);
 
 /// How often heads without a time for their next try are looked for, at most and at least.
 const START_HEADS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
-
-/// How long a statement about all that waits may take.
-const SOON: Duration = Duration::from_mins(1);
 
 /// The tries after which what waits is counted again.
 const TRIES_BETWEEN_COUNTS: usize = 100;
@@ -70,22 +67,30 @@ pub(super) async fn retry(shared: &Shared, stop: &CancellationToken) {
     let mut is_noted = false;
     while !stop.is_cancelled() {
         if !is_noted && shared.health.has_subscribed() {
-            is_noted = soon(inbox::note_subscribed(&shared.pool, &shared.consumer)).await.is_ok();
+            let noted = soon(inbox::note_subscribed(&shared.pool, &shared.consumer)).await;
+            is_noted = succeeded(shared, noted).await.is_some();
         }
         let outcome = pass(shared, stop, &latest_wins, &mut heads_started).await;
-        if let Err(error) = &outcome {
-            tracing::debug!(consumer = %shared.consumer, reason = %error, "cannot try what waits; will try again");
-            if matches!(error, Undecided::Database(error) if is_of_outdated_connection(error)) {
-                close_returned(shared).await;
-            }
-        }
-        let pause = outcome.unwrap_or(POLL);
+        let pause = succeeded(shared, outcome).await.unwrap_or(POLL);
         tokio::select! {
             () = stop.cancelled() => {}
             () = shared.retry.notify.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// What came of it; `None` if it failed, which is tried again. Connections that are of no use are closed before that.
+async fn succeeded<T>(shared: &Shared, outcome: Result<T, Undecided>) -> Option<T> {
+    let error = match outcome {
+        Ok(done) => return Some(done),
+        Err(error) => error,
+    };
+    tracing::debug!(consumer = %shared.consumer, reason = %error, "the inbox cannot be worked on; will try again");
+    if matches!(&error, Undecided::Database(error) if is_of_outdated_connection(error)) {
+        close_returned(shared).await;
+    }
+    None
 }
 
 /// Tries all events that are due, and returns when to look again.
@@ -129,7 +134,7 @@ async fn pass(
 }
 
 /// A statement that takes too long counts as unavailable.
-pub(super) async fn soon<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Undecided> {
+async fn soon<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Undecided> {
     let outcome = tokio::time::timeout(SOON, statement).await;
     Ok(outcome.ok().ok_or(Undecided::NoAnswer(SOON))??)
 }
@@ -149,8 +154,8 @@ async fn try_first(shared: &Shared) -> Result<bool, Undecided> {
     match (outcome, tried.waiting) {
         (Ok(Ok(())), None) => Ok(false),
         (Ok(Ok(())), Some(waiting)) => {
-            if let Some(error) = tried.error {
-                dead_letter(shared, &waiting, &error).await?;
+            if let Some(reason) = tried.rejected {
+                dead_letter(shared, &waiting, &reason).await?;
             }
             Ok(true)
         }
@@ -176,15 +181,15 @@ async fn try_first(shared: &Shared) -> Result<bool, Undecided> {
 async fn put_off(shared: &Shared, event_id: Uuid, by: Duration, reason: &str) -> Result<(), Undecided> {
     let consumer = shared.consumer.as_str();
     tracing::warn!(consumer, event.id = %event_id, reason, "the try of an event was broken off; will try again");
-    let mut db = acquire(shared).await?;
-    let outcome =
-        tokio::time::timeout(PUT_OFF, waiting::put_off(&mut db, consumer, event_id, by, &kept(reason))).await;
-    if !matches!(outcome, Ok(Ok(()))) {
-        db.close_on_drop();
-    }
-    match outcome {
-        Ok(Err(error)) if DatabaseErrorKind::of(&error) != DatabaseErrorKind::Conflict => Err(error.into()),
-        _ => Ok(()),
+    let put_off = on_connection(shared, PUT_OFF, async |db: &mut PgConnection| {
+        waiting::put_off(db, consumer, event_id, by, reason).await
+    });
+    match put_off.await {
+        Err(Undecided::NoAnswer(_)) => Ok(()),
+        Err(Undecided::Database(error)) if DatabaseErrorKind::of(&error) == DatabaseErrorKind::Conflict => {
+            Ok(())
+        }
+        outcome => outcome,
     }
 }
 
@@ -192,7 +197,9 @@ async fn put_off(shared: &Shared, event_id: Uuid, by: Duration, reason: &str) ->
 #[derive(Default)]
 struct Tried {
     waiting: Option<Waiting>,
-    /// Of the handler, where the connection did not outlast it, or the event is to be dead-lettered.
+    /// Why it is to be dead-lettered.
+    rejected: Option<String>,
+    /// Of the handler, where the connection did not outlast it.
     error: Option<HandleError>,
     spoils_connection: bool,
 }
@@ -209,7 +216,7 @@ async fn attempt(db: &mut PgConnection, shared: &Shared, tried: &mut Tried) -> R
     let mut effect = Connection::begin(&mut *tx).await?;
     let mut span = steps::handling(shared, &waiting.event, &waiting.event.trace);
     let outcome = apply(&mut effect, shared, waiting, &span).await;
-    let mut failure = None;
+    let mut refused = None;
     let is_applied = matches!(outcome, Ok(Settled::Applied));
     match outcome {
         Ok(settled) => {
@@ -225,14 +232,11 @@ async fn attempt(db: &mut PgConnection, shared: &Shared, tried: &mut Tried) -> R
                 tried.error = error.is_of_handler().then_some(error);
                 return Err(gone);
             }
-            failure = refuse(&mut tx, shared, waiting, &error).await?;
-            tried.error = matches!(error, HandleError::Reject(_)).then_some(error);
+            refused = Some(refuse(&mut tx, shared, waiting, &error).await?);
         }
     }
     tx.commit().await?;
-    if let Some(failure) = failure {
-        failure.report();
-    }
+    tried.rejected = refused.and_then(Refused::committed);
     if is_applied {
         (shared.after_commit)();
     }

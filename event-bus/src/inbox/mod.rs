@@ -1,9 +1,8 @@
 //! The idempotent inbox: an event has its effect once, however often it is delivered.
 //!
-//! Three tables, all written in the transaction of the effect. `inbox` holds the events that a consumer received.
-//! `inbox_version` holds the newest version of each key whose effect it had, for each source and type of event, and a row
-//! without a key once the queue was bound.
-//! `inbox_waiting` holds the events that failed, and those of their keys behind them.
+//! Three tables, written in the transaction of the effect. `inbox` holds the events that a consumer received.
+//! `inbox_version` holds the newest version of each key whose effect it had, for each source and type of event; and a row
+//! without a key, written when its queue was first bound. `inbox_waiting` holds the events that failed, and those of their keys behind them.
 //!
 //! A [`Subscriber`](crate::Subscriber) does all of this by itself. [`advance`] is for facts that arrive in another way
 //! than by events:
@@ -28,7 +27,6 @@ pub mod operate;
 mod receive;
 #[cfg(feature = "rabbitmq")]
 mod retention;
-#[cfg(feature = "rabbitmq")]
 mod subscribed;
 #[cfg_attr(not(feature = "rabbitmq"), allow(dead_code, reason = "for a subscriber"))]
 pub(crate) mod waiting;
@@ -41,6 +39,7 @@ pub(crate) use receive::{Delivery, Receipt, ReceiveError, receive};
 pub(crate) use retention::purge;
 #[cfg(feature = "rabbitmq")]
 pub(crate) use subscribed::note_subscribed;
+pub use subscribed::was_subscribed;
 pub use waiting::{WaitingSummary, summary};
 
 crate::migration::migrations! {

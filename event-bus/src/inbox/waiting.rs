@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::{PgConnection, PgPool};
 
 use super::receive::{Delivery, Order, column};
-use crate::envelope::IncomingEvent;
+use crate::{envelope::IncomingEvent, error::shortened};
 
 #[cfg(feature = "rabbitmq")]
 pub(crate) use self::{
@@ -67,6 +67,11 @@ pub(crate) struct Failed<'a> {
     pub(crate) failures: u32,
     pub(crate) reason: &'a str,
     pub(crate) next: Next,
+}
+
+/// A reason, as the inbox keeps it: its beginning, without NUL, which PostgreSQL cannot store.
+pub(crate) fn storable(reason: &str) -> String {
+    shortened(reason).replace('\0', "")
 }
 
 /// The message that an event came in, as it is dead-lettered if the event is rejected at a later try.

@@ -10,7 +10,8 @@ use lapin::{
     types::{AMQPValue, FieldTable, ShortString, generation::gen_field_table},
 };
 
-use super::headers::{CONSUMER, FAILED_AT, FAILURES, REASON, ROUTING_KEY, shortened, text};
+use super::headers::{CONSUMER, FAILED_AT, FAILURES, REASON, ROUTING_KEY, text};
+use crate::error::shortened;
 
 /// What a frame has beside headers: its own bounds, the class, the sizes, and the other properties, which have at most
 /// 255 bytes each; and what the broker adds when it delivers a message again.

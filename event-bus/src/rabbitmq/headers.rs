@@ -34,14 +34,6 @@ const ACQUIRED: &str = "x-acquired-";
 /// The headers of an earlier failure. A replayed message must not have them.
 const OF_A_FAILURE: [&str; 6] = [REASON, FAILURES, CONSUMER, FAILED_AT, WITHOUT_EFFECT, DELIVERY_COUNT];
 
-/// The first bytes of a reason are enough for people.
-const REASON_LIMIT: usize = 1_000;
-
-/// The beginning of a reason.
-pub(crate) fn shortened(reason: &str) -> &str {
-    reason.get(..reason.floor_char_boundary(REASON_LIMIT)).unwrap_or_default()
-}
-
 /// Further routing keys, which the broker follows for every publisher. A forwarded message must not have them: it
 /// would be copied again, even into the queue that it comes from.
 const COPIES: [&str; 2] = ["CC", "BCC"];

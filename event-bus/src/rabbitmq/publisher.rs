@@ -97,15 +97,15 @@ pub struct Publisher {
 }
 
 /// The largest frame of a connection that events are published on. The log lets no event have headers of more than 4 KiB,
-/// which go in one frame; a payload goes in as many as it takes. A relay has a connection for each database: with the broker's 128 KiB
-/// each takes 8 MiB of memory.
+/// which go in one frame; a payload goes in as many as it takes. A relay has a connection for each database: with the
+/// broker's 128 KiB each takes 8 MiB of memory.
 const FRAME_MAX: u32 = 32 * 1024;
 
 impl Publisher {
     /// Connects, turns confirms on, and makes sure of the exchange for events and the queue for unroutable ones: they
     /// are declared where they are absent and the user may declare them.
     pub async fn connect(config: &BrokerConfig, name: &str) -> Result<Self, BrokerError> {
-        let publisher = Self::to_exchange(config, name, &config.exchange, Some(FRAME_MAX)).await?;
+        let publisher = Self::open(config, name, &config.exchange, Some(FRAME_MAX)).await?;
         publisher.mend(config).await?;
         Ok(publisher)
     }
@@ -132,12 +132,20 @@ impl Publisher {
         queue: &str,
     ) -> Result<Self, BrokerError> {
         // The default exchange takes the routing key as the name of a queue.
-        let publisher = Self::to_exchange(config, name, "", Some(FRAME_MAX)).await?;
+        let publisher = Self::open(config, name, "", Some(FRAME_MAX)).await?;
         Ok(Self { queue: Some(queue.to_owned()), ..publisher })
     }
 
-    /// The same for an exchange that is declared elsewhere, with frames of at most so many bytes, or the broker's.
+    /// The same for an exchange that is declared elsewhere, and for messages whose headers may fill a frame of the broker's.
     pub(crate) async fn to_exchange(
+        config: &BrokerConfig,
+        name: &str,
+        exchange: &str,
+    ) -> Result<Self, BrokerError> {
+        Self::open(config, name, exchange, None).await
+    }
+
+    async fn open(
         config: &BrokerConfig,
         name: &str,
         exchange: &str,

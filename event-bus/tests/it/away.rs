@@ -1,9 +1,9 @@
 //! The database or the broker is away.
 
 use sqlx::{Connection, PgConnection, PgPool};
-use test_kit::{Mode, Protocol, Proxy, eventually};
+use test_kit::{Mode, eventually};
 
-use crate::support::{LONG, Stage, broker, raised};
+use crate::support::{LONG, Stage, broker, limited, raised};
 
 /// The stage's subscriber once more; what it cannot handle for a second it gives back.
 fn next_subscriber(stage: &Stage, broker: event_bus::BrokerConfig) -> event_bus::Subscriber {
@@ -186,12 +186,9 @@ async fn messages_that_the_broker_does_not_take_back_are_not_taken_again_before_
     stage.stop.cancel();
     (&mut stage.running).await.unwrap();
     let config = broker(&stage.vhost);
-    let (user, rest) = stage.vhost.url.rsplit_once('@').unwrap();
-    let (server, name) = rest.rsplit_once('/').unwrap();
-    let (host, port) = server.rsplit_once(':').unwrap();
-    let proxy = Proxy::open(host, port.parse().unwrap(), Protocol::Amqp).await.unwrap();
+    let (proxy, url) = stage.vhost.proxied().await;
     let mut through = config.clone();
-    through.url = format!("{user}@{}/{name}?heartbeat=2", proxy.address).into();
+    through.url = format!("{url}?heartbeat=2").into();
     let subscriber = next_subscriber(&stage, through);
     let (health, stop) = (subscriber.health(), tokio_util::sync::CancellationToken::new());
     let mut migration = stage.pool.begin().await.unwrap();
@@ -222,7 +219,8 @@ async fn messages_that_the_broker_does_not_take_back_are_not_taken_again_before_
 
 #[sqlx::test(migrations = false)]
 async fn an_event_that_cannot_be_dead_lettered_for_long_holds_no_other_up(pool: PgPool) {
-    let mut stage = Stage::set(pool).await;
+    // The server allows no transaction to be idle for as long as the broker is waited for.
+    let mut stage = Stage::set(limited(&pool, "idle_in_transaction_session_timeout = '1s'").await).await;
     for (key, wish) in [("a", "wait, then reject"), ("b", "wait")] {
         stage.hold(key).await;
         stage.send(&raised(key, 1, wish)).await;
@@ -230,30 +228,14 @@ async fn an_event_that_cannot_be_dead_lettered_for_long_holds_no_other_up(pool: 
     stage.until_waiting(2).await;
     stage.stop.cancel();
     (&mut stage.running).await.unwrap();
-    for (key, due) in [("a", "-1 s"), ("b", "0 s")] {
+    for key in ["a", "b"] {
         stage.release(key).await;
-        sqlx::query("update inbox_waiting set next_attempt_at = now() + $2::text::interval where key = $1")
-            .bind(key)
-            .bind(due)
-            .execute(&stage.pool)
-            .await
-            .unwrap();
     }
-    let (user, rest) = stage.vhost.url.rsplit_once('@').unwrap();
-    let (server, name) = rest.rsplit_once('/').unwrap();
-    let (host, port) = server.rsplit_once(':').unwrap();
-    let proxy = Proxy::open(host, port.parse().unwrap(), Protocol::Amqp).await.unwrap();
+    stage.try_first("a").await;
+    let (proxy, url) = stage.vhost.proxied().await;
     proxy.set(Mode::Silent);
-    let url = format!("{user}@{}/{name}?connection_timeout=2000", proxy.address);
-    // The server allows no transaction to be idle for as long as the broker is waited for.
-    let options = stage.pool.connect_options().as_ref().clone();
-    let options = options.options([("idle_in_transaction_session_timeout", "1s")]);
-    let subscriber = event_bus::Subscriber::new(
-        &stage.consumer,
-        PgPool::connect_with(options).await.unwrap(),
-        event_bus::BrokerConfig::new(url, "shop.events"),
-    );
-    let subscriber = subscriber.handle(crate::support::CountUp { met: std::sync::Arc::default() }).unwrap();
+    let through = event_bus::BrokerConfig::new(format!("{url}?connection_timeout=2000"), "shop.events");
+    let subscriber = next_subscriber(&stage, through);
     let stop = tokio_util::sync::CancellationToken::new();
     let running = tokio::spawn(subscriber.run(stop.clone()));
     assert_eq!(stage.until_applied(1).await, [("b".to_owned(), 1)]);

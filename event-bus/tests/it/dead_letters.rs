@@ -8,7 +8,7 @@ use event_bus::{
 };
 use lapin::BasicProperties;
 use sqlx::PgPool;
-use test_kit::{Protocol, Proxy, eventually};
+use test_kit::eventually;
 
 use crate::support::{LONG, RAISED, Sent, Stage, broker, raised};
 
@@ -174,11 +174,7 @@ async fn dead_letters_are_replayed_and_discarded_by_reason_type_and_key(pool: Pg
 #[sqlx::test(migrations = false)]
 async fn many_dead_letters_are_looked_at_with_few_questions_and_none_is_passed_over(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    let (user, rest) = stage.vhost.url.rsplit_once('@').unwrap();
-    let (server, vhost) = rest.rsplit_once('/').unwrap();
-    let (host, port) = server.rsplit_once(':').unwrap();
-    let proxy = Proxy::open(host, port.parse().unwrap(), Protocol::Amqp).await.unwrap();
-    let url = format!("{user}@{}/{vhost}", proxy.address);
+    let (proxy, url) = stage.vhost.proxied().await;
     let admin = QueueAdmin::new(&stage.consumer, BrokerConfig::new(url, "shop.events"));
     let letter = |n: i32| {
         let body = format!(r#"{{"specversion":"1.0","type":"shop.test.gone.v1","subject":"{}"}}"#, n % 10);

@@ -5,7 +5,7 @@ use event_bus::{DatabaseErrorKind, Subscriber, consumer::SubscriberConfig};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use test_kit::eventually;
 
-use crate::support::{LONG, Stage, raised};
+use crate::support::{LONG, Stage, limited, raised};
 
 #[sqlx::test(migrations = false)]
 async fn a_row_that_somebody_locks_for_long_holds_up_its_key_alone_and_makes_no_message_guilty(pool: PgPool) {
@@ -44,30 +44,11 @@ async fn an_event_that_is_never_handled_in_time_holds_up_no_other_key(pool: PgPo
     stage.until_waiting(2).await;
     stage.release("b").await;
     // Whatever has hung once more is due before the other.
-    try_first(&stage, "a").await;
+    stage.try_first("a").await;
     assert_eq!(stage.until_applied(2).await, [("c".to_owned(), 1), ("b".to_owned(), 1)]);
     let failures: i32 =
         sqlx::query_scalar("select failures from inbox_waiting").fetch_one(&stage.pool).await.unwrap();
     assert_eq!(failures, 0);
-}
-
-/// A pool of the same database, with a setting for all of its sessions.
-async fn limited(pool: &PgPool, setting: &str) -> PgPool {
-    let options = (*pool.connect_options()).clone();
-    let limit = format!("alter database \"{}\" set {setting}", options.get_database().unwrap());
-    sqlx::raw_sql(sqlx::AssertSqlSafe(limit)).execute(pool).await.unwrap();
-    PgPool::connect_with(options).await.unwrap()
-}
-
-/// Makes all that waits due, this key first.
-async fn try_first(stage: &Stage, key: &str) {
-    sqlx::query(
-        "update inbox_waiting set next_attempt_at = now() - case key when $1 then interval '1 hour' else '0' end",
-    )
-    .bind(key)
-    .execute(&stage.pool)
-    .await
-    .unwrap();
 }
 
 /// The failures of the events that wait, in the order of their arrival.
@@ -103,7 +84,7 @@ async fn an_event_that_fails_at_the_commit_blocks_its_key_and_holds_up_no_other_
     stage.until_waiting(2).await;
     stage.release("b").await;
     // What fails at the commit is due before the other, whenever it was tried last.
-    try_first(&stage, "a").await;
+    stage.try_first("a").await;
     assert_eq!(stage.dead_letter().await.1.json()["subject"], "b");
     assert_eq!(stage.until_blocked(1).await[0].key, "a");
 }

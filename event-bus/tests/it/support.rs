@@ -50,6 +50,14 @@ pub(crate) fn broker(vhost: &Vhost) -> BrokerConfig {
     BrokerConfig::new(url, "shop.events")
 }
 
+/// A pool of the same database, with a setting for all of its sessions.
+pub(crate) async fn limited(pool: &PgPool, setting: &str) -> PgPool {
+    let options = (*pool.connect_options()).clone();
+    let limit = format!("alter database \"{}\" set {setting}", options.get_database().unwrap());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(limit)).execute(pool).await.unwrap();
+    PgPool::connect_with(options).await.unwrap()
+}
+
 fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| PrometheusBuilder::new().install_recorder().unwrap())
@@ -135,6 +143,17 @@ impl Stage {
     /// Has them succeed from now on.
     pub(crate) async fn release(&self, key: &str) {
         sqlx::query("delete from held where key = $1").bind(key).execute(&self.pool).await.unwrap();
+    }
+
+    /// Makes all that waits due, this key first.
+    pub(crate) async fn try_first(&self, key: &str) {
+        sqlx::query(
+            "update inbox_waiting set next_attempt_at = now() - case key when $1 then interval '1 hour' else '0' end",
+        )
+        .bind(key)
+        .execute(&self.pool)
+        .await
+        .unwrap();
     }
 
     /// What waits, in the order of its arrival.

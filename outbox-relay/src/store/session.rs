@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, postgres::PgConnectOptions};
 
 /// A mark repeats what has happened already: if the server crashes and forgets it, the relay sends again and
-/// the consumer's inbox absorbs the repeat, so no commit waits for the disk. The keepalives let a server notice
+/// the consumer's inbox absorbs the repeat, so a mark does not wait for the disk. The keepalives let a server notice
 /// within 15 s that a relay is gone, and free its locks.
 const OWN_SESSION: &str = "set synchronous_commit = off; set tcp_keepalives_idle = 5;
     set tcp_keepalives_interval = 5; set tcp_keepalives_count = 2";

@@ -73,7 +73,7 @@ killed! {
 #[sqlx::test(migrations = false)]
 async fn killed_after_it_released_its_partitions_loses_nothing(pool: PgPool) {
     let mut stage = Stage::set(pool).await;
-    let (proxy, through) = stage.proxied().await;
+    let (proxy, through) = stage.vhost.proxied().await;
     let relay = stage.relay().env("APP__BROKER__URL", &through).env("CRASH_POINT", "relay.after_release");
     let mut relay = relay.start();
     stage.log.raise("a", 1..=3).await;

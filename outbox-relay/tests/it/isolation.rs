@@ -162,7 +162,7 @@ async fn a_relay_that_never_had_a_broker_takes_no_partition(pool: PgPool) {
 #[sqlx::test(migrations = false)]
 async fn a_relay_that_lost_its_broker_hands_its_partitions_over_within_six_seconds(pool: PgPool) {
     let stage = Stage::set(pool).await;
-    let (proxy, through) = stage.proxied().await;
+    let (proxy, through) = stage.vhost.proxied().await;
     let one = stage.relay().env("APP__BROKER__URL", &through).start();
     one.until_ready(true).await;
     let _two = stage.relay().start();

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use harness::{Broker, Message, eventually};
+use harness::{
+    Broker, Message, eventually,
+    proxy::{Protocol, Proxy},
+};
 use lapin::{
     BasicProperties, Channel, Connection, Consumer,
     options::{BasicAckOptions, BasicConsumeOptions, BasicGetOptions, QueueBindOptions, QueueDeclareOptions},
@@ -227,6 +230,19 @@ impl Vhost {
         messages: &[(String, Vec<u8>, BasicProperties)],
     ) -> usize {
         self.broker.publish(exchange, messages).await.unwrap()
+    }
+
+    /// A way to the broker that can be cut, and this virtual host's URL along it.
+    ///
+    /// # Panics
+    /// When there is no port for it.
+    pub async fn proxied(&self) -> (Proxy, String) {
+        let (user, rest) = self.url.rsplit_once('@').unwrap();
+        let (server, vhost) = rest.rsplit_once('/').unwrap();
+        let (host, port) = server.rsplit_once(':').unwrap();
+        let proxy = Proxy::open(host, port.parse().unwrap(), Protocol::Amqp).await.unwrap();
+        let through = format!("{user}@{}/{vhost}", proxy.address);
+        (proxy, through)
     }
 
     /// Takes one message off a queue; `None` when it is empty or does not exist. Not for queues with a single

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Next, Waiting, seconds};
+use super::{Next, Waiting, seconds, storable};
 
 /// How an event stopped waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub(crate) async fn put_off(
     .bind(consumer)
     .bind(event_id)
     .bind(by.as_secs_f64())
-    .bind(reason)
+    .bind(storable(reason))
     .execute(tx)
     .await?;
     Ok(())

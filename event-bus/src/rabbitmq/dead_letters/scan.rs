@@ -255,7 +255,7 @@ impl<'a> Scan<'a> {
             Some(publisher) => publisher,
             vacant => {
                 let name = "dead letters (redirect)";
-                vacant.insert(Publisher::to_exchange(self.config, name, &self.topology.redirect, None).await?)
+                vacant.insert(Publisher::to_exchange(self.config, name, &self.topology.redirect).await?)
             }
         };
         let properties = headers::carried(&delivery.properties).with_headers(headers);

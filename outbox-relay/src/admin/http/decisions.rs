@@ -1,11 +1,10 @@
 //! An operator's decisions about one failed event.
 
 use actix_web::{post, web};
-use serde::Deserialize;
 use service_kit::{
     auth::{Authorized, Ops},
     problem::{Json, Problem},
-    reason,
+    reason::ReasonBody,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
@@ -33,16 +32,8 @@ async fn requeue(
     answer(*id, decide(&sources, *id, &Decision::Requeue).await?)
 }
 
-/// Why an event is skipped.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct SkipBody {
-    /// For whoever reads the log later; 1 to 500 characters.
-    reason: String,
-}
-
 /// Skips a failed event, so that the later events of its key are published, and records who decided so.
-#[utoipa::path(tag = "outbox", params(("id" = Uuid, Path)), request_body = SkipBody,
+#[utoipa::path(tag = "outbox", params(("id" = Uuid, Path)), request_body = ReasonBody,
     security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the event as it is now", body = Found),
     (status = 400, description = "no reason"),
@@ -53,11 +44,10 @@ struct SkipBody {
 async fn skip(
     operator: Authorized<Ops>,
     id: web::Path<Uuid>,
-    body: Json<SkipBody>,
+    body: Json<ReasonBody>,
     sources: web::Data<Sources>,
 ) -> Result<web::Json<Found>, Problem> {
-    let reason = reason::of_body(Some(&body.value.reason), "reason")?;
-    let decision = Decision::Skip { by: &operator.identity.subject, reason };
+    let decision = Decision::Skip { by: &operator.identity.subject, reason: body.value.reason()? };
     answer(*id, decide(&sources, *id, &decision).await?)
 }
 

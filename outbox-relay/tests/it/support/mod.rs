@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub(crate) use log::{Log, database_url};
 pub(crate) use relay::{Relay, Setup};
-use test_kit::{Message, Protocol, Proxy, Recorder, Vhost};
+use test_kit::{Message, Recorder, Vhost};
 
 /// How long anything may take on a busy machine before a test gives up on it.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
@@ -32,16 +32,6 @@ impl Stage {
     /// A relay for this stage.
     pub(crate) fn relay(&self) -> relay::Setup {
         relay::Setup::new(&self.log.url, &self.vhost.url)
-    }
-
-    /// A way to the broker that can be cut, and the URL of the broker along it.
-    pub(crate) async fn proxied(&self) -> (Proxy, String) {
-        let (user, rest) = self.vhost.url.rsplit_once('@').unwrap();
-        let (server, vhost) = rest.rsplit_once('/').unwrap();
-        let (host, port) = server.rsplit_once(':').unwrap();
-        let proxy = Proxy::open(host, port.parse().unwrap(), Protocol::Amqp).await.unwrap();
-        let through = format!("{user}@{}/{vhost}", proxy.address);
-        (proxy, through)
     }
 
     /// The next `count` messages, as (key, version).
