@@ -148,11 +148,13 @@ impl Environment {
         Ok(other)
     }
 
-    async fn open_proxies(&mut self, services: &[Name]) -> Result<()> {
-        for service in services {
+    /// Opens the proxies of every program that has servers: tools and the storefront have none.
+    async fn open_proxies(&mut self, programs: &[Name]) -> Result<()> {
+        let has_servers = |name: &Name| !matches!(name, Name::Tool(_) | Name::Storefront);
+        for service in programs.iter().copied().filter(has_servers) {
             for (protocol, server) in SERVERS {
                 let proxy = Proxy::open("127.0.0.1", self.suite.ports.of(server)?, protocol).await?;
-                self.proxies.insert((*service, protocol), proxy);
+                self.proxies.insert((service, protocol), proxy);
             }
         }
         Ok(())
@@ -222,11 +224,7 @@ impl Environment {
     /// Signals a service, or a server with all its processes.
     pub fn signal(&self, name: Name, signal: Signal) -> Result<()> {
         let process = self.identity(name)?;
-        ensure!(process.signal(signal)?, "{name} has ended by itself");
-        for child in process.children() {
-            // A session may have ended since it was listed.
-            child.signal(signal)?;
-        }
+        ensure!(process.signal_with_children(signal)?, "{name} has ended by itself");
         Ok(())
     }
 

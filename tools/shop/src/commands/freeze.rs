@@ -10,7 +10,7 @@ use crate::registry::Name;
 use crate::suite::{State, Suite};
 use crate::terminal;
 
-/// Stops one process where it is (SIGSTOP), PostgreSQL with its sessions: it keeps its connections and does not answer.
+/// Stops one process where it is (SIGSTOP), with its children: it keeps its connections and does not answer.
 pub(super) fn freeze(name: Name) -> Result<ExitCode> {
     signal(name, Signal::STOP)?;
     terminal::say(format!("froze {name}; let it go on: cargo shop thaw {name}"));
@@ -28,7 +28,7 @@ fn signal(name: Name, signal: Signal) -> Result<()> {
     let suite = Suite::open()?;
     check_exists(&suite, name)?;
     if let State::Running(process) = suite.state(name)?
-        && suite.signal(name, &process, signal)?
+        && process.signal_with_children(signal)?
     {
         return Ok(());
     }

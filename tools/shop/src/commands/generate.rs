@@ -13,7 +13,7 @@ use crate::terminal;
 /// Writes every generated file that is not as `services.toml` says.
 pub(super) fn run() -> Result<ExitCode> {
     let checkout = checkout();
-    for (path, content) in files(&Registry::of(&checkout)?) {
+    for (path, content) in files(&Registry::of(&checkout)?)? {
         let file = checkout.join(&path);
         if fs::read_to_string(&file).is_ok_and(|present| present == content) {
             terminal::say(format!("{path} is up to date"));

@@ -18,7 +18,7 @@ pub(super) fn run(name: Name) -> Result<ExitCode> {
     match suite.state(name)? {
         State::Running(process) => {
             // A frozen session of a killed PostgreSQL would never notice.
-            suite.signal(name, &process, Signal::CONT)?;
+            process.signal_with_children(Signal::CONT)?;
             if !process::kill(&process)? {
                 bail!("{name} has just ended by itself: cargo shop logs {name} may say why");
             }

@@ -20,7 +20,7 @@ pub(super) fn run() -> Result<ExitCode> {
     let _lock = Lock::take(&home, &interrupt)?;
     let servers = Plan::servers(&home)?;
     // What it leaves it has named: that must not keep the shop from being cleared.
-    stop_recorded(&home, &servers, &Progress::new(), &interrupt)?;
+    stop_recorded(&home, &servers, &Progress::new(), &interrupt).map(drop)?;
     Place::clear(&servers)?;
     Place::clear(home.dir())?;
     terminal::say("cleared: the next cargo shop up begins with an empty shop");

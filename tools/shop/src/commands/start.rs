@@ -30,7 +30,7 @@ pub(super) fn run(name: Name, servers: &Choice) -> Result<ExitCode> {
     let began = Instant::now();
     let progress = Progress::new();
     let tools = || Tools::find_or_install(servers, &progress, &interrupt);
-    // What it waits for may have to be started as well, by another command.
+    // What a service or the broker waits for may have to be started as well, by another command.
     let started = suite.start_alone(name, &tools, &interrupt, || drop(lock));
     if started.is_err()
         && let State::Running(process) = suite.state(name)?

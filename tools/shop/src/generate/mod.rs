@@ -13,13 +13,15 @@ mod provision;
 pub use definitions::{broker_definitions, password_hash};
 pub use provision::provision_sql;
 
+use anyhow::Result;
+
 use crate::registry::Registry;
 
 /// The release that the files are of: all crates of the workspace have one version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Every generated file: its path in the checkout and its content.
-pub fn files(registry: &Registry) -> Vec<(String, String)> {
+pub fn files(registry: &Registry) -> Result<Vec<(String, String)>> {
     let single = [
         ("docker-compose.yml", compose::docker_compose(registry)),
         ("deploy/Dockerfile", dockerfile::dockerfile(registry)),
@@ -30,7 +32,7 @@ pub fn files(registry: &Registry) -> Vec<(String, String)> {
         ("contracts/asyncapi.json", asyncapi::asyncapi(registry)),
     ];
     let single = single.into_iter().map(|(path, text)| (path.to_owned(), text));
-    single.chain(kubernetes::files(registry)).collect()
+    Ok(single.chain(kubernetes::files(registry)?).collect())
 }
 
 /// The template with its gaps filled.

@@ -76,6 +76,20 @@ impl Identity {
         }
     }
 
+    /// Sends a signal to this process and to those that it has started, as PostgreSQL's sessions are.
+    ///
+    /// Returns `false` if it is gone.
+    pub fn signal_with_children(&self, signal: Signal) -> Result<bool> {
+        if !self.signal(signal)? {
+            return Ok(false);
+        }
+        for child in self.children() {
+            // It may have ended since it was listed.
+            child.signal(signal)?;
+        }
+        Ok(true)
+    }
+
     fn handle(&self) -> Result<Option<OwnedFd>> {
         let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else {
             bail!("{} is not a process id", self.pid);

@@ -6,7 +6,7 @@ use std::process::{Child, ExitStatus};
 use anyhow::{Context, Result, bail};
 
 use super::launch::START_MARK;
-use super::{Identity, Launch, Record};
+use super::{Identity, Launch, Record, kill};
 use crate::home::Home;
 use crate::registry::Name;
 use crate::terminal::tail;
@@ -35,6 +35,15 @@ impl Running {
     /// Takes it down as a process that should run from now on.
     pub fn record(&self, home: &Home) -> Result<()> {
         Record { process: self.process.clone() }.write(&home.run(), &self.name.to_string())
+    }
+
+    /// Waits until it is of use; kills it if that fails.
+    pub fn or_killed(mut self, await_it: impl FnOnce(&mut Self) -> Result<()>) -> Result<Self> {
+        if let Err(error) = await_it(&mut self) {
+            kill(&self.process)?;
+            return Err(error);
+        }
+        Ok(self)
     }
 
     /// How it ended; `None` while it runs.

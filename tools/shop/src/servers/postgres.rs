@@ -47,12 +47,7 @@ impl Postgres {
 
     /// Starts it, after creating its data directory if there is none, and waits until it answers.
     pub fn start(&self, superuser_password: &str, interrupt: &Interrupt) -> Result<Running> {
-        let mut server = self.launch(superuser_password)?;
-        if let Err(error) = self.await_ready(&mut server, interrupt) {
-            crate::process::kill(&server.process)?;
-            return Err(error);
-        }
-        Ok(server)
+        self.launch(superuser_password)?.or_killed(|server| self.await_ready(server, interrupt))
     }
 
     /// Starts it, after creating its data directory if there is none, and records it as one that should run.

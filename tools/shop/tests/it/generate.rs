@@ -9,7 +9,7 @@ use shop::registry::Registry;
 
 #[test]
 fn the_generated_files_are_those_in_the_tree() {
-    for (path, content) in files(&Registry::of_checkout().unwrap()) {
+    for (path, content) in files(&Registry::of_checkout().unwrap()).unwrap() {
         let present = std::fs::read_to_string(checkout().join(&path)).unwrap();
         assert!(present == content, "{path} is not as services.toml says: run cargo shop generate");
         let is_gap = |rest: &str| rest.starts_with(|first: char| first.is_ascii_lowercase());
@@ -31,7 +31,7 @@ fn the_passwords_of_docker_compose_are_those_of_the_definitions() {
     let registry = Registry::of_checkout().unwrap();
     let definitions: Value = serde_json::from_str(&broker_definitions(&registry)).unwrap();
     let users = definitions["users"].as_array().unwrap();
-    let (_, compose) = files(&registry).remove(0);
+    let (_, compose) = files(&registry).unwrap().remove(0);
     for user in users {
         let (name, expected) = (user["name"].as_str().unwrap(), user["password_hash"].as_str().unwrap());
         let salt = STANDARD.decode(expected).unwrap()[..4].try_into().unwrap();
@@ -98,7 +98,7 @@ fn the_relay_declares_nothing_and_every_queue_has_a_policy_against_the_brokers_o
 
 #[test]
 fn every_temporary_folder_of_docker_compose_is_a_path_with_its_options() {
-    let (_, compose) = files(&Registry::of_checkout().unwrap()).remove(0);
+    let (_, compose) = files(&Registry::of_checkout().unwrap()).unwrap().remove(0);
     let compose: Value = serde_saphyr::from_str(&compose).unwrap();
     let mut checked = 0;
     for (name, service) in compose["services"].as_object().unwrap() {

@@ -73,7 +73,7 @@ fn pod_template(object: &Value) -> Option<&Value> {
 fn every_file_of_kubernetes_is_generated_and_named_by_the_kustomization_beside_it() {
     let registry = Registry::of_checkout().unwrap();
     let generated: BTreeSet<PathBuf> =
-        files(&registry).into_iter().map(|(path, _)| checkout().join(path)).collect();
+        files(&registry).unwrap().into_iter().map(|(path, _)| checkout().join(path)).collect();
     let mut folders = vec![folder()];
     while let Some(folder) = folders.pop() {
         let mut present = BTreeSet::new();

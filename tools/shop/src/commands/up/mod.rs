@@ -6,7 +6,7 @@ mod supervise;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::cli::UpArgs;
 use crate::home::{Home, Lock};
@@ -15,7 +15,8 @@ use crate::terminal::{self, Interrupt, Progress};
 
 /// Brings the suite up and, unless detached, watches it until Ctrl-C, then stops it.
 ///
-/// If it is up already, says where. If it cannot be brought up, stops what was started.
+/// If it is up already, says where. If it cannot be brought up, stops what was started. Fails if something of
+/// an earlier `up` could not be stopped.
 pub(super) fn run(args: &UpArgs) -> Result<ExitCode> {
     let interrupt = Interrupt::install()?;
     let progress = Progress::new();
@@ -28,7 +29,13 @@ pub(super) fn run(args: &UpArgs) -> Result<ExitCode> {
             return already_up(&suite);
         }
         progress.say("  ! an earlier up or down was cut short, or services were added: starting again");
-        suite.stop(&progress, &interrupt)?;
+        let stopped = suite.stop(&progress, &interrupt)?;
+        ensure!(
+            stopped.left == 0,
+            "{}, so nothing was started: what may go on is named above; end it and try again, or clear everything \
+             with cargo shop reset",
+            stopped.summary()
+        );
     }
 
     let (suite, children) = stages::bring_up(args, &home, &progress, &interrupt)?;
@@ -39,8 +46,7 @@ pub(super) fn run(args: &UpArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     terminal::say("Ctrl-C stops everything.\n");
-    supervise::supervise(&suite, children, &progress, &interrupt)?;
-    Ok(ExitCode::SUCCESS)
+    supervise::supervise(&suite, children, &progress, &interrupt)
 }
 
 fn already_up(suite: &Suite) -> Result<ExitCode> {

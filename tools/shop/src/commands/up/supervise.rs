@@ -1,6 +1,7 @@
 //! Watching a suite that is up.
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 
 use anyhow::Result;
 
@@ -14,13 +15,13 @@ use crate::terminal::{self, Interrupt, Progress};
 ///
 /// A process that ended stays down until a command starts it. Returns also when another command
 /// (`cargo shop down`) has stopped the suite. While another command starts or stops something it waits for that; the
-/// user ends the wait by asking a second time.
+/// user ends the wait by asking a second time. The exit code is 1 if a process may go on.
 pub(super) fn supervise(
     suite: &Suite,
     mut children: Vec<Running>,
     progress: &Progress,
     interrupt: &Interrupt,
-) -> Result<()> {
+) -> Result<ExitCode> {
     // Processes seen alive and not yet reported as ended.
     let mut alive: BTreeMap<Name, Identity> =
         children.iter().map(|child| (child.name, child.process.clone())).collect();
@@ -29,7 +30,7 @@ pub(super) fn supervise(
             await_other_command(suite, interrupt)?;
             if interrupt.count() == 0 {
                 progress.say("stopped by another cargo shop command");
-                return Ok(());
+                return Ok(ExitCode::SUCCESS);
             }
             break;
         }
@@ -42,9 +43,9 @@ pub(super) fn supervise(
     let lock = Lock::take(&suite.home, &interrupt.second());
     let _lock =
         lock.inspect_err(|_| progress.say("  ! the shop was not stopped: cargo shop down stops it"))?;
-    suite.stop(progress, interrupt)?;
-    progress.say("the shop is down; its data is kept (cargo shop reset clears it)");
-    Ok(())
+    let stopped = suite.stop(progress, interrupt)?;
+    progress.say(stopped.summary());
+    Ok(stopped.exit_code())
 }
 
 fn report(

@@ -8,6 +8,8 @@ mod rules;
 mod servers;
 mod workload;
 
+use anyhow::Result;
+
 use super::{each, fill};
 use crate::registry::Registry;
 
@@ -15,7 +17,7 @@ use crate::registry::Registry;
 const FOLDER: &str = "deploy/kubernetes";
 
 /// Every generated file of the folder: its path in the checkout and its content.
-pub(super) fn files(registry: &Registry) -> Vec<(String, String)> {
+pub(super) fn files(registry: &Registry) -> Result<Vec<(String, String)>> {
     let programs = workload::base(registry);
     let mut resources: Vec<String> =
         ["namespace", "network", "postgres", "rabbitmq"].map(str::to_owned).into();
@@ -41,6 +43,7 @@ pub(super) fn files(registry: &Registry) -> Vec<(String, String)> {
     ];
     let base = base.into_iter().map(|(name, text)| (name.to_owned(), text)).chain(programs);
     let base = base.map(|(name, text)| (format!("{FOLDER}/base/{name}.yaml"), text));
-    let others = overlays::files(registry).into_iter().map(|(path, text)| (format!("{FOLDER}/{path}"), text));
-    base.chain(others).collect()
+    let others =
+        overlays::files(registry)?.into_iter().map(|(path, text)| (format!("{FOLDER}/{path}"), text));
+    Ok(base.chain(others).collect())
 }

@@ -1,12 +1,14 @@
 //! What is put on the base: for one node, and for production.
 
+use anyhow::Result;
+
 use super::workload::{MAIL, PROVIDER_KEY, outside, seeds, tool};
 use super::{each, fill, rules};
 use crate::generate::VERSION;
 use crate::registry::{Registry, Service, Tool};
 
 /// Components, overlays, and the script that makes the secrets: each with its path in the folder.
-pub(super) fn files(registry: &Registry) -> Vec<(String, String)> {
+pub(super) fn files(registry: &Registry) -> Result<Vec<(String, String)>> {
     let mut files = demo(registry);
     let component = |resources: &[&str]| {
         let listed = each(resources, |resource| format!("  - {resource}.yaml\n"));
@@ -16,7 +18,7 @@ pub(super) fn files(registry: &Registry) -> Vec<(String, String)> {
         ("components/autoscaling/kustomization.yaml", autoscaling(registry)),
         ("components/autoscaling/scaling.yaml", scaling(registry)),
         ("components/monitoring/kustomization.yaml", component(&["pods", "rules"])),
-        ("components/monitoring/rules.yaml", rules::rules(registry)),
+        ("components/monitoring/rules.yaml", rules::rules(registry)?),
         (
             "components/monitoring/pods.yaml",
             include_str!("../templates/kubernetes/monitoring.yaml").to_owned(),
@@ -39,7 +41,7 @@ pub(super) fn files(registry: &Registry) -> Vec<(String, String)> {
         ("secrets.sh", secrets(registry)),
     ];
     files.extend(others.map(|(path, text)| (path.to_owned(), text)));
-    files
+    Ok(files)
 }
 
 /// Products to begin with, and what stands for the world outside.

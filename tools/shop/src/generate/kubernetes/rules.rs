@@ -1,5 +1,7 @@
 //! The alerts, for the Prometheus Operator.
 
+use anyhow::{Context, Result};
+
 use super::each;
 use crate::generate::prometheus;
 use crate::registry::Registry;
@@ -21,15 +23,18 @@ const METRICS: [&str; 12] = [
 ];
 
 /// The rules of `deploy/prometheus` for a Prometheus that scrapes others beside the shop.
-pub(super) fn rules(registry: &Registry) -> String {
+pub(super) fn rules(registry: &Registry) -> Result<String> {
     let shop = include_str!("../../../../../deploy/prometheus/rules/shop.yml");
     let servers = include_str!("../../../../../deploy/prometheus/kubernetes/servers.yml");
-    let rules = format!("{shop}\n{}\n{}", groups(&prometheus::programs(registry)), groups(servers));
+    let programs = prometheus::programs(registry);
+    let programs = groups("deploy/prometheus/rules/programs.yml", &programs)?;
+    let servers = groups("deploy/prometheus/kubernetes/servers.yml", servers)?;
+    let rules = format!("{shop}\n{programs}\n{servers}");
     let indented = each(rules.lines(), |line| match line {
         "" => "\n".to_owned(),
         line => format!("  {}\n", of_the_shop(line)),
     });
-    format!(
+    Ok(format!(
         "# Written by `cargo shop generate` from the rules in deploy/prometheus, for a Prometheus that scrapes others too.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
@@ -37,12 +42,15 @@ metadata:
   name: shop
 spec:
 {indented}"
-    )
+    ))
 }
 
 /// The groups of a file of rules.
-fn groups(file: &str) -> &str {
-    file.split_once("\ngroups:\n").map_or("", |(_, groups)| groups)
+fn groups<'a>(path: &str, file: &'a str) -> Result<&'a str> {
+    let parts = file.split_once("\ngroups:\n");
+    let (_, groups) = parts
+        .with_context(|| format!("{path} has no line \"groups:\" below the comment that it begins with"))?;
+    Ok(groups)
 }
 
 /// A line in whose expression every metric is the shop's.
@@ -69,4 +77,16 @@ fn of_the_shop(line: &str) -> String {
 /// Whether a word of a rule is the name of a metric; what a rule records is of the shop already.
 fn is_metric(word: &str) -> bool {
     word == "up" || METRICS.iter().any(|start| word.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::groups;
+
+    #[test]
+    fn a_file_of_rules_without_groups_is_refused() {
+        let error = groups("rules.yml", "# Alerts.\nrules:\n").unwrap_err().to_string();
+        assert!(error.contains("rules.yml has no line \"groups:\""), "{error}");
+        assert_eq!(groups("rules.yml", "# Alerts.\ngroups:\n  - name: shop\n").unwrap(), "  - name: shop\n");
+    }
 }

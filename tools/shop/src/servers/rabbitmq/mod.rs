@@ -18,7 +18,7 @@ use self::definitions::Part;
 use super::user::server_user;
 use super::{ErlangTools, Place};
 use crate::home::{Home, Port, Ports, Secrets};
-use crate::process::{self, Launch, RunAs, Running, wait_until};
+use crate::process::{Launch, RunAs, Running, wait_until};
 use crate::registry::{Name, Registry};
 use crate::terminal::Interrupt;
 
@@ -78,12 +78,8 @@ impl Rabbitmq {
 
     /// Starts it with the registry's users and rights, and waits until it answers as broker and as management interface.
     pub fn start(&self, registry: &Registry, secrets: &Secrets, interrupt: &Interrupt) -> Result<Running> {
-        let mut broker = self.launch(registry, secrets)?;
-        if let Err(error) = self.await_ready(&mut broker, secrets, interrupt) {
-            process::kill(&broker.process)?;
-            return Err(error);
-        }
-        Ok(broker)
+        let broker = self.launch(registry, secrets)?;
+        broker.or_killed(|broker| self.await_ready(broker, secrets, interrupt))
     }
 
     /// Starts it with the registry's users and rights, and records it as one that should run.

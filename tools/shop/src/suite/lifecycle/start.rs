@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::home::{checkout, is_free};
 use crate::http::{self, Readiness};
-use crate::process::{Launch, Running, kill, wait_until};
+use crate::process::{Launch, Running, wait_until};
 use crate::registry::Name;
 use crate::servers::{Cluster, Place, Postgres, Purpose, Tools, provision};
 use crate::suite::Suite;
@@ -24,16 +24,13 @@ const BETWEEN_REQUESTS: Duration = Duration::from_millis(150);
 impl Suite {
     /// Starts a service, and waits until it says that it is ready; one that does not become ready is killed.
     pub fn start_service(&self, name: Name, interrupt: &Interrupt) -> Result<Running> {
-        let mut service = self.launch_service(name, interrupt)?;
-        if let Err(error) = self.await_service(&mut service, interrupt) {
-            kill(&service.process)?;
-            return Err(error);
-        }
-        Ok(service)
+        let service = self.launch_service(name, interrupt)?;
+        service.or_killed(|service| self.await_service(service, interrupt))
     }
 
     /// Starts one process of a suite that is up, and waits until it is of use. `recorded` is called as soon as it is recorded
-    /// as one that should run: it may wait for others, which other commands start. One that is not of use in time goes on.
+    /// as one that should run: it may wait for others, which other commands start. PostgreSQL waits for no other process,
+    /// and is provisioned once it answers: for it `recorded` is called last. One that is not of use in time goes on.
     ///
     /// `tools` finds the programs of a server.
     pub fn start_alone(
@@ -48,9 +45,9 @@ impl Suite {
                 let tools = tools()?;
                 let server = self.postgres(&tools)?;
                 let mut running = server.launch(self.secrets.of("postgres")?)?;
-                recorded();
                 server.await_ready(&mut running, interrupt)?;
                 self.provision(&tools)?;
+                recorded();
                 Ok(running)
             }
             Name::Rabbitmq(node) => {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Error, Result};
@@ -15,29 +16,37 @@ use crate::suite::Suite;
 use crate::terminal::{Interrupt, Progress};
 
 /// What came of a stop.
+#[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stopped {
     /// How many processes were running, and have ended.
     pub ended: usize,
-    /// How many may go on: their records cannot be read.
+    /// How many may go on: those whose records cannot be read, and a port mapper that could not be ended.
     pub left: usize,
+}
+
+impl Stopped {
+    /// What the user is told of it.
+    pub fn summary(self) -> String {
+        match self {
+            Self { ended: 0, left: 0 } => "nothing is running here".to_owned(),
+            Self { left: 0, .. } => {
+                "the shop is down; its data is kept (cargo shop reset clears it)".to_owned()
+            }
+            Self { ended, left } => format!("{ended} stopped, {left} left as they are"),
+        }
+    }
+
+    /// The exit code of a command that has stopped the shop: 1 if a process may go on.
+    pub fn exit_code(self) -> ExitCode {
+        if self.left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
 }
 
 impl Suite {
     /// Stops the services, then the servers: see [`stop_recorded`].
     pub fn stop(&self, progress: &Progress, interrupt: &Interrupt) -> Result<Stopped> {
         stop_recorded(&self.home, &self.plan.servers, progress, interrupt)
-    }
-
-    /// Signals a process, and PostgreSQL's sessions, which are processes of their own; `false` if it has ended.
-    pub fn signal(&self, name: Name, process: &Identity, signal: Signal) -> Result<bool> {
-        let is_there = process.signal(signal)?;
-        if name == Name::Postgres {
-            for session in process.children() {
-                session.signal(signal)?;
-            }
-        }
-        Ok(is_there)
     }
 }
 
@@ -74,7 +83,8 @@ fn stop_these(home: &Home, names: &[String], progress: &Progress, interrupt: &In
         match Record::read(&run, name) {
             Ok(Some(Record { process })) => {
                 if process.signal(signal(name))? {
-                    go_on(&process)?;
+                    // One that is frozen, or whose children are, hears nothing else.
+                    process.signal_with_children(Signal::CONT)?;
                     asked.push((name, process));
                 }
             }
@@ -106,15 +116,6 @@ fn stop_these(home: &Home, names: &[String], progress: &Progress, interrupt: &In
         Record::remove(&run, name)?;
     }
     Ok(Stopped { ended: asked.len(), left: left.len() })
-}
-
-/// Lets a process and its children, such as PostgreSQL's sessions, go on: a frozen one hears nothing else.
-fn go_on(process: &Identity) -> Result<()> {
-    process.signal(Signal::CONT)?;
-    for child in process.children() {
-        child.signal(Signal::CONT)?;
-    }
-    Ok(())
 }
 
 /// Why a process whose record cannot be read is left as it is; `None` if it has ended. Its number alone does not tell it
