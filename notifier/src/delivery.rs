@@ -28,8 +28,8 @@ pub struct Delivery {
 impl Job for Delivery {
     type Row = Work;
 
-    async fn take(&self, limit: usize) -> Result<Vec<Work>, sqlx::Error> {
-        store::take(&self.pool, limit, self.settings.limits().lease()).await
+    async fn take(&self, limit: usize, lease: Duration) -> Result<Vec<Work>, sqlx::Error> {
+        store::take(&self.pool, limit, lease).await
     }
 
     async fn perform(&self, work: Work) -> Option<Duration> {

@@ -152,12 +152,10 @@ impl WorkerSettings {
     /// Refuses numbers that cannot be, and those that contradict each other; an error names what to set.
     pub fn check(&self) -> anyhow::Result<()> {
         self.limits().check()?;
-        let refusals = self.refusals;
-        ensure!(
-            refusals > 0,
-            "setting worker.refusals (APP__WORKER__REFUSALS): {refusals} is not at least 1"
-        );
-        check_ranges(&[("worker.remember_days", self.remember_days.into(), 1, 3_650)])
+        check_ranges(&[
+            ("worker.refusals", u64::try_from(self.refusals).unwrap_or(0), 1, i32::MAX.unsigned_abs().into()),
+            ("worker.remember_days", self.remember_days.into(), 1, 3_650),
+        ])
     }
 
     /// The numbers of the worker itself.
@@ -214,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_with_which_no_mail_is_sent_or_forgotten_are_named() {
+    fn numbers_that_cannot_be_are_named_by_their_variable() {
         let usual = WorkerSettings::default();
         for (wrong, variable) in [
             (WorkerSettings { refusals: 0, ..usual }, "APP__WORKER__REFUSALS"),

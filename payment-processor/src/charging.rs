@@ -30,8 +30,8 @@ pub struct Charging {
 impl Job for Charging {
     type Row = Work;
 
-    async fn take(&self, limit: usize) -> Result<Vec<Work>, sqlx::Error> {
-        work::take(&self.pool, limit, self.settings.limits().lease()).await
+    async fn take(&self, limit: usize, lease: Duration) -> Result<Vec<Work>, sqlx::Error> {
+        work::take(&self.pool, limit, lease).await
     }
 
     async fn perform(&self, work: Work) -> Option<Duration> {

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use secrecy::SecretString;
 use serde::Deserialize;
+use service_kit::settings::check_ranges;
 use service_kit::worker::Limits;
 use utoipa::ToSchema;
 
@@ -75,6 +76,13 @@ impl Settings {
 }
 
 impl WorkerSettings {
+    /// Refuses numbers that cannot be, and those that contradict each other; an error names what to set.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.limits().check()?;
+        let wrong_answers = u64::try_from(self.wrong_answers).unwrap_or(0);
+        check_ranges(&[("worker.wrong_answers", wrong_answers, 1, i32::MAX.unsigned_abs().into())])
+    }
+
     /// The numbers of the worker itself.
     pub fn limits(&self) -> Limits {
         let Self { concurrency, deadline_ms, lease_ms, poll_ms, first_pause_ms, longest_pause_ms, .. } =
@@ -89,12 +97,21 @@ mod tests {
 
     #[test]
     fn a_lease_outlasts_a_call_and_its_recording() {
-        assert!(WorkerSettings::default().limits().check().is_ok());
+        assert!(WorkerSettings::default().check().is_ok());
         let short = WorkerSettings { lease_ms: 9_000, ..WorkerSettings::default() };
-        assert!(short.limits().check().unwrap_err().to_string().contains("worker.lease_ms"));
-        let endless = WorkerSettings { lease_ms: u64::MAX, ..WorkerSettings::default() };
-        assert!(endless.limits().check().unwrap_err().to_string().contains("APP__WORKER__LEASE_MS"));
-        let breathless = WorkerSettings { first_pause_ms: 0, ..WorkerSettings::default() };
-        assert!(breathless.limits().check().unwrap_err().to_string().contains("APP__WORKER__FIRST_PAUSE_MS"));
+        assert!(short.check().unwrap_err().to_string().contains("worker.lease_ms"));
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_are_named_by_their_variable() {
+        let usual = WorkerSettings::default();
+        for (wrong, variable) in [
+            (WorkerSettings { lease_ms: u64::MAX, ..usual }, "APP__WORKER__LEASE_MS"),
+            (WorkerSettings { first_pause_ms: 0, ..usual }, "APP__WORKER__FIRST_PAUSE_MS"),
+            (WorkerSettings { wrong_answers: 0, ..usual }, "APP__WORKER__WRONG_ANSWERS"),
+            (WorkerSettings { wrong_answers: -1, ..usual }, "APP__WORKER__WRONG_ANSWERS"),
+        ] {
+            assert!(wrong.check().unwrap_err().to_string().contains(variable), "{wrong:?}");
+        }
     }
 }

@@ -25,8 +25,8 @@ const WATCH: Duration = Duration::from_secs(5);
 pub(crate) fn make(service: &mut Service<Settings>) -> anyhow::Result<Data> {
     payments::describe_metrics();
     let settings = service.settings.worker;
+    settings.check()?;
     let limits = settings.limits();
-    limits.check()?;
     let provider = Provider::new(service.settings.provider()?, limits.deadline())?;
     let (work, announced) = (Arc::new(Notify::new()), service.outbox_notifier()?);
     let job = Charging {

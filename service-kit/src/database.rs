@@ -7,7 +7,7 @@ use anyhow::Context;
 use event_bus::DatabaseErrorKind;
 use secrecy::ExposeSecret;
 use sqlx::error::DatabaseError;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 
@@ -80,25 +80,30 @@ pub async fn migrate(settings: &DatabaseSettings, migrator: &Migrator) -> anyhow
         .context("cannot connect to the database")?;
     // Whoever needs a table waits behind a migration that waits for it, say for the end of a backup.
     sqlx::raw_sql("set lock_timeout = '1s'").execute(&mut connection).await.context("cannot limit a wait")?;
-    while let Err(error) = migrator.run(&mut connection).await {
-        if !waited_for_lock(&error) {
-            return Err(error).context("cannot migrate the database");
+    while let Err(error) = migrate_and_grant(&mut connection, migrator).await {
+        if !is_locked_out(&error) {
+            return Err(error);
         }
-        tracing::warn!(%error, "somebody uses a table, or migrates: will try again");
+        tracing::warn!(error = format!("{error:#}"), "somebody uses a table, or migrates: will try again");
         tokio::time::sleep(LOCK_PAUSE).await;
     }
-    sqlx::raw_sql(GRANTS)
-        .execute(&mut connection)
-        .await
-        .context("cannot grant the rights of the service's roles")?;
     connection.close().await.context("cannot close the connection")
 }
 
-fn waited_for_lock(error: &MigrateError) -> bool {
-    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
-        return false;
-    };
-    error.as_database_error().and_then(DatabaseError::code).as_deref() == Some("55P03")
+async fn migrate_and_grant(connection: &mut PgConnection, migrator: &Migrator) -> anyhow::Result<()> {
+    migrator.run(&mut *connection).await.context("cannot migrate the database")?;
+    sqlx::raw_sql(GRANTS)
+        .execute(connection)
+        .await
+        .context("cannot grant the rights of the service's roles")?;
+    Ok(())
+}
+
+/// Whether a lock was not to be had in time (55P03), or was part of a deadlock (40P01).
+fn is_locked_out(error: &anyhow::Error) -> bool {
+    let error = error.chain().find_map(|cause| cause.downcast_ref::<sqlx::Error>());
+    let code = error.and_then(sqlx::Error::as_database_error).and_then(DatabaseError::code);
+    matches!(code.as_deref(), Some("55P03" | "40P01"))
 }
 
 /// What the roles of a service may do with its outbox and inbox.

@@ -1,6 +1,6 @@
 //! The `healthcheck` subcommand: asks the running service whether it is ready.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -20,14 +20,19 @@ pub async fn run(settings: &HttpSettings, default_port: u16) -> anyhow::Result<(
 }
 
 fn url(settings: &HttpSettings, default_port: u16) -> String {
-    // A service that listens everywhere is asked on this machine.
-    let host = match settings.host.as_str() {
-        "0.0.0.0" => "127.0.0.1".to_owned(),
-        "::" | "[::]" => "[::1]".to_owned(),
-        host if host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]"),
-        host => host.to_owned(),
+    let (host, port) = (settings.host.as_str(), settings.port.unwrap_or(default_port));
+    let authority = match host.parse::<IpAddr>() {
+        // A service that listens everywhere is asked on this machine.
+        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => {
+            SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string()
+        }
+        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => {
+            SocketAddr::from((Ipv6Addr::LOCALHOST, port)).to_string()
+        }
+        Ok(ip) => SocketAddr::new(ip, port).to_string(),
+        Err(_) => format!("{host}:{port}"),
     };
-    format!("http://{host}:{}/health/ready", settings.port.unwrap_or(default_port))
+    format!("http://{authority}/health/ready")
 }
 
 #[cfg(test)]
@@ -42,6 +47,7 @@ mod tests {
             ("::", "[::1]"),
             ("::1", "[::1]"),
             ("fd00::7", "[fd00::7]"),
+            ("localhost", "localhost"),
             ("basket", "basket"),
         ] {
             let settings = HttpSettings { host: host.to_owned(), ..HttpSettings::default() };

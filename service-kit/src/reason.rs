@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+
 use crate::problem::Problem;
 
 /// The longest reason, in characters.
@@ -30,6 +32,21 @@ pub fn parse(text: &str) -> Result<&str, NoReason> {
 pub fn of_body<'a>(text: Option<&'a str>, member: &str) -> Result<&'a str, Problem> {
     parse(text.unwrap_or_default())
         .map_err(|error| Problem::validation(error.to_string()).at(format!("#/{member}"), error.to_string()))
+}
+
+/// Why an operator decides so.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReasonBody {
+    /// For whoever reads it later; 1 to 500 characters.
+    reason: String,
+}
+
+impl ReasonBody {
+    /// The reason, without the white space around it.
+    pub fn reason(&self) -> Result<&str, Problem> {
+        of_body(Some(&self.reason), "reason")
+    }
 }
 
 #[cfg(test)]

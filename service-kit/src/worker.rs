@@ -9,25 +9,26 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::settings::check_ranges;
 
 /// The pause after the database could not be used.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long after a stop what was begun may go on. A process has 10 s to end, and its pools need some of that.
-const FINISH: Duration = Duration::from_secs(8);
-
 /// What a worker does.
 pub trait Job: Clone + Send + Sync + 'static {
     /// A row that was taken.
     type Row: Send + 'static;
 
-    /// Takes at most `limit` rows that are due. They belong to this process until their lease ends.
-    fn take(&self, limit: usize) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
+    /// Takes at most `limit` rows that are due. They belong to this process for as long as `lease`.
+    fn take(
+        &self,
+        limit: usize,
+        lease: Duration,
+    ) -> impl Future<Output = Result<Vec<Self::Row>, sqlx::Error>> + Send;
 
     /// Has the effect and records its outcome; says after how long the row is due again, if it is.
     fn perform(&self, row: Self::Row) -> impl Future<Output = Option<Duration>> + Send;
@@ -47,39 +48,26 @@ pub struct Worker<J> {
 }
 
 impl<J: Job> Worker<J> {
-    /// Works until it is told to stop. What was begun is finished, if that takes no longer than 8 s; otherwise another worker
-    /// does it again when its lease has ended.
+    /// Works until it is told to stop, and finishes what was begun. Where this is dropped before, the rows under way stop
+    /// too: another worker does them again when their leases have ended.
     pub async fn run(self) {
-        let stop = self.stop.clone();
-        let too_late = async {
-            stop.cancelled().await;
-            tokio::time::sleep(FINISH).await;
-        };
-        tokio::select! {
-            () = self.work_until_stop() => {}
-            () = too_late => {
-                tracing::warn!("stopped with rows under way: they are done again when their leases have ended");
-            }
-        }
-    }
-
-    async fn work_until_stop(self) {
         let permits = Arc::new(Semaphore::new(self.limits.concurrency));
-        let running = TaskTracker::new();
+        let mut running = JoinSet::new();
         while !self.stop.is_cancelled() {
-            let pause = self.take(&permits, &running).await;
+            let pause = self.take(&permits, &mut running).await;
             tokio::select! {
                 () = self.stop.cancelled() => {}
                 () = self.work.notified() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
-        running.close();
-        running.wait().await;
+        while running.join_next().await.is_some() {}
     }
 
     /// Takes as many rows as there is room for; returns how long to wait for others.
-    async fn take(&self, permits: &Arc<Semaphore>, running: &TaskTracker) -> Duration {
+    async fn take(&self, permits: &Arc<Semaphore>, running: &mut JoinSet<()>) -> Duration {
+        // Otherwise those that have ended would stay in memory.
+        while running.try_join_next().is_some() {}
         let mut free = Vec::new();
         while let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
             free.push(permit);
@@ -89,7 +77,8 @@ impl<J: Job> Worker<J> {
             return self.limits.poll();
         }
         // A connection that was cut without a word answers never.
-        match timeout(self.limits.lease(), self.job.take(free.len())).await {
+        let lease = self.limits.lease();
+        match timeout(lease, self.job.take(free.len(), lease)).await {
             Ok(Ok(taken)) => {
                 for (row, permit) in taken.into_iter().zip(free) {
                     running.spawn(self.clone().perform(row, permit));
@@ -101,10 +90,7 @@ impl<J: Job> Worker<J> {
                 PAUSE
             }
             Err(_elapsed) => {
-                tracing::warn!(
-                    "no work can be taken: the database did not answer in {:?}",
-                    self.limits.lease()
-                );
+                tracing::warn!("no work can be taken: the database did not answer in {lease:?}");
                 PAUSE
             }
         }
@@ -221,7 +207,7 @@ mod tests {
     impl Job for Stuck {
         type Row = u32;
 
-        async fn take(&self, _limit: usize) -> Result<Vec<u32>, sqlx::Error> {
+        async fn take(&self, _limit: usize, _lease: Duration) -> Result<Vec<u32>, sqlx::Error> {
             match self.taken.fetch_add(1, Ordering::Relaxed) {
                 0 => std::future::pending().await,
                 row => Ok(vec![row]),
@@ -250,36 +236,6 @@ mod tests {
         timeout(PATIENCE, job.done.notified()).await.expect("the work goes on");
         stop.cancel();
         timeout(PATIENCE, running).await.expect("the worker ends").unwrap();
-    }
-
-    /// Rows that are never done.
-    #[derive(Clone, Default)]
-    struct Endless {
-        begun: Arc<Notify>,
-    }
-
-    impl Job for Endless {
-        type Row = ();
-
-        async fn take(&self, _limit: usize) -> Result<Vec<()>, sqlx::Error> {
-            Ok(vec![()])
-        }
-
-        async fn perform(&self, (): ()) -> Option<Duration> {
-            self.begun.notify_one();
-            std::future::pending().await
-        }
-    }
-
-    #[tokio::test]
-    async fn a_row_that_takes_long_does_not_hold_a_stop_up_for_as_long() {
-        let (job, stop) = (Endless::default(), CancellationToken::new());
-        let limits = Limits { concurrency: 1, lease_ms: 60_000, ..LIMITS };
-        let worker = Worker { job: job.clone(), limits, work: Arc::default(), stop: stop.clone() };
-        let running = tokio::spawn(worker.run());
-        timeout(PATIENCE, job.begun.notified()).await.expect("it is begun");
-        stop.cancel();
-        timeout(FINISH + PAUSE, running).await.expect("the worker ends").unwrap();
     }
 
     #[test]

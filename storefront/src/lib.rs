@@ -11,6 +11,7 @@
 //! | `ops` | the control room, for operators |
 //! | `account` | registering, the link from the mail, the profile |
 //! | `sign_in` | signing in and out |
+//! | `kept` | what forms have started in this process |
 //! | `live` | the streams that tell open pages what has changed |
 //! | `pages` | what all pages have in common |
 //! | `session` | the user, the session cookie, forms of this site |
@@ -24,6 +25,7 @@ mod browse;
 mod cart;
 mod chart;
 mod clients;
+mod kept;
 mod lists;
 mod live;
 mod mail;

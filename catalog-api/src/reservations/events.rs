@@ -38,6 +38,6 @@ pub struct Shortage {
     pub available: i32,
 }
 
-// An order gets one answer: its version is 1.
+// All answers to an order say the same: each has version 1.
 event!(StockReserved, "shop.catalog.stock_reserved.v1", |it| (it.order_id, 1));
 event!(StockRejected, "shop.catalog.stock_rejected.v1", |it| (it.order_id, 1));

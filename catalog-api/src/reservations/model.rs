@@ -27,7 +27,7 @@ service_kit::whole_number! {
 }
 
 /// How many pieces of which product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ReservedItem)]
 pub struct Item {

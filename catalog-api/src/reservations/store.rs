@@ -32,25 +32,25 @@ pub(super) enum State {
 
 /// Reserves all of an order's stock or nothing, once for each order, and appends the answer.
 ///
-/// Who asks again is told again what is reserved: ordering, restored from a backup, has forgotten the answer. An order
-/// whose stock was released before it was asked for gets none: it was cancelled.
+/// Who asks again is told again what is reserved, or was and is sold: ordering, restored from a backup, has forgotten the
+/// answer. An order that was rejected gets no second answer: ordering cancels it when its reply deadline is over. An order
+/// whose stock was released gets none either: it was cancelled.
 pub(super) async fn reserve(
     tx: &mut Transaction<'_, Postgres>,
     order: OrderId,
     items: &[Item],
     trace: &TraceContext,
 ) -> Result<(), ChangeError> {
-    let reserved = StockReserved { order_id: order, items: items.to_vec() };
     // Of repeats, and of a release that came earlier, one has the row; too little stock makes it `Rejected` below.
     if !claim(tx, order, State::Reserved).await? {
         if let State::Reserved | State::Sold = lock(tx, order).await? {
-            outbox::append_traced(tx, &reserved, trace).await?;
+            let items = lines(tx, order).await?;
+            append_reserved(tx, order, items, trace).await?;
         }
         return Ok(());
     }
     if event_bus::without!("reservation") {
-        outbox::append_traced(tx, &reserved, trace).await?;
-        return Ok(());
+        return append_reserved(tx, order, items.to_vec(), trace).await;
     }
     let wanted = by_product(items);
     let shortages = shortages(tx, &wanted).await?;
@@ -76,8 +76,18 @@ pub(super) async fn reserve(
     .bind(&pieces)
     .execute(&mut **tx)
     .await?;
-    outbox::append_traced(tx, &reserved, trace).await?;
+    append_reserved(tx, order, items.to_vec(), trace).await?;
     crash_point!("catalog.stock_reserved");
+    Ok(())
+}
+
+async fn append_reserved(
+    tx: &mut Transaction<'_, Postgres>,
+    order: OrderId,
+    items: Vec<Item>,
+    trace: &TraceContext,
+) -> Result<(), ChangeError> {
+    outbox::append_traced(tx, &StockReserved { order_id: order, items }, trace).await?;
     Ok(())
 }
 
@@ -157,6 +167,16 @@ async fn set_state(tx: &mut PgConnection, order: OrderId, state: State) -> Resul
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// What is reserved for an order, or was.
+async fn lines(tx: &mut PgConnection, order: OrderId) -> Result<Vec<Item>, sqlx::Error> {
+    sqlx::query_as(
+        "select product_id, quantity from reservation_line where order_id = $1 order by product_id",
+    )
+    .bind(order)
+    .fetch_all(tx)
+    .await
 }
 
 /// Locks the products in the order of their ids, and finds those that there is too little of.

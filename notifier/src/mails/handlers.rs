@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use service_kit::auth::{Authorized, Ops};
 use service_kit::page::{Page, PageSize, Window};
 use service_kit::problem::{Json, Problem, Query};
-use service_kit::reason;
+use service_kit::reason::ReasonBody;
 use sqlx::PgPool;
 use tokio::sync::Notify;
 use utoipa::{IntoParams, ToSchema};
@@ -87,28 +87,16 @@ async fn requeue_mail(
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
     if !store::requeue(&pool, *id).await? {
-        return Err(if read::exists(&pool, *id).await? {
-            Problem::conflict("this mail is sent, or cannot be: there is nothing to send")
-        } else {
-            Problem::not_found("there is no such mail")
-        });
+        return Err(refusal(&pool, *id, "this mail is sent, or cannot be: there is nothing to send").await?);
     }
     tracing::info!(mail = %id, by = operator.identity.subject, "an operator has a mail sent again");
     operations.work.notify_one();
     Ok(HttpResponse::Accepted().finish())
 }
 
-/// Why a mail is given up.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct DiscardMailBody {
-    /// For whoever reads it later; 1 to 500 characters.
-    reason: String,
-}
-
 /// Gives up a mail that has failed: it is never sent. Who did so, and why, is kept with it.
 #[utoipa::path(tag = "mails", params(("id" = Uuid, Path, description = "which mail")),
-    request_body = DiscardMailBody, security(("bearer" = ["ops"])), responses(
+    request_body = ReasonBody, security(("bearer" = ["ops"])), responses(
     (status = 204, description = "it is discarded"),
     (status = 400, description = "no id, or no reason"),
     (status = 404, description = "no such mail"),
@@ -118,20 +106,27 @@ struct DiscardMailBody {
 async fn discard_mail(
     operator: Authorized<Ops>,
     id: web::Path<Uuid>,
-    body: Json<DiscardMailBody>,
+    body: Json<ReasonBody>,
     pool: web::Data<PgPool>,
 ) -> Result<HttpResponse, Problem> {
-    let reason = reason::of_body(Some(&body.value.reason), "reason")?;
+    let reason = body.value.reason()?;
     let by = operator.identity.subject.as_str();
     if !store::discard(&pool, *id, by, reason).await? {
-        return Err(if read::exists(&pool, *id).await? {
-            Problem::conflict("this mail has not failed: only one that has failed is discarded")
-        } else {
-            Problem::not_found("there is no such mail")
-        });
+        return Err(
+            refusal(&pool, *id, "this mail has not failed: only one that has failed is discarded").await?
+        );
     }
     tracing::warn!(mail = %id, by, "an operator has discarded a mail");
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Says why nothing was done about a mail: `conflict`, or there is none.
+async fn refusal(pool: &PgPool, id: Uuid, conflict: &'static str) -> Result<Problem, sqlx::Error> {
+    Ok(if read::exists(pool, id).await? {
+        Problem::conflict(conflict)
+    } else {
+        Problem::not_found("there is no such mail")
+    })
 }
 
 /// The mails by state, and what an operator should act on.

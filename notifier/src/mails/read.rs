@@ -67,10 +67,13 @@ pub async fn list(
 
 /// Whether there is such a mail.
 pub async fn exists(pool: &PgPool, mail_id: Uuid) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select exists (select from mail where mail_id = $1)")
-        .bind(mail_id)
-        .fetch_one(pool)
-        .await
+    retried(|| async {
+        sqlx::query_scalar("select exists (select from mail where mail_id = $1)")
+            .bind(mail_id)
+            .fetch_one(pool)
+            .await
+    })
+    .await
 }
 
 /// How many mails are in a state.

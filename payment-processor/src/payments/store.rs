@@ -3,11 +3,11 @@
 use event_bus::TraceContext;
 use rust_decimal::Decimal;
 use service_kit::change::ChangeError;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::events::{self, Payment};
-use super::rules::{self, Announcement, Cancellation, Facts};
+use super::rules::{self, Cancellation, Facts};
 use super::{Amount, Charge, Currency, OrderId, State, Token};
 
 /// A payment that was asked for.
@@ -39,6 +39,7 @@ pub(super) struct Row {
     pub(super) charged_currency: Option<String>,
     pub(super) tries: i32,
     pub(super) wrong_answers: i32,
+    pub(super) reason: Option<String>,
     pub(super) version: i64,
     #[sqlx(try_from = "String")]
     pub(super) trace: TraceContext,
@@ -50,7 +51,8 @@ macro_rules! columns {
     () => {
         "payment.payment_id, payment.order_id, payment.amount, payment.currency, payment.state,
          payment.cancelled_at is not null as is_cancelled, payment.charge_id, payment.charged_amount,
-         payment.charged_currency, payment.tries, payment.wrong_answers, payment.version, payment.trace, payment.token"
+         payment.charged_currency, payment.tries, payment.wrong_answers, payment.reason, payment.version, payment.trace,
+         payment.token"
     };
 }
 
@@ -73,6 +75,18 @@ impl Row {
             wrong_answers: self.wrong_answers,
         }
     }
+
+    /// What an event says of it, as of this version.
+    pub(super) fn event(&self, reason: Option<String>, version: i64) -> Payment {
+        Payment {
+            order_id: self.order_id.clone(),
+            payment_id: self.payment_id,
+            amount: self.amount,
+            currency: self.currency.clone(),
+            reason,
+            version,
+        }
+    }
 }
 
 /// The id of an order's payment, which is the provider's idempotency key for the charge. It follows from the order: a
@@ -89,64 +103,50 @@ fn payment_id(order: &OrderId) -> Uuid {
 pub async fn request(tx: &mut Transaction<'_, Postgres>, requested: &Requested) -> Result<(), ChangeError> {
     let state = if requested.token.is_some() { State::Requested } else { State::Failed };
     let reason = requested.token.is_none().then_some("the payment token is none");
-    let payment_id = payment_id(&requested.order_id);
-    let inserted = sqlx::query(
+    let query = concat!(
         "insert into payment (payment_id, order_id, amount, currency, token, state, reason, due, asked_since, trace, version)
          values ($1, $2, $3, $4, $5, $6, $7,
                  case when $6 = 'requested' then now() end, case when $6 = 'requested' then now() end, $8,
                  case when $6 = 'requested' then 0 else 1 end)
-         on conflict (order_id) do nothing",
-    )
-    .bind(payment_id)
-    .bind(&requested.order_id)
-    .bind(requested.amount)
-    .bind(&requested.currency)
-    .bind(&requested.token)
-    .bind(state)
-    .bind(reason)
-    .bind(serde_json::to_string(&requested.trace).unwrap_or_default())
-    .execute(&mut **tx)
-    .await?;
-    if inserted.rows_affected() == 0 {
+         on conflict (order_id) do nothing returning ",
+        columns!()
+    );
+    let inserted: Option<Row> = sqlx::query_as(query)
+        .bind(payment_id(&requested.order_id))
+        .bind(&requested.order_id)
+        .bind(requested.amount)
+        .bind(&requested.currency)
+        .bind(&requested.token)
+        .bind(state)
+        .bind(reason)
+        .bind(serde_json::to_string(&requested.trace).unwrap_or_default())
+        .fetch_optional(&mut **tx)
+        .await?;
+    let Some(row) = inserted else {
         tracing::info!(order = %requested.order_id, "the order has its payment already");
         return tell_again(tx, requested).await;
-    }
+    };
     event_bus::crash_point!("payment.row_written");
-    if let Some(reason) = reason {
-        let payment = Payment {
-            order_id: requested.order_id.clone(),
-            payment_id,
-            amount: requested.amount,
-            currency: requested.currency.clone(),
-            reason: Some(reason.to_owned()),
-            version: 1,
-        };
-        events::append(tx, Announcement::Failed, payment, &requested.trace).await?;
+    if let Some(announcement) = rules::announced(row.state) {
+        let payment = row.event(row.reason.clone(), row.version);
+        events::append(tx, announcement, payment, &requested.trace).await?;
     }
     Ok(())
 }
 
 /// Announces once more what has come of an order's payment, if anything has.
 async fn tell_again(tx: &mut Transaction<'_, Postgres>, requested: &Requested) -> Result<(), ChangeError> {
-    let query = concat!("select ", columns!(), " from payment where order_id = $1 for update");
-    let row: Row = sqlx::query_as(query).bind(&requested.order_id).fetch_one(&mut **tx).await?;
+    let row = lock(tx, &requested.order_id).await?;
     let Some(announcement) = rules::announced(row.state) else { return Ok(()) };
-    let (version, reason): (i64, Option<String>) = sqlx::query_as(
-        "update payment set version = version + 1 where payment_id = $1 returning version, reason",
-    )
-    .bind(row.payment_id)
-    .fetch_one(&mut **tx)
-    .await?;
-    let payment = Payment {
-        order_id: row.order_id,
-        payment_id: row.payment_id,
-        amount: row.amount,
-        currency: row.currency,
-        reason,
-        version,
-    };
-    events::append(tx, announcement, payment, &requested.trace).await?;
+    let update = "update payment set version = version + 1 where payment_id = $1 returning version";
+    let version: i64 = sqlx::query_scalar(update).bind(row.payment_id).fetch_one(&mut **tx).await?;
+    events::append(tx, announcement, row.event(row.reason.clone(), version), &requested.trace).await?;
     Ok(())
+}
+
+async fn lock(tx: &mut PgConnection, order: &OrderId) -> Result<Row, sqlx::Error> {
+    let query = concat!("select ", columns!(), " from payment where order_id = $1 for update");
+    sqlx::query_as(query).bind(order).fetch_one(tx).await
 }
 
 /// Cancels the payment of an order: see [`rules::cancelled`]. One that was not asked for yet never will be charged.
@@ -165,8 +165,7 @@ pub async fn cancel(
     .bind(serde_json::to_string(&requested.trace).unwrap_or_default())
     .execute(&mut **tx)
     .await?;
-    let query = concat!("select ", columns!(), " from payment where order_id = $1 for update");
-    let row: Row = sqlx::query_as(query).bind(&requested.order_id).fetch_one(&mut **tx).await?;
+    let row = lock(tx, &requested.order_id).await?;
     let cancellation = rules::cancelled(&row.facts());
     let update = match cancellation {
         Cancellation::Nothing => return Ok(cancellation),

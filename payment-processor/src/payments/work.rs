@@ -9,7 +9,7 @@ use service_kit::worker::millis;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::events::{self, Payment};
+use super::events;
 use super::rules::{self, Answer, Step};
 use super::store::{Row, columns};
 use super::{Amount, Charge, Currency, OrderId, State, Token};
@@ -98,14 +98,7 @@ pub async fn record(
                 let version = row.version + i64::from(announcement.is_some());
                 become_state(&mut tx, work, *state, reason.as_deref(), charge.as_ref(), version).await?;
                 if let Some(announcement) = announcement {
-                    let payment = Payment {
-                        order_id: row.order_id,
-                        payment_id: row.payment_id,
-                        amount: row.amount,
-                        currency: row.currency,
-                        reason: reason.clone(),
-                        version,
-                    };
+                    let payment = row.event(reason.clone(), version);
                     events::append(&mut tx, *announcement, payment, &row.trace).await?;
                 }
             }

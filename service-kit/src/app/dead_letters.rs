@@ -10,6 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::inbox::Inbox;
 use crate::auth::{Authorized, Ops};
 use crate::problem::{Json, Problem, Query};
+use crate::reason::ReasonBody;
 use crate::{page, reason};
 
 /// The most dead letters that one answer has.
@@ -72,17 +73,9 @@ async fn replay_dead_letter(
     Ok(HttpResponse::Ok().json(letter))
 }
 
-/// Why a dead letter is thrown away.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct DiscardBody {
-    /// For whoever reads the log later; 1 to 500 characters.
-    reason: String,
-}
-
 /// Throws a dead letter away. Who did so, and why, is in the service's log.
 #[utoipa::path(tag = "inbox", params(("id" = String, Path, description = "as in the list")),
-    request_body = DiscardBody, security(("bearer" = ["ops"])), responses(
+    request_body = ReasonBody, security(("bearer" = ["ops"])), responses(
     (status = 200, description = "the letter, as it was", body = DeadLetter),
     (status = 400, description = "no reason"),
     (status = 404, description = "there is no such letter"),
@@ -91,10 +84,10 @@ struct DiscardBody {
 async fn discard_dead_letter(
     operator: Authorized<Ops>,
     id: web::Path<String>,
-    body: Json<DiscardBody>,
+    body: Json<ReasonBody>,
     inbox: web::Data<Inbox>,
 ) -> Result<HttpResponse, Problem> {
-    let why = reason::of_body(Some(&body.value.reason), "reason")?;
+    let why = body.value.reason()?;
     let letter = inbox.queue_admin.discard(&id).await?.ok_or_else(|| unknown(&id))?;
     let by = &operator.identity.subject;
     tracing::warn!(letter = letter.id, reason = letter.reason, by, why, "threw a dead letter away");

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::inbox::{Figures, Inbox};
@@ -28,6 +29,9 @@ const CONSUMER_CONNECTIONS: u32 = 3;
 /// is to notice.
 const CONSUMER_SESSION: [(&str, &str); 2] =
     [("statement_timeout", "5min"), ("client_connection_check_interval", "5s")];
+
+/// How long after a stop a task may go on. A process has 10 s to end, and its pools need some of that.
+const FINISH: Duration = Duration::from_secs(8);
 
 /// How long the database may take to close the connections of a pool.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
@@ -141,7 +145,8 @@ impl Running {
         self.server.address()
     }
 
-    /// Serves and consumes until `stop`; what was begun is finished first.
+    /// Serves and consumes until `stop`; what was begun is finished first. What a task does for longer than 8 s after that is
+    /// given up, as by a crash: an event is delivered again, a row of work is done again.
     ///
     /// Where one part ends by itself the others stop too: a process that is gone is seen and started
     /// again, one that serves and no longer consumes is not.
@@ -157,7 +162,10 @@ impl Running {
         let tasks = tasks.into_iter().map(|(name, task)| {
             let task = tokio::spawn(task);
             let stop = stop.clone();
-            async move { until_end(task, &stop).await.with_context(|| format!("{name} failed")) }
+            async move {
+                let end = finish(name, task, &stop, FINISH);
+                until_end(end, &stop).await.with_context(|| format!("{name} failed"))
+            }
         });
         let (served, ended) = tokio::join!(until_end(server.run(), &stop), join_all(tasks));
         let closed = join_all(pools.iter().map(PgPool::close));
@@ -174,6 +182,27 @@ async fn until_end<T>(part: impl Future<Output = T>, stop: &CancellationToken) -
     let outcome = part.await;
     stop.cancel();
     outcome
+}
+
+/// Waits for the end of a task; it is aborted where it goes on for longer than `at_most` after `stop`. An error: it panicked.
+async fn finish(
+    name: &str,
+    mut task: JoinHandle<()>,
+    stop: &CancellationToken,
+    at_most: Duration,
+) -> Result<(), JoinError> {
+    let too_late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(at_most).await;
+    };
+    tokio::select! {
+        outcome = &mut task => outcome,
+        () = too_late => {
+            tracing::warn!(task = name, "aborted: it did not finish in time after the stop");
+            task.abort();
+            Ok(())
+        }
+    }
 }
 
 /// Publishes the figures of the pool.
@@ -214,4 +243,58 @@ fn readiness(
             .warn("no_blocked_keys", move || blocked.blocked_keys() == 0);
     }
     readiness
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Notify;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::worker::{Job, Limits, Worker};
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Rows that are never done.
+    #[derive(Clone, Default)]
+    struct Endless {
+        begun: Arc<Notify>,
+        stopped: CancellationToken,
+    }
+
+    impl Job for Endless {
+        type Row = ();
+
+        async fn take(&self, _limit: usize, _lease: Duration) -> Result<Vec<()>, sqlx::Error> {
+            Ok(vec![()])
+        }
+
+        async fn perform(&self, (): ()) -> Option<Duration> {
+            let _stopped = self.stopped.clone().drop_guard();
+            self.begun.notify_one();
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_row_that_takes_long_does_not_hold_a_stop_up_for_as_long() {
+        let (job, stop) = (Endless::default(), CancellationToken::new());
+        let limits = Limits {
+            concurrency: 1,
+            deadline_ms: 10,
+            lease_ms: 60_000,
+            poll_ms: 20,
+            first_pause_ms: 200,
+            longest_pause_ms: 1_000,
+        };
+        let worker = Worker { job: job.clone(), limits, work: Arc::default(), stop: stop.clone() };
+        let running = tokio::spawn(worker.run());
+        timeout(PATIENCE, job.begun.notified()).await.expect("it is begun");
+        stop.cancel();
+        let end = finish("the worker", running, &stop, Duration::from_millis(20));
+        timeout(PATIENCE, end).await.expect("the stop goes on").unwrap();
+        timeout(PATIENCE, job.stopped.cancelled()).await.expect("the row does not go on");
+    }
 }

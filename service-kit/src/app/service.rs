@@ -107,7 +107,8 @@ impl<S> Service<S> {
         self.warnings.push((name, Box::new(is_well)));
     }
 
-    /// Runs `task` beside the server. The service stops when it ends; it must end when the service stops.
+    /// Runs `task` beside the server. The service stops when it ends; it must end when the service stops, and is aborted 8 s
+    /// after that.
     pub fn background(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.push((name, Box::pin(task)));
     }

@@ -28,18 +28,7 @@ impl Subscription {
         if self.health.has_subscribed() {
             return Ok(true);
         }
-        // The guard keeps for ever that the queue was bound. Before releases that note this it has rows once anything had
-        // its effect; what had none yet waits.
-        retried(|| async {
-            sqlx::query_scalar(
-                "select exists (select from inbox_version where consumer = $1)
-                     or exists (select from inbox_waiting where consumer = $1)",
-            )
-            .bind(self.consumer)
-            .fetch_one(&self.pool)
-            .await
-        })
-        .await
+        retried(|| async { event_bus::inbox::was_subscribed(&self.pool, self.consumer).await }).await
     }
 
     /// Whether an event has had its effect here, or never will: one that is older than what is known has none.

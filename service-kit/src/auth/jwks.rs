@@ -10,7 +10,8 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::{Mutex, OwnedMutexGuard, RwLock};
+use tokio::task::JoinHandle;
 
 /// How long the issuer may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,15 +32,13 @@ pub(super) struct Jwks {
     url: reqwest::Url,
     client: reqwest::Client,
     known: RwLock<Known>,
-    /// Held by the one who asks: tokens with a known key do not wait for the issuer.
+    /// Held while the issuer is asked.
     asking: Arc<Mutex<()>>,
 }
 
 struct Known {
     keys: Keys,
     answered: Option<Instant>,
-    /// Whether a question has no end yet: it is under way, or its asker went away.
-    is_asking: bool,
     /// Questions since the last answer, and from when on there may be one more.
     failures: u32,
     retry_from: Instant,
@@ -101,22 +100,29 @@ impl Jwks {
         algorithm: Algorithm,
     ) -> Result<DecodingKey, KeyError> {
         let began = Instant::now();
-        let (key, may_ask) = self.look(id, algorithm).await;
-        match key {
-            Ok(key) => {
-                if may_ask {
-                    self.ask_meanwhile();
+        match self.look(id, algorithm).await {
+            (Ok(key), may_ask) => {
+                // Whether old keys still count is asked once, and nobody waits for the answer.
+                if may_ask && let Ok(asking) = Arc::clone(&self.asking).try_lock_owned() {
+                    self.ask(asking);
                 }
                 return Ok(key);
             }
-            Err(error) if !may_ask => return Err(error),
+            // Whoever comes before the first answer waits for it.
+            (Err(error), false) if error == KeyError::Unknown || self.asking.try_lock().is_ok() => {
+                return Err(error);
+            }
             // One asks, the others wait for the answer here.
-            Err(_) => {
-                let _asking = self.asking.lock().await;
+            (Err(_), _) => {
+                let asking = Arc::clone(&self.asking).lock_owned().await;
                 let (key, may_ask) = self.look(id, algorithm).await;
                 let is_answered = self.known.read().await.answered.is_some_and(|at| at > began);
-                if key.is_err() && may_ask && !is_answered {
-                    self.ask().await;
+                if key.is_err()
+                    && may_ask
+                    && !is_answered
+                    && let Err(error) = self.ask(asking).await
+                {
+                    tracing::warn!(%error, "cannot fetch the issuer's keys");
                 }
             }
         }
@@ -131,26 +137,20 @@ impl Jwks {
         (key, may_ask)
     }
 
-    /// Asks whether old keys still count, unless somebody asks already. Nobody waits for the answer.
-    fn ask_meanwhile(self: &Arc<Self>) {
-        let Ok(asking) = Arc::clone(&self.asking).try_lock_owned() else { return };
+    /// Asks for the keys, to the end also where nobody waits for it any more.
+    fn ask(self: &Arc<Self>, asking: OwnedMutexGuard<()>) -> JoinHandle<()> {
         let jwks = Arc::clone(self);
         tokio::spawn(async move {
-            jwks.ask().await;
-            drop(asking);
-        });
-    }
-
-    async fn ask(&self) {
-        // Noted before: a question whose asker went away has been asked all the same.
-        self.known.write().await.asking(Instant::now());
-        match self.fetch().await {
-            Ok(keys) => self.known.write().await.answered(keys, Instant::now()),
-            Err(error) => {
-                self.known.write().await.put_off(Instant::now());
-                tracing::warn!(error = format!("{error:#}"), "cannot fetch the issuer's keys");
+            jwks.known.write().await.asking(Instant::now());
+            match jwks.fetch().await {
+                Ok(keys) => jwks.known.write().await.answered(keys, Instant::now()),
+                Err(error) => {
+                    jwks.known.write().await.put_off(Instant::now());
+                    tracing::warn!(error = format!("{error:#}"), "cannot fetch the issuer's keys");
+                }
             }
-        }
+            drop(asking);
+        })
     }
 
     async fn fetch(&self) -> anyhow::Result<Keys> {
@@ -173,37 +173,32 @@ impl Jwks {
 
 impl Known {
     fn new(now: Instant) -> Self {
-        let (keys, answered, is_asking) = (HashMap::new(), None, false);
-        Self { keys, answered, is_asking, failures: 0, retry_from: now, early_until: now }
+        Self { keys: HashMap::new(), answered: None, failures: 0, retry_from: now, early_until: now }
     }
 
     /// Whether the issuer may be asked now, for a key that is there or not.
     fn may_ask(&self, is_found: bool, now: Instant) -> bool {
         let is_fresh = self.answered.is_some_and(|at| now.duration_since(at) < MAX_AGE);
         let may_early = !is_found && self.early_until <= now + EARLY_BURST;
-        // Whoever comes before the first answer waits for it.
-        let waits = self.is_asking && self.answered.is_none();
-        waits || now >= self.retry_from && (!is_fresh || may_early)
+        now >= self.retry_from && (!is_fresh || may_early)
     }
 
     /// Counts a question, as one that fails until it is answered.
     fn asking(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
         self.put_off(now);
-        self.is_asking = true;
         if self.answered.is_some() {
             self.early_until = self.early_until.max(now) + EARLY;
         }
     }
 
     fn put_off(&mut self, now: Instant) {
-        self.is_asking = false;
         let doubled = 2_u32.saturating_pow(self.failures.saturating_sub(1));
         self.retry_from = now + RETRY.0.saturating_mul(doubled).min(RETRY.1);
     }
 
     fn answered(&mut self, keys: Keys, now: Instant) {
-        (self.keys, self.is_asking) = (keys, false);
+        self.keys = keys;
         (self.answered, self.failures, self.retry_from) = (Some(now), 0, now);
     }
 

@@ -9,9 +9,10 @@ use futures_util::future::LocalBoxFuture;
 use service_kit::problem::Problem;
 
 use super::api::OpsApi;
-use super::bulk::Jobs;
+use super::bulk::Job;
 use super::dashboard::Poller;
 use super::tool::Tool;
+use crate::kept::Kept;
 use crate::pages::Visit;
 use crate::session::{OPS, User};
 use crate::settings::Settings;
@@ -21,7 +22,7 @@ use service_kit::settings::Mode;
 pub(crate) struct ControlRoom {
     pub(super) api: OpsApi,
     pub(super) poller: Poller,
-    pub(super) jobs: Jobs,
+    pub(super) jobs: Kept<Job>,
     /// Only in development mode.
     pub(super) tool: Option<Tool>,
 }
@@ -34,7 +35,7 @@ impl ControlRoom {
         let Some(api) = OpsApi::new(settings)? else { return Ok(None) };
         let names = api.relays.iter().map(|relay| relay.service().to_owned()).collect();
         let tool = tool.map(|tool| Tool::new(tool.path.clone(), names));
-        Ok(Some(Arc::new(Self { poller: Poller::default(), jobs: Jobs::default(), api, tool })))
+        Ok(Some(Arc::new(Self { poller: Poller::default(), jobs: Kept::new(Job::is_running), api, tool })))
     }
 }
 

@@ -1,8 +1,5 @@
 //! Batches of price changes.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use rust_decimal::Decimal;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -10,13 +7,12 @@ use uuid::Uuid;
 
 use super::percent::Percent;
 use crate::clients::Item;
+use crate::kept::Kept;
 
 /// A batch of price changes, and its progress. It is in memory only: a restart of this service forgets it, but
 /// undoes none of its changes.
 pub(super) struct Batch {
-    /// Chosen by the form, so that a form that is sent twice starts one batch.
     pub(super) id: Uuid,
-    pub(super) owner: String,
     pub(super) percent: Percent,
     state: watch::Sender<State>,
 }
@@ -80,10 +76,14 @@ impl Row {
 }
 
 impl Batch {
-    pub(super) fn new(id: Uuid, owner: &str, percent: Percent, items: &[Item]) -> Self {
+    pub(super) fn new(id: Uuid, percent: Percent, items: &[Item]) -> Self {
         let rows = items.iter().map(|item| Row::new(item, percent)).collect();
         let state = watch::Sender::new(State { rows, is_running: false });
-        Self { id, owner: owner.to_owned(), percent, state }
+        Self { id, percent, state }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.state.borrow().is_running
     }
 
     /// Marks the batch as running; false if it is running already.
@@ -132,40 +132,15 @@ impl Batch {
     }
 }
 
-/// The most batches that are kept. The oldest stopped batch is dropped first.
-const MAX_BATCHES: usize = 20;
-
-/// The batches of this process. Cheap to clone.
-#[derive(Clone)]
+/// The batches of this process.
 pub(crate) struct Batches {
-    kept: Arc<Mutex<VecDeque<Arc<Batch>>>>,
+    pub(super) kept: Kept<Batch>,
     pub(super) stop: CancellationToken,
 }
 
 impl Batches {
     /// `stop` stops all batches.
     pub(crate) fn new(stop: CancellationToken) -> Self {
-        Self { kept: Arc::default(), stop }
-    }
-
-    /// The batch with this id, if it belongs to this owner.
-    pub(super) fn find(&self, id: Uuid, owner: &str) -> Option<Arc<Batch>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|batch| batch.id == id && batch.owner == owner).cloned()
-    }
-
-    /// Keeps a new batch; `None` if its id is taken, or too many batches are running.
-    pub(super) fn keep(&self, batch: Batch) -> Option<Arc<Batch>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.iter().any(|known| known.id == batch.id) {
-            return None;
-        }
-        if kept.len() >= MAX_BATCHES {
-            let stopped = kept.iter().position(|batch| !batch.count().is_running)?;
-            kept.remove(stopped);
-        }
-        let batch = Arc::new(batch);
-        kept.push_back(Arc::clone(&batch));
-        Some(batch)
+        Self { kept: Kept::new(Batch::is_running), stop }
     }
 }

@@ -16,6 +16,7 @@ use super::percent::{Percent, PercentError};
 use super::{Batches, worker};
 use crate::browse::FilterForm;
 use crate::clients::{CatalogClient, Item, ItemFilter};
+use crate::kept::Keep;
 use crate::live::{Signal, respond};
 use crate::pages::{Answer, Change, Frame, Section, Visit, html, see_other};
 use crate::session::{CATALOG_WRITE, Nothing, Posted};
@@ -105,16 +106,15 @@ async fn show_preview(visit: Visit, Query(plan): Query<Plan>) -> Answer {
 async fn start(visit: Visit, Posted(plan): Posted<Plan>, batches: web::Data<Batches>) -> Answer {
     let user = visit.allowed(CATALOG_WRITE)?;
     let id = plan.id.unwrap_or_else(Uuid::new_v4);
-    if batches.find(id, &user.name).is_none() {
+    if batches.kept.find(id, &user.name).is_none() {
         let percent: Percent =
             plan.percent.parse().map_err(|error: PercentError| Problem::unprocessable(error.to_string()))?;
         let items =
             collect(&visit.shop.catalog, &plan.products.filter()).await.map_err(Problem::unprocessable)?;
-        match batches.keep(Batch::new(id, &user.name, percent, &items)) {
-            Some(batch) => run(&visit, &batches, &batch, false)?,
-            // Another click has started the batch meanwhile.
-            None if batches.find(id, &user.name).is_some() => {}
-            None => {
+        match batches.kept.keep(id, &user.name, Batch::new(id, percent, &items)) {
+            Keep::New(batch) => run(&visit, &batches, &batch, false)?,
+            Keep::Known => {}
+            Keep::Full => {
                 let detail = "Too many batches are running: wait until one of them is complete.";
                 return Err(Problem::conflict(detail));
             }
@@ -146,7 +146,7 @@ async fn stream(
     Ok(respond(visit.user()?, &stopping, |signals| async move {
         let mut changes = batch.subscribe();
         loop {
-            let is_running = batch.count().is_running;
+            let is_running = batch.is_running();
             if !signals.send(Signal::Changed).await || !is_running || changes.changed().await.is_err() {
                 break;
             }
@@ -166,7 +166,7 @@ async fn retry(visit: Visit, id: web::Path<Uuid>, _: Posted<Nothing>, batches: w
 
 fn find(visit: &Visit, batches: &Batches, id: Uuid) -> Result<Arc<Batch>, Problem> {
     let user = visit.allowed(CATALOG_WRITE)?;
-    batches.find(id, &user.name).ok_or_else(|| {
+    batches.kept.find(id, &user.name).ok_or_else(|| {
         Problem::not_found(
             "There is no such batch, or the shop's pages were restarted since. The prices that it changed stay changed.",
         )

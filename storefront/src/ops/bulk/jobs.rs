@@ -1,7 +1,5 @@
 //! Orders that are being carried out. They are in memory only: a restart of this service stops one between two calls.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -12,9 +10,6 @@ use crate::clients::ClientError;
 use crate::ops::api::OpsApi;
 use crate::session::User;
 
-/// The most jobs that are kept. The oldest one that has ended is dropped first.
-const MAX_JOBS: usize = 20;
-
 /// How often a call is tried while the service does not answer.
 const TRIES: u32 = 5;
 
@@ -23,9 +18,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// An order, and how far it is.
 pub(crate) struct Job {
-    /// Chosen by the form, so that a form that is sent twice starts one job.
     pub(crate) id: Uuid,
-    pub(crate) owner: String,
     pub(crate) order: Order,
     reason: String,
     /// How many there were, and perhaps no more than these: what fails again is not done again.
@@ -50,9 +43,13 @@ pub(crate) enum Outcome {
 }
 
 impl Job {
-    pub(crate) fn new(id: Uuid, owner: &str, order: Order, reason: &str, found: Step) -> Self {
-        let (owner, reason, total) = (owner.to_owned(), reason.trim().to_owned(), found.at_most);
-        Self { id, owner, order, reason, total, state: watch::Sender::default() }
+    pub(crate) fn new(id: Uuid, order: Order, reason: &str, found: Step) -> Self {
+        let (reason, total) = (reason.trim().to_owned(), found.at_most);
+        Self { id, order, reason, total, state: watch::Sender::default() }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.state.borrow().outcome.is_none()
     }
 
     pub(crate) fn state(&self) -> State {
@@ -96,32 +93,5 @@ impl Job {
             }
         };
         self.state.send_modify(|state| state.outcome = Some(outcome));
-    }
-}
-
-/// The jobs of this process.
-#[derive(Default)]
-pub(crate) struct Jobs(Mutex<VecDeque<Arc<Job>>>);
-
-impl Jobs {
-    /// The job with this id, if it belongs to this operator.
-    pub(crate) fn find(&self, id: Uuid, owner: &str) -> Option<Arc<Job>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|job| job.id == id && job.owner == owner).cloned()
-    }
-
-    /// Keeps a new job; `None` if its id is taken, or too many jobs are running.
-    pub(crate) fn keep(&self, job: Job) -> Option<Arc<Job>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.iter().any(|known| known.id == job.id) {
-            return None;
-        }
-        if kept.len() >= MAX_JOBS {
-            let ended = kept.iter().position(|job| job.state.borrow().outcome.is_some())?;
-            kept.remove(ended);
-        }
-        let job = Arc::new(job);
-        kept.push_back(Arc::clone(&job));
-        Some(job)
     }
 }

@@ -3,5 +3,5 @@
 mod jobs;
 mod order;
 
-pub(super) use jobs::{Job, Jobs, Outcome};
+pub(super) use jobs::{Job, Outcome};
 pub(super) use order::{Asked, Order, Step};

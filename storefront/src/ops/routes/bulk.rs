@@ -12,6 +12,7 @@ use service_kit::reason;
 use service_kit::server::Stopping;
 use uuid::Uuid;
 
+use crate::kept::Keep;
 use crate::live::{Signal, respond};
 use crate::ops::bulk::{Asked, Job, Order, Outcome, Step};
 use crate::ops::operator::Operator;
@@ -76,15 +77,14 @@ pub(super) async fn start(Posted(form): Posted<Confirmed>, operator: Operator) -
             reason::of_body(Some(&form.reason), "reason")?;
         }
         let found = order.count(&room.api, &user).await?;
-        match room.jobs.keep(Job::new(id, &user.name, order, &form.reason, found)) {
-            Some(job) => {
+        match room.jobs.keep(id, &user.name, Job::new(id, order, &form.reason, found)) {
+            Keep::New(job) => {
                 let (order, total, by) = (&job.order, job.total, &user.name);
                 tracing::info!(?order, total, by, "an operator decides about many");
                 actix_web::rt::spawn(async move { job.run(&room.api, &user).await });
             }
-            // Another click has started the order meanwhile.
-            None if room.jobs.find(id, &user.name).is_some() => {}
-            None => return Err(Problem::conflict("Too many orders are being carried out: wait.")),
+            Keep::Known => {}
+            Keep::Full => return Err(Problem::conflict("Too many orders are being carried out: wait.")),
         }
     }
     Ok(see_other(&format!("/ops/bulk/{id}")))
@@ -105,7 +105,7 @@ pub(super) async fn stream(operator: Operator, id: web::Path<Uuid>, stopping: we
     Ok(respond(&operator.user, &stopping, |signals| async move {
         let mut changes = job.subscribe();
         loop {
-            let is_running = job.state().outcome.is_none();
+            let is_running = job.is_running();
             if !signals.send(Signal::Changed).await || !is_running || changes.changed().await.is_err() {
                 break;
             }
